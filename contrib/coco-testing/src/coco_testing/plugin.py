@@ -1,0 +1,1 @@
+"""Options and fixtures of the conformance kit for pytest."""

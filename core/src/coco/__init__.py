@@ -1,0 +1,172 @@
+"""coco keeps derived data fresh: flows of sources, typed functions and targets, updated by what changed.
+
+The public names are listed in ``_NAMES``; each is imported from its module when first used, so ``import
+coco`` costs next to nothing. A flow written for the seed runs with ``import coco as cocoindex``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coco.auth_registry import AuthEntryReference as AuthEntryReference
+    from coco.auth_registry import TransientAuthEntryReference as TransientAuthEntryReference
+    from coco.auth_registry import add_auth_entry as add_auth_entry
+    from coco.auth_registry import add_transient_auth_entry as add_transient_auth_entry
+    from coco.auth_registry import ref_auth_entry as ref_auth_entry
+    from coco.flow import DataCollector as DataCollector
+    from coco.flow import DataScope as DataScope
+    from coco.flow import DataSlice as DataSlice
+    from coco.flow import EvaluateAndDumpOptions as EvaluateAndDumpOptions
+    from coco.flow import Flow as Flow
+    from coco.flow import FlowBuilder as FlowBuilder
+    from coco.flow import FlowLiveUpdater as FlowLiveUpdater
+    from coco.flow import FlowLiveUpdaterOptions as FlowLiveUpdaterOptions
+    from coco.flow import FlowUpdaterStatusUpdates as FlowUpdaterStatusUpdates
+    from coco.flow import GeneratedField as GeneratedField
+    from coco.flow import IndexUpdateInfo as IndexUpdateInfo
+    from coco.flow import TransformFlow as TransformFlow
+    from coco.flow import drop_all_flows as drop_all_flows
+    from coco.flow import drop_all_flows_async as drop_all_flows_async
+    from coco.flow import flow_by_name as flow_by_name
+    from coco.flow import flow_def as flow_def
+    from coco.flow import flow_names as flow_names
+    from coco.flow import flows as flows
+    from coco.flow import open_flow as open_flow
+    from coco.flow import setup_all_flows as setup_all_flows
+    from coco.flow import setup_all_flows_async as setup_all_flows_async
+    from coco.flow import transform_flow as transform_flow
+    from coco.flow import update_all_flows_async as update_all_flows_async
+    from coco.index import FtsIndexDef as FtsIndexDef
+    from coco.index import HnswVectorIndexMethod as HnswVectorIndexMethod
+    from coco.index import IvfFlatVectorIndexMethod as IvfFlatVectorIndexMethod
+    from coco.index import VectorIndexDef as VectorIndexDef
+    from coco.index import VectorIndexMethod as VectorIndexMethod
+    from coco.index import VectorSimilarityMetric as VectorSimilarityMetric
+    from coco.lib import init as init
+    from coco.lib import settings as settings
+    from coco.lib import start_server as start_server
+    from coco.lib import stop as stop
+    from coco.query_handler import QueryHandlerResultFields as QueryHandlerResultFields
+    from coco.query_handler import QueryInfo as QueryInfo
+    from coco.query_handler import QueryOutput as QueryOutput
+    from coco.setting import DatabaseConnectionSpec as DatabaseConnectionSpec
+    from coco.setting import GlobalExecutionOptions as GlobalExecutionOptions
+    from coco.setting import ServerSettings as ServerSettings
+    from coco.setting import Settings as Settings
+    from coco.setting import get_app_namespace as get_app_namespace
+    from coco.setting import split_app_namespace as split_app_namespace
+    from coco.typing import Float32 as Float32
+    from coco.typing import Float64 as Float64
+    from coco.typing import Int64 as Int64
+    from coco.typing import Json as Json
+    from coco.typing import LocalDateTime as LocalDateTime
+    from coco.typing import OffsetDateTime as OffsetDateTime
+    from coco.typing import Range as Range
+    from coco.typing import TypeAttr as TypeAttr
+    from coco.typing import TypeKind as TypeKind
+    from coco.typing import Vector as Vector
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "auth_registry": (
+        "AuthEntryReference",
+        "TransientAuthEntryReference",
+        "add_auth_entry",
+        "add_transient_auth_entry",
+        "ref_auth_entry",
+    ),
+    "flow": (
+        "DataCollector",
+        "DataScope",
+        "DataSlice",
+        "EvaluateAndDumpOptions",
+        "Flow",
+        "FlowBuilder",
+        "FlowLiveUpdater",
+        "FlowLiveUpdaterOptions",
+        "FlowUpdaterStatusUpdates",
+        "GeneratedField",
+        "IndexUpdateInfo",
+        "TransformFlow",
+        "drop_all_flows",
+        "drop_all_flows_async",
+        "flow_by_name",
+        "flow_def",
+        "flow_names",
+        "flows",
+        "open_flow",
+        "setup_all_flows",
+        "setup_all_flows_async",
+        "transform_flow",
+        "update_all_flows_async",
+    ),
+    "index": (
+        "FtsIndexDef",
+        "HnswVectorIndexMethod",
+        "IvfFlatVectorIndexMethod",
+        "VectorIndexDef",
+        "VectorIndexMethod",
+        "VectorSimilarityMetric",
+    ),
+    "lib": ("init", "settings", "start_server", "stop"),
+    "query_handler": ("QueryHandlerResultFields", "QueryInfo", "QueryOutput"),
+    "setting": (
+        "DatabaseConnectionSpec",
+        "GlobalExecutionOptions",
+        "ServerSettings",
+        "Settings",
+        "get_app_namespace",
+        "split_app_namespace",
+    ),
+    "typing": (
+        "Float32",
+        "Float64",
+        "Int64",
+        "Json",
+        "LocalDateTime",
+        "OffsetDateTime",
+        "Range",
+        "TypeAttr",
+        "TypeKind",
+        "Vector",
+    ),
+}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = frozenset(
+    {
+        *_NAMES,
+        "engine_object",
+        "engine_value",
+        "errors",
+        "functions",
+        "kit",
+        "op",
+        "plugins",
+        "setup",
+        "sources",
+        "targets",
+        "utils",
+    }
+)
+
+__all__ = sorted({*_WHERE, "functions", "op", "sources", "targets"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"coco.{_WHERE[name]}"), name)
+    elif name in _MODULES:
+        return importlib.import_module(f"coco.{name}")  # the import system sets the attribute
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("coco-core")
+    else:
+        raise AttributeError(f"module 'coco' has no attribute {name!r}", name=name, obj=None)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE, *_MODULES, "__version__"})

@@ -1,0 +1,102 @@
+"""The records that stages hand to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.state.protocol import Head
+
+
+class RowProblem:
+    """Why one source row left its batch."""
+
+    __slots__ = ("error", "op", "phase")
+
+    def __init__(self, phase: str, op: str, error: BaseException) -> None:
+        self.phase = phase
+        self.op = op
+        self.error = error
+
+
+@dataclass(slots=True)
+class WorkRow:
+    """One listed key that must be looked at more closely.
+
+    ``key``: packed key; ``parts``: key as engine values; ``native``: the key object of the connector.
+    ``value``: inline value, if the listing gave one. ``forced``: process whatever the content.
+    """
+
+    key: bytes
+    parts: tuple[Any, ...]
+    native: Any
+    head: Head | None
+    code: int
+    ordinal: int | None = None
+    content_fp: bytes | None = None
+    size: int | None = None
+    value: Any = None
+    forced: bool = False
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class SourceBatch:
+    """Rows to evaluate, as columns: ``columns[i]`` holds value field i of every row."""
+
+    rows: list[WorkRow]
+    columns: list[list[Any]]
+    read_at: int
+
+
+@dataclass(slots=True)
+class Entries:
+    """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i."""
+
+    collector: int
+    owners: list[int]
+    columns: list[list[Any]]
+
+
+@dataclass(slots=True)
+class Collected:
+    """The outcome of evaluation: entries per collector, problems and memo references per source row."""
+
+    entries: dict[int, list[Entries]]
+    problems: dict[int, RowProblem] = field(default_factory=dict)
+    memo: dict[int, list[bytes]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class TargetRows:
+    """Rows of one source row in one target: packed keys, key parts, fingerprints, value tuples."""
+
+    keys: list[bytes] = field(default_factory=list)
+    parts: list[tuple[Any, ...]] = field(default_factory=list)
+    fps: list[bytes] = field(default_factory=list)
+    values: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TargetDelta:
+    """What one target is asked to do for one batch.
+
+    ``upsert_owners`` / ``delete_owners``: source row (index in the batch) behind each entry. ``net``: by
+    source row, how many target rows it adds (negative: takes away).
+    """
+
+    upsert_keys: list[tuple[Any, ...]] = field(default_factory=list)
+    upsert_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    changed: list[tuple[int, ...] | None] = field(default_factory=list)
+    upsert_owners: list[int] = field(default_factory=list)
+    delete_keys: list[tuple[Any, ...]] = field(default_factory=list)
+    delete_owners: list[int] = field(default_factory=list)
+    unchanged: int = 0
+    net: dict[int, int] = field(default_factory=dict)
+
+    def count(self, owner: int, change: int) -> None:
+        if change:
+            self.net[owner] = self.net.get(owner, 0) + change
+
+    def __bool__(self) -> bool:
+        return bool(self.upsert_keys or self.delete_keys)

@@ -1,0 +1,114 @@
+"""What one update pass works with: the plan, the ids, the services. Made by the environment, passed down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.engine.exports import ExportRun
+from coco.engine.functions import Executors, FunctionStep
+from coco.engine.guards import DeleteGuard
+from coco.engine.limits import Limiter
+from coco.engine.memo import MemoSession
+from coco.engine.stats import IndexUpdateInfo, UpdateStats
+from coco.engine.targets import TargetPort
+from coco.engine.threads import Threads
+from coco.events import EmitFn, RowFailed
+from coco.flow.graph import Graph
+from coco.plan.plan import Plan, Planner, Program
+from coco.state.protocol import StateStore
+
+DEFAULT_PARK_AFTER = 5
+
+
+@dataclass
+class RunOptions:
+    """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo (I-64, I-65).
+
+    ``only_keys``: by source name, packed keys to process whatever they look like; nothing else is touched.
+    ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version.
+    """
+
+    reexport: bool = False
+    reprocess: bool = False
+    allow_deletes: bool = False
+    max_delete_share: float = 0.5
+    retry_parked: bool = False
+    park_after: int = DEFAULT_PARK_AFTER
+    only_keys: dict[str, list[bytes]] | None = None
+
+    @property
+    def mode(self) -> str:
+        return "reprocess" if self.reprocess else "reexport" if self.reexport else "normal"
+
+
+@dataclass
+class Run:
+    """One pass over one flow."""
+
+    flow: str
+    plan: Plan
+    planner: Planner
+    store: StateStore
+    threads: Threads
+    executors: Executors
+    emit: EmitFn
+    memo: MemoSession
+    options: RunOptions
+    source_ids: dict[str, int]
+    exports: dict[str, ExportRun]
+    global_limiter: Limiter
+    namespace: str = ""
+    trust_ordinals: dict[str, bool] = field(default_factory=dict)
+    removed_sources: list[int] = field(default_factory=list)
+    info: IndexUpdateInfo = field(default_factory=IndexUpdateInfo)
+    row_counts: dict[int, int] = field(default_factory=dict)
+    root_values: dict[int, Any] = field(default_factory=dict)
+    ports: dict[str, TargetPort] = field(default_factory=dict)
+    on_progress: Callable[[str, UpdateStats], None] | None = None
+    guard: DeleteGuard = field(default_factory=DeleteGuard)
+    _last_ordinal: int = 0
+
+    def __post_init__(self) -> None:
+        self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
+        self.ports = {
+            name: TargetPort(export, self.threads, self.emit, self.flow) for name, export in self.exports.items()
+        }
+
+    @property
+    def graph(self) -> Graph:
+        return self.plan.graph
+
+    def steps_for(self, program: Program, memo: MemoSession | None = None) -> dict[int, FunctionStep]:
+        """Function steps of a program, by transform id."""
+        from coco.plan.plan import Call
+
+        return {
+            item.step.id: FunctionStep(
+                item.step,
+                self.executors,
+                self.threads,
+                memo if memo is not None else self.memo,
+                self.emit,
+                flow=self.flow,
+                source=program.source,
+                namespace=self.namespace,
+            )
+            for item in program.instructions
+            if isinstance(item, Call)
+        }
+
+    def next_process_ordinal(self, stored_max: int) -> int:
+        """Strictly increasing per row and per run, roughly the time in milliseconds (I-37)."""
+        value = max(stored_max + 1, time.time_ns() // 1_000_000, self._last_ordinal + 1)
+        self._last_ordinal = value
+        return value
+
+    def report_failure(self, source: str, key: str, phase: str, op: str, error: BaseException) -> None:
+        self.emit(RowFailed(self.flow, source, key, phase, op, f"{type(error).__name__}: {error}"[:500]))
+
+    def warn(self, text: str) -> None:
+        if text not in self.info.warnings:
+            self.info.warnings.append(text)

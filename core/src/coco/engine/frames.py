@@ -1,0 +1,111 @@
+"""Columns of one batch, scope by scope.
+
+A frame holds the rows of one scope: columns by slot, and for each row the index of its parent row.
+Values of ancestors are gathered down on demand; tables with added fields are grouped back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coco.flow.graph import ROOT_SCOPE, Constant, Graph, SlotRef, TableRef, ValueRef
+from coco.hot import compose, explode, field_of, gather, implode
+from coco.types.schema import TableType
+
+
+class Frame:
+    """Rows of one scope. ``parents[i]``: index of row i's parent in the parent scope's frame."""
+
+    __slots__ = ("columns", "count", "parents")
+
+    def __init__(self, count: int, parents: list[int] | None) -> None:
+        self.count = count
+        self.parents = parents
+        self.columns: dict[int, list[Any]] = {}
+
+
+class Frames:
+    """All frames of one batch. The base scope holds one row per source row."""
+
+    def __init__(self, graph: Graph, base: int, count: int, root_values: dict[int, Any]) -> None:
+        self._graph = graph
+        self._base = base
+        self._root_values = root_values
+        self._frames: dict[int, Frame] = {base: Frame(count, None)}
+        self._maps: dict[tuple[int, int], list[int] | None] = {}
+        if base != ROOT_SCOPE:
+            self._frames[ROOT_SCOPE] = Frame(1, None)
+
+    def frame(self, scope: int) -> Frame:
+        return self._frames[scope]
+
+    def set_column(self, slot: int, column: list[Any]) -> None:
+        self._frames[self._graph.slots[slot].scope].columns[slot] = column
+
+    def explode(self, scope: int) -> None:
+        """Fill a scope's row slots from its table."""
+        node = self._graph.scopes[scope]
+        table = node.table
+        if table is None or node.parent is None:
+            return
+        kind = table.type.type
+        assert isinstance(kind, TableType)
+        parents, columns = explode(self.column(table, node.parent), len(kind.row.fields))
+        frame = Frame(len(parents), parents)
+        for slot, column in zip((*node.key_slots, *node.value_slots), columns, strict=True):
+            frame.columns[slot] = column
+        self._frames[scope] = frame
+
+    def rows_to(self, scope: int, ancestor: int) -> list[int] | None:
+        """Row of ``scope`` -> row of ``ancestor``; None when they are the same scope."""
+        if scope == ancestor:
+            return None
+        known = self._maps.get((scope, ancestor))
+        if known is None:
+            parents = self._frames[scope].parents
+            assert parents is not None
+            parent = self._graph.scopes[scope].parent
+            assert parent is not None
+            above = self.rows_to(parent, ancestor)
+            known = parents if above is None else compose(parents, above)
+            self._maps[(scope, ancestor)] = known
+        return known
+
+    def owners(self, scope: int) -> list[int]:
+        """Row of ``scope`` -> source row."""
+        known = self.rows_to(scope, self._base)
+        return list(range(self._frames[scope].count)) if known is None else known
+
+    def column(self, ref: ValueRef, scope: int) -> list[Any]:
+        """The values of ``ref``, one per row of ``scope``."""
+        if isinstance(ref, Constant):
+            return [ref.value] * self._frames[scope].count
+        home = self._graph.slots[ref.slot].scope
+        if isinstance(ref, TableRef):
+            return self._down(self._with_added(ref, home), scope, home)
+        if home == ROOT_SCOPE and self._base != ROOT_SCOPE:
+            value = self._root_values[ref.slot]
+            for position in ref.path:
+                value = None if value is None else value[position]
+            return [value] * self._frames[scope].count
+        column = self._frames[home].columns[ref.slot]
+        for position in ref.path:
+            column = field_of(column, position)
+        return self._down(column, scope, home)
+
+    def _down(self, column: list[Any], scope: int, home: int) -> list[Any]:
+        rows = self.rows_to(scope, home) if home != scope else None
+        return column if rows is None else gather(column, rows)
+
+    def _with_added(self, ref: TableRef, home: int) -> list[Any]:
+        if home == ROOT_SCOPE and self._base != ROOT_SCOPE:
+            base = [self._root_values[ref.slot]]
+        else:
+            base = self._frames[home].columns[ref.slot]
+        added = [self.column(item, ref.row_scope) for item in ref.added]
+        return implode(base, added)
+
+
+def plain_ref(graph: Graph, slot: int) -> SlotRef:
+    """A reference to a whole slot."""
+    return SlotRef(slot, graph.slots[slot].type)

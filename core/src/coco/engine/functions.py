@@ -1,0 +1,397 @@
+"""One transform at work: null check, memo, the calls that remain, results (X-002, E-050).
+
+``FunctionStep`` is made once per transform and run; ``call`` is given argument columns of one batch
+and returns a result column. Equal calls are made once, within a batch and across batches in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from coco.engine.memo import MemoSession
+from coco.engine.runners import BatchRunner, Outcome, run_async, run_sync
+from coco.engine.threads import Threads
+from coco.errors import StoredValueError
+from coco.events import BatchBisected, EmitFn, FunctionCalled
+from coco.flow.graph import Constant, TransformStep
+from coco.hot import fingerprint
+from coco.plan.fingerprints import fingerprint_json
+from coco.types.storage import pack, unpacker
+
+if TYPE_CHECKING:
+    from coco.ops.registry import BoundFunction
+
+
+class Executors:
+    """Instances of user functions, shared by equal (class, spec) and prepared once (O-003, O-005)."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._ready: dict[Any, asyncio.Task[Any]] = {}
+
+    async def get(self, function: BoundFunction) -> Any:
+        task = self._ready.get(function.executor_key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._make(function))
+            self._ready[function.executor_key] = task
+        try:
+            return await asyncio.shield(task)
+        except BaseException:
+            if task.done() and (task.cancelled() or task.exception() is not None):
+                self._ready.pop(function.executor_key, None)  # a later attempt may succeed
+            raise
+
+    async def _make(self, function: BoundFunction) -> Any:
+        executor = await self._threads.run(function.new_executor)
+        prepare = getattr(executor, "prepare", None)
+        if prepare is not None:
+            await self._threads.call(prepare)
+        return executor
+
+    async def close(self) -> None:
+        for task in self._ready.values():
+            if task.done() and not task.cancelled() and task.exception() is None:
+                close = getattr(task.result(), "close", None)
+                if callable(close):
+                    await self._threads.call(close)
+        self._ready.clear()
+
+
+class CallResult:
+    """A result column with the items that failed and the memo entries that each item refers to."""
+
+    __slots__ = ("calls", "errors", "memo", "memo_hits", "values")
+
+    def __init__(self, count: int) -> None:
+        self.values: list[Any] = [None] * count
+        self.errors: dict[int, BaseException] = {}
+        self.memo: dict[int, bytes] = {}
+        self.calls = 0
+        self.memo_hits = 0
+
+
+class FunctionStep:
+    """A transform bound to the services of one run. ``namespace`` separates memo entries of apps (X-012)."""
+
+    def __init__(
+        self,
+        step: TransformStep,
+        executors: Executors,
+        threads: Threads,
+        memo: MemoSession | None,
+        emit: EmitFn,
+        *,
+        flow: str,
+        source: str | None,
+        namespace: str = "",
+        result_type: Any = None,
+    ) -> None:
+        self.step = step
+        self.function = step.function
+        self._executors = executors
+        self._threads = threads
+        self._memo = memo if step.function.enable_cache else None
+        self._emit = emit
+        self._flow = flow
+        self._source = source
+        params = self.function.params
+        self._required = [
+            position
+            for position, (param, arg) in enumerate(zip(params, step.args, strict=True))
+            if param.required and not isinstance(arg, Constant)
+        ]
+        self._null_constant = any(
+            isinstance(arg, Constant) and arg.value is None and param.required
+            for param, arg in zip(params, step.args, strict=True)
+        )
+        self._variable = [
+            position for position, arg in enumerate(step.args) if not isinstance(arg, Constant)
+        ]
+        # Named order, so that positional and keyword spelling share results.
+        self._memo_order = sorted(self._variable, key=lambda position: params[position].name)
+        self._prefix = b""
+        if self._memo is not None:
+            self._prefix = self._memo_prefix(namespace)
+            self._unpack = unpacker(self.function.result_type)
+
+    def _memo_prefix(self, namespace: str) -> bytes:
+        params = self.function.params
+        described = []
+        for param, arg in sorted(zip(params, self.step.args, strict=True), key=lambda item: item[0].name):
+            schema = arg.type.type.encode()
+            if isinstance(arg, Constant):
+                described.append([param.name, schema, "constant", repr(arg.value)])
+            else:
+                described.append([param.name, schema])
+        return fingerprint_json(
+            [
+                "memo",
+                namespace,
+                self.function.identity.memo,
+                described,
+                self.function.result_type.type.encode(),
+            ]
+        )
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    async def call(
+        self, args: Sequence[list[Any]], count: int, live: Sequence[int] | None, waves: list[list[int]] | None = None
+    ) -> CallResult:
+        """Results for ``count`` rows. ``live``: rows to call (None: all); the others get null.
+
+        ``waves``: groups of rows that must not be worked on at the same time (row limits of nested scopes).
+        """
+        result = CallResult(count)
+        if self._null_constant:
+            return result
+        chosen: Sequence[int] = range(count) if live is None else live
+        for position in self._required:
+            column = args[position]
+            chosen = [row for row in chosen if column[row] is not None]
+        rows = list(chosen)
+        skipped = (count if live is None else len(live)) - len(rows)
+        executions = 0
+        if rows:
+            if waves is None:
+                executions = await self._call_rows(args, rows, result)
+            else:
+                allowed = set(rows)
+                for wave in waves:
+                    executions += await self._call_rows(args, [row for row in wave if row in allowed], result)
+        self._emit(
+            FunctionCalled(
+                self._flow,
+                self._source,
+                self.name,
+                len(rows),
+                result.calls,
+                executions,
+                result.memo_hits,
+                len(rows) - result.calls - result.memo_hits,
+                skipped,
+                len(result.errors),
+            )
+        )
+        return result
+
+    async def _call_rows(self, args: Sequence[list[Any]], rows: list[int], result: CallResult) -> int:
+        if not rows:
+            return 0
+        if self._memo is None:
+            outcome = await self._run(args, rows, None)
+            for position, row in enumerate(rows):
+                result.values[row] = outcome.results[position]
+            for position, error in outcome.errors.items():
+                result.errors[rows[position]] = error
+            result.calls += len(rows)
+            return outcome.executions
+        return await self._call_memoised(self._memo, args, rows, result)
+
+    async def _call_memoised(
+        self, memo: MemoSession, args: Sequence[list[Any]], rows: list[int], result: CallResult
+    ) -> int:
+        columns = [args[position] for position in self._memo_order]
+        prefix = self._prefix
+        if len(columns) == 1:
+            only = columns[0]
+            fps = [fingerprint(prefix + pack(only[row])) for row in rows]
+        else:
+            fps = [fingerprint(prefix + pack(tuple(column[row] for column in columns))) for row in rows]
+        groups: dict[bytes, list[int]] = {}
+        for row, fp in zip(rows, fps, strict=True):
+            groups.setdefault(fp, []).append(row)
+            result.memo[row] = fp
+        executions = 0
+        errors: dict[bytes, BaseException] = {}
+        todo = list(groups)
+        values: dict[bytes, Any] = {}
+        while todo:
+            waiting = [fp for fp in todo if fp in memo.in_flight]
+            mine = [fp for fp in todo if fp not in memo.in_flight]
+            claimed: dict[bytes, asyncio.Future[None]] = {}
+            loop = asyncio.get_running_loop()
+            for fp in mine:
+                claimed[fp] = memo.in_flight[fp] = loop.create_future()
+            try:
+                known = await memo.get_many(mine)
+                misses = []
+                for fp in mine:
+                    packed = known.get(fp)
+                    if packed is not None:
+                        try:
+                            values[fp] = self._unpack(packed)
+                        except StoredValueError:
+                            misses.append(fp)
+                        else:
+                            result.memo_hits += len(groups[fp])
+                            self._release(memo, fp, claimed)
+                    else:
+                        misses.append(fp)
+                if misses:
+                    first = [groups[fp][0] for fp in misses]
+                    outcome = await self._run(args, first, lambda item, value: memo.put(misses[item], pack(value)))
+                    executions += outcome.executions
+                    result.calls += len(misses)
+                    for position, fp in enumerate(misses):
+                        if position in outcome.errors:
+                            errors[fp] = outcome.errors[position]
+                        else:
+                            values[fp] = outcome.results[position]
+            finally:
+                for fp in mine:
+                    self._release(memo, fp, claimed)
+            if waiting:
+                await asyncio.gather(*(asyncio.shield(memo.in_flight[fp]) for fp in waiting if fp in memo.in_flight))
+            todo = waiting
+        for fp, members in groups.items():
+            error = errors.get(fp)
+            for row in members:
+                if error is not None:
+                    result.errors[row] = error
+                    result.memo.pop(row, None)
+                else:
+                    result.values[row] = values[fp]
+        return executions
+
+    @staticmethod
+    def _release(memo: MemoSession, fp: bytes, claimed: dict[bytes, asyncio.Future[None]]) -> None:
+        future = claimed.pop(fp, None)
+        if future is not None:
+            memo.in_flight.pop(fp, None)
+            if not future.done():
+                future.set_result(None)
+
+    async def _run(
+        self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None
+    ) -> Outcome:
+        """Call user code for ``rows``; ``keep(item, value)`` is told of each result as it comes, in any thread."""
+        executor = await self._executors.get(self.function)
+        function = self.function
+        if function.batching:
+            return await self._run_batching(executor, args[0], rows, keep)
+        encode = function.encode
+        call = self._invoker(executor, args, rows)
+        if function.is_async:
+
+            async def invoke_async(item: int) -> Any:
+                value = encode(await call(item))
+                if keep is not None:
+                    keep(item, value)
+                return value
+
+            return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name)
+
+        def invoke(item: int) -> Any:
+            return encode(call(item))
+
+        def invoke_and_keep(item: int) -> Any:
+            value = encode(call(item))
+            keep(item, value)  # type: ignore[misc]  # chosen only when keep is given
+            return value
+
+        chosen = invoke if keep is None else invoke_and_keep
+        return await run_sync(self._threads, chosen, len(rows), function.timeout_seconds, self.name)
+
+    async def _run_batching(
+        self, executor: Any, column: list[Any], rows: list[int], keep: Callable[[int, Any], None] | None
+    ) -> Outcome:
+        function = self.function
+        param = function.params[0]
+        bad: dict[int, BaseException] = {}
+        if param.decode_identity:
+            items = [column[row] for row in rows]
+        else:
+            items, bad = _decode_items(param.decode, column, rows)
+        good = [position for position in range(len(rows)) if position not in bad]
+        runner = BatchRunner(
+            self._threads,
+            executor,
+            function.encode,
+            is_async=function.is_async,
+            max_batch_size=function.max_batch_size,
+            timeout=function.timeout_seconds,
+            op=self.name,
+            on_bisect=lambda size, error: self._emit(BatchBisected(self._flow, self.name, size, _brief(error))),
+            keep=None if keep is None else (lambda place, value: keep(good[place], value)),
+        )
+        inner = await runner.run([items[position] for position in good])
+        if not bad:
+            return inner
+        outcome = Outcome(len(rows))
+        outcome.executions = inner.executions
+        outcome.errors.update(bad)
+        for place, position in enumerate(good):
+            outcome.results[position] = inner.results[place]
+            if place in inner.errors:
+                outcome.errors[position] = inner.errors[place]
+        return outcome
+
+    def _invoker(self, executor: Any, args: Sequence[list[Any]], rows: list[int]) -> Callable[[int], Any]:
+        """``invoke(item)``: decode the arguments of one row and call."""
+        params = self.function.params
+        decoders: list[Any] = []
+        columns: list[Any] = []
+        constants: list[Any] = []
+        for param, arg, column in zip(params, self.step.args, args, strict=True):
+            if isinstance(arg, Constant):
+                decoders.append(None)
+                columns.append(None)
+                constants.append(param.constant_value)
+            else:
+                decoders.append(None if param.decode_identity else param.decode)
+                columns.append(column)
+                constants.append(None)
+        if len(params) == 1 and columns[0] is not None and not self.function.keywords:
+            column, decode = columns[0], decoders[0]
+            if decode is None:
+                return lambda item: executor(column[rows[item]])
+
+            def one_decoded(item: int) -> Any:
+                value = column[rows[item]]
+                return executor(None if value is None else decode(value))
+
+            return one_decoded
+        positional = self.function.n_positional
+        keywords = self.function.keywords
+        width = len(params)
+
+        def invoke(item: int) -> Any:
+            row = rows[item]
+            values = []
+            for position in range(width):
+                column = columns[position]
+                if column is None:
+                    values.append(constants[position])
+                    continue
+                value = column[row]
+                decode = decoders[position]
+                values.append(value if decode is None or value is None else decode(value))
+            if keywords:
+                return executor(*values[:positional], **dict(zip(keywords, values[positional:], strict=True)))
+            return executor(*values)
+
+        return invoke
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def _decode_items(
+    decode: Callable[[Any], Any], column: list[Any], rows: list[int]
+) -> tuple[list[Any], dict[int, BaseException]]:
+    items: list[Any] = []
+    bad: dict[int, BaseException] = {}
+    for position, row in enumerate(rows):
+        value = column[row]
+        try:
+            items.append(None if value is None else decode(value))
+        except Exception as error:
+            bad[position] = error
+            items.append(None)
+    return items, bad

@@ -1,0 +1,50 @@
+"""Guards against losing data by accident: a source that suddenly lists nothing, a run that deletes too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from coco.errors import SafetyStopError
+
+DEFAULT_MAX_DELETE_SHARE = 0.5
+MIN_GUARDED_ROWS = 10
+"""Targets may shrink by fewer rows than this whatever the share."""
+
+
+@dataclass
+class DeleteGuard:
+    """Watches how much each target shrinks during one run.
+
+    ``share``: part of a target's rows that a run may take away, net of what it adds. ``allow``: off.
+    """
+
+    share: float = DEFAULT_MAX_DELETE_SHARE
+    allow: bool = False
+    _start: dict[str, int] = field(default_factory=dict)
+    _now: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, target: str, rows: int) -> None:
+        self._start.setdefault(target, rows)
+        self._now.setdefault(target, rows)
+
+    def check(self, flow: str, target: str, net: int) -> None:
+        """Raise ``SafetyStopError`` if this batch would shrink ``target`` too far; otherwise account for it."""
+        start = self._start.get(target, 0)
+        after = self._now.get(target, start) + net
+        lost = start - after
+        if not self.allow and net < 0 and lost >= MIN_GUARDED_ROWS and lost > start * self.share:
+            raise SafetyStopError(
+                f"stopped: this run would delete {lost} of the {start} rows of target '{target}' of flow '{flow}' "
+                f"(more than {self.share:.0%}). If that is meant, run `coco update --allow-deletes` or "
+                "flow.update(allow_deletes=True); the limit is COCO_MAX_DELETE_SHARE"
+            )
+        self._now[target] = after
+
+    def check_listing(self, flow: str, source: str, listed: int, tracked: int) -> None:
+        """Raise ``SafetyStopError`` if a source with tracked rows lists nothing at all."""
+        if listed == 0 and tracked > 0 and not self.allow:
+            raise SafetyStopError(
+                f"stopped: source '{source}' of flow '{flow}' lists nothing, but {tracked} rows are tracked. Nothing was "
+                "deleted. Check the source; if it is really empty, run `coco update --allow-deletes` or "
+                "flow.update(allow_deletes=True)"
+            )

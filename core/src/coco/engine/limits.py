@@ -1,0 +1,102 @@
+"""In-flight limits: rows and bytes, per source and for the whole process (DB-15 to DB-24)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Limiter:
+    """Rows and bytes that may be worked on at once; first come, first served. ``None``: no limit.
+
+    More than the limit at once is capped to it, so a row larger than ``max_bytes`` runs alone instead of
+    waiting for ever.
+    """
+
+    def __init__(self, max_rows: int | None = None, max_bytes: int | None = None) -> None:
+        self.max_rows = max_rows
+        self.max_bytes = max_bytes
+        self._rows = 0
+        self._bytes = 0
+        self._waiting: deque[tuple[int, int, asyncio.Future[None]]] = deque()
+
+    @property
+    def rows_in_flight(self) -> int:
+        return self._rows
+
+    @property
+    def bytes_in_flight(self) -> int:
+        return self._bytes
+
+    def capped(self, rows: int, size: int) -> tuple[int, int]:
+        """What will really be taken for a request."""
+        return (
+            rows if self.max_rows is None else min(rows, self.max_rows),
+            size if self.max_bytes is None else min(size, self.max_bytes),
+        )
+
+    def _fits(self, rows: int, size: int) -> bool:
+        return (self.max_rows is None or self._rows + rows <= self.max_rows) and (
+            self.max_bytes is None or self._bytes + size <= self.max_bytes
+        )
+
+    async def acquire(self, rows: int, size: int) -> tuple[int, int]:
+        """Wait until admitted; give back exactly what is returned through ``release``."""
+        rows, size = self.capped(rows, size)
+        if not self._waiting and self._fits(rows, size):
+            self._rows += rows
+            self._bytes += size
+            return rows, size
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (rows, size, future)
+        self._waiting.append(entry)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.release(rows, size)
+            else:
+                self._waiting.remove(entry)
+                self._admit()
+            raise
+        return rows, size
+
+    def release(self, rows: int, size: int) -> None:
+        self._rows -= rows
+        self._bytes -= size
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting:
+            rows, size, future = self._waiting[0]
+            if future.cancelled():
+                self._waiting.popleft()
+                continue
+            if not self._fits(rows, size):
+                return
+            self._waiting.popleft()
+            self._rows += rows
+            self._bytes += size
+            future.set_result(None)
+
+
+class Permits:
+    """Permits of one batch over several limiters, local ones first (DB-21)."""
+
+    def __init__(self, limiters: list[Limiter]) -> None:
+        self._limiters = limiters
+        self._held: list[tuple[Limiter, int, int]] = []
+
+    async def acquire(self, rows: int, size: int) -> None:
+        try:
+            for limiter in self._limiters:
+                held = await limiter.acquire(rows, size)
+                self._held.append((limiter, *held))
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        while self._held:
+            limiter, rows, size = self._held.pop()
+            limiter.release(rows, size)

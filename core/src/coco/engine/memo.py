@@ -1,0 +1,105 @@
+"""Results of cached functions, shared by call fingerprint (I-56 to I-63, X-010 to X-015).
+
+Lookups and writes go to the store in batches. A result is handed to the writer the moment its call
+ends, so that a crash loses at most the calls of one flush interval; a batch is committed only after
+the results it refers to are durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+from coco.engine.threads import Threads
+from coco.events import EmitFn, MemoWritten
+from coco.state.protocol import StateStore
+
+FLUSH_SECONDS = 0.05
+
+
+class MemoSession:
+    """The memo during one run. ``write=False``: read only (``evaluate``). ``ignore``: treat all as missing."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        threads: Threads,
+        emit: EmitFn,
+        flow: str,
+        *,
+        write: bool = True,
+        ignore: bool = False,
+    ) -> None:
+        self._store = store
+        self._threads = threads
+        self._emit = emit
+        self._flow = flow
+        self._write = write
+        self._ignore = ignore
+        self._pending: dict[bytes, bytes] = {}
+        self._writing: dict[bytes, bytes] = {}
+        self._fresh: set[bytes] = set()
+        self._flusher: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+        self._guard = threading.Lock()
+        self.in_flight: dict[bytes, asyncio.Future[None]] = {}
+        self.written = 0
+
+    async def get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Packed results that are known."""
+        found: dict[bytes, bytes] = {}
+        missing = []
+        for fp in fingerprints:
+            packed = self._pending.get(fp) or self._writing.get(fp)
+            if packed is not None:
+                found[fp] = packed
+            elif not self._ignore or fp in self._fresh:
+                missing.append(fp)
+        if missing:
+            found.update(await self._threads.store(self._store.memo_get_many, missing))
+        return found
+
+    def put(self, fp: bytes, packed: bytes) -> None:
+        """Remember a result, from any thread; it is written soon, or at the next ``flush``."""
+        if not self._write:
+            return
+        with self._guard:
+            self._pending[fp] = packed
+            if self._ignore:
+                self._fresh.add(fp)
+
+    def start(self) -> None:
+        """Begin to write in the background; needs a running loop."""
+        if self._write:
+            self._flusher = asyncio.get_running_loop().create_task(self._flush_regularly())
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            if self._pending:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Make everything put so far durable."""
+        async with self._lock:
+            while self._pending:
+                with self._guard:
+                    self._writing, self._pending = self._pending, {}
+                try:
+                    await self._threads.store(self._store.memo_put_many, list(self._writing.items()))
+                except BaseException:
+                    with self._guard:
+                        self._pending = {**self._writing, **self._pending}
+                        self._writing = {}
+                    raise
+                self.written += len(self._writing)
+                self._emit(MemoWritten(self._flow, len(self._writing)))
+                self._writing = {}
+
+    async def close(self) -> None:
+        """Stop the background writer and write the rest."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        await self.flush()

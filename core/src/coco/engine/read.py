@@ -1,0 +1,263 @@
+"""The source port: listing in batches, reading in batches, conversion at the boundary (CS-1 to CS-13)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coco.engine.batches import RowProblem, WorkRow
+from coco.engine.threads import Threads
+from coco.errors import Phase, SourceError, SourceReadError, ValueConversionError
+from coco.flow.graph import SourceStep
+from coco.hot import fingerprint
+from coco.types.storage import pack
+
+if TYPE_CHECKING:
+    from coco.ops.sources import SourceReadOptions
+
+LIST_CHUNK = 2_000
+READ_FAN_OUT = 16
+
+
+@dataclass(slots=True)
+class ListedRow:
+    """One listed key, converted. ``value`` is the connector's object or None when it was not given."""
+
+    key: bytes
+    parts: tuple[Any, ...]
+    native: Any
+    ordinal: int | None
+    content_fp: bytes | None
+    size: int | None
+    value: Any
+
+
+@dataclass(slots=True)
+class ReadOutcome:
+    """Rows that were read: ``columns`` are aligned with ``rows``; the others are told apart."""
+
+    rows: list[WorkRow]
+    columns: list[list[Any]]
+    vanished: list[WorkRow]
+    problems: list[tuple[WorkRow, RowProblem]]
+    read_at: int
+
+
+class SourcePort:
+    """One source during one run. Made by ``open``; ``close`` it."""
+
+    def __init__(self, step: SourceStep, threads: Threads, flow: str) -> None:
+        self.step = step
+        self.name = step.name
+        self._record = step.source
+        self._threads = threads
+        self._flow = flow
+        self._connector: Any = None
+        self._encode_key = self._record.key_encoder(step.spec)
+        self._encode_value = self._record.value_encoder(step.spec)
+        self._decode_key = self._record.key_decoder(step.spec)
+        self._width = len(step.table.value_fields)
+        self.listing_problems: list[tuple[str, str]] = []
+        self.duplicates = 0
+
+    async def open(self) -> None:
+        try:
+            self._connector = await self._threads.call(self._record.create, self.step.spec)
+        except Exception as error:
+            raise SourceError(f"source '{self.name}' of flow '{self._flow}' cannot be opened: {error}") from error
+
+    async def close(self) -> None:
+        for name in ("aclose", "close"):
+            method = getattr(self._connector, name, None)
+            if method is not None:
+                await self._threads.call(method)
+                break
+        self._connector = None
+
+    @property
+    def provides_ordinal(self) -> bool:
+        method = getattr(self._connector, "provides_ordinal", None)
+        return bool(method()) if method is not None else False
+
+    def decode_key(self, parts: tuple[Any, ...]) -> Any:
+        """The connector's key object for a tracked key."""
+        return self._decode_key(parts)
+
+    def options(self, *, value: bool) -> SourceReadOptions:
+        from coco.ops.sources import SourceReadOptions
+
+        return SourceReadOptions(
+            include_ordinal=True, include_content_version_fp=True, include_value=value
+        )
+
+    async def list(self, *, include_values: bool) -> AsyncIterator[list[ListedRow]]:
+        """All keys, in batches. Raises ``SourceError`` when the listing breaks off."""
+        options = self.options(value=include_values)
+        try:
+            batched = getattr(self._connector, "list_batches", None)
+            if batched is not None:
+                async for rows in _drive(self._threads, self._call_with_options(batched, "list_batches", options), 1):
+                    for inner in rows:
+                        yield self._convert(inner)
+            else:
+                listing = self._call_with_options(self._connector.list, "list", options)
+                async for rows in _drive(self._threads, listing, LIST_CHUNK):
+                    yield self._convert(rows)
+        except SourceError:
+            raise
+        except Exception as error:
+            raise SourceError(
+                f"listing source '{self.name}' of flow '{self._flow}' broke off: {error}; no deletion is inferred from it"
+            ) from error
+
+    def _call_with_options(self, method: Callable[..., Any], name: str, options: Any) -> Callable[[], Any]:
+        wants = self._record.wants_options.get(name, True)
+        return (lambda: method(options)) if wants else (lambda: method())
+
+    def _convert(self, rows: list[Any]) -> list[ListedRow]:
+        from coco.ops.sources import NO_ORDINAL
+
+        encode = self._encode_key
+        converted = []
+        for row in rows:
+            try:
+                parts = encode(row.key)
+            except ValueConversionError as error:
+                self.listing_problems.append((repr(row.key)[:200], str(error)))
+                continue
+            data = row.data
+            ordinal = data.ordinal
+            converted.append(
+                ListedRow(
+                    pack(parts),
+                    parts,
+                    row.key,
+                    None if ordinal is NO_ORDINAL else ordinal,
+                    data.content_version_fp,
+                    data.size,
+                    data.value,
+                )
+            )
+        return converted
+
+    async def incomplete(self) -> tuple[list[str], list[str]]:
+        """(key prefixes that could not be listed, messages) of the last listing."""
+        prefixes = getattr(self._connector, "incomplete_prefixes", None)
+        errors = getattr(self._connector, "listing_errors", None)
+        found = list(await self._threads.call(prefixes)) if prefixes is not None else []
+        texts = list(await self._threads.call(errors)) if errors is not None else []
+        return [item if isinstance(item, str) else item[0] for item in found], texts
+
+    async def read(self, rows: list[WorkRow]) -> ReadOutcome:
+        """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""
+        from coco.ops.sources import NO_ORDINAL, NON_EXISTENCE
+
+        read_at = time.time_ns() // 1_000
+        outcome = ReadOutcome([], [[] for _ in range(self._width)], [], [], read_at)
+        missing = [row for row in rows if row.value is None and not row.gone]
+        fetched = await self._fetch(missing) if missing else {}
+        encode = self._encode_value
+        for row in rows:
+            data = fetched.get(row.key)
+            if isinstance(data, BaseException):
+                outcome.problems.append((row, RowProblem(Phase.READ.value, f"source:{self.name}", data)))
+                continue
+            value = row.value
+            given_fp = row.content_fp
+            if data is not None:
+                value = data.value
+                if data.ordinal is not None:
+                    row.ordinal = None if data.ordinal is NO_ORDINAL else data.ordinal
+                given_fp = data.content_version_fp or given_fp
+                if data.size is not None:
+                    row.size = data.size
+            if value is NON_EXISTENCE or row.gone:
+                outcome.vanished.append(row)
+                continue
+            if value is None:
+                error: BaseException = SourceReadError(
+                    f"get_value of source '{self.name}' returned no value although one was asked for"
+                )
+                outcome.problems.append((row, RowProblem(Phase.READ.value, f"source:{self.name}", error)))
+                continue
+            try:
+                encoded = encode(value)
+            except Exception as problem:
+                outcome.problems.append((row, RowProblem(Phase.READ.value, f"source:{self.name}", problem)))
+                continue
+            row.value = None
+            row.content_fp = given_fp if given_fp is not None else fingerprint(pack(encoded))
+            outcome.rows.append(row)
+            for column, item in zip(outcome.columns, encoded, strict=True):
+                column.append(item)
+        return outcome
+
+    async def _fetch(self, rows: list[WorkRow]) -> dict[bytes, Any]:
+        options = self.options(value=True)
+        many = getattr(self._connector, "get_values", None)
+        natives = [row.native if row.native is not None else self._decode_key(row.parts) for row in rows]
+        if many is not None:
+            wants = self._record.wants_options.get("get_values", True)
+            args = (natives, options) if wants else (natives,)
+            try:
+                answers = list(await self._threads.call(many, *args))
+            except Exception:
+                answers = []  # one bad key must not cost its neighbours: ask one by one
+            if len(answers) == len(rows):
+                return {row.key: answer for row, answer in zip(rows, answers, strict=True)}
+        import asyncio
+
+        wants = self._record.wants_options.get("get_value", True)
+        gate = asyncio.Semaphore(READ_FAN_OUT)
+        found: dict[bytes, Any] = {}
+
+        async def one(row: WorkRow, native: Any) -> None:
+            async with gate:
+                args = (native, options) if wants else (native,)
+                try:
+                    found[row.key] = await self._threads.call(self._connector.get_value, *args)
+                except Exception as error:
+                    found[row.key] = error
+
+        async with asyncio.TaskGroup() as group:
+            for row, native in zip(rows, natives, strict=True):
+                group.create_task(one(row, native))
+        return found
+
+
+async def _drive(threads: Threads, start: Callable[[], Any], chunk: int) -> AsyncIterator[list[Any]]:
+    """Items of a sync or async iterable in lists of up to ``chunk``; a sync one is driven in a thread."""
+    listing = await threads.call(start)
+    if hasattr(listing, "__aiter__"):
+        batch: list[Any] = []
+        async for item in listing:
+            batch.append(item)
+            if len(batch) >= chunk:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+        return
+    iterator = iter(listing)
+    try:
+        while True:
+            part = await threads.run(_take, iterator, chunk)
+            if part:
+                yield part
+            if len(part) < chunk:
+                return
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            await threads.run(close)
+
+
+def _take(iterator: Iterator[Any], count: int) -> list[Any]:
+    items = []
+    for item in iterator:
+        items.append(item)
+        if len(items) >= count:
+            break
+    return items

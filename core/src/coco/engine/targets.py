@@ -1,0 +1,164 @@
+"""The target port: one call per batch, an answer per row, bad rows told from good ones (I-38, I-44, CT-17 to CT-27)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from coco.engine.batches import TargetDelta
+from coco.engine.exports import ExportRun
+from coco.engine.threads import Threads
+from coco.errors import MutationError, TargetError, is_retriable
+from coco.events import BatchBisected, EmitFn
+
+MAX_ROWS_PER_CALL = 5_000
+
+
+class TargetPort:
+    """One export's target during one run. ``down``: the error after which it is no longer asked."""
+
+    def __init__(self, export: ExportRun, threads: Threads, emit: EmitFn, flow: str) -> None:
+        self.export = export
+        self._threads = threads
+        self._emit = emit
+        self._flow = flow
+        self._record = export.step.target
+        self._prepared: Any = None
+        self._ready = False
+        self._lock = asyncio.Lock()
+        self.down: BaseException | None = None
+        self._columns = self._record.method("mutate_columns")
+        self._mutate = self._record.method("mutate")
+
+    @property
+    def name(self) -> str:
+        return self.export.name
+
+    async def prepare(self) -> Any:
+        """Open once, when there is something to do (CT-17)."""
+        if self._ready:
+            return self._prepared
+        step = self.export.step
+        prepare = self._record.method("prepare")
+        if prepare is None:
+            self._prepared = step.spec
+        else:
+            wants_schema = len(inspect.signature(prepare).parameters) >= 3
+            args = (step.spec, list(step.key_fields), list(step.value_fields)) if wants_schema else (step.spec,)
+            try:
+                self._prepared = await self._threads.call(prepare, *args)
+            except Exception as error:
+                self.down = error
+                raise TargetError(f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}") from error
+        self._ready = True
+        return self._prepared
+
+    async def close(self) -> None:
+        if not self._ready or self._prepared is self.export.step.spec:
+            return
+        for name in ("aclose", "close"):
+            method = getattr(self._prepared, name, None)
+            if method is not None:
+                await self._threads.call(method)
+                break
+        self._ready = False
+
+    async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
+        """Write a delta; the answer names the source rows (by index) whose rows were not written."""
+        failed: dict[int, BaseException] = {}
+        async with self._lock:  # two calls for one export never overlap (CT-26)
+            if self.down is not None:
+                return self._all(delta, self.down)
+            try:
+                await self.prepare()
+            except TargetError as error:
+                return self._all(delta, error)
+            for part in _split(delta):
+                await self._apply_part(part, failed)
+        return failed
+
+    async def _apply_part(self, delta: TargetDelta, failed: dict[int, BaseException]) -> None:
+        if self.down is not None:
+            failed.update(self._all(delta, self.down))
+            return
+        try:
+            await self._call(delta)
+        except MutationError as error:
+            for key, reason in error.failed_keys.items():
+                problem = TargetError(f"target '{self.name}' refused row {key!r}: {reason}")
+                for keys, owners in (
+                    (delta.upsert_keys, delta.upsert_owners),
+                    (delta.delete_keys, delta.delete_owners),
+                ):
+                    for candidate, owner in zip(keys, owners, strict=True):
+                        if candidate == key:
+                            failed[owner] = problem
+        except Exception as error:
+            if is_retriable(error):
+                self.down = error
+                failed.update(self._all(delta, error))
+                return
+            size = len(delta.upsert_keys) + len(delta.delete_keys)
+            if size <= 1:
+                failed.update(self._all(delta, error))
+                return
+            self._emit(
+                BatchBisected(self._flow, f"target:{self.name}", size, f"{type(error).__name__}: {error}"[:200])
+            )
+            for half in _halves(delta):
+                await self._apply_part(half, failed)
+
+    def _all(self, delta: TargetDelta, error: BaseException) -> dict[int, BaseException]:
+        return dict.fromkeys((*delta.upsert_owners, *delta.delete_owners), error)
+
+    async def _call(self, delta: TargetDelta) -> None:
+        from coco.ops.targets import MutationColumns
+
+        step = self.export.step
+        if self._columns is not None:
+            columns = MutationColumns(
+                key_fields=step.key_fields,
+                value_fields=step.value_fields,
+                upsert_keys=delta.upsert_keys,
+                upsert_rows=delta.upsert_rows,
+                delete_keys=delta.delete_keys,
+                changed=delta.changed if self.export.partial and any(delta.changed) else None,
+            )
+            await self._threads.call(self._columns, (self._prepared, columns))
+            return
+        bound = step.bound
+        changes: dict[Any, Any] = {}
+        for key in delta.delete_keys:
+            changes[bound.decode_key(key)] = None
+        for key, row in zip(delta.upsert_keys, delta.upsert_rows, strict=True):
+            changes[bound.decode_key(key)] = bound.decode_value(row)
+        if changes:
+            await self._threads.call(self._mutate, (self._prepared, changes))
+
+
+def _split(delta: TargetDelta) -> list[TargetDelta]:
+    """Parts of bounded size; deletions come after upserts, so that nothing goes before its replacement is in."""
+    if len(delta.upsert_keys) + len(delta.delete_keys) <= MAX_ROWS_PER_CALL:
+        return [delta]
+    return [part for half in _halves(delta) for part in _split(half)]
+
+
+def _halves(delta: TargetDelta) -> list[TargetDelta]:
+    ups = len(delta.upsert_keys)
+    downs = len(delta.delete_keys)
+    middle = (ups + downs) // 2
+    cut_up, cut_down = min(middle, ups), max(0, middle - ups)
+    halves = []
+    for up, down in (((0, cut_up), (0, cut_down)), ((cut_up, ups), (cut_down, downs))):
+        halves.append(
+            TargetDelta(
+                upsert_keys=delta.upsert_keys[slice(*up)],
+                upsert_rows=delta.upsert_rows[slice(*up)],
+                changed=delta.changed[slice(*up)],
+                upsert_owners=delta.upsert_owners[slice(*up)],
+                delete_keys=delta.delete_keys[slice(*down)],
+                delete_owners=delta.delete_owners[slice(*down)],
+            )
+        )
+    return halves

@@ -1,0 +1,116 @@
+"""``FlowBuilder``: what a flow function gets besides the root scope (F-004 to F-006)."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from coco.engine_object import dump_engine_object
+from coco.errors import CallShapeError, DefinitionError
+from coco.flow.exports import check_top_level
+from coco.flow.graph import SlotRef
+from coco.flow.names import check_name
+from coco.flow.nodes import DeclarationNode, SourceNode
+from coco.flow.places import caller_location
+from coco.flow.scopes import check_limit
+from coco.flow.slices import DataSlice
+from coco.flow.specs import checked_spec
+from coco.flow.state import BuildState
+from coco.flow.transforms import add_transform
+from coco.spec import OpCategory, spec_kind
+from coco.types.schema import EnrichedValueType, StructSchema, TableType
+
+
+class FlowBuilder:
+    """Adds sources, transforms and declarations to the flow that is being defined."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: BuildState) -> None:
+        self._state = state
+
+    def add_source(
+        self,
+        spec: Any,
+        *,
+        name: str | None = None,
+        refresh_interval: datetime.timedelta | None = None,
+        max_inflight_rows: int | None = None,
+        max_inflight_bytes: int | None = None,
+    ) -> DataSlice[Any]:
+        """A source's rows, as a table with its key fields and value fields (F-100). Top level only.
+
+        name: the source's name in state and statistics; default is the root field it is assigned to, else an
+        automatic one. refresh_interval: how often to look for changes in live mode; must be positive.
+        max_inflight_rows, max_inflight_bytes: how much of this source is worked on at once; None means no
+        limit of its own. Interval and limits are no part of the logic: changing them reprocesses nothing.
+        """
+        from coco.ops.registry import registry
+
+        state = self._state
+        state.check_open()
+        location = caller_location()
+        what = f"source {name}" if name is not None else "source"
+        with state.locator.locating(field=what, at=location):
+            check_top_level(state, "add_source()")
+            checked_spec(spec, OpCategory.SOURCE, "add_source()")
+            if name is not None:
+                check_name(name, "source")
+                if any(source.given_name == name for source in state.sources):
+                    raise DefinitionError(f"there is a source named {name!r} already")
+                state.note_name(name)
+            _check_interval(refresh_interval)
+            check_limit("max_inflight_rows", max_inflight_rows)
+            check_limit("max_inflight_bytes", max_inflight_bytes)
+            dump_engine_object(spec)
+            record = registry.get(OpCategory.SOURCE, spec_kind(spec))
+            keys, values = tuple(record.key_fields(spec)), tuple(record.value_fields(spec))
+        table = TableType("KTable", StructSchema((*keys, *values)), len(keys))
+        slot = state.new_slot(state.root, EnrichedValueType(table), record.kind)
+        slot.source = SourceNode(
+            slot, spec, record, name, table, refresh_interval, max_inflight_rows, max_inflight_bytes, location
+        )
+        slot.pinned = True
+        state.sources.append(slot.source)
+        ref = SlotRef(slot.id, slot.type)
+        slot.source.row_scope = state.row_scope(ref, ())
+        return DataSlice(state, ref)
+
+    def transform(self, fn_spec: Any, *args: Any, **kwargs: Any) -> DataSlice[Any]:
+        """Apply a function to slices and constants (F-110).
+
+        fn_spec: a ``FunctionSpec``, or a function decorated with ``@coco.op.function()``. Arguments are bound
+        to its parameters by Python's rules. The result has one value per row of the innermost scope among the
+        slices; with constants only, one for the whole flow.
+        Raises ``DefinitionError`` for an unsuitable function, argument types that do not fit, and scopes that
+        do not lie within each other.
+        """
+        return add_transform(self._state, fn_spec, args, kwargs)
+
+    def declare(self, spec: Any) -> None:
+        """State something about a target system that no collector exports (F-006).
+
+        Equal declarations count once. Raises ``DefinitionError`` if ``spec`` is no ``DeclarationSpec``.
+        """
+        from coco.ops.registry import registry
+
+        state = self._state
+        state.check_open()
+        location = caller_location()
+        with state.locator.locating(field="declaration", at=location):
+            checked_spec(spec, OpCategory.DECLARATION, "declare()")
+            dump_engine_object(spec)
+            record = registry.get(OpCategory.DECLARATION, spec_kind(spec))
+        state.declarations.append(DeclarationNode(spec, record, location))
+
+    def __repr__(self) -> str:
+        return f"<FlowBuilder of {self._state.owner}>"
+
+
+def _check_interval(value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, datetime.timedelta):
+        raise CallShapeError(f"refresh_interval must be a datetime.timedelta, got {type(value).__name__}")
+    if value <= datetime.timedelta(0):
+        raise DefinitionError(f"refresh_interval must be positive, got {value}")

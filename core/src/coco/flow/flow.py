@@ -1,0 +1,284 @@
+"""``Flow``: a definition, built once on first need, and the operations on it (F-150 to F-199)."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from coco.errors import CallShapeError, DefinitionError, LifecycleError, error_context
+from coco.flow.builder import FlowBuilder
+from coco.flow.finish import finish_flow
+from coco.flow.graph import Graph
+from coco.flow.handlers import QueryHandler, QueryHandlers
+from coco.flow.names import check_name
+from coco.flow.options import EvaluateAndDumpOptions
+from coco.flow.runtime import loaded_runtime, runtime
+from coco.flow.scopes import DataScope
+from coco.flow.state import CURRENT, BuildState
+
+if TYPE_CHECKING:
+    from coco.query_handler import QueryHandlerResultFields
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FlowFunction = Callable[[FlowBuilder, DataScope], Any]
+
+
+class Flow:
+    """A pipeline from sources to targets. Made by ``flow_def`` and ``open_flow``, which also register it.
+
+    Nothing runs until a method needs the definition. Every blocking method has an ``_async`` twin. After
+    ``close()`` all of them raise ``LifecycleError`` (a ``RuntimeError``).
+    """
+
+    def __init__(self, name: str, function: FlowFunction) -> None:
+        check_name(name, "flow")
+        _check_flow_function(function)
+        self._name = name
+        self._function = function
+        self._lock = threading.RLock()
+        self._full_name: str | None = None
+        self._graph: Graph | None = None
+        self._handlers = QueryHandlers(name)
+        self._building = False
+        self._closed = False
+
+    # names
+
+    @property
+    def name(self) -> str:
+        """The short name, unique in this process."""
+        return self._name
+
+    @property
+    def full_name(self) -> str:
+        """The name with the app namespace; fixed once it was asked for (F-151)."""
+        with self._lock:
+            if self._full_name is None:
+                self._full_name = runtime().full_name(self._name)
+            return self._full_name
+
+    @property
+    def function(self) -> FlowFunction:
+        """The function that defines the flow."""
+        return self._function
+
+    # definition
+
+    @property
+    def graph(self) -> Graph:
+        """The flow's graph; runs the flow function at first need, once."""
+        self._check_open()
+        with self._lock:
+            if self._graph is None:
+                if self._building:
+                    raise LifecycleError(f"flow {self._name} is needed by its own definition")
+                self._building = True
+                try:
+                    self._graph = self._build()
+                finally:
+                    self._building = False
+            return self._graph
+
+    @property
+    def is_built(self) -> bool:
+        return self._graph is not None
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def internal_flow(self) -> Graph:
+        """Build the flow now if it is not built yet. Semi-internal; the graph may change between releases."""
+        return self.graph
+
+    async def internal_flow_async(self) -> Graph:
+        """Like ``internal_flow``, without blocking the event loop."""
+        import asyncio
+
+        return await asyncio.to_thread(self.internal_flow)
+
+    def _build(self) -> Graph:
+        full_name = self.full_name
+        state = BuildState(self._name, f"flow {self._name}")
+        token = CURRENT.set(state)
+        try:
+            with error_context(f"while defining flow {self._name}"):
+                builder, root = FlowBuilder(state), DataScope(state, state.root)
+                _check_signature(self._name, self._function)
+                self._function(builder, root)
+                return finish_flow(state, full_name)
+        finally:
+            state.finished = True
+            CURRENT.reset(token)
+
+    # life
+
+    def setup(self, report_to_stdout: bool = False) -> None:
+        """Create or adapt state and targets to the definition; does nothing if they fit (F-165)."""
+        self._check_open()
+        runtime().setup(self, report_to_stdout)
+
+    async def setup_async(self, report_to_stdout: bool = False) -> None:
+        """Async twin of ``setup``."""
+        self._check_open()
+        await runtime().setup_async(self, report_to_stdout)
+
+    def drop(self, report_to_stdout: bool = False) -> None:
+        """Remove the flow's state and all its targets; the flow can be set up again (F-166)."""
+        self._check_open()
+        runtime().drop(self, report_to_stdout)
+
+    async def drop_async(self, report_to_stdout: bool = False) -> None:
+        """Async twin of ``drop``."""
+        self._check_open()
+        await runtime().drop_async(self, report_to_stdout)
+
+    def close(self) -> None:
+        """Forget the flow in this process: updaters stop, the name becomes free, targets stay (F-167)."""
+        from coco.flow.registry import forget
+
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            current = loaded_runtime()
+            if current is not None:
+                current.close_flow(self)
+        finally:
+            forget(self)
+            self._graph = None
+
+    # data
+
+    def update(
+        self,
+        *,
+        reexport_targets: bool = False,
+        full_reprocess: bool = False,
+        print_stats: bool = False,
+        allow_deletes: bool = False,
+    ) -> Any:
+        """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo`` (F-175).
+
+        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results.
+        print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
+        """
+        self._check_open()
+        return runtime().update(
+            self,
+            reexport_targets=reexport_targets,
+            full_reprocess=full_reprocess,
+            print_stats=print_stats,
+            allow_deletes=allow_deletes,
+        )
+
+    async def update_async(
+        self,
+        *,
+        reexport_targets: bool = False,
+        full_reprocess: bool = False,
+        print_stats: bool = False,
+        allow_deletes: bool = False,
+    ) -> Any:
+        """Async twin of ``update``."""
+        self._check_open()
+        return await runtime().update_async(
+            self,
+            reexport_targets=reexport_targets,
+            full_reprocess=full_reprocess,
+            print_stats=print_stats,
+            allow_deletes=allow_deletes,
+        )
+
+    def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> Any:
+        """Run the transforms into files; touches no target and stores nothing (F-190)."""
+        self._check_open()
+        return runtime().evaluate_and_dump(self, _checked_options(options))
+
+    async def evaluate_and_dump_async(self, options: EvaluateAndDumpOptions) -> Any:
+        """Async twin of ``evaluate_and_dump``."""
+        self._check_open()
+        return await runtime().evaluate_and_dump_async(self, _checked_options(options))
+
+    # queries
+
+    @property
+    def query_handlers(self) -> Mapping[str, QueryHandler]:
+        """Handlers by name, in the order they were added."""
+        return self._handlers.all()
+
+    def add_query_handler(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        result_fields: QueryHandlerResultFields | None = None,
+    ) -> None:
+        """Attach a function that queries the targets; it returns a ``QueryOutput`` (F-195).
+
+        May be called at any time; the flow is not built for it. The name must be new in this flow.
+        """
+        self._check_open()
+        self._handlers.add(name, handler, result_fields)
+
+    def query_handler(
+        self, name: str | None = None, *, result_fields: QueryHandlerResultFields | None = None
+    ) -> Callable[[F], F]:
+        """Decorator form of ``add_query_handler``; the name defaults to the function's."""
+        if name is not None and not isinstance(name, str):
+            raise CallShapeError(f"query_handler needs parentheses: write @{self._name}.query_handler()")
+
+        def attach(handler: F) -> F:
+            chosen = name if name is not None else getattr(handler, "__name__", "")
+            self.add_query_handler(chosen, handler, result_fields=result_fields)
+            return handler
+
+        return attach
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LifecycleError(f"flow {self._name} is closed; define it again to use it")
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "built" if self.is_built else "defined"
+        return f"<Flow {self._name}: {state}>"
+
+
+def _checked_options(options: Any) -> EvaluateAndDumpOptions:
+    if not isinstance(options, EvaluateAndDumpOptions):
+        raise CallShapeError(
+            f"evaluate_and_dump() takes EvaluateAndDumpOptions(output_dir=...), got {type(options).__name__}"
+        )
+    return options
+
+
+def _check_flow_function(function: Any) -> None:
+    if not callable(function):
+        raise CallShapeError(f"a flow is defined by a function, got {type(function).__name__}")
+    name = getattr(function, "__name__", type(function).__name__)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"flow function {name} is async; it only describes the flow, so write it as a plain def"
+        )
+    if inspect.isgeneratorfunction(function):
+        raise DefinitionError(f"flow function {name} is a generator; it must not contain yield")
+
+
+def _check_signature(name: str, function: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        shown = getattr(function, "__name__", type(function).__name__)
+        raise DefinitionError(
+            f"flow {name}: the flow function must take two positional arguments, the builder and the root "
+            "scope; "
+            f"it is {shown}{signature}"
+        ) from error

@@ -1,0 +1,76 @@
+"""The query handlers of one flow (Q-2 to Q-6). Calling them is ``coco.query_handler``'s part."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coco.errors import CallShapeError, DefinitionError, UnknownNameError
+from coco.flow.names import check_name
+
+if TYPE_CHECKING:
+    from coco.query_handler import QueryHandlerResultFields
+
+
+@dataclass(frozen=True)
+class QueryHandler:
+    """A function that answers queries about one flow. ``flow``: the flow's short name."""
+
+    flow: str
+    name: str
+    handler: Callable[..., Any]
+    result_fields: QueryHandlerResultFields | None = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function must be awaited."""
+        return inspect.iscoroutinefunction(self.handler)
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """Its parameters, with annotations resolved where they can be."""
+        try:
+            return inspect.signature(self.handler, eval_str=True)
+        except NameError:
+            return inspect.signature(self.handler)
+
+
+class QueryHandlers:
+    """Handlers by name, in the order they were added. Thread-safe."""
+
+    def __init__(self, flow: str) -> None:
+        self._flow = flow
+        self._lock = threading.Lock()
+        self._handlers: dict[str, QueryHandler] = {}
+
+    def add(
+        self, name: str, handler: Callable[..., Any], result_fields: QueryHandlerResultFields | None
+    ) -> None:
+        """Raises ``DefinitionError`` for a taken or illegal name, ``CallShapeError`` for no function."""
+        check_name(name, "query handler")
+        if not callable(handler):
+            raise CallShapeError(
+                f"flow {self._flow}: query handler {name!r} must be a function, got {type(handler).__name__}"
+            )
+        with self._lock:
+            if name in self._handlers:
+                raise DefinitionError(f"flow {self._flow} has a query handler named {name!r} already")
+            self._handlers[name] = QueryHandler(self._flow, name, handler, result_fields)
+
+    def get(self, name: str) -> QueryHandler:
+        """Raises ``UnknownNameError`` listing what there is."""
+        found = self._handlers.get(name)
+        if found is None:
+            known = ", ".join(self._handlers) or "none"
+            raise UnknownNameError(
+                f"flow {self._flow} has no query handler named {name!r}; there are: {known}"
+            )
+        return found
+
+    def all(self) -> Mapping[str, QueryHandler]:
+        """A copy."""
+        with self._lock:
+            return dict(self._handlers)

@@ -1,0 +1,225 @@
+"""``FlowLiveUpdater``: an update in the background, once or for as long as it is let (L-19 to L-34)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from coco.errors import CallShapeError, LifecycleError
+from coco.flow.flow import Flow
+from coco.flow.options import FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
+from coco.flow.registry import flows
+from coco.flow.runtime import LiveHandle, runtime
+
+NOT_STARTED = "Live updater is not started"
+
+
+class FlowLiveUpdater:
+    """Follows the sources of one flow. Constructing it starts nothing.
+
+    As a context manager, sync or async: started on entry, aborted and waited for on exit; code that wants a
+    one-time update to complete calls ``wait()`` inside the block.
+    """
+
+    def __init__(self, flow: Flow, options: FlowLiveUpdaterOptions | None = None) -> None:
+        if not isinstance(flow, Flow):
+            raise CallShapeError(f"FlowLiveUpdater takes a flow, got {type(flow).__name__}")
+        if options is not None and not isinstance(options, FlowLiveUpdaterOptions):
+            raise CallShapeError(f"options must be FlowLiveUpdaterOptions, got {type(options).__name__}")
+        self._flow = flow
+        self._options = options or FlowLiveUpdaterOptions()
+        self._lock = threading.Lock()
+        self._claimed = False
+        self._handle: LiveHandle | None = None
+
+    @property
+    def flow(self) -> Flow:
+        return self._flow
+
+    @property
+    def options(self) -> FlowLiveUpdaterOptions:
+        return self._options
+
+    def start(self) -> None:
+        """Begin in the background.
+
+        Raises ``SetupRequiredError`` if the setup is not current, ``LifecycleError`` on a second start; after
+        a failed start it may be tried again.
+        """
+        handle = self._claim()
+        try:
+            handle.start()
+        except BaseException:
+            self._claimed = False
+            raise
+        self._handle = handle
+
+    async def start_async(self) -> None:
+        """Async twin of ``start``."""
+        handle = self._claim()
+        try:
+            await handle.start_async()
+        except BaseException:
+            self._claimed = False
+            raise
+        self._handle = handle
+
+    def _claim(self) -> LiveHandle:
+        self._flow._check_open()
+        with self._lock:
+            if self._claimed:
+                raise LifecycleError(
+                    f"the live updater of flow {self._flow.name} was started already; make a new one"
+                )
+            self._claimed = True
+        try:
+            return runtime().live(self._flow, self._options)
+        except BaseException:
+            self._claimed = False
+            raise
+
+    def _started(self) -> LiveHandle:
+        if self._handle is None:
+            raise LifecycleError(
+                f"{NOT_STARTED} (flow {self._flow.name}): call start(), or use it in a `with` block"
+            )
+        return self._handle
+
+    def wait(self) -> None:
+        """Block until all sources are done, or until everything has stopped after ``abort``.
+
+        A fatal error of the updater is raised here; rows that failed are not. May be called repeatedly.
+        """
+        self._started().wait()
+
+    async def wait_async(self) -> None:
+        """Async twin of ``wait``."""
+        await self._started().wait_async()
+
+    def abort(self) -> None:
+        """Ask everything to stop; does not block. Does nothing before the start and after the end."""
+        if self._handle is not None:
+            self._handle.abort()
+
+    def next_status_updates(self) -> FlowUpdaterStatusUpdates:
+        """Block until something changed since the last call; what happened in between is one report."""
+        return self._started().next_status_updates()
+
+    async def next_status_updates_async(self) -> FlowUpdaterStatusUpdates:
+        """Async twin of ``next_status_updates``."""
+        return await self._started().next_status_updates_async()
+
+    def update_stats(self) -> Any:
+        """``IndexUpdateInfo`` since the start; while running and after the end."""
+        return self._started().update_stats()
+
+    def __enter__(self) -> FlowLiveUpdater:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self.abort()
+        try:
+            self.wait()
+        except Exception as failure:
+            if error is None:
+                raise
+            error.add_note(f"the live updater failed too: {type(failure).__name__}: {failure}")
+
+    async def __aenter__(self) -> FlowLiveUpdater:
+        await self.start_async()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        self.abort()
+        try:
+            await self.wait_async()
+        except Exception as failure:
+            if error is None:
+                raise
+            error.add_note(f"the live updater failed too: {type(failure).__name__}: {failure}")
+
+
+def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str, Any]:
+    """Update every flow of this process at the same time; statistics by flow name (F-184).
+
+    If a flow fails the others still finish; then its error is raised, with a note for each further one.
+    """
+    outcome = _Outcome()
+    updaters = _updaters(options)
+    try:
+        for updater in updaters:
+            with outcome.keeping(updater):
+                updater.start()
+        for updater in outcome.started(updaters):
+            with outcome.keeping(updater):
+                updater.wait()
+    except BaseException:
+        _abort(updaters)
+        raise
+    return outcome.result(updaters)
+
+
+async def update_all_flows_async(options: FlowLiveUpdaterOptions | None = None) -> dict[str, Any]:
+    """Async twin of ``update_all_flows``."""
+    outcome = _Outcome()
+    updaters = _updaters(options)
+    try:
+        for updater in updaters:
+            with outcome.keeping(updater):
+                await updater.start_async()
+        for updater in outcome.started(updaters):
+            with outcome.keeping(updater):
+                await updater.wait_async()
+    except BaseException:
+        _abort(updaters)
+        raise
+    return outcome.result(updaters)
+
+
+def _updaters(options: FlowLiveUpdaterOptions | None) -> list[FlowLiveUpdater]:
+    return [FlowLiveUpdater(flow, options) for flow in flows().values()]
+
+
+def _abort(updaters: list[FlowLiveUpdater]) -> None:
+    for updater in updaters:
+        updater.abort()
+
+
+class _Outcome:
+    """Errors of several updaters, kept until all are done."""
+
+    def __init__(self) -> None:
+        self._errors: dict[FlowLiveUpdater, Exception] = {}
+
+    def keeping(self, updater: FlowLiveUpdater) -> _Keeping:
+        return _Keeping(self._errors, updater)
+
+    def started(self, updaters: list[FlowLiveUpdater]) -> list[FlowLiveUpdater]:
+        return [updater for updater in updaters if updater not in self._errors]
+
+    def result(self, updaters: list[FlowLiveUpdater]) -> dict[str, Any]:
+        if self._errors:
+            first, *others = self._errors.items()
+            first[1].add_note(f"while updating flow {first[0].flow.name}")
+            for updater, error in others:
+                first[1].add_note(f"flow {updater.flow.name} failed too: {type(error).__name__}: {error}")
+            raise first[1]
+        return {updater.flow.name: updater.update_stats() for updater in updaters}
+
+
+class _Keeping:
+    def __init__(self, errors: dict[FlowLiveUpdater, Exception], updater: FlowLiveUpdater) -> None:
+        self._errors = errors
+        self._updater = updater
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Exception):
+            self._errors[self._updater] = error
+            return True
+        return False

@@ -1,0 +1,166 @@
+"""The mutable pieces that a flow function's calls leave behind, before they become a graph.
+
+References between them are the graph's own ``SlotRef``, ``TableRef`` and ``Constant``, with slot numbers of
+the build; finishing renumbers them, since what nobody needs is dropped (F-052).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from coco.flow.graph import CodeLocation, Constant, GeneratedUuid, SlotRef, ValueRef
+from coco.index import IndexOptions
+from coco.types.schema import EnrichedValueType, TableType
+
+if TYPE_CHECKING:
+    from coco.ops.registry import BoundFunction, RegisteredDeclaration, RegisteredSource, RegisteredTarget
+
+Value: TypeAlias = SlotRef | Constant
+"""What a slice stands for. Fields added to a table's rows are looked up when the slice is used."""
+
+
+@dataclass(eq=False)
+class SlotNode:
+    """A column. ``name``: the first field it was assigned to, or an automatic one; None until either.
+
+    kind: of the operation that fills it, or the field's name for a column of a table's rows.
+    pinned: kept even if nothing uses it.
+    """
+
+    id: int
+    scope: ScopeNode
+    type: EnrichedValueType
+    kind: str
+    name: str | None = None
+    source: SourceNode | None = None
+    pinned: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name, or a stand-in for messages as long as there is none."""
+        return self.name or f"<{self.kind}>"
+
+
+@dataclass(eq=False)
+class ScopeNode:
+    """The root, or the rows of a table.
+
+    table: whose rows these are; table_slot and table_path: the same as column and struct field names.
+    slots: of the row's fields, key parts first. fields: everything that can be read by name.
+    added: names that the user assigned. handles: how many ``DataScope`` objects are open; none means that
+    all were left.
+    """
+
+    id: int
+    parent: ScopeNode | None
+    table: SlotRef | None = None
+    table_slot: SlotNode | None = None
+    table_path: tuple[str, ...] = ()
+    slots: list[SlotNode] = field(default_factory=list)
+    key_count: int = 0
+    fields: dict[str, Value] = field(default_factory=dict)
+    added: dict[str, CodeLocation | None] = field(default_factory=dict)
+    collectors: dict[str, CollectorNode] = field(default_factory=dict)
+    handles: int = 0
+    max_inflight_rows: int | None = None
+    max_inflight_bytes: int | None = None
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.parent is None else self.parent.depth + 1
+
+    @property
+    def path(self) -> str:
+        """Dotted name for messages; empty for the root."""
+        if self.parent is None or self.table_slot is None:
+            return ""
+        names = [self.parent.path, self.table_slot.label, *self.table_path]
+        return ".".join(name for name in names if name)
+
+    @property
+    def title(self) -> str:
+        return self.path or "(root)"
+
+    def chain(self) -> list[ScopeNode]:
+        """This scope and all around it, innermost first."""
+        found: list[ScopeNode] = []
+        current: ScopeNode | None = self
+        while current is not None:
+            found.append(current)
+            current = current.parent
+        return found
+
+
+@dataclass(eq=False)
+class SourceNode:
+    """``given_name``: what ``add_source(name=)`` said; otherwise the slot's name counts (F-091)."""
+
+    slot: SlotNode
+    spec: Any
+    record: RegisteredSource
+    given_name: str | None
+    table: TableType
+    refresh_interval: datetime.timedelta | None
+    max_inflight_rows: int | None
+    max_inflight_bytes: int | None
+    location: CodeLocation | None
+    row_scope: ScopeNode | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.given_name or self.slot.name
+
+
+@dataclass(eq=False)
+class TransformNode:
+    """One use of a function."""
+
+    slot: SlotNode
+    function: BoundFunction
+    args: tuple[ValueRef, ...]
+    location: CodeLocation | None
+
+
+@dataclass(eq=False)
+class CollectNode:
+    """One ``collect`` call; ``scope``: whose rows give entries."""
+
+    scope: ScopeNode
+    fields: Mapping[str, ValueRef | GeneratedUuid]
+    location: CodeLocation | None
+
+
+@dataclass(eq=False)
+class CollectorNode:
+    """A collector with its calls so far."""
+
+    name: str
+    scope: ScopeNode
+    location: CodeLocation | None
+    collects: list[CollectNode] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class ExportNode:
+    """An ``export`` call, its collected fields not yet checked."""
+
+    name: str
+    collector: CollectorNode
+    spec: Any
+    record: RegisteredTarget
+    index_options: IndexOptions
+    attachments: Sequence[Any]
+    setup_by_user: bool
+    location: CodeLocation | None
+
+
+@dataclass(eq=False)
+class DeclarationNode:
+    """A ``declare`` call."""
+
+    spec: Any
+    record: RegisteredDeclaration
+    location: CodeLocation | None

@@ -1,0 +1,104 @@
+"""Where in the user's code something was written, and errors that say so."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from types import FrameType
+from typing import TypeVar
+
+from coco.errors import CallShapeError, DefinitionError, UnknownNameError
+from coco.flow.graph import CodeLocation
+
+E = TypeVar("E", bound=Exception)
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def caller_location() -> CodeLocation | None:
+    """The innermost line on the stack that is not coco's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_PACKAGE) and not file.startswith("<coco "):
+            line = frame.f_lineno
+            return CodeLocation(_shown(file), line, linecache.getline(file, line).strip())
+        frame = frame.f_back
+    return None
+
+
+def _shown(file: str) -> str:
+    """A path below the working directory is shown relative to it."""
+    here = os.path.join(os.getcwd(), "")
+    return file[len(here) :] if file.startswith(here) else file
+
+
+def _brief(location: CodeLocation) -> str:
+    return f"{os.path.basename(location.file)}:{location.line}"
+
+
+def place(owner: str, *, scope: str = "", field: str = "", location: CodeLocation | None = None) -> str:
+    """``(flow Demo, scope documents.chunks, field embedding, at app.py:23)``; unknown parts are left out.
+
+    owner: "flow Demo" or "transform flow ask". field: with its noun, such as "field embedding".
+    """
+    parts = [owner]
+    if scope:
+        parts.append(f"scope {scope}")
+    if field:
+        parts.append(field)
+    if location is not None:
+        parts.append(f"at {_brief(location)}")
+    return f"({', '.join(parts)})"
+
+
+class Locator:
+    """Makes the errors of one flow's definition."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+    def text(self, message: str, *, scope: str = "", field: str = "", at: CodeLocation | None = None) -> str:
+        location = at if at is not None else caller_location()
+        return f"{message} {place(self.owner, scope=scope, field=field, location=location)}"
+
+    def error(
+        self, message: str, *, scope: str = "", field: str = "", at: CodeLocation | None = None
+    ) -> DefinitionError:
+        """A ``DefinitionError`` whose message ends with its place. ``at``: default is the caller's line."""
+        return _located(DefinitionError(self.text(message, scope=scope, field=field, at=at)))
+
+    def locating(self, *, scope: str = "", field: str = "", at: CodeLocation | None = None) -> Locating:
+        """Give errors raised inside their place; see ``Locating``."""
+        location = at if at is not None else caller_location()
+        return Locating(place(self.owner, scope=scope, field=field, location=location))
+
+
+class Locating:
+    """Context manager that adds a place to errors.
+
+    The text of errors about definitions, names and call shapes ends with the place then; a plain
+    ``ValueError`` becomes a ``DefinitionError``. All others are left alone and get the place as a note.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or getattr(error, "__coco_located__", False):
+            return
+        if type(error) is ValueError:
+            raise _located(DefinitionError(f"{error} {self._where}")) from error
+        if isinstance(error, DefinitionError) or type(error) in (UnknownNameError, CallShapeError):
+            raise _located(type(error)(f"{error} {self._where}")) from error
+        error.add_note(self._where)
+
+
+def _located(error: E) -> E:
+    """Mark an error whose message ends with its place already."""
+    error.__coco_located__ = True  # type: ignore[attr-defined]
+    return error

@@ -1,0 +1,131 @@
+"""The flows of this process (F-001, F-002, F-150, F-172, F-184)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from coco.errors import CallShapeError, DefinitionError, UnknownNameError
+from coco.flow.flow import Flow, FlowFunction
+from coco.flow.runtime import SetupBundle, runtime
+
+_lock = threading.Lock()
+_flows: dict[str, Flow] = {}
+
+
+def flow_def(name: str | None = None) -> Callable[[FlowFunction], Flow]:
+    """Decorator: define and register a flow. The function runs when the flow is first needed.
+
+    name: default is the function's name. Raises ``DefinitionError`` for an illegal or taken name and an async
+    function, ``CallShapeError`` (a ``TypeError``) if the parentheses are missing.
+    """
+    if name is not None and not isinstance(name, str):
+        raise CallShapeError("flow_def needs parentheses: write @flow_def() or @flow_def(name=...)")
+
+    def define(function: FlowFunction) -> Flow:
+        return open_flow(name if name is not None else getattr(function, "__name__", ""), function)
+
+    return define
+
+
+def open_flow(name: str, fl_def: FlowFunction) -> Flow:
+    """Define and register a flow; like ``flow_def`` for flows made at run time.
+
+    A name that is registered already raises ``DefinitionError``; ``close()`` on the old flow frees it.
+    """
+    flow = Flow(name, fl_def)
+    with _lock:
+        if name in _flows:
+            raise DefinitionError(
+                f"a flow named {name!r} is registered already; close() it to use the name again"
+            )
+        _flows[name] = flow
+    return flow
+
+
+def flows() -> dict[str, Flow]:
+    """Flows by short name, in the order of registration. A copy."""
+    with _lock:
+        return dict(_flows)
+
+
+def flow_names() -> list[str]:
+    """Short names of all flows, in the order of registration."""
+    return list(flows())
+
+
+def flow_by_name(name: str) -> Flow:
+    """The flow with this short name; ``UnknownNameError`` (a ``KeyError``) lists the known ones."""
+    known = flows()
+    if name not in known:
+        raise UnknownNameError(f"there is no flow named {name!r}; known flows: {', '.join(known) or 'none'}")
+    return known[name]
+
+
+def remove_flow(fl: Flow) -> None:
+    """The same as ``fl.close()``."""
+    fl.close()
+
+
+def forget(flow: Flow) -> None:
+    """Free a flow's name. Called by ``Flow.close``."""
+    with _lock:
+        if _flows.get(flow.name) is flow:
+            del _flows[flow.name]
+
+
+def get_flow_full_name(name: str) -> str:
+    """``namespace.name``, or the bare name without a namespace (F-151)."""
+    return runtime().full_name(name)
+
+
+def make_setup_bundle(flows: Iterable[Flow]) -> SetupBundle:
+    """A plan of what setup of these flows would do (F-171)."""
+    return runtime().make_setup_bundle(_open(flows))
+
+
+async def make_setup_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
+    """Async twin of ``make_setup_bundle``."""
+    return await runtime().make_setup_bundle_async(_open(flows))
+
+
+def make_drop_bundle(flows: Iterable[Flow]) -> SetupBundle:
+    """A plan of what dropping these flows would do (F-171)."""
+    return runtime().make_drop_bundle(_open(flows))
+
+
+async def make_drop_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
+    """Async twin of ``make_drop_bundle``."""
+    return await runtime().make_drop_bundle_async(_open(flows))
+
+
+def setup_all_flows(report_to_stdout: bool = False) -> None:
+    """Set up every flow of this process, as one plan."""
+    make_setup_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
+
+
+async def setup_all_flows_async(report_to_stdout: bool = False) -> None:
+    """Async twin of ``setup_all_flows``."""
+    bundle = await make_setup_bundle_async(flows().values())
+    await bundle.describe_and_apply_async(report_to_stdout=report_to_stdout)
+
+
+def drop_all_flows(report_to_stdout: bool = False) -> None:
+    """Drop state and targets of every flow of this process."""
+    make_drop_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
+
+
+async def drop_all_flows_async(report_to_stdout: bool = False) -> None:
+    """Async twin of ``drop_all_flows``."""
+    bundle = await make_drop_bundle_async(flows().values())
+    await bundle.describe_and_apply_async(report_to_stdout=report_to_stdout)
+
+
+def _open(flows: Iterable[Flow]) -> list[Flow]:
+    found: list[Any] = list(flows)
+    for flow in found:
+        if not isinstance(flow, Flow):
+            raise CallShapeError(f"expected flows, got {type(flow).__name__}")
+        flow._check_open()
+    return found

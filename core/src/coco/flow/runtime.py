@@ -1,0 +1,123 @@
+"""The port through which flows reach the engine, which lies above this layer.
+
+``coco.environment.runtime:RUNTIME`` is looked up by name at first use; tests install their own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from coco.types.schema import EngineValue
+
+if TYPE_CHECKING:
+    from coco.flow.flow import Flow
+    from coco.flow.graph import InlineGraph
+    from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
+
+DEFAULT_RUNTIME = "coco.environment.runtime:RUNTIME"
+
+
+class LiveHandle(Protocol):
+    """A running update. Every ``next_status_updates`` after the end returns at once (L-33)."""
+
+    def start(self) -> None: ...
+    async def start_async(self) -> None: ...
+    def wait(self) -> None: ...
+    async def wait_async(self) -> None: ...
+    def abort(self) -> None: ...
+    def next_status_updates(self) -> FlowUpdaterStatusUpdates: ...
+    async def next_status_updates_async(self) -> FlowUpdaterStatusUpdates: ...
+    def update_stats(self) -> Any: ...
+
+
+class SetupBundle(Protocol):
+    """A change plan over several flows (F-170)."""
+
+    def describe(self) -> tuple[str, bool]: ...
+    async def describe_async(self) -> tuple[str, bool]: ...
+    def apply(self, report_to_stdout: bool = False) -> None: ...
+    async def apply_async(self, report_to_stdout: bool = False) -> None: ...
+    def describe_and_apply(self, report_to_stdout: bool = False) -> None: ...
+    async def describe_and_apply_async(self, report_to_stdout: bool = False) -> None: ...
+
+
+class Runtime(Protocol):
+    """What the environment offers to flows. Sync methods raise ``RuntimeError`` inside its loop (G-032)."""
+
+    def full_name(self, name: str) -> str: ...
+
+    def update(
+        self,
+        flow: Flow,
+        *,
+        reexport_targets: bool,
+        full_reprocess: bool,
+        print_stats: bool,
+        allow_deletes: bool,
+    ) -> Any: ...
+    async def update_async(
+        self,
+        flow: Flow,
+        *,
+        reexport_targets: bool,
+        full_reprocess: bool,
+        print_stats: bool,
+        allow_deletes: bool,
+    ) -> Any: ...
+
+    def setup(self, flow: Flow, report: bool) -> None: ...
+    async def setup_async(self, flow: Flow, report: bool) -> None: ...
+    def drop(self, flow: Flow, report: bool) -> None: ...
+    async def drop_async(self, flow: Flow, report: bool) -> None: ...
+
+    def evaluate_and_dump(self, flow: Flow, options: EvaluateAndDumpOptions) -> Any: ...
+    async def evaluate_and_dump_async(self, flow: Flow, options: EvaluateAndDumpOptions) -> Any: ...
+
+    def eval_inline(self, inline: InlineGraph, columns: list[list[EngineValue]]) -> list[EngineValue]: ...
+    async def eval_inline_async(
+        self, inline: InlineGraph, columns: list[list[EngineValue]]
+    ) -> list[EngineValue]: ...
+
+    def make_setup_bundle(self, flows: Iterable[Flow]) -> SetupBundle: ...
+    async def make_setup_bundle_async(self, flows: Iterable[Flow]) -> SetupBundle: ...
+    def make_drop_bundle(self, flows: Iterable[Flow]) -> SetupBundle: ...
+    async def make_drop_bundle_async(self, flows: Iterable[Flow]) -> SetupBundle: ...
+
+    def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveHandle: ...
+
+    def close_flow(self, flow: Flow) -> None: ...
+
+
+_lock = threading.Lock()
+_current: Runtime | None = None
+
+
+def runtime() -> Runtime:
+    """The runtime in use; imports the default one at first need."""
+    global _current
+    if _current is None:
+        module_name, _, attribute = DEFAULT_RUNTIME.partition(":")
+        found = cast(Runtime, getattr(importlib.import_module(module_name), attribute))
+        with _lock:
+            if _current is None:
+                _current = found
+    return _current
+
+
+def loaded_runtime() -> Runtime | None:
+    """The runtime if anything has needed it so far."""
+    return _current
+
+
+def set_runtime(new: Runtime | None) -> Runtime | None:
+    """Install a runtime (None: the default one at next need). Returns the one before."""
+    global _current
+    with _lock:
+        before, _current = _current, new
+    return before
+
+
+__all__: Sequence[str] = ("LiveHandle", "Runtime", "SetupBundle", "loaded_runtime", "runtime", "set_runtime")

@@ -1,0 +1,148 @@
+"""``DataSlice``: a typed reference to data that will exist when the flow runs (F-050 to F-057)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from coco.errors import CallShapeError, UnknownNameError
+from coco.flow.graph import Constant, SlotRef
+from coco.flow.nodes import Value
+from coco.flow.state import BuildState
+from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, StructType, TableType
+
+if TYPE_CHECKING:
+    from coco.flow.scopes import DataScope
+
+T = TypeVar("T")
+
+
+class DataSlice(Generic[T]):
+    """Refers to data of a flow; it is not the data. Made by builders, scopes and transforms, never by hand.
+
+    The type argument is for readers and type checkers; only for parameters of a transform flow does it count.
+    """
+
+    __slots__ = ("_state", "_value")
+
+    def __init__(self, state: BuildState, value: Value) -> None:
+        self._state = state
+        self._value = value
+
+    def __getitem__(self, field_name: str) -> DataSlice[Any]:
+        """A field of a struct, nullable if the struct is.
+
+        Raises ``UnknownNameError`` (a ``KeyError``) for a field that does not exist and ``DefinitionError``
+        if this is no struct.
+        """
+        state, value = self._state, self._value
+        state.check_open()
+        kind = value.type.type
+        if not isinstance(kind, StructType):
+            raise self._no_fields(field_name)
+        for position, item in enumerate(kind.fields):
+            if item.name == field_name:
+                return DataSlice(state, _field(value, position, item))
+        raise UnknownNameError(
+            state.locator.text(
+                f"{state.describe(value)} has no field {field_name!r}; its fields are: "
+                f"{', '.join(item.name for item in kind.fields) or 'none'}",
+                scope=state.home(value).title,
+            )
+        )
+
+    def _no_fields(self, field_name: object) -> Exception:
+        state, value = self._state, self._value
+        kind, here = value.type.type, state.describe(value)
+        if isinstance(kind, TableType):
+            advice = f"it is a table: use row() and read {field_name!r} from the row"
+        elif isinstance(kind, BasicValueType) and kind.kind == "Json":
+            advice = "its fields are not known before there is data: extract the value with a function"
+        else:
+            advice = "it is no struct"
+        return state.error(
+            f"{here} has the type {kind} and no field {field_name!r}: {advice}", scope=state.home(value)
+        )
+
+    def row(
+        self, *, max_inflight_rows: int | None = None, max_inflight_bytes: int | None = None
+    ) -> DataScope:
+        """The scope of the rows of this table; a null table has none.
+
+        Used as ``with table.row() as row:`` or without ``with``. The same table gives the same scope again,
+        with the fields added so far. The limits hold per enclosing row: how many rows, and how many bytes of
+        data, are worked on at once; None means no limit here, otherwise at least 1.
+        """
+        from coco.flow.scopes import open_rows
+
+        return open_rows(self._state, self._value, max_inflight_rows, max_inflight_bytes)
+
+    def for_each(
+        self,
+        f: Callable[[DataScope], Any],
+        *,
+        max_inflight_rows: int | None = None,
+        max_inflight_bytes: int | None = None,
+    ) -> None:
+        """Call ``f`` with the scope of the rows, now, once; its result is ignored."""
+        if not callable(f):
+            raise CallShapeError(f"for_each() takes a function of one scope, got {type(f).__name__}")
+        with self.row(max_inflight_rows=max_inflight_rows, max_inflight_bytes=max_inflight_bytes) as row:
+            f(row)
+
+    def transform(self, fn_spec: Any, *args: Any, **kwargs: Any) -> DataSlice[Any]:
+        """Apply a function with this slice as its first argument; see ``FlowBuilder.transform``."""
+        from coco.flow.transforms import add_transform
+
+        return add_transform(self._state, fn_spec, (self, *args), kwargs)
+
+    def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)`` at once: for chains. Nothing is recorded."""
+        return func(self, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<DataSlice {self._state.describe(self._value)}: {self._value.type}>"
+
+    def _not_data(self, *_: object, **__: object) -> NoReturn:
+        raise CallShapeError(
+            f"{self!r} is a reference to data that exists only when the flow runs, so it cannot be used as a "
+            "value here; pass it to transform() or collect()"
+        )
+
+    __bool__ = __iter__ = __len__ = __contains__ = __int__ = __float__ = __index__ = __complex__ = _not_data
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _not_data
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
+        _not_data
+    )
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _not_data
+    __neg__ = __pos__ = __abs__ = __invert__ = __round__ = _not_data
+    __lt__ = __le__ = __gt__ = __ge__ = __bytes__ = __format__ = _not_data
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self._not_data()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = object.__hash__
+
+
+def slice_state(item: DataSlice[Any]) -> BuildState:
+    """The flow definition that a slice belongs to."""
+    return item._state
+
+
+def slice_value(item: DataSlice[Any]) -> Value:
+    """What a slice stands for."""
+    return item._value
+
+
+def _field(value: Value, position: int, item: FieldSchema) -> Value:
+    nullable = value.type.nullable or item.value_type.nullable
+    type_ = EnrichedValueType(item.value_type.type, nullable, item.value_type.attrs)
+    if isinstance(value, Constant):
+        python = value.python
+        if python is not None:
+            python = python[item.name] if isinstance(python, dict) else getattr(python, item.name)
+        return Constant(None if value.value is None else value.value[position], type_, python)
+    return SlotRef(value.slot, type_, (*value.path, position))

@@ -1,0 +1,194 @@
+"""The code of one function as text that only changes when behaviour may (DESIGN principle 4).
+
+Positions, comments, formatting, docstrings and annotations are gone; names and constants stay. The
+text is made from the syntax tree, not from bytecode, so an interpreter upgrade leaves it alone. Without
+source (or when the file was edited after import) bytecode, constants and names take its place.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import Any, TypeAlias
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SKIPPED = frozenset({"ctx", "type_comment", "type_ignores", "type_params", "kind", "returns", "annotation"})
+
+
+def canonical_text(node: ast.AST) -> str:
+    """Canonical text of a definition, without its own decorators (what they do shows in the function object)."""
+    out: list[str] = []
+    _emit(node, out, root=True)
+    return "".join(out)
+
+
+def _emit(node: Any, out: list[str], *, root: bool = False) -> None:
+    if isinstance(node, ast.Constant):
+        out.append(_constant(node.value))
+    elif isinstance(node, ast.AnnAssign):
+        if node.value is None:  # `x: int` alone says nothing but a type
+            out.append("Pass()")
+        else:
+            _emit(ast.Assign(targets=[node.target], value=node.value), out)
+    elif isinstance(node, ast.AST):
+        out.append(type(node).__name__)
+        out.append("(")
+        for name in node._fields:
+            if name in _SKIPPED or (root and name == "decorator_list"):
+                continue
+            value = getattr(node, name, None)
+            if name == "body" and isinstance(value, list):
+                value = _without_text_statements(value)
+            if value is None or value == []:
+                continue
+            out.append(name + "=")
+            _emit(value, out)
+            out.append(",")
+        out.append(")")
+    elif isinstance(node, list):
+        out.append("[")
+        for item in node:
+            _emit(item, out)
+            out.append(",")
+        out.append("]")
+    else:
+        out.append(repr(node))
+
+
+def _without_text_statements(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Docstrings and other strings that stand alone."""
+    kept = [
+        item
+        for item in body
+        if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))
+    ]
+    return kept or [ast.Pass()]
+
+
+def _constant(value: Any) -> str:
+    return f"<{type(value).__name__} {value!r}>"
+
+
+@dataclass
+class _ModuleSource:
+    """One parsed file."""
+
+    tree: ast.Module
+    definitions: dict[tuple[int, str], ast.AST]
+    lambdas: dict[int, list[ast.Lambda]]
+    codes: dict[tuple[int, str], list[CodeType]] = field(default_factory=dict)
+
+
+_parsed: dict[str, tuple[str, _ModuleSource | None]] = {}
+
+
+def _module_source(filename: str, global_names: dict[str, Any]) -> _ModuleSource | None:
+    linecache.checkcache(filename)
+    text = "".join(linecache.getlines(filename, global_names))
+    known = _parsed.get(filename)
+    if known is not None and known[0] == text:
+        return known[1]
+    parsed = _parse(text, filename) if text else None
+    _parsed[filename] = (text, parsed)
+    return parsed
+
+
+def _parse(text: str, filename: str) -> _ModuleSource | None:
+    try:
+        tree = ast.parse(text)
+        code = compile(text, filename, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError):
+        return None
+    source = _ModuleSource(tree, {}, {})
+    for node in ast.walk(tree):
+        if isinstance(node, _DEFINITIONS):
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            source.definitions[first, node.name] = node
+        elif isinstance(node, ast.Lambda):
+            source.lambdas.setdefault(node.lineno, []).append(node)
+    for inner in nested_codes(code):
+        source.codes.setdefault((inner.co_firstlineno, inner.co_name), []).append(inner)
+    return source
+
+
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
+    """A code object and all code objects inside it."""
+    yield code
+    for item in code.co_consts:
+        if isinstance(item, CodeType):
+            yield from nested_codes(item)
+
+
+def find_node(function: FunctionType) -> FunctionNode | None:
+    """Syntax tree of a function; None without source or if the source is not what is running."""
+    code = function.__code__
+    source = _module_source(code.co_filename, function.__globals__)
+    if source is None:
+        return None
+    running = _code_key(code)
+    if not any(_code_key(item) == running for item in source.codes.get((code.co_firstlineno, code.co_name), ())):
+        return None
+    if code.co_name == "<lambda>":
+        return _find_lambda(source, code)
+    node = source.definitions.get((code.co_firstlineno, code.co_name))
+    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+
+def _find_lambda(source: _ModuleSource, code: CodeType) -> ast.Lambda | None:
+    candidates = source.lambdas.get(code.co_firstlineno, [])
+    if len(candidates) == 1:
+        return candidates[0]
+    places = {
+        (line, column)
+        for line, _, column, _ in code.co_positions()
+        if line is not None and column is not None and (line, column) != (code.co_firstlineno, 0)
+    }
+    fitting = [
+        node
+        for node in candidates
+        if places and all(_within(node.body, line, column) for line, column in places)
+    ]
+    # Of nested ones on a line the innermost has the shortest body.
+    fitting.sort(key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
+    return fitting[0] if fitting else None
+
+
+def _within(node: ast.expr, line: int, column: int) -> bool:
+    start = (node.lineno, node.col_offset)
+    end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+    return start <= (line, column) <= end
+
+
+def _code_key(code: CodeType) -> Any:
+    """What two code objects of one source text share; used only within a process."""
+    return (
+        code.co_code,
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        tuple(_code_key(item) if isinstance(item, CodeType) else (type(item), repr(item)) for item in code.co_consts),
+    )
+
+
+def bytecode_form(code: CodeType, doc: str | None) -> list[Any]:
+    """Stand-in for the canonical text when there is no source; depends on the interpreter's version."""
+    constants: list[Any] = []
+    for item in code.co_consts:
+        if isinstance(item, CodeType):
+            inner_doc = item.co_consts[0] if item.co_consts and isinstance(item.co_consts[0], str) else None
+            constants.append(bytecode_form(item, inner_doc))
+        elif doc is None or item != doc:
+            constants.append(_constant(sorted(item, key=repr) if isinstance(item, frozenset) else item))
+    return [
+        "bytecode",
+        code.co_code.hex(),
+        constants,
+        list(code.co_names),
+        list(code.co_varnames),
+        list(code.co_freevars),
+    ]

@@ -1,0 +1,153 @@
+"""Identity of a function: what its results depend on besides its arguments (DESIGN principle 4, X-012).
+
+Covered by default: the canonical code of the function, of every method of an executor class and of its
+bases in the project, and of everything in the project that they call, decorated or not; defaults, closure
+values, module constants; the spec. Not covered: comments, formatting, docstrings, annotations, and code
+of other packages, which counts by name only. A ``behavior_version`` stands in place of all code.
+
+A container that a function fills itself (``CACHE[key] = ...``) is state and does not count. An object can
+say what it stands for with ``__coco_identity__() -> str``; an executor class can add to its identity with a
+static ``extra_identity(spec) -> str`` (a model revision, say).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from coco.engine_object import canonical_json, dump_for_identity
+from coco.errors import DefinitionError
+from coco.ops.calls import call_blocking
+from coco.ops.code_walk import CodeWalk
+from coco.ops.origin import OpOrigin
+from coco.ops.project import Project
+
+IDENTITY_VERSION = 1
+"""Raised when the canonical form itself changes; then every unpinned function looks changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionIdentity:
+    """Two fingerprints of 16 bytes and their composition in words.
+
+    code: kind, spec and version or code: decides whether rows must be processed again.
+    memo: the same with the origin and the values of parameters left to their defaults: with the
+    arguments it makes the key of a memo entry.
+    parts: name of a part -> short hash or text; a change of code is told by comparing two of these.
+    """
+
+    code: bytes
+    memo: bytes
+    parts: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def fingerprint_of(data: Any) -> bytes:
+    """16-byte fingerprint of JSON-able data."""
+    from coco.hot import fingerprint
+
+    digest: bytes = fingerprint(canonical_json(data).encode())
+    return digest
+
+
+def function_identity(
+    *,
+    kind: str,
+    target: Any,
+    origin: OpOrigin,
+    spec: Any,
+    behavior_version: int | None,
+    defaults: Mapping[str, Any],
+    result_type: Any,
+) -> FunctionIdentity:
+    """Identity of one use of an operation.
+
+    target: the function or executor class. defaults: parameters left out -> their default values.
+    result_type: JSON form of the result's type without attributes.
+    Raises ``DefinitionError`` for a spec that cannot be dumped or a closure value without identity.
+    """
+    dumped = dump_for_identity(spec)
+    parts: dict[str, str] = {"kind": kind, "spec": canonical_json(dumped)}
+    data: dict[str, Any] = {
+        "identity": IDENTITY_VERSION,
+        "kind": kind,
+        "spec": dumped,
+        "behavior_version": behavior_version,
+        "result": result_type,
+    }
+    if behavior_version is not None:
+        parts["behavior_version"] = str(behavior_version)
+    else:
+        walk, root = walk_code(target, spec)
+        data["code"] = [root, walk.units]
+        parts.update(_code_parts(walk))
+    extra = getattr(target, "extra_identity", None) if isinstance(target, type) else None
+    if extra is not None:
+        data["extra"] = str(call_blocking(extra, spec))
+        parts["extra"] = data["extra"]
+    code = fingerprint_of(data)
+    memo = fingerprint_of(["memo", code.hex(), origin.memo_scope(), _default_forms(defaults)])
+    return FunctionIdentity(code, memo, parts)
+
+
+def walk_code(target: Any, spec: Any = None) -> tuple[CodeWalk, Any]:
+    """Walk a function, or an executor class together with the methods of its spec's class."""
+    if isinstance(target, FunctionType):
+        walk = CodeWalk(Project(target.__module__, target.__code__.co_filename))
+        return walk, walk.function(target)
+    call = getattr(target, "__call__", None)  # noqa: B004 - the method itself is wanted
+    code = getattr(getattr(call, "__func__", call), "__code__", None)
+    walk = CodeWalk(Project(target.__module__, getattr(code, "co_filename", None)))
+    return walk, [walk.klass(target), walk.methods(type(spec)) if spec is not None else {}]
+
+
+def _code_parts(walk: CodeWalk) -> dict[str, str]:
+    parts = {}
+    for label, unit in zip(walk.labels, walk.units, strict=True):
+        parts[f"code {label}"] = fingerprint_of(_without_references(unit)).hex()[:12]
+    for name, form in sorted(walk.constants.items()):
+        text = json.dumps(form, ensure_ascii=True)
+        parts[f"constant {name}"] = text if len(text) <= 80 else fingerprint_of(form).hex()[:12]
+    return parts
+
+
+def _without_references(unit: Any) -> Any:
+    """A unit whose references say only that there is one, so that a part changes only if it changed itself."""
+    if isinstance(unit, list):
+        if len(unit) == 2 and unit[0] == "unit":
+            return "unit"
+        return [_without_references(item) for item in unit]
+    if isinstance(unit, dict):
+        return {key: _without_references(item) for key, item in unit.items() if key != "globals"}
+    return unit
+
+
+def _default_forms(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    walk = CodeWalk(Project("", None))
+    return {name: walk.values.form(value, f"default {name!r}", strict=False) for name, value in sorted(defaults.items())}
+
+
+def describe_identity(function: Any, spec: Any = None) -> dict[str, Any]:
+    """What the identity of a function or executor class covers.
+
+    Keys: ``behavior_version`` (None if code counts), ``code`` (functions and classes), ``constants``
+    (name -> form), ``by_name`` (other packages' code that counts by name only) and ``opaque`` (types of
+    objects that count by type only). Works for undecorated functions too.
+    """
+    record = getattr(function, "__coco_op_record__", None)
+    version = getattr(getattr(record, "op_args", None), "behavior_version", None)
+    target = getattr(record, "target", None) or function
+    if version is not None:
+        return {"behavior_version": version, "code": [], "constants": {}, "by_name": [], "opaque": []}
+    if not isinstance(target, (FunctionType, type)):
+        raise DefinitionError(f"{function!r} is neither a function nor an executor class")
+    walk, _ = walk_code(target, spec)
+    return {
+        "behavior_version": None,
+        "code": sorted(walk.labels),
+        "constants": dict(sorted(walk.constants.items())),
+        "by_name": sorted(walk.by_name),
+        "opaque": sorted(walk.opaque),
+    }

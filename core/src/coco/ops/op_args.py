@@ -1,0 +1,125 @@
+"""Execution options of functions (spec X-001 to X-062, FN-Common-7)."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from coco.errors import CallShapeError, DefinitionError
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+"""Limit of one execution when ``timeout`` is unset (X-040)."""
+
+_OF_THE_SIGNATURE = ("batching", "arg_relationship")
+
+
+class ArgRelationship(enum.Enum):
+    """What a result is to one of the arguments. The values stand in stored schemas (X-060)."""
+
+    EMBEDDING_ORIGIN_TEXT = "cocoindex.io/embedding_origin_text"
+    CHUNKS_BASE_TEXT = "cocoindex.io/chunk_base_text"
+    RECTS_BASE_IMAGE = "cocoindex.io/rects_base_image"
+
+
+@dataclass(frozen=True, slots=True)
+class OpArgs:
+    """How a function is executed. Given as keywords to ``@function`` and ``@executor_class``.
+
+    gpu: run in a separate process; no device is chosen.
+    cache: keep results and reuse them when function and arguments are the same.
+    batching: the function takes a list and returns a list of the same length.
+    max_batch_size: upper bound of one call; only with ``batching``; ``None`` leaves it to the engine.
+    behavior_version: pins the function's identity; without it identity is its code.
+    timeout: limit of one execution; ``None`` means 300 s.
+    arg_relationship: what the result is to the named argument (lineage only).
+    """
+
+    gpu: bool = False
+    cache: bool = False
+    batching: bool = False
+    max_batch_size: int | None = None
+    behavior_version: int | None = None
+    timeout: datetime.timedelta | None = None
+    arg_relationship: tuple[ArgRelationship, str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("gpu", "cache", "batching"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise CallShapeError(f"{name} must be a bool, got {type(value).__name__}")
+        self._check_int("max_batch_size", 1)
+        self._check_int("behavior_version", 0)
+        if self.max_batch_size is not None and not self.batching:
+            raise DefinitionError("max_batch_size needs batching=True")
+        if self.timeout is not None:
+            if not isinstance(self.timeout, datetime.timedelta):
+                raise CallShapeError(f"timeout must be a datetime.timedelta, got {type(self.timeout).__name__}")
+            if self.timeout <= datetime.timedelta(0):
+                raise DefinitionError(f"timeout must be positive, got {self.timeout}")
+        self._check_relationship()
+
+    def _check_int(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if value is None:
+            return
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise CallShapeError(f"{name} must be an int, got {type(value).__name__}")
+        if value < least:
+            raise DefinitionError(f"{name} must be at least {least}, got {value}")
+
+    def _check_relationship(self) -> None:
+        value = self.arg_relationship
+        if value is None:
+            return
+        if (
+            not isinstance(value, tuple)
+            or len(value) != 2
+            or not isinstance(value[0], ArgRelationship)
+            or not isinstance(value[1], str)
+        ):
+            raise CallShapeError("arg_relationship must be a pair: (ArgRelationship, name of a parameter)")
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The limit in effect, in seconds."""
+        return DEFAULT_TIMEOUT_SECONDS if self.timeout is None else self.timeout.total_seconds()
+
+    @classmethod
+    def from_keywords(cls, keywords: Mapping[str, Any], owner: str) -> OpArgs:
+        """Options of a decorator. An unknown keyword is a ``CallShapeError`` listing the allowed ones (O-020)."""
+        _check_names(keywords, owner)
+        return cls(**keywords)
+
+    def overridden(self, changes: OpArgs | Mapping[str, Any] | None, owner: str) -> OpArgs:
+        """These options with the ones given for one step.
+
+        Of an ``OpArgs`` the fields that differ from the defaults count. ``batching`` and
+        ``arg_relationship`` belong to the function's signature and cannot be changed.
+        """
+        if changes is None:
+            return self
+        if isinstance(changes, OpArgs):
+            default = OpArgs()
+            changes = {
+                item.name: getattr(changes, item.name)
+                for item in dataclasses.fields(changes)
+                if getattr(changes, item.name) != getattr(default, item.name)
+            }
+        elif not isinstance(changes, Mapping):
+            raise CallShapeError(f"{owner}: op_args must be OpArgs or a dict, got {type(changes).__name__}")
+        _check_names(changes, owner)
+        for name in _OF_THE_SIGNATURE:
+            if name in changes and changes[name] != getattr(self, name):
+                raise DefinitionError(f"{owner}: {name} belongs to the function's declaration, not to one step")
+        return dataclasses.replace(self, **changes)
+
+
+def _check_names(keywords: Mapping[str, Any], owner: str) -> None:
+    allowed = [item.name for item in dataclasses.fields(OpArgs)]
+    unknown = [name for name in keywords if name not in allowed]
+    if unknown:
+        raise CallShapeError(f"{owner}: unknown option {unknown[0]!r}; allowed are: {', '.join(allowed)}")

@@ -1,0 +1,101 @@
+"""Where an operation comes from (O-002, X-012)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OpOrigin:
+    """Module and qualified name of what was decorated."""
+
+    module: str
+    qualname: str
+
+    @property
+    def distribution(self) -> str | None:
+        """Distribution that the module was installed by; None for a project's own code. Looked up once."""
+        return distribution_of(self.module)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was defined inside a function: then others may bear the same name."""
+        return "<locals>" in self.qualname
+
+    def memo_scope(self) -> str:
+        """What keeps memo entries of different operations of one kind apart.
+
+        A packaged operation is known by its distribution, so a moved module keeps its entries; one of a
+        project by module and name, ``__main__`` being resolved to the file, so that a script and the CLI
+        share them.
+        """
+        distribution = self.distribution
+        if distribution is not None:
+            return f"package {distribution}"
+        return f"module {resolved_module_name(self.module)}:{self.qualname}"
+
+    def __str__(self) -> str:
+        distribution = self.distribution
+        suffix = f" (package {distribution})" if distribution else ""
+        return f"{self.module}.{self.qualname}{suffix}"
+
+
+def origin_of(obj: Any) -> OpOrigin:
+    """Origin of a class or function."""
+    return OpOrigin(obj.__module__ or "__main__", obj.__qualname__)
+
+
+def resolved_module_name(module: str) -> str:
+    """The name under which ``__main__`` would be imported; other names as they are."""
+    if module != "__main__":
+        return module
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        name: str = spec.name
+        return name.removesuffix(".__main__")
+    path = getattr(main, "__file__", None)
+    return os.path.splitext(os.path.basename(path))[0] if path else "__main__"
+
+
+@cache
+def _stdlib_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({os.path.join(os.path.realpath(paths[name]), "") for name in ("stdlib", "platstdlib")})
+
+
+@cache
+def is_installed_file(path: str) -> bool:
+    """Whether a file belongs to the standard library or to an installed package."""
+    parts = path.replace("\\", "/").split("/")
+    if "site-packages" in parts or "dist-packages" in parts:
+        return True
+    return os.path.realpath(path).startswith(_stdlib_folders())
+
+
+@cache
+def distribution_of(module: str) -> str | None:
+    """Normalised name of the distribution that provides a module, or None."""
+    top = module.partition(".")[0]
+    if top in ("__main__", "builtins") or top in sys.stdlib_module_names:
+        return None
+    from importlib import metadata
+
+    try:  # the usual case, and the only one that does not read every distribution's metadata
+        return _normalised(metadata.distribution(top.replace("_", "-")).metadata["Name"])
+    except metadata.PackageNotFoundError:
+        pass
+    path = getattr(sys.modules.get(top), "__file__", None)
+    if path is None or not is_installed_file(path):
+        return None
+    names = metadata.packages_distributions().get(top)
+    return _normalised(names[0]) if names else None
+
+
+def _normalised(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -1,0 +1,97 @@
+"""What target connectors receive and return (spec CT-1 to CT-30, O-090 to O-111)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from coco.types.schema import FieldSchema
+
+
+class TargetStateCompatibility(enum.Enum):
+    """How an existing resource relates to the desired one (O-103).
+
+    COMPATIBLE: changed in place, no data lost, nothing exported again.
+    PARTIALLY_COMPATIBLE: changed in place, some fields are lost, rows are exported again.
+    NOT_COMPATIBLE: dropped and made anew, everything is exported again.
+    """
+
+    COMPATIBLE = "compatible"
+    PARTIALLY_COMPATIBLE = "partially_compatible"
+    NOT_COMPATIBLE = "not_compatible"
+
+
+@dataclass(slots=True)
+class MutationColumns:
+    """One batch for ``mutate_columns``: engine values, no key twice.
+
+    key_fields, value_fields: what stands in the tuples below, in order.
+    upsert_keys, upsert_rows: aligned; a key is a tuple of its parts, a row a tuple in value-field order.
+    delete_keys: rows to remove; a missing one is no error.
+    changed: aligned with ``upsert_keys``; positions of the value fields that differ from what the target
+    holds, ``None`` for all of them. Given only to connectors with ``partial_update = True``.
+    """
+
+    key_fields: Sequence[FieldSchema]
+    value_fields: Sequence[FieldSchema]
+    upsert_keys: list[tuple[Any, ...]] = field(default_factory=list)
+    upsert_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    delete_keys: list[tuple[Any, ...]] = field(default_factory=list)
+    changed: list[tuple[int, ...] | None] | None = None
+
+
+class TargetConnector(Protocol):
+    """Required of a class under ``@target_connector``. Methods are static or class methods, sync or async.
+
+    Optional: ``get_setup_state(spec, key_fields, value_fields, index_options)``,
+    ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
+    ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
+    ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``validate``,
+    ``data_identity``, ``describe_change``, ``check_existing``, ``apply_setup_changes``.
+    """
+
+    @staticmethod
+    def get_persistent_key(spec: Any, target_name: str) -> Any: ...
+
+    @staticmethod
+    def apply_setup_change(key: Any, previous: Any, current: Any) -> Any: ...
+
+    @staticmethod
+    def mutate(*all_mutations: Any) -> Any: ...
+
+
+class AttachmentConnector(Protocol):
+    """Required of a class under ``@attachment_connector``. Both methods must be idempotent.
+
+    ``apply`` runs when the target exists; ``teardown`` gets the spec as it was when last applied.
+    """
+
+    @staticmethod
+    def apply(target_key: Any, spec: Any) -> Any: ...
+
+    @staticmethod
+    def teardown(target_key: Any, saved_spec: Any) -> Any: ...
+
+
+REQUIRED_SETUP_METHODS: Sequence[str] = ("get_persistent_key", "apply_setup_change")
+OPTIONAL_SETUP_METHODS: Sequence[str] = (
+    "get_setup_state",
+    "check_state_compatibility",
+    "describe",
+    "describe_change",
+    "check_existing",
+    "apply_setup_changes",
+    "validate",
+    "data_identity",
+)
+DATA_METHODS: Sequence[str] = (
+    "mutate",
+    "mutate_columns",
+    "prepare",
+    "count_rows",
+    "list_keys",
+    "read_rows",
+    "values_equal",
+)

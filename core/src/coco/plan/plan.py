@@ -1,0 +1,284 @@
+"""What one source's rows go through: the steps for a set of exports, in order.
+
+A ``Program`` is the part of a graph that is needed to get from rows of one source to entries of some
+collectors. Programs for fewer exports leave out the calls that only others need: that is how a change
+to one branch leaves the other branches' functions alone (I-10).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from coco.flow.graph import (
+    ROOT_SCOPE,
+    CollectStep,
+    Collector,
+    Constant,
+    ExportStep,
+    GeneratedUuid,
+    Graph,
+    SlotRef,
+    SourceStep,
+    TableRef,
+    TransformStep,
+    ValueRef,
+)
+
+
+ROOT_SOURCE = "_root"
+"""Name under which entries collected at the root are tracked; not a legal user name prefix clash (F-072)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explode:
+    """Fill the row slots of ``scope`` from its table."""
+
+    scope: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run one transform."""
+
+    step: TransformStep
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Take the entries of one collect call."""
+
+    step: CollectStep
+
+
+Instruction = Explode | Call | Collect
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Instructions over one source's rows, in a valid order; ``used`` are the row slots that are read."""
+
+    source: str | None
+    row_scope: int
+    instructions: tuple[Instruction, ...]
+    used: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """One source with the exports it feeds.
+
+    ``exclusive``: exports whose keys contain the whole key of this source and that no other source
+    feeds, so that no two source rows can ever yield the same target row (then no ownership is kept).
+    ``step`` is None for entries collected at the root: they are treated as the one row of a source
+    named ``ROOT_SOURCE`` with an empty key.
+    """
+
+    step: SourceStep | None
+    collects: dict[str, tuple[CollectStep, ...]]
+    exclusive: frozenset[str]
+    programs: dict[frozenset[str], Program] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.step.name if self.step is not None else ROOT_SOURCE
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        return tuple(self.collects)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole flow, planned. ``root``: calls at the root scope, run once per pass."""
+
+    graph: Graph
+    sources: tuple[SourcePlan, ...]
+    root: Program
+
+
+class Planner:
+    """Makes the plan of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._producers = {step.slot: step for step in graph.transforms}
+        self._collectors: dict[int, Collector] = {item.id: item for item in graph.collectors}
+
+    def plan(self) -> Plan:
+        sources = [self._plan_source(step) for step in self.graph.sources]
+        at_root = self._plan_source(None)
+        if at_root.collects:
+            sources.append(at_root)
+        root_calls = {step.slot for step in self.graph.transforms if step.scope == ROOT_SCOPE}
+        return Plan(self.graph, tuple(sources), self._program(None, (), extra=root_calls))
+
+    def source_of_scope(self, scope: int) -> str | None:
+        return self.graph.scopes[scope].source
+
+    def _plan_source(self, source: SourceStep | None) -> SourcePlan:
+        name = source.name if source is not None else None
+        collects: dict[str, tuple[CollectStep, ...]] = {}
+        exclusive = set()
+        for export in self.graph.exports:
+            collector = self._collectors[export.collector]
+            mine = tuple(step for step in collector.collects if self.source_of_scope(step.scope) == name)
+            if not mine:
+                continue
+            collects[export.name] = mine
+            alone = len(mine) == len(collector.collects)
+            if alone and (source is None or self._covers_key(source, export, mine)):
+                exclusive.add(export.name)
+        return SourcePlan(source, collects, frozenset(exclusive))
+
+    def _covers_key(self, source: SourceStep, export: ExportStep, collects: tuple[CollectStep, ...]) -> bool:
+        """Whether every part of the source's key stands in the export's key, in every collect call.
+
+        A generated id counts too: it is derived from the source row's key.
+        """
+        key_slots = set(self.graph.scopes[source.row_scope].key_slots)
+        positions: list[int] | None = None
+        for step in collects:
+            found: dict[int, int] = {}
+            for position in export.key_positions:
+                item = step.fields[position]
+                if isinstance(item, GeneratedUuid):
+                    found.update(dict.fromkeys(key_slots, position))
+                elif isinstance(item, SlotRef) and not item.path and item.slot in key_slots:
+                    found[item.slot] = position
+            if set(found) != key_slots:
+                return False
+            order = [found[slot] for slot in sorted(key_slots)]
+            if positions is not None and order != positions:
+                return False
+            positions = order
+        return True
+
+    def program(self, plan: SourcePlan, exports: frozenset[str]) -> Program:
+        """The program of one source for some of its exports (kept in ``plan.programs``)."""
+        known = plan.programs.get(exports)
+        if known is None:
+            collects = {step.id: step for name in sorted(exports) for step in plan.collects[name]}
+            known = self._program(plan.step, tuple(collects.values()))
+            plan.programs[exports] = known
+        return known
+
+    def full_program(self, source: SourceStep | None) -> Program:
+        """Everything computable from the rows of one source, unexported collectors included (``evaluate``)."""
+        name = source.name if source is not None else None
+        collects = tuple(
+            step
+            for collector in self.graph.collectors
+            for step in collector.collects
+            if self.source_of_scope(step.scope) == name
+        )
+        slots = {step.slot for step in self.graph.transforms if self.source_of_scope(step.scope) == name}
+        return self._program(source, collects, extra=slots)
+
+    def _program(
+        self,
+        source: SourceStep | None,
+        needed_collects: tuple[CollectStep, ...],
+        *,
+        extra: set[int] | None = None,
+    ) -> Program:
+        name = source.name if source is not None else None
+        slots: set[int] = set(extra or ())
+        scopes: set[int] = set()
+        pending: list[ValueRef] = []
+
+        def need_scope(scope: int) -> None:
+            for item in self.graph.scope_chain(scope):
+                if item in scopes:
+                    return
+                scopes.add(item)
+                table = self.graph.scopes[item].table
+                if table is not None:
+                    pending.append(table)
+
+        for collect in needed_collects:
+            need_scope(collect.scope)
+            pending.extend(item for item in collect.fields if isinstance(item, (SlotRef, TableRef, Constant)))
+        todo = list(slots)
+        seen: set[int] = set()
+        while pending or todo:
+            while pending:
+                ref = pending.pop()
+                if isinstance(ref, Constant):
+                    continue
+                todo.append(ref.slot)
+                if isinstance(ref, TableRef):
+                    need_scope(ref.row_scope)
+                    pending.extend(ref.added)
+            slot = todo.pop() if todo else None
+            if slot is None or slot in seen:
+                continue
+            seen.add(slot)
+            slots.add(slot)
+            need_scope(self.graph.slots[slot].scope)
+            producer = self._producers.get(slot)
+            if producer is not None:
+                pending.extend(producer.args)
+        return Program(
+            name,
+            source.row_scope if source is not None else ROOT_SCOPE,
+            self._order(source, slots, scopes, needed_collects),
+            frozenset(slots),
+        )
+
+    def _order(
+        self,
+        source: SourceStep | None,
+        slots: set[int],
+        scopes: set[int],
+        collects: tuple[CollectStep, ...],
+    ) -> tuple[Instruction, ...]:
+        """Definition order of the calls, each scope exploded right before its first use."""
+        instructions: list[Instruction] = []
+        filled = {ROOT_SCOPE}
+        if source is not None:
+            filled.add(source.row_scope)
+        done: set[int] = set()
+
+        def open_scope(scope: int) -> None:
+            for item in reversed(self.graph.scope_chain(scope)):
+                if item not in filled:
+                    filled.add(item)
+                    table = self.graph.scopes[item].table
+                    if table is not None:
+                        make(table)
+                    instructions.append(Explode(item))
+
+        def make(ref: ValueRef) -> None:
+            if isinstance(ref, Constant):
+                return
+            open_scope(self.graph.slots[ref.slot].scope)
+            producer = self._producers.get(ref.slot)
+            if producer is not None:
+                call(producer)
+            if isinstance(ref, TableRef):
+                open_scope(ref.row_scope)
+                for item in ref.added:
+                    make(item)
+
+        def call(step: TransformStep) -> None:
+            if step.slot in done:
+                return
+            done.add(step.slot)
+            own = self.graph.scopes[step.scope].source
+            if own != (source.name if source is not None else None):
+                return  # computed once at the root, or by another source
+            for arg in step.args:
+                make(arg)
+            open_scope(step.scope)
+            instructions.append(Call(step))
+
+        for step in self.graph.transforms:
+            if step.slot in slots:
+                call(step)
+        for collect in collects:
+            open_scope(collect.scope)
+            for item in collect.fields:
+                if isinstance(item, (SlotRef, TableRef)):
+                    make(item)
+            instructions.append(Collect(collect))
+        return tuple(instructions)

@@ -1,0 +1,64 @@
+"""What a plugin needs, and nothing more: the marker for its hooks and the manifests they return.
+
+A plugin is a distribution with an entry point in the group ``coco.plugins`` whose value is a light module::
+
+    from coco.plugins import OpManifest, hookimpl
+
+    COCO_API = 1
+
+    @hookimpl
+    def coco_ops():
+        return [OpManifest("target", "Jsonl", "coco_target_jsonl.target:Jsonl", doc="JSON lines.")]
+
+That module is imported whenever coco looks for plugins, ``coco --help`` included: it must import nothing
+that the plugin needs at work. Everything else is named by string and imported at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest
+
+if TYPE_CHECKING:
+    from coco.plugins.loader import PluginHost
+
+__all__ = [
+    "API_NUMBER",
+    "ENTRY_POINT_GROUP",
+    "CommandManifest",
+    "OpManifest",
+    "RunnerManifest",
+    "StoreManifest",
+    "connect_registry",
+    "hookimpl",
+    "plugin_host",
+]
+
+API_NUMBER = 1
+"""What a plugin's ``COCO_API`` must say. Raised only when a correct plugin would break."""
+
+ENTRY_POINT_GROUP = "coco.plugins"
+
+hookimpl = pluggy.HookimplMarker("coco")
+"""Marks a plugin's hooks; ``pluggy.HookimplMarker("coco")`` is the same."""
+
+
+def plugin_host() -> PluginHost:
+    """The plugins of this process. The first call looks for them; it never raises for a broken plugin."""
+    from coco.plugins.loader import process_host
+
+    return process_host()
+
+
+def connect_registry() -> None:
+    """Let the registry of operations ask the plugins for what it does not know. Can be called again."""
+    from coco.ops.registry import registry
+
+    registry.set_resolver(_resolve)
+
+
+def _resolve(category: Any, kind: str) -> bool:
+    return plugin_host().resolve_op(category, kind)

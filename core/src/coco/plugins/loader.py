@@ -1,0 +1,267 @@
+"""Finds the plugins, each on its own: what one of them does wrong concerns no other.
+
+For each entry point: metadata, the user's choice, import, API number, registration, its own answers, their
+names. Whatever fails disables this plugin and is kept for ``coco plugins -v``. Environment:
+
+COCO_PLUGINS          which plugins load, see ``selection``
+COCO_STRICT_PLUGINS   1: a plugin that fails, or a name that two provide, raises (authors, CI)
+COCO_TRACE_PLUGINS    1: imports and hook calls are printed to standard error
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from coco.errors import PluginError
+from coco.plugins.manifest import CommandManifest, RunnerManifest, StoreManifest, load_target
+from coco.plugins.metadata import Candidate, installed_candidates
+from coco.plugins.plugin import Manifest, Plugin
+from coco.plugins.selection import VARIABLE, Selection, parse_selection, plugin_name
+
+if TYPE_CHECKING:
+    import pluggy
+
+_log = logging.getLogger("coco.plugins")
+
+
+class PluginHost:
+    """All announced plugins, loaded or not, and what the loaded ones bring.
+
+    candidates: gives what is announced; by default what is installed. environ: where the variables above are
+    read. Loading happens in the constructor. Raises ``PluginError`` for a ``COCO_PLUGINS`` that cannot be
+    read and, under
+    ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
+    """
+
+    def __init__(
+        self,
+        candidates: Callable[[], Iterable[Candidate]] = installed_candidates,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.selection: Selection = parse_selection(environ.get(VARIABLE))
+        self._strict = _yes(environ, "COCO_STRICT_PLUGINS")
+        self._trace = _yes(environ, "COCO_TRACE_PLUGINS")
+        self.plugins: tuple[Plugin, ...] = tuple(Plugin(candidate) for candidate in candidates())
+        self._load()
+        self._providers = self._index()
+        if self._strict:
+            self._raise_for_doubt()
+
+    # --- loading
+
+    def _load(self) -> None:
+        shared = _repeated(plugin.name for plugin in self.plugins)
+        for plugin in self.plugins:
+            refusal = self.selection.refusal(plugin.name)
+            if refusal:
+                plugin.skip(refusal)
+                continue
+            try:
+                if plugin.name in shared:
+                    raise PluginError(_shared_name(plugin, self.plugins))
+                if self._trace:
+                    _print(f"import {plugin.candidate.module}")
+                plugin.start(_monitor if self._trace else None)
+            except Exception as error:
+                plugin.disable(error)
+                if self._strict:
+                    raise PluginError(f"plugin {plugin.title()}: {plugin.reason}") from error
+
+    def _index(self) -> dict[str, list[Plugin]]:
+        providers: dict[str, list[Plugin]] = {}
+        for plugin in self.plugins:
+            for manifest in plugin.manifests:
+                providers.setdefault(manifest.key, []).append(plugin)
+        return providers
+
+    def _raise_for_doubt(self) -> None:
+        unknown = self.unknown_names()
+        if unknown:
+            raise PluginError(f"{VARIABLE} names plugins that are not installed: {', '.join(unknown)}")
+        for key, names in self.conflicts().items():
+            raise PluginError(_conflict_message(key, names))
+
+    # --- what there is
+
+    def conflicts(self) -> dict[str, list[str]]:
+        """Names that several plugins provide and the user has not picked one for, with those plugins."""
+        return {
+            key: [plugin.title() for plugin in plugins]
+            for key, plugins in sorted(self._providers.items())
+            if len(plugins) > 1 and self._picked(key) is None
+        }
+
+    def unknown_names(self) -> list[str]:
+        """Plugins that ``COCO_PLUGINS`` names and that are not installed."""
+        return self.selection.unknown([plugin.name for plugin in self.plugins])
+
+    def names(self, prefix: str) -> list[str]:
+        """Names provided under a prefix such as ``target``, ``store`` or ``command``; in doubt included."""
+        return sorted(key.partition(":")[2] for key in self._providers if key.startswith(f"{prefix}:"))
+
+    def provider(self, key: str) -> tuple[Plugin, Manifest] | None:
+        """Who provides ``category:name``, and its manifest; None if nobody does.
+
+        Raises ``PluginError`` if several do and ``COCO_PLUGINS`` picks none.
+        """
+        plugins = self._providers.get(key, [])
+        picked = self._picked(key)
+        if len(plugins) > 1 and picked is None:
+            raise PluginError(_conflict_message(key, [plugin.title() for plugin in plugins]))
+        for plugin in plugins if picked is None else [picked]:
+            return plugin, next(manifest for manifest in plugin.manifests if manifest.key == key)
+        return None
+
+    def _picked(self, key: str) -> Plugin | None:
+        choice = self.selection.picks.get(key)
+        for plugin in self._providers.get(key, ()):
+            if choice == plugin_name(plugin.name):
+                return plugin
+        return None
+
+    def store(self, scheme: str) -> StoreManifest | None:
+        """The state store for a URL scheme."""
+        found = self.provider(f"store:{scheme}")
+        return found[1] if found and isinstance(found[1], StoreManifest) else None
+
+    def runner(self, name: str) -> RunnerManifest | None:
+        """The runner of a name."""
+        found = self.provider(f"runner:{name}")
+        return found[1] if found and isinstance(found[1], RunnerManifest) else None
+
+    def commands(self) -> list[CommandManifest]:
+        """Commands of the program; those in doubt are left out, ``coco plugins`` shows them."""
+        keys = sorted(key for key in self._providers if key.startswith("command:"))
+        doubtful = self.conflicts()
+        found = [self.provider(key) for key in keys if key not in doubtful]
+        return [item[1] for item in found if item and isinstance(item[1], CommandManifest)]
+
+    # --- use
+
+    def load(self, key: str) -> Any:
+        """Import what ``category:name`` stands for; None if nobody provides it.
+
+        Raises ``PluginError`` naming the plugin if that import fails, with the failure as its cause.
+        """
+        found = self.provider(key)
+        if found is None:
+            return None
+        plugin, manifest = found
+        try:
+            return load_target(manifest.target)
+        except Exception as error:
+            raise PluginError(
+                f"{manifest.key} is provided by the plugin {plugin.title()}, but {manifest.target} cannot be "
+                f"imported: {type(error).__name__}: {error}"
+            ) from error
+
+    def resolve_op(self, category: Any, kind: str) -> bool:
+        """Import the module of an operation, which registers it. False if no plugin has it.
+
+        category: text, or a member of ``OpCategory``. Raises ``PluginError`` like ``load``.
+        """
+        return self.load(f"{getattr(category, 'value', category)}:{kind}") is not None
+
+    def resolve_secret(self, ref: Any) -> str | None:
+        """Ask each plugin for a secret until one has it; None if none has. A plugin's error is passed on."""
+        for _, caller in self._callers("coco_resolve_secret"):
+            secret: str | None = caller(ref=ref)
+            if secret is not None:
+                return secret
+        return None
+
+    def has_observers(self) -> bool:
+        """Whether any plugin wants events."""
+        return any(True for _ in self._callers("coco_flow_event"))
+
+    def emit(self, event: Any) -> None:
+        """Hand an event of ``coco.events`` to all observers. One that raises is not called again."""
+        for plugin, caller in self._callers("coco_flow_event"):
+            try:
+                caller(event=event)
+            except Exception as error:
+                plugin.muted = f"{type(error).__name__}: {error}"
+                _log.warning(
+                    "plugin %s: its observer failed and is not called any more",
+                    plugin.title(),
+                    exc_info=error,
+                )
+
+    def _callers(self, hook: str) -> Iterator[tuple[Plugin, Callable[..., Any]]]:
+        for plugin in self.plugins:
+            if hook in plugin.hooks and not (hook == "coco_flow_event" and plugin.muted):
+                yield plugin, plugin.hooks[hook]
+
+
+_lock = threading.Lock()
+_process_host: PluginHost | None = None
+
+
+def process_host() -> PluginHost:
+    """The host of this process, made at the first call."""
+    global _process_host
+    if _process_host is None:
+        with _lock:
+            if _process_host is None:
+                _process_host = PluginHost()
+    return _process_host
+
+
+@contextmanager
+def temporary_host(host: PluginHost) -> Iterator[PluginHost]:
+    """For tests: ``host`` in place of the process's own."""
+    global _process_host
+    previous, _process_host = _process_host, host
+    try:
+        yield host
+    finally:
+        _process_host = previous
+
+
+def _yes(environ: Mapping[str, str], variable: str) -> bool:
+    return environ.get(variable, "") not in ("", "0")
+
+
+def _repeated(names: Iterable[str]) -> set[str]:
+    seen: set[str] = set()
+    return {name for name in names if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+
+
+def _shared_name(plugin: Plugin, plugins: Iterable[Plugin]) -> str:
+    owners = [
+        other.distribution()[0] or other.candidate.module for other in plugins if other.name == plugin.name
+    ]
+    return f"{' and '.join(owners)} both announce a plugin named {plugin.name}: uninstall one of them"
+
+
+def _conflict_message(key: str, names: list[str]) -> str:
+    first = names[0].partition(" ")[0]
+    return (
+        f"{key} is provided by {len(names)} plugins: {', '.join(names)}. "
+        f"Pick one, such as {VARIABLE}={key}={first}, or uninstall the others"
+    )
+
+
+def _print(text: str) -> None:
+    print(f"coco plugins: {text}", file=sys.stderr)  # noqa: T201
+
+
+def _monitor(manager: pluggy.PluginManager) -> None:
+    manager.add_hookcall_monitoring(_print_call, _print_result)
+
+
+def _print_call(name: str, implementations: Any, arguments: Mapping[str, Any]) -> None:
+    plugins = ", ".join(item.plugin_name for item in implementations)
+    given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    _print(f"call {name}({given}) of {plugins}")
+
+
+def _print_result(outcome: Any, name: str, implementations: Any, arguments: Mapping[str, Any]) -> None:
+    error = getattr(outcome, "exception", None)
+    _print(f"{name} raised {error!r}" if error is not None else f"{name} gave {outcome.get_result()!r}")

@@ -1,0 +1,96 @@
+"""The modules ``coco.sources``, ``coco.functions`` and ``coco.targets``: names that plugins provide."""
+
+from __future__ import annotations
+
+import opcode
+import sys
+from typing import Any
+
+from coco.errors import UnknownNameError
+from coco.plugins import connect_registry, plugin_host
+from coco.plugins.hints import distribution_for, hinted_names
+
+_IMPORT_FROM = opcode.opmap.get("IMPORT_FROM")
+
+
+class MissingOpError(UnknownNameError, AttributeError):
+    """``coco.targets.X`` where no installed plugin has X. An ``AttributeError``, so ``hasattr`` works."""
+
+
+class MissingOpImportError(UnknownNameError, ImportError):
+    """The same for ``from coco.targets import X``."""
+
+
+class OpNamespace:
+    """Looks names up among the operations of plugins.
+
+    module: full name of the module it serves. categories: where to look, in this order.
+    """
+
+    def __init__(self, module: str, *categories: str) -> None:
+        self.module = module
+        self.categories = categories
+
+    def lookup(self, name: str) -> Any:
+        """The spec class of an operation. To be called from the module's ``__getattr__`` only.
+
+        Raises ``PluginError`` if several plugins provide it or its module cannot be imported,
+        ``MissingOpError`` or
+        ``MissingOpImportError`` if no plugin has it.
+        """
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
+        host = plugin_host()
+        for category in self.categories:
+            found = host.load(f"{category}:{name}")
+            if found is not None:
+                connect_registry()
+                return found
+        message = self._missing(name)
+        if _in_from_import():
+            raise MissingOpImportError(message)
+        raise MissingOpError(message)
+
+    def names(self) -> list[str]:
+        """What is installed."""
+        host = plugin_host()
+        return sorted({name for category in self.categories for name in host.names(category)})
+
+    def _missing(self, name: str) -> str:
+        import difflib  # only ever needed here
+
+        what = f"{self.module}.{name}"
+        for category in self.categories:
+            distribution = distribution_for(category, name)
+            if distribution:
+                return _broken(what, distribution) or f"{what} is not installed: pip install {distribution}"
+        installed = self.names()
+        hinted = {name for category in self.categories for name in hinted_names(category)}
+        near = difflib.get_close_matches(name, {*installed, *hinted}, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        return f"no installed plugin provides {what}; {guess}Installed are: {', '.join(installed) or 'none'}"
+
+
+def _broken(what: str, distribution: str) -> str | None:
+    """What is known about the distribution if it is there and its plugin is not loaded."""
+    for plugin in plugin_host().plugins:
+        if not plugin.loaded and plugin.distribution()[0] == distribution:
+            return (
+                f"{what} comes with {distribution}, which is installed but {plugin.status}: {plugin.reason}. "
+                "More: coco plugins -v"
+            )
+    return None
+
+
+def _in_from_import() -> bool:
+    """Whether ``from module import name`` is what led to the module's ``__getattr__``.
+
+    Python turns every ``AttributeError`` from there into an ``ImportError`` of its own, and what to install
+    would be lost. An ``ImportError`` passes, but would break ``hasattr``; so it matters who asks. Frames:
+    this function,
+    ``lookup``, ``__getattr__``, the asking code.
+    """
+    if not hasattr(sys, "_getframe"):
+        return False
+    frame = sys._getframe(3)
+    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM

@@ -1,0 +1,114 @@
+"""What ``coco plugins`` says, as data and as text."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from coco.plugins import API_NUMBER
+from coco.plugins.loader import PluginHost
+from coco.plugins.plugin import Plugin
+
+
+def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
+    """Everything about the plugins, JSON-able. ``verbose`` adds tracebacks.
+
+    ``overridden``: operations that this process defines itself, with where; they win over a plugin's.
+    """
+    defined = _defined_here()
+    return {
+        "api": API_NUMBER,
+        "plugins": [_describe(plugin, verbose=verbose) for plugin in host.plugins],
+        "overridden": {
+            op.key: defined[op.key]
+            for plugin in host.plugins
+            for op in plugin.ops
+            if _package(defined.get(op.key, op.target)) != _package(op.target)
+        },
+        "conflicts": host.conflicts(),
+        "unknown": host.unknown_names(),
+    }
+
+
+def has_problems(report: dict[str, Any]) -> bool:
+    """Whether a report needs the user: a plugin failed, a name is in doubt, a chosen plugin is unknown."""
+    failed = any(plugin["status"] == "disabled" for plugin in report["plugins"])
+    return failed or bool(report["conflicts"]) or bool(report["unknown"])
+
+
+def _package(target: str) -> str:
+    return target.partition(":")[0].partition(".")[0]
+
+
+def _defined_here() -> dict[str, str]:
+    """What is registered in this process: ``category:name`` -> ``module:qualified name``. Imports nothing."""
+    registry = sys.modules.get("coco.ops.registry")
+    if registry is None:
+        return {}
+    found = {}
+    for record in registry.registry.records():
+        category = record.spec_cls.__coco_category__.value
+        found[f"{category}:{record.kind}"] = f"{record.spec_cls.__module__}:{record.spec_cls.__qualname__}"
+    return found
+
+
+def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
+    distribution, version = plugin.distribution()
+    described: dict[str, Any] = {
+        "name": plugin.name,
+        "distribution": distribution,
+        "version": version,
+        "module": plugin.candidate.module,
+        "status": plugin.status,
+        "reason": plugin.reason,
+        "muted": plugin.muted,
+        "hooks": sorted(plugin.hooks),
+        "ops": [
+            {"category": op.category, "name": op.name, "target": op.target, "doc": op.doc}
+            for op in plugin.ops
+        ],
+        "stores": [{"scheme": item.scheme, "target": item.target, "doc": item.doc} for item in plugin.stores],
+        "runners": [{"name": item.name, "target": item.target, "doc": item.doc} for item in plugin.runners],
+        "commands": [{"name": item.name, "target": item.target, "doc": item.doc} for item in plugin.commands],
+    }
+    if verbose:
+        described["trace"] = plugin.trace
+    return described
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """A report for people. Tracebacks are shown if the report has them."""
+    if not report["plugins"]:
+        return ["no plugins are installed; for a start: pip install coco-source-localfs coco-target-sqlite"]
+    lines: list[str] = []
+    for plugin in report["plugins"]:
+        lines += _plugin_lines(plugin)
+    for key, providers in report["conflicts"].items():
+        name = providers[0].partition(" ")[0]
+        lines.append(
+            f"in doubt: {key} is provided by {', '.join(providers)}; set COCO_PLUGINS={key}={name} to pick"
+        )
+    for key, place in report["overridden"].items():
+        lines.append(f"overridden: {key} is defined by {place}")
+    if report["unknown"]:
+        lines.append(f"COCO_PLUGINS names plugins that are not installed: {', '.join(report['unknown'])}")
+    return lines
+
+
+def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
+    origin = f"{plugin['distribution']} {plugin['version']}".strip() or plugin["module"]
+    state = "" if plugin["status"] == "loaded" else f"  {plugin['status'].upper()}: {plugin['reason']}"
+    lines = [f"{plugin['name']}  ({origin}){state}"]
+    for op in plugin["ops"]:
+        lines.append(_item(op["category"].replace("_", " "), op["name"], op["doc"]))
+    for kind in ("stores", "runners", "commands"):
+        for item in plugin[kind]:
+            lines.append(_item(kind[:-1], item.get("name") or f"{item['scheme']}://", item["doc"]))
+    if plugin["muted"]:
+        lines.append(f"    observer muted: {plugin['muted']}")
+    lines += [f"    | {line}" for line in plugin.get("trace", "").splitlines()]
+    return lines
+
+
+def _item(kind: str, name: str, doc: str) -> str:
+    return f"    {kind} {name}" + (f": {doc}" if doc else "")

@@ -1,0 +1,132 @@
+"""Setup states: what a resource should be, was, or may be (SU-21 to SU-35, O-111)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.state.protocol import SetupRecord
+
+FLOW_RESOURCE = "Flow"
+TARGET_PREFIX = "Target:"
+DECLARATION_PREFIX = "Declaration:"
+
+
+def encode_key(key: Any) -> str:
+    """Persistent keys as canonical JSON text."""
+    return json.dumps(key, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class TargetState:
+    """One export's resource. ``connector``: the connector's own state, dumped. Ids are never reused.
+
+    ``attachments``: name -> (kind, dumped spec). ``export``: name of the export, for messages.
+    """
+
+    target_id: int
+    schema_version: int
+    max_schema_version: int
+    setup_by_user: bool
+    export: str
+    key_fields: list[Any]
+    value_fields: list[Any]
+    connector: Any
+    attachments: dict[str, list[Any]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TargetState:
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known.setdefault("attachments", {})
+        return cls(**known)
+
+    def same_resource(self, other: TargetState) -> bool:
+        """Equal but for ids, versions and the export's name."""
+        return (
+            self.connector == other.connector
+            and self.key_fields == other.key_fields
+            and self.value_fields == other.value_fields
+            and self.setup_by_user == other.setup_by_user
+            and self.attachments == other.attachments
+        )
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """``identity``: digest of the dumped spec; when it moves, ordinals are not trusted for one pass."""
+
+    source_id: int
+    kind: str
+    key_fields: list[Any]
+    identity: str
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets."""
+
+    sources: dict[str, SourceRecord] = field(default_factory=dict)
+    removed: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sources": {name: dict(vars(item)) for name, item in self.sources.items()},
+            "removed": list(self.removed),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> FlowState:
+        sources = {
+            name: SourceRecord(item["source_id"], item["kind"], item["key_fields"], item.get("identity", ""))
+            for name, item in data.get("sources", {}).items()
+        }
+        return cls(sources, tuple(data.get("removed", ())))
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A change that was begun: ``state`` None is a deletion."""
+
+    state: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"delete": True} if self.state is None else {"upsert": self.state}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Staged:
+        return cls(None if data.get("delete") else data["upsert"])
+
+
+@dataclass(frozen=True)
+class CombinedState:
+    """A resource as far as state knows it: last applied, and what may have been applied since."""
+
+    current: dict[str, Any] | None
+    staging: tuple[Staged, ...] = ()
+
+    @classmethod
+    def of(cls, record: SetupRecord | None) -> CombinedState:
+        if record is None:
+            return cls(None)
+        return cls(record.state, tuple(Staged.from_json(item) for item in record.staging))
+
+    def possible_versions(self) -> Iterator[dict[str, Any]]:
+        """Every state the resource may be in, newest last (SU-22)."""
+        if self.current is not None:
+            yield self.current
+        for item in self.staging:
+            if item.state is not None:
+                yield item.state
+
+    @property
+    def always_exists(self) -> bool:
+        return self.current is not None and all(item.state is not None for item in self.staging)
+
+    @property
+    def known(self) -> bool:
+        return self.current is not None or bool(self.staging)

@@ -1,0 +1,77 @@
+"""The five kinds of specs (O-001, O-012)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from coco.errors import CallShapeError
+from coco.spec.meta import SpecBase, SpecMeta
+
+
+class OpCategory(enum.Enum):
+    """What an operation is for."""
+
+    FUNCTION = "function"
+    SOURCE = "source"
+    TARGET = "target"
+    DECLARATION = "declaration"
+    TARGET_ATTACHMENT = "target_attachment"
+
+
+class SourceSpec(SpecBase, category=OpCategory.SOURCE):
+    """Base of specs that ``FlowBuilder.add_source`` takes."""
+
+
+class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
+    """Base of specs that ``transform`` takes."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function once, in memory, outside any flow (FN-Common-15).
+
+        Takes plain Python values and returns one. Blocks; it must not be called from the event loop
+        that runs flows.
+        """
+        import importlib
+
+        run = importlib.import_module("coco.environment").execute_spec
+        return run(self, args, kwargs)
+
+
+class TargetSpec(SpecBase, category=OpCategory.TARGET):
+    """Base of specs that ``export`` takes."""
+
+
+class DeclarationSpec(SpecBase, category=OpCategory.DECLARATION):
+    """Base of specs that ``FlowBuilder.declare`` takes."""
+
+
+class TargetAttachmentSpec(SpecBase, category=OpCategory.TARGET_ATTACHMENT):
+    """Base of specs that ``export(attachments=...)`` takes. Subclasses have a field ``name: str`` (ATT-3)."""
+
+
+class EmptyFunctionSpec(FunctionSpec):
+    """The spec of operations made with ``@function``: it has no fields."""
+
+
+def spec_category(spec: Any) -> OpCategory | None:
+    """Category of a spec or spec class; None if it is neither."""
+    cls = spec if isinstance(spec, type) else type(spec)
+    category = getattr(cls, "__coco_category__", None) if isinstance(cls, SpecMeta) else None
+    return category if isinstance(category, OpCategory) else None
+
+
+def spec_kind(spec: Any) -> str:
+    """Kind of a spec or spec class: the class's name. Raises ``CallShapeError`` for anything else."""
+    cls = spec if isinstance(spec, type) else type(spec)
+    if not isinstance(cls, SpecMeta):
+        raise CallShapeError(f"expected a spec, got {cls.__name__}")
+    return cls.__name__
+
+
+def spec_doc(cls: type) -> str | None:
+    """The description the author wrote, if any (O-013)."""
+    import inspect
+
+    text = cls.__dict__.get("__doc__")
+    return inspect.cleandoc(text) if text else None

@@ -1,0 +1,289 @@
+"""The metaclass that makes specs: frozen, validated, comparable, printable without secrets (O-010)."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+
+from coco.errors import CallShapeError, DefinitionError, format_path
+
+if TYPE_CHECKING:
+    from coco.spec.bases import OpCategory
+    from coco.spec.check import Checker
+
+_BUILDING = "__coco_building__"
+_SECRET_WORDS = ("password", "passwd", "secret", "api_key", "apikey", "token", "credential", "private_key")
+_NOT_SECRET = ("max_tokens", "token_count", "tokenizer", "token_limit", "tokens")
+
+C = TypeVar("C")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+class SpecMeta(type):
+    """Makes every subclass of a spec base a dataclass by itself.
+
+    Class keyword ``category`` is for the bases; subclasses inherit it (readable as
+    ``__coco_category__``). Instances are made by keyword or position, validated on construction and
+    frozen afterwards; ``__post_init__`` may still set fields. An additional ``@dataclass`` is harmless.
+    Field types are looked at when the first instance is made, not when the class is.
+    """
+
+    __coco_category__: OpCategory | None
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        category: OpCategory | None = None,
+        **kwargs: Any,
+    ) -> SpecMeta:
+        is_base = category is not None or not any(isinstance(base, SpecMeta) for base in bases)
+        own_init = "__init__" in namespace and namespace["__init__"] is not spec_init
+        if not is_base:
+            # Present in the class itself, so that neither our nor the user's @dataclass makes its own.
+            namespace.setdefault("__init__", spec_init)
+            namespace.setdefault("__repr__", spec_repr)
+            namespace.setdefault("__hash__", spec_hash)
+        cls = super().__new__(mcs, name, bases, namespace, **kwargs)
+        if category is not None:
+            cls.__coco_category__ = category
+        if not is_base:
+            frozen = any(
+                base.__dict__["__dataclass_params__"].frozen
+                for base in cls.__mro__[1:]
+                if "__dataclass_params__" in base.__dict__
+            )
+            documented = "__doc__" in namespace
+            # init=True lets dataclasses check the order of fields; it keeps the __init__ that is there.
+            dataclasses.dataclass(frozen=frozen)(cls)
+            if not documented:
+                cls.__doc__ = None
+            _check_field_order(cls)
+            type.__setattr__(cls, "__coco_own_init__", own_init or getattr(cls, "__coco_own_init__", False))
+        return cls
+
+    def __call__(cls: type[C], *args: Any, **kwargs: Any) -> C:
+        instance: C = cls.__new__(cls)
+        object.__setattr__(instance, _BUILDING, True)
+        try:
+            instance.__init__(*args, **kwargs)  # type: ignore[misc]
+            if getattr(cls, "__coco_own_init__", False):
+                _check_in_place(instance)
+        finally:
+            object.__delattr__(instance, _BUILDING)
+        return instance
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        own = cls.__dict__.get("__init__")
+        if own is not None and own is not spec_init:
+            signature = inspect.signature(own)
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
+        return inspect.Signature(_parameters(cls))
+
+
+def _init_fields(cls: type) -> Iterator[tuple[dataclasses.Field[Any], bool]]:
+    """Fields that construction takes, with whether they are ``InitVar`` (passed to ``__post_init__`` only)."""
+    stored = cls.__dict__.get("__dataclass_fields__", None)
+    if stored is None:
+        stored = getattr(cls, "__dataclass_fields__", {})
+    for item in stored.values():
+        kind = getattr(item, "_field_type", None)
+        if kind is getattr(dataclasses, "_FIELD_CLASSVAR", None):
+            continue
+        yield item, kind is getattr(dataclasses, "_FIELD_INITVAR", None)
+
+
+def _has_default(item: dataclasses.Field[Any]) -> bool:
+    return item.default is not dataclasses.MISSING or item.default_factory is not dataclasses.MISSING
+
+
+def _check_field_order(cls: type) -> None:
+    seen: str | None = None
+    for item, _ in _init_fields(cls):
+        if not item.init or item.kw_only:
+            continue
+        if _has_default(item):
+            seen = item.name
+        elif seen is not None:
+            raise CallShapeError(
+                f"{cls.__name__}: field {item.name!r} has no default but follows {seen!r}, which has one"
+            )
+
+
+def _parameters(cls: type) -> list[inspect.Parameter]:
+    positional, by_keyword = [], []
+    for item, _ in _init_fields(cls):
+        if not item.init:
+            continue
+        kind = inspect.Parameter.KEYWORD_ONLY if item.kw_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        default = item.default if item.default is not dataclasses.MISSING else inspect.Parameter.empty
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory
+        parameter = inspect.Parameter(item.name, kind, default=default, annotation=item.type)
+        (by_keyword if item.kw_only else positional).append(parameter)
+    return positional + by_keyword
+
+
+def spec_init(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Bind, check, set, then ``__post_init__``."""
+    cls = type(self)
+    given = _bind(cls, args, kwargs)
+    checkers = _checkers(cls)
+    init_values = []
+    for item, is_init_var in _init_fields(cls):
+        if item.name in given:
+            value = _checked(cls, checkers[item.name], given[item.name], item.name)
+        elif item.default is not dataclasses.MISSING:
+            value = _converted_default(checkers[item.name], item.default)
+        elif item.default_factory is not dataclasses.MISSING:
+            value = _converted_default(checkers[item.name], item.default_factory())
+        else:  # init=False without a default: left to __post_init__
+            continue
+        if is_init_var:
+            init_values.append(value)
+        else:
+            object.__setattr__(self, item.name, value)
+    post = getattr(self, "__post_init__", None)
+    if post is not None:
+        post(*init_values)
+
+
+def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    fields = [item for item, _ in _init_fields(cls) if item.init]
+    positional = [item.name for item in fields if not item.kw_only]
+    if len(args) > len(positional):
+        raise CallShapeError(
+            f"{cls.__name__} takes at most {len(positional)} positional arguments, got {len(args)}; "
+            f"its fields are: {_list(item.name for item in fields)}"
+        )
+    given = dict(zip(positional, args, strict=False))
+    names = {item.name for item in fields}
+    for name, value in kwargs.items():
+        if name not in names:
+            close = difflib.get_close_matches(name, sorted(names), 1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise CallShapeError(
+                f"{cls.__name__} has no field {name!r}{hint}; its fields are: {_list(item.name for item in fields)}"
+            )
+        if name in given:
+            raise CallShapeError(f"{cls.__name__}: field {name!r} is given twice, by position and by name")
+        given[name] = value
+    missing = [item.name for item in fields if item.name not in given and not _has_default(item)]
+    if missing:
+        raise CallShapeError(f"{cls.__name__} needs a value for: {', '.join(missing)}")
+    return given
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _checkers(cls: type) -> Mapping[str, Checker]:
+    known = cls.__dict__.get("__coco_checkers__")
+    if known is None:
+        from coco.spec.check import compile_checker
+        from coco.spec.hints import class_hints
+
+        hints = class_hints(cls)
+        known = {}
+        for item, is_init_var in _init_fields(cls):
+            hint = hints.get(item.name, Any)
+            known[item.name] = compile_checker(getattr(hint, "type", Any) if is_init_var else hint)
+        type.__setattr__(cls, "__coco_checkers__", known)
+    return known
+
+
+def _checked(cls: type, checker: Checker, value: Any, name: str) -> Any:
+    from coco.spec.check import Mismatch
+
+    try:
+        return checker(value, (name,))
+    except Mismatch as error:
+        place = format_path((cls.__name__, *error.path))
+        raise DefinitionError(f"expected {error.expected}, got {error.got} - at {place}") from None
+
+
+def _converted_default(checker: Checker, default: Any) -> Any:
+    """``x: float = 1`` gives 1.0, as if it were passed; an unfitting default is the author's own decision."""
+    from coco.spec.check import Mismatch
+
+    try:
+        return checker(default, ())
+    except Mismatch:
+        return default
+
+
+def _check_in_place(instance: Any) -> None:
+    """For a spec class with an ``__init__`` of its own: check what it left behind."""
+    cls = type(instance)
+    checkers = _checkers(cls)
+    for item in dataclasses.fields(cls):
+        if hasattr(instance, item.name):
+            value = _checked(cls, checkers[item.name], getattr(instance, item.name), item.name)
+            object.__setattr__(instance, item.name, value)
+
+
+def spec_repr(self: Any) -> str:
+    """``Name(field=value)``; fields whose names speak of secrets are masked."""
+    parts = []
+    for item in dataclasses.fields(self):
+        if item.repr and hasattr(self, item.name):
+            value = getattr(self, item.name)
+            parts.append(f"{item.name}={'***' if _is_secret(item.name, value) else repr(value)}")
+    return f"{type(self).__qualname__}({', '.join(parts)})"
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    if not isinstance(value, (str, bytes)):
+        return False
+    lowered = name.lower()
+    return any(word in lowered for word in _SECRET_WORDS) and not any(word in lowered for word in _NOT_SECRET)
+
+
+def spec_hash(self: Any) -> int:
+    """Equal specs hash equally, also with lists and dicts among their fields."""
+    return hash((type(self), tuple(_hashable(getattr(self, item.name, None)) for item in dataclasses.fields(self))))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(item) for item in value)
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    if isinstance(value, (set, frozenset)):
+        return frozenset(value)
+    try:
+        hash(value)
+    except TypeError:
+        if dataclasses.is_dataclass(value):
+            return tuple(_hashable(getattr(value, item.name)) for item in dataclasses.fields(value))
+        return type(value).__qualname__
+    return value
+
+
+class SpecBase(metaclass=SpecMeta):
+    """What the five bases share. Not for direct use."""
+
+    __coco_category__: Any = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _BUILDING not in self.__dict__:
+            raise dataclasses.FrozenInstanceError(
+                f"{type(self).__name__}.{name} cannot be changed: specs are frozen; use dataclasses.replace()"
+            )
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} cannot be deleted: specs are frozen")
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON Schema of the fields, for tools and documentation. Needs pydantic."""
+        from coco.spec.schema import spec_json_schema
+
+        return spec_json_schema(cls)

@@ -1,0 +1,292 @@
+"""What the engine asks of a state store, in batches (DESIGN section 5; spec I-2, I-35, I-39, T4).
+
+The protocol is synchronous: the engine calls a store from one dedicated thread. All keys are packed
+bytes (``coco.types.storage.pack`` of the key parts), all fingerprints are 16 bytes. No method takes or
+returns a single row. A store raises ``coco.errors.StateStoreError`` for anything that goes wrong below it
+(locked, full, corrupt, read-only, too new) with the place and the way out; it never resets itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+
+class Head(NamedTuple):
+    """The light part of a tracked source row: all that detection needs.
+
+    ``read_at``: microseconds since the epoch at which the processed version was read.
+    ``size``: the source's size hint at that time, or None. ``failed``: an error is recorded for the row.
+    A row is *unfinished* when ``max_process_ordinal > process_ordinal``.
+    """
+
+    ordinal: int | None
+    content_fp: bytes | None
+    logic_fp: bytes | None
+    process_ordinal: int
+    max_process_ordinal: int
+    read_at: int
+    size: int | None
+    failed: bool
+
+
+class TargetKeys(NamedTuple):
+    """What one source row has in one target: logic that made it, and (packed key, row fingerprint) pairs.
+
+    In *staged* lists a fingerprint of ``b""`` stands for a planned deletion.
+    """
+
+    logic_fp: bytes
+    rows: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The whole tracking record. ``targets``/``staged``: by target id. ``memo``: call fingerprints in use."""
+
+    head: Head
+    targets: Mapping[int, TargetKeys] = field(default_factory=dict)
+    staged: Mapping[int, TargetKeys] = field(default_factory=dict)
+    memo: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """Phase 2 for one row: raise ``max_process_ordinal`` and say what may be written.
+
+    ``expected``: the ``max_process_ordinal`` the decision was based on (-1: the row was untracked);
+    if the store holds another one, the row is refused.
+    """
+
+    key: bytes
+    expected: int
+    process_ordinal: int
+    staged: Mapping[int, TargetKeys]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRow:
+    """Phase 4 for one row: what is true now. Clears ``staged`` and any recorded failure."""
+
+    key: bytes
+    process_ordinal: int
+    ordinal: int | None
+    content_fp: bytes | None
+    logic_fp: bytes
+    read_at: int
+    size: int | None
+    targets: Mapping[int, TargetKeys]
+    memo: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CollapseRow:
+    """The ordinal moved but the content did not (I-18): written only if the row is still at ``expected``."""
+
+    key: bytes
+    expected: int
+    ordinal: int | None
+    content_fp: bytes | None
+    read_at: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source row that could not be brought up to date.
+
+    ``parked``: no longer retried by ordinary updates (``coco retry`` or a new version does).
+    ``version``: ordinal or content fingerprint (packed) of the failing version; times in microseconds.
+    """
+
+    source_id: int
+    key: bytes
+    phase: str
+    op: str
+    error_type: str
+    message: str
+    attempts: int
+    first_at: int
+    last_at: int
+    version: bytes = b""
+    logic_fp: bytes = b""
+    parked: bool = False
+
+
+class Owner(NamedTuple):
+    """One source row that yields a shared target row."""
+
+    source_id: int
+    source_key: bytes
+    row_fp: bytes
+    process_ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChange:
+    """``row_fp=None`` removes the owner."""
+
+    target_id: int
+    target_key: bytes
+    source_id: int
+    source_key: bytes
+    row_fp: bytes | None
+    process_ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRecord:
+    """One resource of one flow: ``state`` applied (or None), ``staging`` begun but not confirmed (JSON data)."""
+
+    flow: str
+    resource_type: str
+    key: str
+    state: Any | None
+    staging: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetupWrite:
+    """Replaces a setup record; ``state=None`` with empty ``staging`` deletes it."""
+
+    resource_type: str
+    key: str
+    state: Any | None
+    staging: tuple[Any, ...] = ()
+
+
+class Lease(NamedTuple):
+    """Who works on a flow, until when (seconds since the epoch)."""
+
+    flow: str
+    holder: str
+    until: float
+
+
+@runtime_checkable
+class StateStore(Protocol):
+    """A state store. See the module docstring for the rules that hold for every method."""
+
+    def open(self) -> None:
+        """Create or open, check the header, migrate forward. Raises ``StateStoreError`` if newer or corrupt."""
+
+    def close(self) -> None: ...
+
+    # -- tracking ---------------------------------------------------------------------------------
+    def scan(self, source_id: int, batch_rows: int = 10_000) -> Iterator[list[tuple[bytes, Head]]]:
+        """All tracked rows of a source in key order, streamed."""
+
+    def get_heads(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Head]: ...
+
+    def get_many(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Tracked]: ...
+
+    def stage(self, source_id: int, rows: Sequence[StageRow]) -> list[bool]:
+        """One transaction. False where ``expected`` no longer holds: the caller drops that row."""
+
+    def commit(
+        self,
+        source_id: int,
+        rows: Sequence[CommitRow],
+        *,
+        removed: Sequence[tuple[bytes, int]] = (),
+        owners: Sequence[OwnerChange] = (),
+        row_counts: Mapping[int, int] | None = None,
+    ) -> None:
+        """One transaction: finalise ``rows``; forget ``removed`` ((key, process ordinal) of deleted source rows);
+        apply owner changes; add ``row_counts`` (target id -> change in number of rows). A row whose stored
+        ``process_ordinal`` is already at or above the given one is left alone."""
+
+    def collapse(self, source_id: int, rows: Sequence[CollapseRow]) -> int:
+        """Returns how many still matched and were written."""
+
+    def drop_sources(self, source_ids: Sequence[int]) -> None:
+        """Forget all tracking, failures and cursors of these sources."""
+
+    def drop_target_keys(self, target_ids: Sequence[int]) -> None:
+        """Forget owners and row counts of these targets (tracked keys of unknown targets are ignored on reading)."""
+
+    def row_counts(self, target_ids: Sequence[int]) -> dict[int, int]:
+        """Number of rows each target should hold."""
+
+    def set_row_counts(self, counts: Mapping[int, int]) -> None: ...
+
+    def get_owners(self, target_id: int, target_keys: Sequence[bytes]) -> dict[bytes, list[Owner]]: ...
+
+    # -- failures ---------------------------------------------------------------------------------
+    def put_failures(self, failures: Sequence[Failure]) -> None:
+        """Record or replace; ``attempts`` and ``first_at`` are the caller's business."""
+
+    def get_failures(self, source_id: int, keys: Sequence[bytes] | None = None) -> dict[bytes, Failure]: ...
+
+    def clear_failures(self, source_id: int, keys: Sequence[bytes]) -> None: ...
+
+    # -- memo -------------------------------------------------------------------------------------
+    def memo_get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Packed results of the calls that are known."""
+
+    def memo_put_many(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
+        """(call fingerprint, packed result); one transaction; replaces."""
+
+    def memo_stats(self) -> tuple[int, int]:
+        """(entries, bytes of values)."""
+
+    def memo_collect(self, keep_bytes: int | None = None) -> int:
+        """Delete entries no tracked row refers to; with ``keep_bytes`` only until the values fit. Returns how many."""
+
+    # -- setup ------------------------------------------------------------------------------------
+    def setup_version(self, flow: str) -> int:
+        """0 for a flow never set up."""
+
+    def setup_records(self, flow: str | None = None) -> list[SetupRecord]: ...
+
+    def setup_write(self, flow: str, expected_version: int, writes: Sequence[SetupWrite]) -> int:
+        """One transaction: check and raise the flow's version, write. Returns the new version.
+        Raises ``SetupConflictError`` if the version moved."""
+
+    def flows(self) -> list[str]:
+        """Full names with any setup record, sorted."""
+
+    def allocate_ids(self, count: int) -> list[int]:
+        """Fresh ids for sources and targets, never given twice by this store."""
+
+    # -- cursors, leases --------------------------------------------------------------------------
+    def get_cursor(self, source_id: int, name: str) -> bytes | None: ...
+
+    def put_cursor(self, source_id: int, name: str, value: bytes | None) -> None: ...
+
+    def acquire_lease(self, flow: str, holder: str, seconds: float) -> Lease | None:
+        """None on success (also a renewal by the same holder); otherwise the lease that is in the way."""
+
+    def release_lease(self, flow: str, holder: str) -> None: ...
+
+    # -- facts ------------------------------------------------------------------------------------
+    @property
+    def location(self) -> str:
+        """For messages: a path or a masked URL."""
+
+    def facts(self) -> dict[str, Any]:
+        """Schema version, digest id, encoding version, sizes: for ``coco`` commands and support."""
+
+
+def unfinished(head: Head) -> bool:
+    """Whether an attempt at this row began and was not confirmed."""
+    return head.max_process_ordinal > head.process_ordinal
+
+
+__all__ = [
+    "CollapseRow",
+    "CommitRow",
+    "Failure",
+    "Head",
+    "Lease",
+    "Owner",
+    "OwnerChange",
+    "SetupRecord",
+    "SetupWrite",
+    "StageRow",
+    "StateStore",
+    "TargetKeys",
+    "Tracked",
+    "unfinished",
+]

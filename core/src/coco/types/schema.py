@@ -1,0 +1,270 @@
+"""Engine schemas: what a value is, told without a word about Python (spec T-001, T-091, T-092).
+
+Every class is frozen and compares by value. ``encode()`` gives plain JSON-able data and
+``decode()`` is its inverse; unknown keys are ignored on decoding, so that a newer writer does
+not break an older reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+SCALAR_KINDS: tuple[str, ...] = (
+    "Bytes",
+    "Str",
+    "Bool",
+    "Int64",
+    "Float32",
+    "Float64",
+    "Uuid",
+    "Date",
+    "Time",
+    "LocalDateTime",
+    "OffsetDateTime",
+    "TimeDelta",
+    "Range",
+    "Json",
+)
+"""The fourteen scalar kinds (T-010)."""
+
+KEY_KINDS: frozenset[str] = frozenset(
+    {
+        "Bytes",
+        "Str",
+        "Bool",
+        "Int64",
+        "Range",
+        "Uuid",
+        "Date",
+        "Time",
+        "LocalDateTime",
+        "OffsetDateTime",
+        "TimeDelta",
+    }
+)
+"""Scalar kinds that may be part of a key (T-060)."""
+
+PACKED_VECTOR_FORMATS: dict[str, tuple[str, int]] = {
+    "Float32": ("f", 4),
+    "Float64": ("d", 8),
+    "Int64": ("q", 8),
+}
+"""Element kind -> (struct code, bytes per element) for vectors held as packed little-endian bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorTypeSchema:
+    """Element type and, if fixed, the number of elements."""
+
+    element_type: BasicValueType
+    dimension: int | None = None
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"element_type": self.element_type.encode()}
+        if self.dimension is not None:
+            data["dimension"] = self.dimension
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> VectorTypeSchema:
+        return cls(BasicValueType.decode(data["element_type"]), data.get("dimension"))
+
+
+@dataclass(frozen=True, slots=True)
+class UnionTypeSchema:
+    """The alternatives of a union, in declaration order; a value's tag is an index into them."""
+
+    variants: tuple[BasicValueType, ...] = ()
+
+    def encode(self) -> dict[str, Any]:
+        return {"types": [variant.encode() for variant in self.variants]}
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> UnionTypeSchema:
+        return cls(tuple(BasicValueType.decode(item) for item in data["types"]))
+
+
+@dataclass(frozen=True, slots=True)
+class BasicValueType:
+    """A scalar, a ``Vector`` (then ``vector`` is set) or a ``Union`` (then ``union`` is set)."""
+
+    kind: str
+    vector: VectorTypeSchema | None = None
+    union: UnionTypeSchema | None = None
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"kind": self.kind}
+        if self.vector is not None:
+            data.update(self.vector.encode())
+        if self.union is not None:
+            data.update(self.union.encode())
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> BasicValueType:
+        kind = data["kind"]
+        if kind == "Vector":
+            return cls(kind, vector=VectorTypeSchema.decode(data))
+        if kind == "Union":
+            return cls(kind, union=UnionTypeSchema.decode(data))
+        return cls(kind)
+
+    @property
+    def packed_format(self) -> tuple[str, int] | None:
+        """(struct code, element bytes) when values are packed bytes, else None."""
+        if self.vector is None:
+            return None
+        return PACKED_VECTOR_FORMATS.get(self.vector.element_type.kind)
+
+    def __str__(self) -> str:
+        if self.vector is not None:
+            dimension = "" if self.vector.dimension is None else f", {self.vector.dimension}"
+            return f"Vector[{self.vector.element_type}{dimension}]"
+        if self.union is not None:
+            return " | ".join(str(variant) for variant in self.union.variants)
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class EnrichedValueType:
+    """A value type with nullability and attributes. Attributes never change values (X-062)."""
+
+    type: ValueType
+    nullable: bool = False
+    attrs: dict[str, Any] | None = field(default=None, compare=False, hash=False)
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"type": self.type.encode()}
+        if self.nullable:
+            data["nullable"] = True
+        if self.attrs:
+            data["attrs"] = dict(self.attrs)
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> EnrichedValueType:
+        return cls(
+            decode_engine_value_type(data["type"]),
+            bool(data.get("nullable", False)),
+            data.get("attrs") or None,
+        )
+
+    def as_nullable(self) -> EnrichedValueType:
+        return self if self.nullable else EnrichedValueType(self.type, True, self.attrs)
+
+    def __str__(self) -> str:
+        return f"{self.type}?" if self.nullable else str(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSchema:
+    """A named value; the enriched type's keys lie flat in its JSON form."""
+
+    name: str
+    value_type: EnrichedValueType
+    description: str | None = field(default=None, compare=False)
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"name": self.name, **self.value_type.encode()}
+        if self.description is not None:
+            data["description"] = self.description
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> FieldSchema:
+        return cls(data["name"], EnrichedValueType.decode(data), data.get("description"))
+
+
+@dataclass(frozen=True, slots=True)
+class StructSchema:
+    """Fields of a row, in order."""
+
+    fields: tuple[FieldSchema, ...]
+    description: str | None = field(default=None, compare=False)
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"fields": [item.encode() for item in self.fields]}
+        if self.description is not None:
+            data["description"] = self.description
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> StructSchema:
+        return cls(tuple(FieldSchema.decode(item) for item in data["fields"]), data.get("description"))
+
+
+@dataclass(frozen=True, slots=True)
+class StructType(StructSchema):
+    """A struct used as a value."""
+
+    @property
+    def kind(self) -> Literal["Struct"]:
+        return "Struct"
+
+    def encode(self) -> dict[str, Any]:
+        # Not super(): zero-argument super does not work in a slotted dataclass that was rebuilt.
+        return {"kind": "Struct", **StructSchema.encode(self)}
+
+    def __str__(self) -> str:
+        return "Struct(" + ", ".join(f"{item.name}: {item.value_type}" for item in self.fields) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class TableType:
+    """Rows. ``KTable``: the first ``num_key_parts`` fields identify a row; ``LTable``: order does."""
+
+    kind: Literal["KTable", "LTable"]
+    row: StructSchema
+    num_key_parts: int | None = None
+
+    @property
+    def key_fields(self) -> tuple[FieldSchema, ...]:
+        return self.row.fields[: self.num_key_parts or 0]
+
+    @property
+    def value_fields(self) -> tuple[FieldSchema, ...]:
+        return self.row.fields[self.num_key_parts or 0 :]
+
+    def encode(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"kind": self.kind, "row": self.row.encode()}
+        if self.num_key_parts is not None:
+            data["num_key_parts"] = self.num_key_parts
+        return data
+
+    @classmethod
+    def decode(cls, data: dict[str, Any]) -> TableType:
+        kind = data["kind"]
+        parts = data.get("num_key_parts", 1) if kind == "KTable" else None
+        return cls(kind, StructSchema.decode(data["row"]), parts)
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{item.name}: {item.value_type}" for item in self.row.fields)
+        return f"{self.kind}({fields})"
+
+
+ValueType: TypeAlias = BasicValueType | StructType | TableType
+"""Any engine type."""
+
+EngineValue: TypeAlias = Any
+"""None, bool, int, float, str, bytes or a tuple of such; see docs/terms/engine-value.md."""
+
+
+def decode_engine_value_type(data: dict[str, Any]) -> ValueType:
+    """Inverse of ``encode_engine_value_type``."""
+    kind = data["kind"]
+    if kind == "Struct":
+        return StructType(tuple(FieldSchema.decode(item) for item in data["fields"]), data.get("description"))
+    if kind in ("KTable", "LTable"):
+        return TableType.decode(data)
+    return BasicValueType.decode(data)
+
+
+def encode_engine_value_type(value_type: ValueType) -> dict[str, Any]:
+    """Plain JSON-able form of a value type."""
+    return value_type.encode()
+
+
+def decode_engine_field_schemas(data: list[dict[str, Any]]) -> list[FieldSchema]:
+    """Field schemas from their JSON forms."""
+    return [FieldSchema.decode(item) for item in data]

@@ -1,0 +1,19 @@
+"""Small helpers for users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coco.flow.flow import Flow
+
+__all__ = ["get_target_default_name"]
+
+
+def get_target_default_name(flow: Flow, export_name: str, delimiter: str = "__") -> str:
+    """``[namespace + delimiter]flow + delimiter + export``: what targets call a resource by default (Q-10).
+
+    A name that the target's spec gives explicitly is not consulted.
+    """
+    namespace = flow.full_name.removesuffix(flow.name).removesuffix(".")
+    return delimiter.join([*([namespace] if namespace else []), flow.name, export_name])

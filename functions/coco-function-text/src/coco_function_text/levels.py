@@ -1,0 +1,104 @@
+"""Levels of boundaries: where a text may be cut, from the strongest kind of place to the weakest.
+
+A level answers one question: where does it cut inside ``text[start:end]``? It is asked only about pieces that
+are still too large, so a level costs nothing on text that a higher one has cut well.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from .separators import Separator
+
+
+class Level(Protocol):
+    """One kind of boundary.
+
+    ``strong``: a boundary between sections. A section that is too large is split by itself, no chunk and no
+    overlap reaches from it into its neighbours, and so an edit inside it changes no chunk of theirs.
+    """
+
+    @property
+    def strong(self) -> bool: ...
+
+    def cuts(self, text: str, start: int, end: int) -> Sequence[int]:
+        """Ascending indexes ``start < cut < end``; each begins a new piece. White space may be on either
+        side.
+        """
+        ...
+
+
+class PatternLevel:
+    """Cuts at the end of every match of a pattern of ours (one that runs in linear time)."""
+
+    strong = False
+
+    def __init__(self, pattern: str, *, flags: int = 0) -> None:
+        self._find = re.compile(pattern, flags).finditer
+
+    def cuts(self, text: str, start: int, end: int) -> list[int]:
+        found = [match.end() for match in self._find(text, start, end)]
+        if found and found[-1] >= end:
+            found.pop()
+        return found
+
+
+class SeparatorLevel:
+    """Cuts at a user's separator: before it if it opens what follows (a heading mark), else behind it
+    (FN-15).
+    """
+
+    def __init__(self, separator: Separator) -> None:
+        self._separator = separator
+        self.strong = separator.opens
+
+    def cuts(self, text: str, start: int, end: int) -> list[int]:
+        found = []
+        for left, right in self._separator.matches(text, start, end):
+            cut = left if _opens_next(text[left:right]) else right
+            if start < cut < end:
+                found.append(cut)
+        return found
+
+
+def _opens_next(separator: str) -> bool:
+    """Whether a separator has something besides white space after a line break."""
+    return bool(separator.partition("\n")[2].strip())
+
+
+class PlaceLevel:
+    """Cuts at places that were found beforehand, for example the headings of a document."""
+
+    def __init__(self, places: Sequence[int], *, strong: bool) -> None:
+        self._places = places
+        self.strong = strong
+
+    def cuts(self, text: str, start: int, end: int) -> Sequence[int]:
+        return self._places[bisect_right(self._places, start) : bisect_left(self._places, end)]
+
+
+class FunctionLevel:
+    """Cuts where a function says."""
+
+    def __init__(self, find: Callable[[str, int, int], Sequence[int]], *, strong: bool = False) -> None:
+        self._find = find
+        self.strong = strong
+
+    def cuts(self, text: str, start: int, end: int) -> Sequence[int]:
+        return self._find(text, start, end)
+
+
+_CLOSERS = r"[\"'”’»)\]}」』）】》]*"
+_WIDE_STOPS = "。！？｡？।॥؟۔։።။…"
+BLANK_LINES = PatternLevel(r"\n(?:[^\S\n]*\n)+")
+SENTENCES = PatternLevel(rf"[.!?]{_CLOSERS}(?=\s)|[{_WIDE_STOPS}]{_CLOSERS}")
+LINES = PatternLevel(r"\n")
+LINES_AND_SENTENCES = PatternLevel(rf"\n|[.!?]{_CLOSERS}(?=\s)|[{_WIDE_STOPS}]{_CLOSERS}")
+CLAUSES = PatternLevel(r"[,;:)\]}—–،؛՝](?=\s)|[、，；：·]")
+WORDS = PatternLevel(r"\s+")
+
+PLAIN_TEXT: tuple[Level, ...] = (BLANK_LINES, LINES_AND_SENTENCES, CLAUSES, WORDS)
+"""Blank lines; ends of lines and sentences of many scripts; other punctuation; white space (FN-17)."""

@@ -1,0 +1,60 @@
+"""SplitBySeparators: a text into pieces at every match of given patterns."""
+
+import functools
+from collections.abc import Sequence
+from typing import Literal
+
+from coco import op
+
+from .chunk_table import ChunkTable, chunk_table
+from .separation import separate
+from .separators import Separator, compile_alternatives
+
+
+class SplitBySeparators(op.FunctionSpec):
+    """Split a text at every match of any pattern, without levels and sizes.
+
+    Input: ``text``. Output: the same table as SplitRecursively gives.
+
+    ``separators_regex``: at each place the first pattern in the list that matches counts; matches do not
+    overlap, and empty ones do not split. No patterns: the whole text is one chunk. See ``separators`` for the
+    syntax and its limits.
+    ``keep_separator``: ``NONE`` drops the separators, ``LEFT`` puts them at the *start* of the chunk behind
+    them (for headings), ``RIGHT`` at the *end* of the chunk before them (for full stops). Some other tools
+    use the two words the other way round.
+    ``include_empty``: keep empty chunks, with an empty range at their place; two at one place become one.
+    ``trim``: remove white space at both ends of a chunk; positions are those of the trimmed chunk.
+
+    :raises ValueError: a pattern is refused (at construction).
+    """
+
+    separators_regex: Sequence[str] = ()
+    keep_separator: Literal["NONE", "LEFT", "RIGHT"] = "NONE"
+    include_empty: bool = False
+    trim: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "separators_regex", list(self.separators_regex))
+        _compiled(self)
+
+
+def _compiled(spec: SplitBySeparators) -> Separator | None:
+    return compile_alternatives(tuple(spec.separators_regex)) if spec.separators_regex else None
+
+
+@op.executor_class(behavior_version=1, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
+class SplitBySeparatorsExecutor:
+    """Runs SplitBySeparators; cheap, so results are not cached unless asked for."""
+
+    spec: SplitBySeparators
+
+    @functools.cached_property
+    def _separator(self) -> Separator | None:
+        return _compiled(self.spec)
+
+    def __call__(self, text: str) -> ChunkTable:
+        spec = self.spec
+        spans = separate(
+            text, self._separator, keep=spec.keep_separator, include_empty=spec.include_empty, trim=spec.trim
+        )
+        return chunk_table(text, spans)

@@ -1,0 +1,220 @@
+"""The house is in order: each distribution has what it must, and manifests, settings and lists agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import workspace  # noqa: E402
+
+MEMBERS = workspace.members()
+PLUGINS = {
+    name: member
+    for name, member in MEMBERS.items()
+    if "entry-points" in member.project and "coco.plugins" in member.project["entry-points"]
+}
+every = pytest.mark.parametrize("name", MEMBERS)
+every_plugin = pytest.mark.parametrize("name", PLUGINS)
+
+
+def package_of(name: str) -> Path:
+    (found,) = (path.parent for path in (MEMBERS[name].folder / "src").glob("*/__init__.py"))
+    return found
+
+
+def root_settings() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@every
+def test_files_of_a_distribution(name: str) -> None:
+    member = MEMBERS[name]
+    assert member.folder.name in (name, "core")
+    assert (member.folder / "README.md").read_text().startswith(f"# {name}\n")
+    assert f"\n## {member.version}" in (member.folder / "CHANGELOG.md").read_text()
+    assert (member.folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert (package_of(name) / "py.typed").is_file()
+    assert package_of(name).name == ("coco" if name == "coco-core" else name.replace("-", "_"))
+    assert list((member.folder / "tests").rglob("test_*.py")), "no tests"
+
+
+@every
+def test_no_package_is_forgotten(name: str) -> None:
+    """Folders of modules without __init__.py are left out of the wheel."""
+    for module in (MEMBERS[name].folder / "src").rglob("*.py"):
+        assert (module.parent / "__init__.py").is_file(), module.relative_to(ROOT)
+
+
+@every
+def test_own_settings_are_metadata_only(name: str) -> None:
+    """Rules live in the root file alone."""
+    tools = tomllib.loads((MEMBERS[name].folder / "pyproject.toml").read_text()).get("tool", {})
+    assert set(tools) <= {"hatch", "setuptools"}
+
+
+@every
+def test_requirements_are_ranges(name: str) -> None:
+    member = MEMBERS[name]
+    for requirement in member.requirements(member.extras):
+        own = workspace.requirement_name(requirement)
+        assert "==" not in requirement, requirement
+        if own == name:
+            continue
+        assert ">=" in requirement or own in MEMBERS, requirement
+        if own in MEMBERS and "[" not in requirement:
+            assert re.search(r">=[\d.]+,<\d", requirement), requirement
+
+
+@every_plugin
+def test_entry_point_by_convention(name: str) -> None:
+    entries = PLUGINS[name].project["entry-points"]["coco.plugins"]
+    assert entries == {name.removeprefix("coco-"): f"{package_of(name).name}._plugin"}
+
+
+@every_plugin
+def test_plugin_module_is_light(name: str) -> None:
+    for path in (package_of(name) / "_plugin.py", package_of(name) / "__init__.py"):
+        imported = {module for module, _ in imports(path)}
+        assert imported <= {"__future__", "coco.plugins", "pluggy", "typing", "collections.abc"}, path
+
+
+@every_plugin
+def test_hints_name_the_distribution(name: str) -> None:
+    """Where one of our plugins is missing, the error about its names says what to install."""
+    from coco.plugins.hints import distribution_for
+    from coco.plugins.manifest import OpManifest
+
+    plugin = __import__(f"{package_of(name).name}._plugin", fromlist=["coco_ops"])
+    for op in plugin.coco_ops():
+        assert isinstance(op, OpManifest)
+        assert op.doc, op.name
+        assert op.target.startswith(f"{package_of(name).name}."), op.target
+        assert distribution_for(op.category, op.name) == name, op.name
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Modules that a file imports, absolute ones only, and whether it does so when it is itself imported."""
+    found: list[tuple[str, bool]] = []
+
+    def visit(node: ast.AST, at_once: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend((alias.name, at_once) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.append((node.module, at_once))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return  # never imported
+        lazy = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Try))
+        for child in ast.iter_child_nodes(node):
+            visit(child, at_once and not lazy)
+
+    visit(ast.parse(path.read_text()), True)
+    return found
+
+
+@cache
+def distributions() -> dict[str, set[str]]:
+    found = importlib.metadata.packages_distributions()
+    return {module: {workspace.requirement_name(name) for name in names} for module, names in found.items()}
+
+
+@every
+def test_imports_are_declared(name: str) -> None:
+    """What is imported with a module is a dependency; what a function imports may be an extra."""
+    member = MEMBERS[name]
+    always = {workspace.requirement_name(item) for item in member.requirements()} | {name}
+    ever = always | {workspace.requirement_name(item) for item in member.requirements(member.extras)}
+    free = {"cython", "pydantic_core"}  # kernels have a stand-in; pydantic pins its core
+    for path in sorted(package_of(name).rglob("*.py")):
+        for module, at_once in imports(path):
+            top = module.partition(".")[0]
+            if top in sys.stdlib_module_names or top in free or top == package_of(name).name:
+                continue
+            owners = {"coco-core"} if top == "coco" else distributions().get(top, {f"distribution of {top}"})
+            allowed = always if at_once else ever
+            assert owners & allowed, (
+                f"{path.relative_to(ROOT)} imports {module}, which {name} does not declare"
+            )
+
+
+def test_tests_are_no_packages() -> None:
+    folders = [ROOT / "tests", *(member.folder / "tests" for member in MEMBERS.values())]
+    assert [path for folder in folders for path in folder.rglob("__init__.py")] == []
+
+
+def test_tox_has_every_distribution() -> None:
+    text = (ROOT / "tox.ini").read_text()
+    listed = re.search(r"env_list =\n((?:    \S+\n)+)", text)
+    assert listed is not None
+    assert set(listed.group(1).split()) == {member.tox_env for member in MEMBERS.values()} | {"core-pure"}
+    for member in MEMBERS.values():
+        folder = member.folder.relative_to(ROOT).as_posix()
+        assert f"    {member.tox_env}: ./{folder}[test]\n" in text
+        assert f"    {member.tox_env}: python -m pytest {folder}/tests " in text
+
+
+def test_make_test_runs_all_tests() -> None:
+    """Every folder with tests is under what pytest runs by default."""
+    patterns = root_settings()["tool"]["pytest"]["ini_options"]["testpaths"]
+    covered = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    for test in files():
+        if re.fullmatch(r"test_\w+\.py", test.name):
+            assert any(folder in test.parents for folder in covered), test.relative_to(ROOT)
+
+
+# --- what must not be in any file
+
+
+@cache
+def files() -> list[Path]:
+    """Tracked files, and those that would be if they were added."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [path for name in shown.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def texts() -> list[tuple[Path, str]]:
+    found = []
+    for path in files():
+        data = path.read_bytes()
+        if b"\0" not in data[:8192]:
+            found.append((path, data.decode("utf-8", errors="replace")))
+    return found
+
+
+# Written so that this file does not hold what it looks for.
+REGISTRIES = re.compile(
+    r"(?:test\.)?py[p]i\.(?:org|python)|files\.pythonh[o]sted|registry\.n[p]mjs|registry\.yarnp[k]g|crates[.]io|"
+    r"proxy\.gol[a]ng|repo1?\.m[a]ven|(?:extra-)?index[-]url|default[-]index|conda\.an[a]conda|docker[.]io|gh[c]r\.io",
+    re.IGNORECASE,
+)
+
+
+def test_no_registry_is_named() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path, text in texts()
+        for match in REGISTRIES.finditer(text)
+    ]
+    assert found == []
+
+
+def test_no_path_of_this_machine() -> None:
+    places = {f"{ROOT}", f"{ROOT.parent}/", f"{Path.home()}/"} - {"//"}
+    found = [
+        f"{path.relative_to(ROOT)}: {place}" for path, text in texts() for place in places if place in text
+    ]
+    assert found == []
