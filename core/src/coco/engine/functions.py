@@ -341,7 +341,7 @@ class FunctionStep:
             if isinstance(arg, Constant):
                 decoders.append(None)
                 columns.append(None)
-                constants.append(param.constant_value)
+                constants.append(param.value)
             else:
                 decoders.append(None if param.decode_identity else param.decode)
                 columns.append(column)

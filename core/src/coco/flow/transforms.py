@@ -19,7 +19,7 @@ from coco.flow.state import BuildState
 from coco.spec import EmptyFunctionSpec, OpCategory, spec_category
 
 if TYPE_CHECKING:
-    from coco.ops.registry import ArgSchema, RegisteredFunction
+    from coco.ops.function_record import ArgSchema, RegisteredFunction
 
 
 def add_transform(
@@ -70,7 +70,7 @@ def _argument(
     location: CodeLocation | None,
 ) -> tuple[ArgSchema, ValueRef | None]:
     """What binding is told about an argument, and its reference (None for a plain constant)."""
-    from coco.ops.registry import ArgSchema
+    from coco.ops.function_record import ArgSchema
 
     if isinstance(value, DataSlice):
         given = slice_value(value)

@@ -1,0 +1,112 @@
+"""A set of setup or drop changes for some flows: describe, confirm, apply (SU-5 to SU-10, F-170)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from coco.setup.diff import ChangeKind, FlowChange
+
+
+class BundleRuntime(Protocol):
+    """What a bundle needs from the environment: to compute the changes again, and to carry them out."""
+
+    def compute_changes(self) -> list[FlowChange]: ...
+
+    async def compute_changes_async(self) -> list[FlowChange]: ...
+
+    def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]: ...
+
+    async def apply_changes_async(
+        self, changes: list[FlowChange], report: Callable[[str], None]
+    ) -> list[str]: ...
+
+
+class SetupChangeBundle:
+    """Changes of one or more flows. Describing changes nothing; applying an up-to-date bundle neither."""
+
+    def __init__(self, runtime: BundleRuntime) -> None:
+        self._runtime = runtime
+        self._changes: list[FlowChange] | None = None
+
+    def describe(self) -> tuple[str, bool]:
+        """(description, whether nothing is to do)."""
+        self._changes = self._runtime.compute_changes()
+        return self._described()
+
+    async def describe_async(self) -> tuple[str, bool]:
+        """Twin of ``describe``."""
+        self._changes = await self._runtime.compute_changes_async()
+        return self._described()
+
+    def _described(self) -> tuple[str, bool]:
+        assert self._changes is not None
+        return describe_changes(self._changes), all(item.up_to_date for item in self._changes)
+
+    @property
+    def destructive(self) -> bool:
+        """Whether applying loses data; known after ``describe``."""
+        return any(item.destructive for item in self._changes or ())
+
+    def apply(self, report_to_stdout: bool = False) -> None:
+        """Carry out what was described (or is to do now). Raises ``SetupConflictError`` if setup moved meanwhile."""
+        if self._changes is None:
+            self._changes = self._runtime.compute_changes()
+        _show(self._runtime.apply_changes(self._changes, _reporter(report_to_stdout)), report_to_stdout)
+        self._changes = None
+
+    async def apply_async(self, report_to_stdout: bool = False) -> None:
+        """Twin of ``apply``."""
+        if self._changes is None:
+            self._changes = await self._runtime.compute_changes_async()
+        warnings = await self._runtime.apply_changes_async(self._changes, _reporter(report_to_stdout))
+        _show(warnings, report_to_stdout)
+        self._changes = None
+
+    def describe_and_apply(self, report_to_stdout: bool = False) -> None:
+        """Describe (printed if asked), then apply unless up to date."""
+        text, current = self.describe()
+        if self._announce(text, current, report_to_stdout):
+            self.apply(report_to_stdout)
+
+    async def describe_and_apply_async(self, report_to_stdout: bool = False) -> None:
+        """Twin of ``describe_and_apply``."""
+        text, current = await self.describe_async()
+        if self._announce(text, current, report_to_stdout):
+            await self.apply_async(report_to_stdout)
+
+    def _announce(self, text: str, current: bool, report: bool) -> bool:
+        if report:
+            print("Setup status:")  # noqa: T201  asked for by report_to_stdout
+            print(text)  # noqa: T201
+        if not current:
+            return True
+        if report:
+            print("No setup changes to apply.")  # noqa: T201
+        silent = any(item.flow_state_changed for item in self._changes or ())
+        return silent
+
+
+def _reporter(report: bool) -> Callable[[str], None]:
+    return print if report else lambda text: None
+
+
+def _show(warnings: list[str], report: bool) -> None:
+    if report:
+        for text in warnings:
+            print(f"WARNING: {text}")  # noqa: T201
+
+
+def describe_changes(changes: list[FlowChange]) -> str:
+    """One block per flow: a line per resource, its actions and remarks below (SU-49)."""
+    lines: list[str] = []
+    for change in changes:
+        lines.append(f"Flow {change.flow} [{change.status}]")
+        for item in change.resources:
+            lines.append(f"  [ {item.kind.value} ] {item.title}")
+            if item.kind is not ChangeKind.NONE:
+                lines += [f"    TODO: {text}" for text in item.actions]
+                lines += [f"    NOTE: {text}" for text in item.notes]
+        if change.drop and change.status != "NONE":
+            lines.append("  [ TO DELETE ] internal state")
+    return "\n".join(lines) or "No flows."
