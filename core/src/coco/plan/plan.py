@@ -174,17 +174,23 @@ class Planner:
         slots = {step.slot for step in self.graph.transforms if self.source_of_scope(step.scope) == name}
         return self._program(source, collects, extra=slots)
 
+    def inline_program(self, result: ValueRef) -> Program:
+        """What a transform flow needs for its result."""
+        slots = set() if isinstance(result, Constant) else {result.slot}
+        return self._program(None, (), extra=slots, results=(result,))
+
     def _program(
         self,
         source: SourceStep | None,
         needed_collects: tuple[CollectStep, ...],
         *,
         extra: set[int] | None = None,
+        results: tuple[ValueRef, ...] = (),
     ) -> Program:
         name = source.name if source is not None else None
         slots: set[int] = set(extra or ())
         scopes: set[int] = set()
-        pending: list[ValueRef] = []
+        pending: list[ValueRef] = list(results)
 
         def need_scope(scope: int) -> None:
             for item in self.graph.scope_chain(scope):
@@ -221,7 +227,7 @@ class Planner:
         return Program(
             name,
             source.row_scope if source is not None else ROOT_SCOPE,
-            self._order(source, slots, scopes, needed_collects),
+            self._order(source, slots, needed_collects, results),
             frozenset(slots),
         )
 
@@ -229,8 +235,8 @@ class Planner:
         self,
         source: SourceStep | None,
         slots: set[int],
-        scopes: set[int],
         collects: tuple[CollectStep, ...],
+        results: tuple[ValueRef, ...] = (),
     ) -> tuple[Instruction, ...]:
         """Definition order of the calls, each scope exploded right before its first use."""
         instructions: list[Instruction] = []
@@ -275,6 +281,8 @@ class Planner:
         for step in self.graph.transforms:
             if step.slot in slots:
                 call(step)
+        for ref in results:
+            make(ref)
         for collect in collects:
             open_scope(collect.scope)
             for item in collect.fields:

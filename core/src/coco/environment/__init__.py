@@ -1,0 +1,1 @@
+"""One process's wiring: settings, state store, threads, event loop, running flows."""

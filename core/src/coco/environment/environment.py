@@ -1,0 +1,148 @@
+"""Settings and services of one process, made at first need, dropped by ``stop`` (EN-1, CF-1 to CF-6)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from coco.errors import CallShapeError, LifecycleError, StateStoreError
+from coco.setting import GlobalExecutionOptions, Settings
+
+if TYPE_CHECKING:
+    from coco.engine.functions import Executors
+    from coco.engine.limits import Limiter
+    from coco.engine.threads import Threads
+    from coco.state.protocol import StateStore
+
+DEFAULT_STATE_URL = "sqlite:///.coco/state.db"
+
+
+class Environment:
+    """One explicit environment. ``ENVIRONMENT`` is the process's own."""
+
+    def __init__(self) -> None:
+        self._guard = threading.RLock()
+        self._settings: Settings | None = None
+        self._settings_function: Callable[[], Settings] | None = None
+        self._store: StateStore | None = None
+        self._threads: Threads | None = None
+        self._executors: Executors | None = None
+        self._limiter: Limiter | None = None
+
+    # -- settings ---------------------------------------------------------------------------------
+    def set_settings_function(self, function: Callable[[], Settings]) -> bool:
+        """Returns whether another one was registered before."""
+        with self._guard:
+            replaced = self._settings_function is not None
+            self._settings_function = function
+            return replaced
+
+    def init(self, settings: Settings | None) -> None:
+        """Fix the settings now (CF-5, CF-6)."""
+        if settings is not None and not isinstance(settings, Settings):
+            raise CallShapeError("init() takes a Settings object: coco.init(coco.Settings(app_namespace='dev'))")
+        with self._guard:
+            if self._settings is not None:
+                if settings is not None and settings != self._settings:
+                    raise LifecycleError("coco is initialised with other settings; call coco.stop() first")
+                return
+            self._settings = settings if settings is not None else self._resolve()
+
+    def _resolve(self) -> Settings:
+        if self._settings_function is not None:
+            return self._settings_function()
+        return Settings.from_env()
+
+    @property
+    def settings(self) -> Settings:
+        self.init(None)
+        assert self._settings is not None
+        return self._settings
+
+    @property
+    def namespace(self) -> str:
+        return self.settings.app_namespace
+
+    # -- services ---------------------------------------------------------------------------------
+    @property
+    def threads(self) -> Threads:
+        from coco.engine.threads import Threads
+
+        with self._guard:
+            if self._threads is None:
+                self._threads = Threads()
+            return self._threads
+
+    @property
+    def executors(self) -> Executors:
+        from coco.engine.functions import Executors
+
+        with self._guard:
+            if self._executors is None:
+                self._executors = Executors(self.threads)
+            return self._executors
+
+    @property
+    def limiter(self) -> Limiter:
+        from coco.engine.limits import Limiter
+
+        with self._guard:
+            if self._limiter is None:
+                options = self.settings.global_execution_options or GlobalExecutionOptions()
+                self._limiter = Limiter(options.source_max_inflight_rows, options.source_max_inflight_bytes)
+            return self._limiter
+
+    def state_url(self) -> str:
+        """Where state lives: ``COCO_STATE_URL``, else the project-local file (CF-14)."""
+        return os.environ.get("COCO_STATE_URL") or DEFAULT_STATE_URL
+
+    def store(self) -> StateStore:
+        """The state store, opened; called in the store's thread."""
+        from coco.state.urls import open_store
+
+        with self._guard:
+            if self._store is None:
+                store = open_store(self.state_url(), _plugin_store)
+                store.open()
+                self._store = store
+            return self._store
+
+    def store_exists(self) -> bool:
+        """Whether opening the store would find one; nothing is created (CLI-22)."""
+        if self._store is not None:
+            return True
+        url = self.state_url()
+        if url.startswith("sqlite:///"):
+            return os.path.exists(url.removeprefix("sqlite:///"))
+        return True
+
+    def close(self) -> None:
+        """Close what was opened; the next use starts anew."""
+        with self._guard:
+            if self._store is not None:
+                self._store.close()
+            if self._threads is not None:
+                self._threads.close()
+            self._store = self._threads = self._executors = self._limiter = self._settings = None
+
+
+def _plugin_store(url: str) -> Any:
+    from coco.plugins import plugin_host
+
+    scheme = url.partition(":")[0]
+    found = plugin_host().store(scheme)
+    if found is None:
+        raise StateStoreError(
+            f"no state store for '{scheme}:' is installed; use sqlite:///PATH or memory://, or install coco-store-{scheme}"
+        )
+    return found(url)
+
+
+ENVIRONMENT = Environment()
+
+
+def current_settings() -> Settings:
+    """The settings in force; initialises them if need be."""
+    return ENVIRONMENT.settings

@@ -1,0 +1,124 @@
+"""The one background event loop of the process (G-032, FFI-07 to FFI-11)."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from coco.errors import LifecycleError
+
+T = TypeVar("T")
+
+
+class BackgroundLoop:
+    """An event loop in its own thread, started at first use, unusable in a forked child (EN-20)."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    def _ensure(self) -> asyncio.AbstractEventLoop:
+        if os.getpid() != self._pid:
+            raise LifecycleError("coco was used before this process was forked; start children with 'spawn' instead")
+        with self._guard:
+            if self._loop is None:
+                loop = asyncio.new_event_loop()
+                ready = threading.Event()
+
+                def serve() -> None:
+                    asyncio.set_event_loop(loop)
+                    loop.call_soon(ready.set)
+                    loop.run_forever()
+
+                self._thread = threading.Thread(target=serve, name="coco-loop", daemon=True)
+                self._thread.start()
+                ready.wait()
+                self._loop = loop
+            return self._loop
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine there, with the caller's context variables."""
+        loop = self._ensure()
+        result: concurrent.futures.Future[T] = concurrent.futures.Future()
+        context = contextvars.copy_context()
+
+        def begin() -> None:
+            task = loop.create_task(coroutine, context=context)
+
+            def finish(done: asyncio.Task[T]) -> None:
+                if result.cancelled():
+                    return
+                if done.cancelled():
+                    result.cancel()
+                    result.set_running_or_notify_cancel()
+                elif (error := done.exception()) is not None:
+                    result.set_exception(error)
+                else:
+                    result.set_result(done.result())
+
+            def abandon(future: concurrent.futures.Future[T]) -> None:
+                if future.cancelled() and not task.done():
+                    loop.call_soon_threadsafe(task.cancel)
+
+            task.add_done_callback(finish)
+            result.add_done_callback(abandon)
+
+        loop.call_soon_threadsafe(begin)
+        return result
+
+    def run(self, coroutine: Coroutine[Any, Any, T], twin: str) -> T:
+        """Run to the end from sync code. ``twin``: the async method to name when called inside the loop."""
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise LifecycleError(f"a blocking call inside coco's own event loop would wait for itself; await {twin}")
+        done = threading.Event()
+        outcome: list[Any] = []
+
+        async def guarded() -> None:
+            task = asyncio.current_task()
+            outcome.append(task)
+            try:
+                outcome.append((True, await coroutine))
+            except BaseException as error:
+                outcome.append((False, error))
+            finally:
+                done.set()
+
+        future = self.submit(guarded())
+        try:
+            done.wait()
+        except BaseException:
+            # Ctrl-C: end the work in order, then pass it on; a second Ctrl-C ends at once.
+            loop = self._ensure()
+            if outcome:
+                loop.call_soon_threadsafe(outcome[0].cancel)
+            else:
+                future.cancel()
+            done.wait()
+            raise
+        fine, value = outcome[1]
+        if fine:
+            return value  # type: ignore[no-any-return]
+        raise value
+
+    async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await from any loop; cancelling the caller cancels the work."""
+        if threading.current_thread() is self._thread:
+            return await coroutine
+        return await asyncio.wrap_future(self.submit(coroutine))
+
+    def stop(self) -> None:
+        """End the loop; a later use starts a new one."""
+        with self._guard:
+            if self._loop is not None and self._thread is not None and os.getpid() == self._pid:
+                loop, self._loop = self._loop, None
+                loop.call_soon_threadsafe(loop.stop)
+                self._thread.join(timeout=5)
+                loop.close()

@@ -1,0 +1,148 @@
+"""From a flow and the stored setup to a run: ids, logic, services; or the refusal that names the command."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from coco.engine.context import Run, RunOptions
+from coco.engine.exports import ExportRun
+from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
+from coco.engine.memo import MemoSession
+from coco.environment.environment import Environment
+from coco.errors import ClientError, SetupRequiredError
+from coco.events import EmitFn
+from coco.flow.graph import Graph
+from coco.plan.fingerprints import LogicFingerprints
+from coco.plan.plan import Planner
+from coco.setup.desired import desired_sources, desired_targets
+from coco.setup.diff import FlowChange, diff_flow
+from coco.setup.states import FLOW_RESOURCE, FlowState, SourceRecord, TargetState
+from coco.state.protocol import SetupWrite, StateStore
+
+
+def flow_change(store: StateStore, graph: Graph) -> FlowChange:
+    """What setup of a flow would do now. Runs in the store's thread."""
+    records = store.setup_records(graph.full_name)
+    ids = [item.state["target_id"] for item in records if item.state is not None and "target_id" in item.state]
+    return diff_flow(
+        graph.full_name,
+        store.setup_version(graph.full_name),
+        records,
+        desired_targets(graph),
+        desired_sources(graph),
+        store.row_counts(ids) if ids else {},
+    )
+
+
+def check_setup(store: StateStore, graph: Graph) -> None:
+    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45)."""
+    change = flow_change(store, graph)
+    if change.status == "NEW" or not change.up_to_date:
+        pending = "; ".join(
+            line for item in change.resources if item.pending for line in item.actions
+        )
+        raise SetupRequiredError(
+            f"setup of flow '{graph.full_name}' is not up to date ({pending or 'it was never set up'}); "
+            "run `coco setup APP` or flow.setup() first"
+        )
+    if change.flow_state_changed and change.flow_state is not None:
+        fresh = [name for name, item in change.flow_state.sources.items() if item.source_id == 0]
+        ids = dict(zip(fresh, store.allocate_ids(len(fresh)) if fresh else [], strict=True))
+        sources = {
+            name: SourceRecord(ids.get(name, item.source_id), item.kind, item.key_fields, item.identity)
+            for name, item in change.flow_state.sources.items()
+        }
+        state = FlowState(sources, change.flow_state.removed)
+        store.setup_write(graph.full_name, change.version, [SetupWrite(FLOW_RESOURCE, "", state.to_json())])
+
+
+def stored_flow_state(store: StateStore, flow: str) -> FlowState:
+    """The flow's own record."""
+    for record in store.setup_records(flow):
+        if record.resource_type == FLOW_RESOURCE and record.state is not None:
+            return FlowState.from_json(record.state)
+    return FlowState()
+
+
+def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
+    """After a whole pass: source identities are current, purged sources are forgotten."""
+    state = stored_flow_state(store, graph.full_name)
+    wanted = {item.name: item.identity for item in desired_sources(graph)}
+    sources = {
+        name: SourceRecord(item.source_id, item.kind, item.key_fields, wanted.get(name, item.identity))
+        for name, item in state.sources.items()
+    }
+    after = FlowState(sources, tuple(item for item in state.removed if item not in purged))
+    if after != state:
+        version = store.setup_version(graph.full_name)
+        store.setup_write(graph.full_name, version, [SetupWrite(FLOW_RESOURCE, "", after.to_json())])
+
+
+def max_delete_share() -> float:
+    """``COCO_MAX_DELETE_SHARE``: part of a target's rows that one update may take away, 0 to 1."""
+    text = os.environ.get("COCO_MAX_DELETE_SHARE")
+    if not text:
+        return DEFAULT_MAX_DELETE_SHARE
+    try:
+        share = float(text)
+    except ValueError as error:
+        raise ClientError(f"failed to parse environment variable COCO_MAX_DELETE_SHARE: {text}") from error
+    if not 0 <= share <= 1:
+        raise ClientError(f"COCO_MAX_DELETE_SHARE must lie between 0 and 1, got {text}")
+    return share
+
+
+def make_run(
+    environment: Environment, store: StateStore, graph: Graph, options: RunOptions, emit: EmitFn, *, write_memo: bool = True
+) -> Run:
+    """A run over a flow whose setup is current. Runs in the store's thread."""
+    planner = Planner(graph)
+    plan = planner.plan()
+    logic = LogicFingerprints(graph)
+    targets: dict[tuple[str, str], TargetState] = {}
+    for record in store.setup_records(graph.full_name):
+        if record.state is not None and "target_id" in record.state:
+            targets[(record.resource_type, record.key)] = TargetState.from_json(record.state)
+    flow_state = stored_flow_state(store, graph.full_name)
+    exports: dict[str, ExportRun] = {}
+    for wanted in desired_targets(graph):
+        step = wanted.export
+        if step is None:
+            continue
+        state = targets[(wanted.resource_type, wanted.key)]
+        identity: list[Any] = [state.target_id, state.schema_version]
+        declared = step.target.method("data_identity")
+        if declared is not None:
+            identity.append(declared(step.spec))
+        feeding = [source for source in plan.sources if step.name in source.collects]
+        exports[step.name] = ExportRun(
+            step,
+            state.target_id,
+            state.schema_version,
+            {source.name: logic.of_export(step, source.collects[step.name], identity) for source in feeding},
+            bool(getattr(step.target.connector_cls, "partial_update", False)),
+            not (len(feeding) == 1 and step.name in feeding[0].exclusive),
+        )
+    wanted_identity = {item.name: item.identity for item in desired_sources(graph)}
+    return Run(
+        flow=graph.full_name,
+        plan=plan,
+        planner=planner,
+        store=store,
+        threads=environment.threads,
+        executors=environment.executors,
+        emit=emit,
+        memo=MemoSession(
+            store, environment.threads, emit, graph.full_name, write=write_memo, ignore=options.reprocess
+        ),
+        options=options,
+        source_ids={name: item.source_id for name, item in flow_state.sources.items()},
+        exports=exports,
+        global_limiter=environment.limiter,
+        namespace=environment.namespace,
+        trust_ordinals={
+            name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()
+        },
+        removed_sources=list(flow_state.removed),
+    )
