@@ -171,8 +171,8 @@ def same(left: Any, right: Any) -> bool:
     """Equality that looks into arrays and takes NaN for itself."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return type(left) is type(right) and left.dtype == right.dtype and same(left.tolist(), right.tolist())
-    if isinstance(left, float) and isinstance(right, float) and math.isnan(left):
-        return math.isnan(right)
+    if isinstance(left, (float, np.floating)) and math.isnan(left):
+        return type(left) is type(right) and math.isnan(right)
     if dataclasses.is_dataclass(left):
         return type(left) is type(right) and all(
             same(getattr(left, field.name), getattr(right, field.name)) for field in dataclasses.fields(left)

@@ -30,6 +30,7 @@ from coco.events import (
     SourceListed,
 )
 from coco.flow.graph import ROOT_SCOPE
+from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify
 from coco.plan.plan import Call, SourcePlan
 from coco.state.protocol import Head
@@ -221,7 +222,7 @@ class SourceRun:
 
     async def _update_all(self) -> None:
         run, state = self.run, self.state
-        heads = await run.threads.store(_load_heads, run.store, state.source_id)
+        heads = await run.threads.store(load_heads, run.store, state.source_id)
         tracked_count = len(heads)
         listed = 0
         pending: list[WorkRow] = []
@@ -411,12 +412,27 @@ class SourceRun:
             )
         await self._drain()
 
+    async def look(self, heads: dict[bytes, Head]) -> tuple[dict[str, int], bytes]:
+        """What a pass would take up, from the listing alone, and a mark of what was compared."""
+        await self._open()
+        counts = {"new": 0, "changed": 0, "gone": 0, "unchanged": 0}
+        mark = fingerprint(pack(tuple(sorted((key, head.process_ordinal) for key, head in heads.items()))))
+        async for batch in self._listing(False):
+            work = self._detect(batch, heads)
+            counts["new"] += sum(row.code == NEW for row in work)
+            counts["changed"] += sum(row.code != NEW for row in work)
+            counts["unchanged"] += len(batch) - len(work)
+        counts["gone"] = len(heads)
+        return counts, mark
+
     async def close(self) -> None:
+        """Close the connector, if it was opened."""
         if self.port is not None and self._opened:
             await self.port.close()
 
 
-def _load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
+def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
+    """The light state of all rows of a source, by key."""
     heads: dict[bytes, Head] = {}
     for batch in store.scan(source_id):
         heads.update(batch)

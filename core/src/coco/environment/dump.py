@@ -1,0 +1,181 @@
+"""``evaluate_and_dump``: run the flow for every source row into files, touching neither targets nor state (F-190)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coco.engine.evaluate import Evaluation
+from coco.engine.failures import describe
+from coco.engine.functions import FunctionStep
+from coco.engine.memo import MemoSession
+from coco.engine.read import SourcePort
+from coco.engine.batches import WorkRow
+from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
+from coco.environment.environment import Environment
+from coco.events import EmitFn
+from coco.flow.graph import ROOT_SCOPE, Graph, SourceStep
+from coco.hot.merge_cy import NEW
+from coco.plan.plan import Call, Planner, Program
+from coco.state.memory import MemoryStore
+from coco.types.decode import make_engine_struct_decoder
+from coco.types.analyze import analyze_type_info
+
+if TYPE_CHECKING:
+    from coco.flow.options import EvaluateAndDumpOptions
+
+MAX_NAME = 128
+BATCH = 64
+SHOWN_BYTES = 64
+SHOWN_NUMBERS = 8
+
+
+async def dump_flow(
+    environment: Environment, graph: Graph, options: EvaluateAndDumpOptions, emit: EmitFn
+) -> IndexUpdateInfo:
+    """One YAML file per source row in ``options.output_dir``; failed rows have an ``error`` in theirs."""
+    folder = Path(options.output_dir)
+    threads = environment.threads
+    await threads.run(folder.mkdir, parents=True, exist_ok=True)
+    use_cache = options.use_cache and environment.store_exists()
+    store: Any = await threads.store(environment.store) if use_cache else MemoryStore()
+    memo = MemoSession(store, threads, emit, graph.full_name, write=False, ignore=not use_cache)
+    planner = Planner(graph)
+    info = IndexUpdateInfo()
+
+    def steps(program: Program) -> dict[int, FunctionStep]:
+        return {
+            item.step.id: FunctionStep(
+                item.step,
+                environment.executors,
+                threads,
+                memo,
+                emit,
+                flow=graph.full_name,
+                source=program.source,
+                namespace=environment.namespace,
+            )
+            for item in program.instructions
+            if isinstance(item, Call)
+        }
+
+    root_program = planner.plan().root
+    root = Evaluation(graph, root_program, steps(root_program), [b""], {})
+    await root.run({})
+    root_values = {slot: column[0] for slot, column in root.frames.frame(ROOT_SCOPE).columns.items() if column}
+    for step in graph.sources:
+        stats = SourceUpdateInfo(step.name)
+        info.sources.append(stats)
+        program = planner.full_program(step)
+        dumper = _Dumper(graph, step, program, folder)
+        port = SourcePort(step, threads, graph.full_name)
+        await port.open()
+        try:
+            ready = steps(program)
+            async for listed in port.list(include_values=True):
+                for start in range(0, len(listed), BATCH):
+                    rows = [
+                        WorkRow(
+                            row.key, row.parts, row.native, None, NEW, row.ordinal, row.content_fp, row.size, row.value
+                        )
+                        for row in listed[start : start + BATCH]
+                    ]
+                    outcome = await port.read(rows)
+                    documents = await dumper.documents(outcome.rows, outcome.columns, ready, root_values)
+                    for row, problem in outcome.problems:
+                        documents.append((row, {"error": describe(problem.error)}))
+                    stats.stats.num_insertions += sum("error" not in item for _, item in documents)
+                    stats.stats.num_errors += sum("error" in item for _, item in documents)
+                    await threads.run(dumper.write, documents)
+        finally:
+            await port.close()
+    return info
+
+
+class _Dumper:
+    """Documents of one source's rows."""
+
+    def __init__(self, graph: Graph, step: SourceStep, program: Program, folder: Path) -> None:
+        self._graph = graph
+        self._step = step
+        self._program = program
+        self._folder = folder
+        self._names: dict[str, int] = {}
+        self._decoders = {
+            item.id: make_engine_struct_decoder(["<value>"], list(item.schema), analyze_type_info(dict[str, Any]))
+            for item in graph.collectors
+        }
+
+    async def documents(
+        self,
+        rows: list[WorkRow],
+        columns: list[list[Any]],
+        steps: dict[int, FunctionStep],
+        root_values: dict[int, Any],
+    ) -> list[tuple[WorkRow, dict[str, Any]]]:
+        scope = self._graph.scopes[self._step.row_scope]
+        slots = {slot: [row.parts[i] for row in rows] for i, slot in enumerate(scope.key_slots)}
+        slots.update(zip(scope.value_slots, columns, strict=True))
+        evaluation = Evaluation(self._graph, self._program, steps, [row.key for row in rows], root_values)
+        collected = await evaluation.run(slots)
+        result: list[tuple[WorkRow, dict[str, Any]]] = []
+        for index, row in enumerate(rows):
+            problem = collected.problems.get(index)
+            if problem is not None:
+                result.append((row, {"error": f"{problem.op}: {describe(problem.error)}"}))
+                continue
+            exports: dict[str, Any] = {}
+            for collector in self._graph.collectors:
+                entries = []
+                for part in collected.entries.get(collector.id, ()):
+                    decode = self._decoders[collector.id]
+                    for place, owner in enumerate(part.owners):
+                        if owner == index:
+                            values = decode(tuple(column[place] for column in part.columns))
+                            entries.append({name: _shown(value) for name, value in values.items()})
+                names = [item.name for item in self._graph.exports if item.collector == collector.id]
+                for name in names or [f"({collector.name})"]:
+                    exports[name] = sorted(entries, key=repr)
+            result.append((row, {"exports": exports}))
+        await asyncio.sleep(0)
+        return result
+
+    def write(self, documents: list[tuple[WorkRow, dict[str, Any]]]) -> None:
+        import yaml
+
+        for row, document in documents:
+            key = [_shown(part) for part in row.parts]
+            data = {"key": key[0] if len(key) == 1 else key, **document}
+            text = yaml.safe_dump(data, sort_keys=True, allow_unicode=True, default_flow_style=False)
+            (self._folder / self._file_name(row)).write_text(text, encoding="utf-8")
+
+    def _file_name(self, row: WorkRow) -> str:
+        parts = ":".join(urllib.parse.quote(str(part), safe=".-_") for part in row.parts)
+        stem = f"{self._step.name}@{parts}"[:MAX_NAME]
+        count = self._names.get(stem, 0)
+        self._names[stem] = count + 1
+        return f"{stem}.{count}.yaml" if count else f"{stem}.yaml"
+
+
+def _shown(value: Any) -> Any:
+    """Readable and diff-friendly: long bytes and vectors by length, head and digest."""
+    if isinstance(value, bytes):
+        digest = hashlib.sha256(value).hexdigest()[:16]
+        return f"<{len(value)} bytes sha256:{digest}>" if len(value) > SHOWN_BYTES else value.hex()
+    tolist = getattr(value, "tolist", None)
+    if tolist is not None:
+        value = tolist()
+    if isinstance(value, dict):
+        return {str(name): _shown(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        items = [_shown(item) for item in value]
+        if len(items) > SHOWN_NUMBERS and all(isinstance(item, (int, float)) for item in items):
+            digest = hashlib.sha256(repr(items).encode()).hexdigest()[:16]
+            return f"<vector {len(items)} head {items[:3]} sha256:{digest}>"
+        return items
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)

@@ -1,0 +1,26 @@
+"""The examples beside this file mean to mypy what they say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import coco.typing
+import pytest
+
+pytest.importorskip("mypy")
+
+
+def test_mypy_agrees_with_the_examples(tmp_path):
+    source = Path(coco.typing.__file__).parents[1]
+    examples = Path(__file__).with_name("types_examples.py")
+    # mypy refuses a MYPYPATH inside site-packages; there, it finds the installed package by itself.
+    path = {} if "site-packages" in source.parts else {"MYPYPATH": str(source)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", str(examples)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **path},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
