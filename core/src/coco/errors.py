@@ -263,5 +263,7 @@ def is_retriable(error: BaseException) -> bool:
         return error.recovery is Recovery.RETRIABLE
     if isinstance(error, (TimeoutError, ConnectionError)):
         return True
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    status = getattr(error, "status_code", None) or getattr(
+        getattr(error, "response", None), "status_code", None
+    )
     return status in (429, 500, 502, 503)

@@ -11,14 +11,15 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder, make_engine_value_encoder
 from coco.errors import StoredValueError, ValueConversionError, format_path
 from coco.types.analyze import enriched_type_of, key_fields_of
 from coco.types.encode import encoder_for_schema, make_engine_key_encoder
 from coco.types.storage import pack, unpacker
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, TypeAttr, Vector
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -60,7 +61,13 @@ SCALARS = [
     Case(uuid.UUID, st.uuids(), "0" * 32, "Uuid", True),
     Case(datetime.date, st.dates(), datetime.datetime(2020, 1, 1), "Date", True),
     Case(datetime.time, st.times(), datetime.time(1, tzinfo=datetime.UTC), "Time", True),
-    Case(LocalDateTime, st.datetimes(), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC), "LocalDateTime", True),
+    Case(
+        LocalDateTime,
+        st.datetimes(),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
+        "LocalDateTime",
+        True,
+    ),
     Case(OffsetDateTime, st.datetimes(timezones=OFFSETS), datetime.date(2020, 1, 1), "OffsetDateTime", True),
     Case(datetime.timedelta, DELTAS, 5, "TimeDelta", True),
     Case(Range, RANGES, (2, 1), "Range", True),
@@ -72,12 +79,18 @@ _counter = itertools.count()
 
 @st.composite
 def vectors(draw: Any) -> Case:
-    number = draw(st.sampled_from([(np.float32, 32), (np.float64, 64), (np.int64, 0), (Float32, 32), (float, 64), (int, 0)]))
+    number = draw(
+        st.sampled_from(
+            [(np.float32, 32), (np.float64, 64), (np.int64, 0), (Float32, 32), (float, 64), (int, 0)]
+        )
+    )
     dimension = draw(st.none() | st.integers(1, 5))
     sizes = {"min_size": dimension or 0, "max_size": dimension or 5}
     choice = draw(st.sampled_from(["numbers", "numbers", "rows", "others"]))
     if choice == "others":
-        element = draw(st.sampled_from([case for case in SCALARS if case.annotation in (str, bool, bytes, Range, Json)]))
+        element = draw(
+            st.sampled_from([case for case in SCALARS if case.annotation in (str, bool, bytes, Range, Json)])
+        )
         annotation = Vector[element.annotation, dimension] if dimension else list[element.annotation]
         return Case(annotation, st.lists(element.values, **sizes), [object()] * (dimension or 1), "Vector")
     base, width = number
@@ -89,7 +102,9 @@ def vectors(draw: Any) -> Case:
 
     if choice == "numbers":
         annotation = Vector[base, dimension] if dimension else Vector[base]
-        return Case(annotation, st.lists(elements, **sizes).map(as_declared), ["1"] * (dimension or 1), "Vector")
+        return Case(
+            annotation, st.lists(elements, **sizes).map(as_declared), ["1"] * (dimension or 1), "Vector"
+        )
     rows = st.lists(elements, min_size=2, max_size=2).map(as_declared)
     annotation = Vector[Vector[base, Literal[2]], dimension]
     return Case(annotation, st.lists(rows, **sizes), [[1, 2, 3]] * (dimension or 1), "Vector")
@@ -100,13 +115,19 @@ def make_struct(draw: Any, fields: list[tuple[str, Case]], *, frozen: bool) -> C
     if draw(st.booleans()):
         cls: Any = NamedTuple(name, [(field.strip("_"), case.annotation) for field, case in fields])  # type: ignore[misc]
     else:
-        cls = dataclasses.make_dataclass(name, [(field, case.annotation) for field, case in fields], frozen=frozen)
+        cls = dataclasses.make_dataclass(
+            name, [(field, case.annotation) for field, case in fields], frozen=frozen
+        )
     values = st.tuples(*[case.values for _, case in fields]).map(lambda parts: cls(*parts))
     return Case(cls, values, object(), key=frozen and bool(fields))
 
 
 def names(draw: Any, count: int, prefix: str = "") -> list[str]:
-    picked = draw(st.lists(st.sampled_from(NAMES), min_size=count, max_size=count, unique_by=lambda name: name.strip("_")))
+    picked = draw(
+        st.lists(
+            st.sampled_from(NAMES), min_size=count, max_size=count, unique_by=lambda name: name.strip("_")
+        )
+    )
     return [prefix + name for name in picked]
 
 
@@ -130,7 +151,14 @@ def keys(draw: Any) -> Case:
 
 @st.composite
 def unions(draw: Any) -> Case:
-    cases = draw(st.lists(st.sampled_from(SCALARS) | vectors(), min_size=2, max_size=4, unique_by=lambda case: case.basic_kind))
+    cases = draw(
+        st.lists(
+            st.sampled_from(SCALARS) | vectors(),
+            min_size=2,
+            max_size=4,
+            unique_by=lambda case: case.basic_kind,
+        )
+    )
     annotation = cases[0].annotation
     for case in cases[1:]:
         annotation = annotation | case.annotation
@@ -149,7 +177,9 @@ def tables(draw: Any, inner: st.SearchStrategy[Case]) -> Case:
     if draw(st.booleans()):
         return Case(list[row.annotation], st.lists(row.values, max_size=3), {"a": 1})
     key = draw(keys())
-    return Case(dict[key.annotation, row.annotation], st.dictionaries(key.values, row.values, max_size=3), [1])
+    return Case(
+        dict[key.annotation, row.annotation], st.dictionaries(key.values, row.values, max_size=3), [1]
+    )
 
 
 @st.composite
@@ -180,7 +210,11 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple)):
         return type(left) is type(right) and len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
-        return isinstance(right, dict) and left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+        return (
+            isinstance(right, dict)
+            and left.keys() == right.keys()
+            and all(same(left[key], right[key]) for key in left)
+        )
     return type(left) is type(right) and bool(left == right)
 
 

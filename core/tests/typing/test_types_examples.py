@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import coco.typing
 import pytest
+
+import coco.typing
 
 pytest.importorskip("mypy")
 
@@ -17,7 +18,15 @@ def test_mypy_agrees_with_the_examples(tmp_path):
     # mypy refuses a MYPYPATH inside site-packages; there, it finds the installed package by itself.
     path = {} if "site-packages" in source.parts else {"MYPYPATH": str(source)}
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path}", str(examples)],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file=",
+            f"--cache-dir={tmp_path}",
+            str(examples),
+        ],
         capture_output=True,
         text=True,
         check=False,

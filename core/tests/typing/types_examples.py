@@ -1,7 +1,7 @@
 """What a type checker makes of annotations; checked by ``test_types_examples.py``, never run.
 
-``assert_type`` states what must be inferred. A line with ``# type: ignore[...]`` must be an error: strict mode
-reports an ignore that is not needed.
+``assert_type`` states what must be inferred. A line with ``# type: ignore[...]`` must be an error: strict
+mode reports an ignore that is not needed.
 """
 
 import dataclasses
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Literal, assert_type
 
 import numpy as np
+from numpy.typing import NDArray
+
 from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
 from coco.typing import (
     BasicValueType,
@@ -25,7 +27,6 @@ from coco.typing import (
     analyze_type_info,
     encode_enriched_type,
 )
-from numpy.typing import NDArray
 
 
 def aliases_are_their_base_types(
@@ -41,7 +42,10 @@ def aliases_are_their_base_types(
 
 
 def vectors_are_read_like_sequences(
-    plain: Vector[Float32], sized: Vector[Float32, Literal[3]], texts: Vector[str], array: Vector[np.float32, Literal[2]]
+    plain: Vector[Float32],
+    sized: Vector[Float32, Literal[3]],
+    texts: Vector[str],
+    array: Vector[np.float32, Literal[2]],
 ) -> None:
     assert_type(plain[0], float)
     assert_type(len(plain), int)
@@ -60,7 +64,9 @@ def an_array_is_a_vector(array: NDArray[np.float32]) -> Vector[np.float32, Liter
     return array
 
 
-def a_list_of_arrays_is_a_multi_vector(rows: list[NDArray[np.float32]]) -> Vector[Vector[np.float32, Literal[2]]]:
+def a_list_of_arrays_is_a_multi_vector(
+    rows: list[NDArray[np.float32]],
+) -> Vector[Vector[np.float32, Literal[2]]]:
     return list(rows)
 
 

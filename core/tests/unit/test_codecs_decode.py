@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pydantic
 import pytest
+from numpy.typing import NDArray
+
 from coco.engine_value import (
     make_engine_key_decoder,
     make_engine_struct_decoder,
@@ -20,7 +22,6 @@ from coco.errors import DefinitionError, ValueConversionError
 from coco.types.analyze import enriched_type_of, key_fields_of, struct_fields_of
 from coco.types.columns import decode_column, encode_column
 from coco.typing import Float32, Json, Range, Vector
-from numpy.typing import NDArray
 
 
 @dataclasses.dataclass
@@ -123,7 +124,12 @@ ADA = Person("Ada", None, [1.0])
         (list[Pair], list, [Pair(1, "x")], [{"a": 1, "b": "x"}]),
         (dict[str, Named], dict[str, Named], {"k": Named("a")}, {"k": Named("a")}),
         (dict[Pair, Named], dict[Key, Named], {Pair(1, "x"): Named("a")}, {Key("x", 1): Named("a")}),
-        (dict[Pair, Named], Mapping[Pair, dict[str, Any]], {Pair(1, "x"): Named("a")}, {Pair(1, "x"): {"name": "a"}}),
+        (
+            dict[Pair, Named],
+            Mapping[Pair, dict[str, Any]],
+            {Pair(1, "x"): Named("a")},
+            {Pair(1, "x"): {"name": "a"}},
+        ),
         (dict[Pair, Named], list[Row], {Pair(1, "x"): Named("a")}, [Row(1, "x", "a")]),
         (dict[Pair, Named], dict, {Pair(1, "x"): Named("a")}, {(1, "x"): {"name": "a"}}),
         (str, int | str, "a", "a"),
@@ -185,7 +191,7 @@ def test_the_path_leads_to_the_field():
     class Wrong:
         name: int
 
-    with pytest.raises(DefinitionError, match="declared Int64, got Str - at arg.name"):
+    with pytest.raises(DefinitionError, match=r"declared Int64, got Str - at arg.name"):
         make_engine_value_decoder(["arg"], enriched_type_of(Person), Wrong)
 
 
@@ -204,7 +210,9 @@ def test_a_null_for_a_field_that_is_not_nullable_is_a_row_error():
 
     decode = make_engine_value_decoder(["arg"], enriched_type_of(list[Person]), list[Sure])
     assert decode((("a", 1, b""),)) == [Sure(1)]
-    with pytest.raises(ValueConversionError, match=r"expected Int64, declared non-nullable, got None - at arg\[1\].age"):
+    with pytest.raises(
+        ValueConversionError, match=r"expected Int64, declared non-nullable, got None - at arg\[1\].age"
+    ):
         decode((("a", 1, b""), ("b", None, b"")))
 
 
@@ -217,7 +225,9 @@ def test_pydantic_validates_and_errors_name_the_place():
     source = enriched_type_of(list[Named])
     decode = make_engine_value_decoder(["arg"], source, list[Model])
     assert decode((("Ada",),))[0].name == "Ada"
-    with pytest.raises(ValueConversionError, match=r"expected a valid Model, .* at least 2 characters - at arg\[1\]") as caught:
+    with pytest.raises(
+        ValueConversionError, match=r"expected a valid Model, .* at least 2 characters - at arg\[1\]"
+    ) as caught:
         decode((("Ada",), ("Q",)))
     assert "'Q'" not in str(caught.value)
 
@@ -240,7 +250,9 @@ def test_decoded_values_are_the_users_own():
 def test_key_decoders():
     pair = key_fields_of(Pair)
     assert make_engine_key_decoder(["<key>"], key_fields_of(str), str)(("a",)) == "a"
-    assert make_engine_key_decoder(["<key>"], key_fields_of(datetime.date), datetime.date)((1,)) == datetime.date(1, 1, 1)
+    assert make_engine_key_decoder(["<key>"], key_fields_of(datetime.date), datetime.date)(
+        (1,)
+    ) == datetime.date(1, 1, 1)
     assert make_engine_key_decoder(["<key>"], key_fields_of(int), float)((1,)) == 1.0
     assert make_engine_key_decoder(["<key>"], pair, Key)((1, "x")) == Key("x", 1)
     assert make_engine_key_decoder(["<key>"], pair, Any)((1, "x")) == (1, "x")
@@ -284,7 +296,7 @@ def test_struct_decoders():
         assert (decoded["name"], decoded["age"], decoded["scores"].tolist()) == ("Ada", None, [0.0])
     assert make_engine_struct_decoder(["<value>"], [], dict[str, Any])(()) == {}
     for target in (str, list[Person], dict[str, Person], dict[int, Any]):
-        with pytest.raises(DefinitionError, match="declared .*, got Struct.* - at <value>"):
+        with pytest.raises(DefinitionError, match=r"declared .*, got Struct.* - at <value>"):
             make_engine_struct_decoder(["<value>"], fields, target)
 
 
@@ -294,7 +306,7 @@ def test_the_path_of_a_target_value():
         name: str
         scores: list[str]
 
-    with pytest.raises(DefinitionError, match="- at <value>.scores"):
+    with pytest.raises(DefinitionError, match=r"- at <value>.scores"):
         make_engine_struct_decoder(["<value>"], struct_fields_of(Person), Wrong)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
 from coco.errors import ValueConversionError
 from coco.types.analyze import enriched_type_of
@@ -89,7 +90,11 @@ REFUSED = [
     (datetime.date, "2020-01-01", "expected Date, got str"),
     (datetime.time, datetime.time(1, tzinfo=UTC), "expected Time, got time with a time zone"),
     (datetime.time, 3, "expected Time, got int"),
-    (LocalDateTime, datetime.datetime(2020, 1, 1, tzinfo=UTC), "expected LocalDateTime, got datetime with an offset"),
+    (
+        LocalDateTime,
+        datetime.datetime(2020, 1, 1, tzinfo=UTC),
+        "expected LocalDateTime, got datetime with an offset",
+    ),
     (LocalDateTime, datetime.date(2020, 1, 1), "expected LocalDateTime, got date"),
     (OffsetDateTime, datetime.date(2020, 1, 1), "expected OffsetDateTime, got date"),
     (datetime.timedelta, 5, "expected TimeDelta, got int"),
@@ -128,7 +133,7 @@ def test_none_is_refused_unless_the_type_is_nullable(annotation):
 
 @pytest.mark.parametrize("annotation", ALL)
 def test_no_kind_takes_any_object(annotation):
-    with pytest.raises(ValueConversionError, match="got object - at a.b"):
+    with pytest.raises(ValueConversionError, match=r"got object - at a.b"):
         make_engine_value_encoder(annotation, path=("a", "b"))(object())
 
 
@@ -153,7 +158,11 @@ def test_all_nan_are_one_and_zeros_differ():
     odd = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0001))[0]
     for annotation in (float, Float32):
         encode = make_engine_value_encoder(annotation)
-        assert struct.pack("<d", encode(odd)) == struct.pack("<d", encode(math.nan)) == struct.pack("<d", float("nan"))
+        assert (
+            struct.pack("<d", encode(odd))
+            == struct.pack("<d", encode(math.nan))
+            == struct.pack("<d", float("nan"))
+        )
         assert math.copysign(1, encode(-0.0)) == -1 and math.copysign(1, encode(0.0)) == 1
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pydantic
 import pytest
+
 from coco.engine_value import make_engine_key_encoder, make_engine_value_encoder
 from coco.errors import ValueConversionError
 from coco.types.analyze import enriched_type_of, key_fields_of
@@ -130,7 +131,11 @@ def test_names_that_python_does_not_allow_as_attributes():
         (dict[str, Pair], [("a", Pair(1))], r"expected KTable \(a dict from key to struct\), got list"),
         (dict[str, Pair], {"x": Pair("1")}, r"expected Int64, got str - at r\['x'\].a"),
         (dict[str, Pair], {1: Pair(1)}, r"expected Str, got int - at r\[1\].<key>"),
-        (dict[str, Pair], {None: Pair(1)}, r"expected Str, declared non-nullable, got None - at r\[None\].<key>"),
+        (
+            dict[str, Pair],
+            {None: Pair(1)},
+            r"expected Str, declared non-nullable, got None - at r\[None\].<key>",
+        ),
         (dict[Pair, Empty], {(1, 2): {}}, r"expected Str, got int - at r\[\(1, 2\)\].<key>.b"),
         (dict[Pair, Empty], {(1,): {}}, "expected Pair of 2 parts, got 1 parts"),
         (dict[Pair, Empty], {"a": {}}, "expected Pair, got str"),
@@ -138,7 +143,11 @@ def test_names_that_python_does_not_allow_as_attributes():
         (int | str, 1.5, r"expected Int64 \| Str, got float - at r"),
         (int | str, None, r"declared non-nullable, got None"),
         (int | str, 2**63, "expected Int64, got int outside"),
-        (Library, Library({"s": Pair(1)}, [ADA, Person("x", {})]), r"got dict without the field 'city' - at r.people\[1\]"),
+        (
+            Library,
+            Library({"s": Pair(1)}, [ADA, Person("x", {})]),
+            r"got dict without the field 'city' - at r.people\[1\]",
+        ),
     ],
 )
 def test_refused(annotation, value, message):
@@ -156,7 +165,7 @@ def test_ktable_rows_are_sorted_by_key():
 def test_keys_that_become_equal_are_refused():
     encode = make_engine_value_encoder(dict[When, Pair])
     noon = datetime.datetime(2020, 1, 1, 12, tzinfo=datetime.UTC)
-    with pytest.raises(ValueConversionError, match="expected different keys, got the key .* twice"):
+    with pytest.raises(ValueConversionError, match=r"expected different keys, got the key .* twice"):
         encode({When(noon, "a"): Pair(1), (noon, "a"): Pair(2)})
 
 
@@ -166,7 +175,7 @@ def test_keys():
     assert make_engine_key_encoder(Pair)(Pair(1, "x")) == (1, "x")
     assert make_engine_key_encoder(Pair)((1, "x")) == make_engine_key_encoder(Pair)([1, "x"]) == (1, "x")
     assert make_engine_key_encoder(Pair)({"a": 1}) == (1, "z")
-    with pytest.raises(ValueConversionError, match="expected Str, got int - at <key>.b"):
+    with pytest.raises(ValueConversionError, match=r"expected Str, got int - at <key>.b"):
         make_engine_key_encoder(Pair)((1, 2))
     with pytest.raises(ValueError, match="cannot be a key"):
         make_engine_key_encoder(float)

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
 from coco.errors import DefinitionError, ValueConversionError
 from coco.types.analyze import enriched_type_of
 from coco.typing import Float32, Json, Range, Vector
-from numpy.typing import NDArray
 
 
 class Tensor:
@@ -46,7 +47,8 @@ SAME = [
 
 @pytest.mark.parametrize("value", SAME)
 @pytest.mark.parametrize(
-    "annotation", [Vector[Float32], Vector[Float32, 2], Vector[np.float32], Vector[np.float32, 2], NDArray[np.float32]]
+    "annotation",
+    [Vector[Float32], Vector[Float32, 2], Vector[np.float32], Vector[np.float32, 2], NDArray[np.float32]],
 )
 def test_all_ways_to_give_numbers_are_equal(annotation, value):
     assert make_engine_value_encoder(annotation)(value) == floats(1, -0.5)
@@ -56,7 +58,9 @@ def test_broadcast_arrays_with_stride_zero():
     assert make_engine_value_encoder(Vector[Float32])(np.broadcast_to(np.float32(2), (3,))) == floats(2, 2, 2)
 
 
-@pytest.mark.parametrize("value", [[1, 2], (1, 2), np.array([1, 2]), np.array([1, 2], np.uint8), [np.int32(1), 2]])
+@pytest.mark.parametrize(
+    "value", [[1, 2], (1, 2), np.array([1, 2]), np.array([1, 2], np.uint8), [np.int32(1), 2]]
+)
 def test_integers(value):
     assert make_engine_value_encoder(Vector[int])(value) == struct.pack("<2q", 1, 2)
     assert make_engine_value_encoder(list[float])(value) == struct.pack("<2d", 1, 2)
@@ -96,10 +100,18 @@ def test_infinities_of_both_signs_are_no_nan():
         (Vector[Float32], [1.0, None], r"expected Float32, declared non-nullable, got None - at v\[1\]"),
         (Vector[Float32], [1.0, True], r"expected Float32, got bool - at v\[1\]"),
         (Vector[Float32], [1.0, 1e39], r"expected Float32, got float too large for 32 bits - at v\[1\]"),
-        (Vector[Float32], np.array([0, 1e39]), r"expected Float32, got float too large for 32 bits - at v\[1\]"),
+        (
+            Vector[Float32],
+            np.array([0, 1e39]),
+            r"expected Float32, got float too large for 32 bits - at v\[1\]",
+        ),
         (Vector[int], [1.5], r"expected Int64, got float - at v\[0\]"),
         (Vector[int], [2**63], r"expected Int64, got int outside"),
-        (Vector[int], np.array([1, 2**63], dtype=np.uint64), r"expected Int64, got int outside .* - at v\[1\]"),
+        (
+            Vector[int],
+            np.array([1, 2**63], dtype=np.uint64),
+            r"expected Int64, got int outside .* - at v\[1\]",
+        ),
         (Vector[int], np.array([1.5]), r"expected Vector\[Int64\], got ndarray of float64"),
         (Vector[Float32], np.array([True]), r"expected Vector\[Float32\], got ndarray of bool"),
         (Vector[Float32], np.array([1j]), r"expected Vector\[Float32\], got ndarray of complex128"),
@@ -112,7 +124,11 @@ def test_infinities_of_both_signs_are_no_nan():
         (Vector[str], ["a", 1], r"expected Str, got int - at v\[1\]"),
         (Vector[str], "abc", r"expected Vector\[Str\], got str"),
         (Vector[str], np.zeros((2, 2)), "with 2 dimensions"),
-        (Vector[Vector[Float32, 2]], [[1.0, 2.0], [1.0]], r"dimension mismatch: expected 2, got 1 - at v\[1\]"),
+        (
+            Vector[Vector[Float32, 2]],
+            [[1.0, 2.0], [1.0]],
+            r"dimension mismatch: expected 2, got 1 - at v\[1\]",
+        ),
         (Vector[Vector[Float32]], [[1.0], ["x"]], r"expected Float32, got str - at v\[1\]\[0\]"),
         (Vector[Range], [(0, 1), (1, 0)], r"expected Range, got tuple .* - at v\[1\]"),
         (Vector[Json], [1, None], r"expected Json, declared non-nullable, got None - at v\[1\]"),
@@ -206,7 +222,9 @@ def test_an_open_dimension_is_checked_for_other_elements_too():
 
 
 def test_a_fixed_dimension_must_be_the_declared_one():
-    with pytest.raises(DefinitionError, match=r"declared Vector\[Float32, 3\], got Vector\[Float32, 2\].* - at v"):
+    with pytest.raises(
+        DefinitionError, match=r"declared Vector\[Float32, 3\], got Vector\[Float32, 2\].* - at v"
+    ):
         make_engine_value_decoder(["v"], enriched_type_of(Vector[Float32, 2]), Vector[Float32, Literal[3]])
 
 
@@ -225,7 +243,7 @@ def test_a_fixed_dimension_must_be_the_declared_one():
     ],
 )
 def test_incompatible_vectors(source, target):
-    with pytest.raises(DefinitionError, match="declared .*, got .* - at v"):
+    with pytest.raises(DefinitionError, match=r"declared .*, got .* - at v"):
         make_engine_value_decoder(["v"], enriched_type_of(source), target)
 
 

@@ -9,11 +9,25 @@ import inspect
 import typing
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, ForwardRef, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    ForwardRef,
+    Literal,
+    NamedTuple,
+    NewType,
+    Optional,
+    TypedDict,
+    TypeVar,
+    Union,
+)
 
 import numpy as np
 import pydantic
 import pytest
+from numpy.typing import NDArray
+
 from coco.typing import (
     AnalyzedAnyType,
     AnalyzedBasicType,
@@ -40,7 +54,6 @@ from coco.typing import (
     is_struct_type,
     resolve_forward_ref,
 )
-from numpy.typing import NDArray
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)
@@ -215,7 +228,7 @@ def test_any_or_none_is_a_nullable_any():
 
 
 def test_unions_are_flattened():
-    nested = Union[int, Annotated[Union[str, None, bytes], TypeAttr("a", 1)]]  # noqa: UP007
+    nested = Union[int, Annotated[Union[str, None, bytes], TypeAttr("a", 1)]]  # noqa: UP007, RUF036
     info = analyze_type_info(nested)
     assert info.variant == AnalyzedUnionType([int, str, bytes])
     assert (info.nullable, info.attrs) == (True, {"a": 1})
@@ -244,7 +257,12 @@ def test_fields_of_a_dataclass():
     info = analyze_type_info(Person)
     assert isinstance(info.variant, AnalyzedStructType)
     name, age, tags = info.variant.fields
-    assert (name.name, name.type_hint, name.default_value, name.description) == ("name", str, inspect.Parameter.empty, None)
+    assert (name.name, name.type_hint, name.default_value, name.description) == (
+        "name",
+        str,
+        inspect.Parameter.empty,
+        None,
+    )
     assert (age.default_value, age.has_default, name.has_default) == (3, True, False)
     assert tags.default_value == []
     assert tags.default_value is not tags.default_value  # a factory is called anew each time
@@ -278,7 +296,12 @@ def test_inherited_fields_come_first():
     class Employee(Person):
         salary: int = 0
 
-    assert [field.name for field in analyze_type_info(Employee).variant.fields] == ["name", "age", "tags", "salary"]
+    assert [field.name for field in analyze_type_info(Employee).variant.fields] == [
+        "name",
+        "age",
+        "tags",
+        "salary",
+    ]
 
 
 @pytest.mark.parametrize("anything", [int, 3, None, "x", list[int], Person(name="a"), T, Any, np.float32(1)])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pydantic
 import pytest
+
 from coco.types.analyze import enriched_type_of, struct_fields_of
 from coco.types.jsonschema import json_schema, row_json_schema
 from coco.types.schema import SCALAR_KINDS, BasicValueType
@@ -31,7 +32,10 @@ class Empty:
 MODEL = {
     "type": "object",
     "description": "A thing.",
-    "properties": {"title": {"type": "string", "description": "its name"}, "note": {"type": ["string", "null"]}},
+    "properties": {
+        "title": {"type": "string", "description": "its name"},
+        "note": {"type": ["string", "null"]},
+    },
     "required": ["title"],
     "additionalProperties": False,
 }
@@ -42,7 +46,10 @@ MODEL = {
     [
         (str, {"type": "string"}),
         (str | None, {"type": ["string", "null"]}),
-        (int | str, {"anyOf": [{"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}, {"type": "string"}]}),
+        (
+            int | str,
+            {"anyOf": [{"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}, {"type": "string"}]},
+        ),
         (bool | str | None, {"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "null"}]}),
         (Json, {}),
         (Json | None, {}),

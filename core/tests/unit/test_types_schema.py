@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import pydantic
 import pytest
+from numpy.typing import NDArray
+
 from coco.types.analyze import enriched_type_of, key_fields_of, struct_fields_of
 from coco.typing import (
     EnrichedValueType,
@@ -27,7 +29,6 @@ from coco.typing import (
     encode_enriched_type,
     encode_enriched_type_info,
 )
-from numpy.typing import NDArray
 
 
 @dataclasses.dataclass
@@ -207,8 +208,11 @@ def test_json_and_schemas_are_inverse(annotation):
 def test_field_schemas_decode():
     fields = struct_fields_of(Model)
     assert decode_engine_field_schemas([field.encode() for field in fields]) == fields
-    assert decode_engine_field_schemas([field.encode() for field in fields])[0].description == "what it is called"
-    with pytest.raises(ValueError, match="expected a struct .*got int"):
+    assert (
+        decode_engine_field_schemas([field.encode() for field in fields])[0].description
+        == "what it is called"
+    )
+    with pytest.raises(ValueError, match=r"expected a struct .*got int"):
         struct_fields_of(int)
 
 
@@ -292,7 +296,7 @@ def test_a_name_in_key_and_value():
         (list[list[list[float]]], "at most two levels"),
         (int | Person, "alternatives of a union must be basic"),
         (list[float] | list[str] | int, "must differ in kind, got Vector twice"),
-        (typing.Union[int, np.int64], "must differ in kind, got Int64 twice"),
+        (int | np.int64, "must differ in kind, got Int64 twice"),
         (Node, r"Node contains itself \(Node -> Node\)"),
         (Left, r"contains itself \(Left -> Right -> Left\)"),
         (collections.namedtuple("bare", ["a"]), "Specific type annotation is expected"),

@@ -3,15 +3,16 @@
 import dataclasses
 import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 import pytest
+
 from coco.errors import StoredValueError
 from coco.types.analyze import enriched_type_of, key_fields_of, struct_fields_of
 from coco.types.encode import make_engine_value_encoder
 from coco.types.storage import pack, packer, unpacker
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, Vector
-from uuid import UUID
 
 
 @dataclasses.dataclass
@@ -57,8 +58,14 @@ PERSON = Person("Ada", None, "x", [(0, 1)])
         (datetime.time, datetime.time.max),
         (LocalDateTime, datetime.datetime.min),
         (LocalDateTime, datetime.datetime.max),
-        (OffsetDateTime, datetime.datetime.min.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=23)))),
-        (OffsetDateTime, datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-23)))),
+        (
+            OffsetDateTime,
+            datetime.datetime.min.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=23))),
+        ),
+        (
+            OffsetDateTime,
+            datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-23))),
+        ),
         (datetime.timedelta, datetime.timedelta(microseconds=2**63 - 1)),
         (Range, (0, 2**63 - 1)),
         (Json, {"a": [1, None, 10**30]}),

@@ -74,7 +74,8 @@ class Run:
     def __post_init__(self) -> None:
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
-            name: TargetPort(export, self.threads, self.emit, self.flow) for name, export in self.exports.items()
+            name: TargetPort(export, self.threads, self.emit, self.flow)
+            for name, export in self.exports.items()
         }
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
@@ -17,9 +16,7 @@ from coco.types.storage import pack
 
 @dataclass(slots=True)
 class ExportRun:
-    """``partial``: the target can write single columns, so fields are fingerprinted one by one.
-
-    """
+    """``partial``: the target can write single columns, so fields are fingerprinted one by one."""
 
     step: ExportStep
     target_id: int
@@ -48,7 +45,8 @@ class ExportRun:
         normalise = [
             position
             for position, item in enumerate(self.step.key_fields)
-            if isinstance(item.value_type.type, BasicValueType) and item.value_type.type.kind == "OffsetDateTime"
+            if isinstance(item.value_type.type, BasicValueType)
+            and item.value_type.type.kind == "OffsetDateTime"
         ]
         prefix = self.schema_version.to_bytes(4, "big")
         for entries in collected.entries.get(self.step.collector, ()):
@@ -78,7 +76,9 @@ class ExportRun:
                         RowProblem(
                             Phase.EVALUATE.value,
                             f"export:{self.name}",
-                            ValueConversionError(f"a value for primary key field '{missing}'", "null", (missing,)),
+                            ValueConversionError(
+                                f"a value for primary key field '{missing}'", "null", (missing,)
+                            ),
                         ),
                     )
                     continue

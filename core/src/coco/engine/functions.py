@@ -106,9 +106,7 @@ class FunctionStep:
             isinstance(arg, Constant) and arg.value is None and param.required
             for param, arg in zip(params, step.args, strict=True)
         )
-        self._variable = [
-            position for position, arg in enumerate(step.args) if not isinstance(arg, Constant)
-        ]
+        self._variable = [position for position, arg in enumerate(step.args) if not isinstance(arg, Constant)]
         # Named order, so that positional and keyword spelling share results.
         self._memo_order = sorted(self._variable, key=lambda position: params[position].name)
         self._prefix = b""
@@ -140,7 +138,11 @@ class FunctionStep:
         return self.step.name
 
     async def call(
-        self, args: Sequence[list[Any]], count: int, live: Sequence[int] | None, waves: list[list[int]] | None = None
+        self,
+        args: Sequence[list[Any]],
+        count: int,
+        live: Sequence[int] | None,
+        waves: list[list[int]] | None = None,
     ) -> CallResult:
         """Results for ``count`` rows. ``live``: rows to call (None: all); the others get null.
 
@@ -234,7 +236,9 @@ class FunctionStep:
                         misses.append(fp)
                 if misses:
                     first = [groups[fp][0] for fp in misses]
-                    outcome = await self._run(args, first, lambda item, value: memo.put(misses[item], pack(value)))
+                    outcome = await self._run(
+                        args, first, lambda item, value: memo.put(misses[item], pack(value))
+                    )
                     executions += outcome.executions
                     result.calls += len(misses)
                     for position, fp in enumerate(misses):
@@ -246,7 +250,9 @@ class FunctionStep:
                 for fp in mine:
                     self._release(memo, fp, claimed)
             if waiting:
-                await asyncio.gather(*(asyncio.shield(memo.in_flight[fp]) for fp in waiting if fp in memo.in_flight))
+                await asyncio.gather(
+                    *(asyncio.shield(memo.in_flight[fp]) for fp in waiting if fp in memo.in_flight)
+                )
             todo = waiting
         for fp, members in groups.items():
             error = errors.get(fp)
@@ -316,7 +322,9 @@ class FunctionStep:
             max_batch_size=function.max_batch_size,
             timeout=function.timeout_seconds,
             op=self.name,
-            on_bisect=lambda size, error: self._emit(BatchBisected(self._flow, self.name, size, _brief(error))),
+            on_bisect=lambda size, error: self._emit(
+                BatchBisected(self._flow, self.name, size, _brief(error))
+            ),
             keep=None if keep is None else (lambda place, value: keep(good[place], value)),
         )
         inner = await runner.run([items[position] for position in good])

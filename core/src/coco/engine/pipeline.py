@@ -122,9 +122,7 @@ async def evaluate_root(run: Run) -> dict[int, Any]:
     collected = await evaluation.run({})
     for problem in collected.problems.values():
         raise problem.error
-    return {
-        slot: column[0] for slot, column in evaluation.frames.frame(ROOT_SCOPE).columns.items() if column
-    }
+    return {slot: column[0] for slot, column in evaluation.frames.frame(ROOT_SCOPE).columns.items() if column}
 
 
 async def heartbeat(run: Run) -> None:
@@ -375,7 +373,9 @@ class SourceRun:
                 self.state.stats.num_no_change += 1
                 continue
             gone.append(_gone_row(key, parts, head))
-        forgotten = [key for key in self.state.failures if key not in self._listed_failures] if not prefixes else []
+        forgotten = (
+            [key for key in self.state.failures if key not in self._listed_failures] if not prefixes else []
+        )
         if forgotten:
             await self.run.threads.store(self.run.store.clear_failures, self.state.source_id, forgotten)
         if gone:
@@ -444,7 +444,9 @@ def _weight(value: Any) -> int:
     if value is None:
         return 0
     total = 0
-    for item in vars(value).values() if hasattr(value, "__dict__") else value if isinstance(value, tuple) else ():
+    for item in (
+        vars(value).values() if hasattr(value, "__dict__") else value if isinstance(value, tuple) else ()
+    ):
         if isinstance(item, (str, bytes)):
             total += len(item)
     return total

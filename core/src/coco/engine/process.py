@@ -35,7 +35,9 @@ from coco.state.protocol import CollapseRow, CommitRow, Failure, Owner, OwnerCha
 class SourceState:
     """What the batches of one source share. ``logic_fp``: all exports together; ``logic``: by export."""
 
-    def __init__(self, run: Run, plan: SourcePlan, port: SourcePort | None, failures: dict[bytes, Failure]) -> None:
+    def __init__(
+        self, run: Run, plan: SourcePlan, port: SourcePort | None, failures: dict[bytes, Failure]
+    ) -> None:
         self.run = run
         self.plan = plan
         self.port = port
@@ -66,7 +68,11 @@ class SourceState:
 def logic_fingerprint(run: Run, source: str) -> bytes:
     """One fingerprint over all exports that a source feeds, with their ids."""
     return fingerprint_json(
-        sorted([export.target_id, export.logic[source]] for export in run.exports.values() if source in export.logic)
+        sorted(
+            [export.target_id, export.logic[source]]
+            for export in run.exports.values()
+            if source in export.logic
+        )
     )
 
 
@@ -128,7 +134,9 @@ class BatchProcessor:
                 and not unfinished(head)
             ):
                 collapse.append(
-                    CollapseRow(row.key, head.process_ordinal, row.ordinal, row.content_fp, outcome.read_at, row.size)
+                    CollapseRow(
+                        row.key, head.process_ordinal, row.ordinal, row.content_fp, outcome.read_at, row.size
+                    )
                 )
             else:
                 keep.append(position)

@@ -66,7 +66,9 @@ class SourcePort:
         try:
             self._connector = await self._threads.call(self._record.create, self.step.spec)
         except Exception as error:
-            raise SourceError(f"source '{self.name}' of flow '{self._flow}' cannot be opened: {error}") from error
+            raise SourceError(
+                f"source '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
+            ) from error
 
     async def close(self) -> None:
         for name in ("aclose", "close"):
@@ -88,9 +90,7 @@ class SourcePort:
     def options(self, *, value: bool) -> SourceReadOptions:
         from coco.ops.sources import SourceReadOptions
 
-        return SourceReadOptions(
-            include_ordinal=True, include_content_version_fp=True, include_value=value
-        )
+        return SourceReadOptions(include_ordinal=True, include_content_version_fp=True, include_value=value)
 
     async def list(self, *, include_values: bool) -> AsyncIterator[list[ListedRow]]:
         """All keys, in batches. Raises ``SourceError`` when the listing breaks off."""
@@ -98,7 +98,9 @@ class SourcePort:
         try:
             batched = getattr(self._connector, "list_batches", None)
             if batched is not None:
-                async for rows in _drive(self._threads, self._call_with_options(batched, "list_batches", options), 1):
+                async for rows in _drive(
+                    self._threads, self._call_with_options(batched, "list_batches", options), 1
+                ):
                     for inner in rows:
                         yield self._convert(inner)
             else:

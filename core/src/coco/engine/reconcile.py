@@ -66,7 +66,9 @@ def reconcile(
     staged: list[dict[int, TargetKeys]] = [{} for _ in inputs]
     for export in exports:
         if export.shared:
-            _reconcile_shared(source_id, inputs, export, source_name, owners.get(export.target_id, {}), delta, staged)
+            _reconcile_shared(
+                source_id, inputs, export, source_name, owners.get(export.target_id, {}), delta, staged
+            )
         else:
             _reconcile_exclusive(inputs, export, source_name, delta.targets[export.name], staged)
     known = {export.target_id for export in exports}
@@ -118,7 +120,9 @@ def _reconcile_exclusive(
             target.upsert_keys.append(rows.parts[place])
             target.upsert_rows.append(rows.values[place])
             target.upsert_owners.append(position)
-            fields = changed_fields(before, rows.fps[place]) if export.partial and before is not None else None
+            fields = (
+                changed_fields(before, rows.fps[place]) if export.partial and before is not None else None
+            )
             target.changed.append(fields or None)
         for key in deletes:
             target.delete_keys.append(read_key(key))

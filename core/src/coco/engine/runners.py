@@ -93,9 +93,7 @@ async def run_sync(
     slow = PROBE_SECONDS / max(first, 1) > SLOW_CALL_SECONDS
     lanes = min(fan_out, count - first) if slow else 1
     size = -(-(count - first) // lanes)
-    stretches = [
-        _Stretch(start, min(start + size, count), None) for start in range(first, count, size)
-    ]
+    stretches = [_Stretch(start, min(start + size, count), None) for start in range(first, count, size)]
     await asyncio.gather(*(_watch(threads, item, invoke, outcome, timeout, op) for item in stretches))
     return outcome
 

@@ -45,12 +45,16 @@ class TargetPort:
             self._prepared = step.spec
         else:
             wants_schema = len(inspect.signature(prepare).parameters) >= 3
-            args = (step.spec, list(step.key_fields), list(step.value_fields)) if wants_schema else (step.spec,)
+            args = (
+                (step.spec, list(step.key_fields), list(step.value_fields)) if wants_schema else (step.spec,)
+            )
             try:
                 self._prepared = await self._threads.call(prepare, *args)
             except Exception as error:
                 self.down = error
-                raise TargetError(f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}") from error
+                raise TargetError(
+                    f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
+                ) from error
         self._ready = True
         return self._prepared
 
@@ -104,7 +108,9 @@ class TargetPort:
                 failed.update(self._all(delta, error))
                 return
             self._emit(
-                BatchBisected(self._flow, f"target:{self.name}", size, f"{type(error).__name__}: {error}"[:200])
+                BatchBisected(
+                    self._flow, f"target:{self.name}", size, f"{type(error).__name__}: {error}"[:200]
+                )
             )
             for half in _halves(delta):
                 await self._apply_part(half, failed)

@@ -8,12 +8,12 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coco.engine.batches import WorkRow
 from coco.engine.evaluate import Evaluation
 from coco.engine.failures import describe
 from coco.engine.functions import FunctionStep
 from coco.engine.memo import MemoSession
 from coco.engine.read import SourcePort
-from coco.engine.batches import WorkRow
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
 from coco.events import EmitFn
@@ -21,8 +21,8 @@ from coco.flow.graph import ROOT_SCOPE, Graph, SourceStep
 from coco.hot.merge_cy import NEW
 from coco.plan.plan import Call, Planner, Program
 from coco.state.memory import MemoryStore
-from coco.types.decode import make_engine_struct_decoder
 from coco.types.analyze import analyze_type_info
+from coco.types.decode import make_engine_struct_decoder
 
 if TYPE_CHECKING:
     from coco.flow.options import EvaluateAndDumpOptions
@@ -65,7 +65,9 @@ async def dump_flow(
     root_program = planner.plan().root
     root = Evaluation(graph, root_program, steps(root_program), [b""], {})
     await root.run({})
-    root_values = {slot: column[0] for slot, column in root.frames.frame(ROOT_SCOPE).columns.items() if column}
+    root_values = {
+        slot: column[0] for slot, column in root.frames.frame(ROOT_SCOPE).columns.items() if column
+    }
     for step in graph.sources:
         stats = SourceUpdateInfo(step.name)
         info.sources.append(stats)
@@ -79,7 +81,15 @@ async def dump_flow(
                 for start in range(0, len(listed), BATCH):
                     rows = [
                         WorkRow(
-                            row.key, row.parts, row.native, None, NEW, row.ordinal, row.content_fp, row.size, row.value
+                            row.key,
+                            row.parts,
+                            row.native,
+                            None,
+                            NEW,
+                            row.ordinal,
+                            row.content_fp,
+                            row.size,
+                            row.value,
                         )
                         for row in listed[start : start + BATCH]
                     ]
@@ -105,7 +115,9 @@ class _Dumper:
         self._folder = folder
         self._names: dict[str, int] = {}
         self._decoders = {
-            item.id: make_engine_struct_decoder(["<value>"], list(item.schema), analyze_type_info(dict[str, Any]))
+            item.id: make_engine_struct_decoder(
+                ["<value>"], list(item.schema), analyze_type_info(dict[str, Any])
+            )
             for item in graph.collectors
         }
 

@@ -42,7 +42,9 @@ class Environment:
     def init(self, settings: Settings | None) -> None:
         """Fix the settings now (CF-5, CF-6)."""
         if settings is not None and not isinstance(settings, Settings):
-            raise CallShapeError("init() takes a Settings object: coco.init(coco.Settings(app_namespace='dev'))")
+            raise CallShapeError(
+                "init() takes a Settings object: coco.init(coco.Settings(app_namespace='dev'))"
+            )
         with self._guard:
             if self._settings is not None:
                 if settings is not None and settings != self._settings:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from coco.engine.context import Run, RunOptions
 from coco.engine.batches import TargetDelta
+from coco.engine.context import Run, RunOptions
 from coco.engine.process import readable_key
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run, stored_flow_state
@@ -75,7 +75,11 @@ class VerifyReport:
                 f"{item.checked} compared, {len(item.missing)} missing, {len(item.different)} different, "
                 f"{len(item.extra)} too many"
             )
-            for word, keys in (("missing", item.missing), ("different", item.different), ("too many", item.extra)):
+            for word, keys in (
+                ("missing", item.missing),
+                ("different", item.different),
+                ("too many", item.extra),
+            ):
                 lines += [f"  {word}: {key}" for key in keys[:5]]
         if self.repaired or self.removed:
             lines.append(f"repaired: {self.repaired} source rows exported again, {self.removed} rows removed")
@@ -248,9 +252,9 @@ class UpdatePlan:
 
 async def plan_update(environment: Environment, graph: Graph) -> UpdatePlan:
     """List the sources and compare with state; reads no value, calls no function, writes nothing."""
-    from coco.engine.pipeline import SourceRun, load_heads
-
     import asyncio
+
+    from coco.engine.pipeline import SourceRun, load_heads
 
     threads = environment.threads
     store = await threads.store(environment.store)

@@ -189,6 +189,8 @@ class LiveUpdate:
                     wake.set()
                 return
             except Exception:
-                LOG.warning("change stream of source '%s' failed; next try in %g s", step.name, pause, exc_info=True)
+                LOG.warning(
+                    "change stream of source '%s' failed; next try in %g s", step.name, pause, exc_info=True
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_RETRY_SECONDS)

@@ -26,7 +26,9 @@ class BackgroundLoop:
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         if os.getpid() != self._pid:
-            raise LifecycleError("coco was used before this process was forked; start children with 'spawn' instead")
+            raise LifecycleError(
+                "coco was used before this process was forked; start children with 'spawn' instead"
+            )
         with self._guard:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
@@ -77,7 +79,9 @@ class BackgroundLoop:
         """Run to the end from sync code. ``twin``: the async method to name when called inside the loop."""
         if threading.current_thread() is self._thread:
             coroutine.close()
-            raise LifecycleError(f"a blocking call inside coco's own event loop would wait for itself; await {twin}")
+            raise LifecycleError(
+                f"a blocking call inside coco's own event loop would wait for itself; await {twin}"
+            )
         done = threading.Event()
         outcome: list[Any] = []
 

@@ -24,7 +24,9 @@ from coco.state.protocol import SetupWrite, StateStore
 def flow_change(store: StateStore, graph: Graph) -> FlowChange:
     """What setup of a flow would do now. Runs in the store's thread."""
     records = store.setup_records(graph.full_name)
-    ids = [item.state["target_id"] for item in records if item.state is not None and "target_id" in item.state]
+    ids = [
+        item.state["target_id"] for item in records if item.state is not None and "target_id" in item.state
+    ]
     return diff_flow(
         graph.full_name,
         store.setup_version(graph.full_name),
@@ -39,9 +41,7 @@ def check_setup(store: StateStore, graph: Graph) -> None:
     """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45)."""
     change = flow_change(store, graph)
     if change.status == "NEW" or not change.up_to_date:
-        pending = "; ".join(
-            line for item in change.resources if item.pending for line in item.actions
-        )
+        pending = "; ".join(line for item in change.resources if item.pending for line in item.actions)
         raise SetupRequiredError(
             f"setup of flow '{graph.full_name}' is not up to date ({pending or 'it was never set up'}); "
             "run `coco setup APP` or flow.setup() first"
@@ -94,7 +94,13 @@ def max_delete_share() -> float:
 
 
 def make_run(
-    environment: Environment, store: StateStore, graph: Graph, options: RunOptions, emit: EmitFn, *, write_memo: bool = True
+    environment: Environment,
+    store: StateStore,
+    graph: Graph,
+    options: RunOptions,
+    emit: EmitFn,
+    *,
+    write_memo: bool = True,
 ) -> Run:
     """A run over a flow whose setup is current. Runs in the store's thread."""
     planner = Planner(graph)

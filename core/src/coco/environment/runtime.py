@@ -219,7 +219,9 @@ class Runtime:
         self._connect()
         return self.loop.run(self._eval(inline, columns), "eval_async()")
 
-    async def eval_inline_async(self, inline: InlineGraph, columns: list[list[EngineValue]]) -> list[EngineValue]:
+    async def eval_inline_async(
+        self, inline: InlineGraph, columns: list[list[EngineValue]]
+    ) -> list[EngineValue]:
         self._connect()
         return await self.loop.run_async(self._eval(inline, columns))
 
@@ -261,7 +263,8 @@ class Runtime:
             )
 
         return self.loop.run(
-            verify(self.environment, graph, repair=repair, sample=sample, update=update, emit=self.emit), "verify()"
+            verify(self.environment, graph, repair=repair, sample=sample, update=update, emit=self.emit),
+            "verify()",
         )
 
     def errors(self, flow: Flow) -> list[dict[str, Any]]:
@@ -336,13 +339,17 @@ class _BundleWork:
         for flow in self._drop:
             records = store.setup_records(flow)
             ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
-            changes.append(diff_drop(flow, store.setup_version(flow), records, store.row_counts(ids) if ids else {}))
+            changes.append(
+                diff_drop(flow, store.setup_version(flow), records, store.row_counts(ids) if ids else {})
+            )
         return changes
 
     def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
         return self._runtime.loop.run(self._apply(changes, report), "apply_async()")
 
-    async def apply_changes_async(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
+    async def apply_changes_async(
+        self, changes: list[FlowChange], report: Callable[[str], None]
+    ) -> list[str]:
         return await self._runtime.loop.run_async(self._apply(changes, report))
 
     async def _apply(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
@@ -353,7 +360,9 @@ class _BundleWork:
         for change in changes:
             shared = self._runtime._shared.get(change.flow)
             if shared is not None and shared.lock.locked():
-                raise LifecycleError(f"flow '{change.flow}' is being updated in this process; wait for it or stop it")
+                raise LifecycleError(
+                    f"flow '{change.flow}' is being updated in this process; wait for it or stop it"
+                )
             async with self._runtime._leased(change.flow, "drop" if change.drop else "setup"):
                 if await threads.store(store.setup_version, change.flow) != change.version:
                     raise SetupConflictError(

@@ -18,7 +18,6 @@ from coco.flow.graph import (
     ExportStep,
     GeneratedUuid,
     Graph,
-    SlotRef,
     SourceStep,
     TableRef,
     TransformStep,
@@ -91,7 +90,9 @@ class LogicFingerprints:
         row = self._row_slots.get(slot)
         if row is not None:
             scope, position = row
-            return fingerprint_json(["row", self.of_scope(scope), position, self._graph.slots[slot].type.type.encode()])
+            return fingerprint_json(
+                ["row", self.of_scope(scope), position, self._graph.slots[slot].type.type.encode()]
+            )
         return self.of_call(self._producers[slot])
 
     def of_scope(self, scope: int) -> bytes:
@@ -103,9 +104,7 @@ class LogicFingerprints:
 
     def of_call(self, step: TransformStep) -> bytes:
         function = step.function
-        args = [
-            [param.name, self.of_ref(arg)] for param, arg in zip(function.params, step.args, strict=True)
-        ]
+        args = [[param.name, self.of_ref(arg)] for param, arg in zip(function.params, step.args, strict=True)]
         return fingerprint_json(["call", function.identity.code, sorted(args, key=lambda item: str(item[0]))])
 
     def of_ref(self, ref: ValueRef) -> bytes:
@@ -117,7 +116,7 @@ class LogicFingerprints:
                     "table",
                     self.of_slot(ref.slot),
                     [self.of_ref(item) for item in ref.added],
-                    [item.name for item in getattr(ref.type.type, "row").fields],
+                    [item.name for item in ref.type.type.row.fields],
                 ]
             )
         if not ref.path:

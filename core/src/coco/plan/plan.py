@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from coco.flow.graph import (
     ROOT_SCOPE,
-    CollectStep,
     Collector,
+    CollectStep,
     Constant,
     ExportStep,
     GeneratedUuid,
@@ -23,7 +23,6 @@ from coco.flow.graph import (
     TransformStep,
     ValueRef,
 )
-
 
 ROOT_SOURCE = "_root"
 """Name under which entries collected at the root are tracked; not a legal user name prefix clash (F-072)."""

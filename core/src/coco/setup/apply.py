@@ -39,7 +39,9 @@ class Applier:
         """Returns warnings. Raises the first failure after naming what was done and what was not."""
         version = change.version
         pending = [item for item in change.resources if item.pending]
-        warnings = [f"{item.title}: {note}" for item in change.resources for note in item.notes if not item.pending]
+        warnings = [
+            f"{item.title}: {note}" for item in change.resources for note in item.notes if not item.pending
+        ]
         await self._give_ids(change, pending)
         writes = [_staged(item) for item in pending]
         if change.flow_state is not None and change.flow_state_changed:
@@ -49,7 +51,9 @@ class Applier:
         done: list[str] = []
         for item in pending:
             try:
-                with error_context(lambda item=item: f"while applying setup of flow '{change.flow}': {item.title}"):  # type: ignore[misc]
+                with error_context(
+                    lambda item=item: f"while applying setup of flow '{change.flow}': {item.title}"
+                ):  # type: ignore[misc]
                     await self._apply_one(item)
             except SetupConflictError:
                 raise
@@ -62,11 +66,16 @@ class Applier:
                     f"done: {', '.join(done) or 'nothing'}; not done: {', '.join(left)}; run setup again to continue"
                 )
                 if item.kind is ChangeKind.DELETE:
-                    error.add_note("set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and forget this one")
+                    error.add_note(
+                        "set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and forget this one"
+                    )
                 raise
             final = None if item.kind is ChangeKind.DELETE or item.state is None else item.state.to_json()
             version = await self.store_call(
-                self.store.setup_write, change.flow, version, [SetupWrite(item.resource_type, item.key, final)]
+                self.store.setup_write,
+                change.flow,
+                version,
+                [SetupWrite(item.resource_type, item.key, final)],
             )
             done.append(item.title)
             self.emit(SetupStepDone(change.flow, item.title, item.kind.value))
@@ -99,7 +108,9 @@ class Applier:
         dead: list[int] = []
         for item in pending:
             if item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD):
-                dead.extend(TargetState.from_json(data).target_id for data in item.existing.possible_versions())
+                dead.extend(
+                    TargetState.from_json(data).target_id for data in item.existing.possible_versions()
+                )
         if dead:
             await self.store_call(self.store.drop_target_keys, dead)
         if change.drop:

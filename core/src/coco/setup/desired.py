@@ -60,7 +60,9 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
             if get_state is not None
             else export.spec
         )
-        attachments = {item.name: [type(item).__name__, dump_engine_object(item)] for item in export.attachments}
+        attachments = {
+            item.name: [type(item).__name__, dump_engine_object(item)] for item in export.attachments
+        }
         found.append(
             DesiredTarget(
                 TARGET_PREFIX + record.kind,

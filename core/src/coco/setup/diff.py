@@ -110,7 +110,9 @@ def rebuild_state(record: Any, data: Any) -> Any:
     return load_engine_object(record.setup_state_cls or record.spec_cls, data)
 
 
-def worst_compatibility(record: Any, desired: DesiredTarget, existing: CombinedState) -> TargetStateCompatibility:
+def worst_compatibility(
+    record: Any, desired: DesiredTarget, existing: CombinedState
+) -> TargetStateCompatibility:
     """The weakest answer over all possible versions."""
     order = [
         TargetStateCompatibility.COMPATIBLE,
@@ -136,9 +138,7 @@ def worst_compatibility(record: Any, desired: DesiredTarget, existing: CombinedS
     return order[worst]
 
 
-def diff_target(
-    desired: DesiredTarget, existing: CombinedState, rows: int
-) -> ResourceChange:
+def diff_target(desired: DesiredTarget, existing: CombinedState, rows: int) -> ResourceChange:
     """The change of one wanted resource. ``rows``: how many rows state tracks there."""
     record = desired.record
     kind = desired.resource_type.partition(":")[2]
@@ -171,7 +171,11 @@ def diff_target(
         versions = list(existing.possible_versions())
         newest = TargetState.from_json(versions[-1]) if versions else None
         started = any(item.state is None for item in existing.staging)
-        same = newest is not None and newest.connector == desired.connector and newest.key_fields == desired.key_fields
+        same = (
+            newest is not None
+            and newest.connector == desired.connector
+            and newest.key_fields == desired.key_fields
+        )
         if not started and same:
             change.kind = ChangeKind.CREATE
             change.actions.append(f"create {change.title} (continue after an interrupted setup)")
@@ -192,7 +196,9 @@ def diff_target(
     return change
 
 
-def _diff_existing(change: ResourceChange, desired: DesiredTarget, existing: CombinedState, rows: int) -> None:
+def _diff_existing(
+    change: ResourceChange, desired: DesiredTarget, existing: CombinedState, rows: int
+) -> None:
     record = desired.record
     versions = [TargetState.from_json(item) for item in existing.possible_versions()]
     undecided = bool(existing.staging)
@@ -331,7 +337,9 @@ def diff_flow(
     """Setup of one flow."""
     by_key = {(item.resource_type, item.key): item for item in records}
     flow_record = by_key.pop((FLOW_RESOURCE, ""), None)
-    existing = FlowState.from_json(flow_record.state) if flow_record is not None and flow_record.state else None
+    existing = (
+        FlowState.from_json(flow_record.state) if flow_record is not None and flow_record.state else None
+    )
     changes = []
     for target in targets:
         record = by_key.pop((target.resource_type, target.key), None)
@@ -342,12 +350,16 @@ def diff_flow(
     return FlowChange(flow, "EXISTING" if existing is not None else "NEW", version, changes, state, changed)
 
 
-def diff_drop(flow: str, version: int, records: Sequence[SetupRecord], row_counts: Mapping[int, int]) -> FlowChange:
+def diff_drop(
+    flow: str, version: int, records: Sequence[SetupRecord], row_counts: Mapping[int, int]
+) -> FlowChange:
     """Drop of one flow, from stored records alone (SU-47)."""
     changes = [
         diff_deleted(item, _rows(item, row_counts)) for item in records if item.resource_type != FLOW_RESOURCE
     ]
-    return FlowChange(flow, "DELETED" if records else "NONE", version, changes, None, bool(records), drop=True)
+    return FlowChange(
+        flow, "DELETED" if records else "NONE", version, changes, None, bool(records), drop=True
+    )
 
 
 def _rows(record: SetupRecord | None, counts: Mapping[int, int]) -> int:

@@ -1,0 +1,60 @@
+"""Everything for authors of operations: specs, decorators, what connectors receive and return."""
+
+from __future__ import annotations
+
+from coco.ops.decorators import (
+    attachment_connector,
+    declaration_connector,
+    executor_class,
+    function,
+    source_connector,
+    target_connector,
+)
+from coco.ops.op_args import ArgRelationship, OpArgs
+from coco.ops.sources import (
+    NO_ORDINAL,
+    NON_EXISTENCE,
+    PartialSourceRow,
+    PartialSourceRowData,
+    SourceConnector,
+    SourceReadOptions,
+)
+from coco.ops.targets import MutationColumns, TargetConnector, TargetStateCompatibility
+from coco.spec import (
+    DeclarationSpec,
+    EmptyFunctionSpec,
+    FunctionSpec,
+    OpCategory,
+    SourceSpec,
+    SpecMeta,
+    TargetAttachmentSpec,
+    TargetSpec,
+)
+
+__all__ = [
+    "NON_EXISTENCE",
+    "NO_ORDINAL",
+    "ArgRelationship",
+    "DeclarationSpec",
+    "EmptyFunctionSpec",
+    "FunctionSpec",
+    "MutationColumns",
+    "OpArgs",
+    "OpCategory",
+    "PartialSourceRow",
+    "PartialSourceRowData",
+    "SourceConnector",
+    "SourceReadOptions",
+    "SourceSpec",
+    "SpecMeta",
+    "TargetAttachmentSpec",
+    "TargetConnector",
+    "TargetSpec",
+    "TargetStateCompatibility",
+    "attachment_connector",
+    "declaration_connector",
+    "executor_class",
+    "function",
+    "source_connector",
+    "target_connector",
+]

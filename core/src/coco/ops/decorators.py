@@ -1,0 +1,242 @@
+"""The decorators that register operations (O-020 to O-107)."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from coco.errors import CallShapeError, DefinitionError
+from coco.ops.calls import is_async_callable
+from coco.ops.connector_records import (
+    RegisteredAttachment,
+    RegisteredDeclaration,
+    RegisteredSource,
+    RegisteredTarget,
+    check_source_types,
+    mutate_types,
+    options_wanted,
+)
+from coco.ops.function_record import RegisteredFunction
+from coco.ops.op_args import OpArgs
+from coco.ops.origin import origin_of
+from coco.ops.registry import OP_KIND, RECORD, registry
+from coco.ops.sources import REQUIRED_METHODS
+from coco.ops.targets import REQUIRED_SETUP_METHODS
+from coco.spec import (
+    DeclarationSpec,
+    EmptyFunctionSpec,
+    FunctionSpec,
+    SourceSpec,
+    TargetAttachmentSpec,
+    TargetSpec,
+)
+from coco.spec.hints import Unresolved, class_hints
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+
+def camel_case(name: str) -> str:
+    """``split_text`` -> ``SplitText``; empty parts vanish."""
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
+
+
+def _caller_locals(depth: int = 2) -> dict[str, Any]:
+    """Names of the scope a decorated thing stands in, for annotations written as text."""
+    frame = sys._getframe(depth)
+    return {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
+
+
+def _mark(target: Any, record: RegisteredFunction) -> None:
+    for name, value in ((OP_KIND, record.kind), ("__cocoindex_op_kind__", record.kind), (RECORD, record)):
+        setattr(target, name, value)
+
+
+@overload
+def function(func: F, /) -> F: ...
+@overload
+def function(**op_args: Any) -> Callable[[F], F]: ...
+def function(func: Any = None, /, **op_args: Any) -> Any:
+    """Register a function; it stays callable as it is. Keywords are the fields of ``OpArgs``.
+
+    The kind is the name in CamelCase. Raises ``DefinitionError`` for a missing or unsupported return
+    annotation, ``CallShapeError`` (a ``TypeError``) for an unknown keyword.
+    """
+    options = OpArgs.from_keywords(op_args, "@function")
+    names = _caller_locals()
+
+    def register(target: Any) -> Any:
+        if not inspect.isfunction(target):
+            raise CallShapeError(f"@function takes a function, got {type(target).__name__}")
+        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+            raise DefinitionError(f"{target.__name__} is a generator; return a list instead")
+        record = RegisteredFunction(
+            camel_case(target.__name__),
+            EmptyFunctionSpec,
+            origin_of(target),
+            options,
+            inspect.iscoroutinefunction(target),
+            inspect.getdoc(target),
+            target,
+            False,
+            names,
+        )
+        record.check_declaration()
+        registry.register(record)
+        _mark(target, record)
+        return target
+
+    return register if func is None else register(func)
+
+
+def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
+    """Register an executor class: a ``spec`` field, ``__call__``, optional ``prepare`` and ``analyze`` (O-030)."""
+    options = OpArgs.from_keywords(op_args, "@executor_class")
+    names = _caller_locals()
+
+    def register(target: C) -> C:
+        spec_cls = class_hints(target, names).get("spec")
+        if spec_cls is None:
+            raise DefinitionError(f"{target.__name__}: Expect a `spec` field with type hint")
+        if isinstance(spec_cls, Unresolved) or not (isinstance(spec_cls, type) and issubclass(spec_cls, FunctionSpec)):
+            raise DefinitionError(f"{target.__name__}: `spec` must be annotated with a FunctionSpec, got {spec_cls}")
+        if "__call__" not in dir(target) or not callable(getattr(target, "__call__", None)):
+            raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
+        if inspect.getattr_static(target, "__call__", None) is None:
+            raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
+        needed = [
+            item.name
+            for item in list(inspect.signature(target).parameters.values())
+            if item.default is inspect.Parameter.empty
+            and item.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        ]
+        if needed:
+            raise DefinitionError(
+                f"{target.__name__}: executors are made without arguments, but __init__ needs {', '.join(needed)}"
+            )
+        record = RegisteredFunction(
+            spec_cls.__name__,
+            spec_cls,
+            origin_of(target),
+            options,
+            is_async_callable(target.__call__),
+            inspect.getdoc(spec_cls),
+            target,
+            True,
+            names,
+        )
+        record.check_declaration()
+        registry.register(record)
+        _mark(target, record)
+        return target
+
+    return register if cls is None else register(cls)
+
+
+def _check_spec(spec_cls: Any, base: type, what: str) -> None:
+    if not (isinstance(spec_cls, type) and issubclass(spec_cls, base)):
+        raise DefinitionError(f"{what}: spec_cls must be a subclass of {base.__name__}, got {spec_cls!r}")
+
+
+def _check_methods(cls: type, names: Sequence[str], what: str) -> None:
+    missing = [name for name in names if not callable(getattr(cls, name, None))]
+    if missing:
+        raise DefinitionError(f"{what} {cls.__name__} lacks required methods: {', '.join(missing)}")
+
+
+def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = Any) -> Callable[[C], C]:
+    """Register a source connector class for ``spec_cls`` (CS-1)."""
+    _check_spec(spec_cls, SourceSpec, "@source_connector")
+
+    def register(cls: C) -> C:
+        _check_methods(cls, REQUIRED_METHODS, "source connector")
+        check_source_types(spec_cls.__name__, cls, key_type, value_type)
+        registry.register(
+            RegisteredSource(
+                spec_cls.__name__,
+                spec_cls,
+                cls,
+                origin_of(cls),
+                key_type,
+                value_type,
+                inspect.getdoc(spec_cls),
+                options_wanted(cls),
+            )
+        )
+        return cls
+
+    return register
+
+
+def target_connector(
+    *, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None
+) -> Callable[[C], C]:
+    """Register a target connector class for ``spec_cls`` (CT-2, CT-3)."""
+    _check_spec(spec_cls, TargetSpec, "@target_connector")
+
+    def register(cls: C) -> C:
+        required = list(REQUIRED_SETUP_METHODS)
+        if not callable(getattr(cls, "mutate_columns", None)):
+            required.append("mutate")
+        _check_methods(cls, required, "target connector")
+        key, value = (
+            mutate_types(cls, spec_cls.__name__) if callable(getattr(cls, "mutate", None)) else (Any, Any)
+        )
+        registry.register(
+            RegisteredTarget(
+                spec_cls.__name__,
+                spec_cls,
+                cls,
+                origin_of(cls),
+                persistent_key_type,
+                setup_state_cls,
+                key,
+                value,
+                inspect.getdoc(spec_cls),
+            )
+        )
+        return cls
+
+    return register
+
+
+def attachment_connector(*, spec_cls: type, target_kinds: Sequence[str]) -> Callable[[C], C]:
+    """Register an attachment: ``apply(target_key, spec)`` and ``teardown(target_key, saved_spec)``."""
+    _check_spec(spec_cls, TargetAttachmentSpec, "@attachment_connector")
+
+    def register(cls: C) -> C:
+        _check_methods(cls, ("apply", "teardown"), "attachment connector")
+        registry.register(
+            RegisteredAttachment(
+                spec_cls.__name__, spec_cls, cls, origin_of(cls), tuple(target_kinds), inspect.getdoc(spec_cls)
+            )
+        )
+        return cls
+
+    return register
+
+
+def declaration_connector(
+    *, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None
+) -> Callable[[C], C]:
+    """Register a declaration: the setup methods of a target, without rows."""
+    _check_spec(spec_cls, DeclarationSpec, "@declaration_connector")
+
+    def register(cls: C) -> C:
+        _check_methods(cls, REQUIRED_SETUP_METHODS, "declaration connector")
+        registry.register(
+            RegisteredDeclaration(
+                spec_cls.__name__,
+                spec_cls,
+                cls,
+                origin_of(cls),
+                persistent_key_type,
+                setup_state_cls,
+                inspect.getdoc(spec_cls),
+            )
+        )
+        return cls
+
+    return register

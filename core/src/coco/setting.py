@@ -1,0 +1,165 @@
+"""Settings as data (CF-1 to CF-14). ``COCO_X`` wins over ``COCOINDEX_X``; an empty variable counts as unset."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from coco.errors import ClientError
+
+T = TypeVar("T")
+
+
+def env(name: str) -> tuple[str, str] | None:
+    """(variable, value) of ``COCO_<name>`` or ``COCOINDEX_<name>``."""
+    for prefix in ("COCO_", "COCOINDEX_"):
+        value = os.environ.get(prefix + name)
+        if value:
+            return prefix + name, value
+    return None
+
+
+def _parsed(name: str, convert: Callable[[str], T], default: T, *, secret: bool = False) -> T:
+    found = env(name)
+    if found is None:
+        return default
+    try:
+        return convert(found[1])
+    except ValueError as error:
+        shown = "(hidden)" if secret else found[1]
+        raise ClientError(f"failed to parse environment variable {found[0]}: {shown}") from error
+
+
+def _boolean(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in ("1", "true", "yes", "on"):
+        return True
+    if lowered in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
+
+
+def mask_url(url: str) -> str:
+    """A URL without its password."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+@dataclass(frozen=True, repr=False)
+class DatabaseConnectionSpec:
+    """A database. ``user`` and ``password`` override what the URL holds and need no URL encoding (DB-2)."""
+
+    url: str
+    user: str | None = None
+    password: str | None = None
+    max_connections: int = 25
+    min_connections: int = 5
+
+    def __post_init__(self) -> None:
+        if self.max_connections < 1 or self.min_connections < 0:
+            raise ClientError("max_connections must be at least 1 and min_connections at least 0")
+        if self.min_connections > self.max_connections:
+            raise ClientError(
+                f"min_connections ({self.min_connections}) must not exceed max_connections ({self.max_connections})"
+            )
+
+    def __repr__(self) -> str:
+        password = None if self.password is None else "***"
+        return (
+            f"DatabaseConnectionSpec(url={mask_url(self.url)!r}, user={self.user!r}, password={password!r}, "
+            f"max_connections={self.max_connections}, min_connections={self.min_connections})"
+        )
+
+
+@dataclass(frozen=True)
+class GlobalExecutionOptions:
+    """Rows and bytes of all sources that may be in flight; ``None``: no limit."""
+
+    source_max_inflight_rows: int | None = 1024
+    source_max_inflight_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("source_max_inflight_rows", "source_max_inflight_bytes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ClientError(f"{name} must be at least 1 (variable COCO_{name.upper()}), got {value}")
+
+
+_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is configured once per process (CF-7)."""
+
+    database: DatabaseConnectionSpec | None = None
+    app_namespace: str = ""
+    global_execution_options: GlobalExecutionOptions | None = None
+    db_schema_name: str | None = None
+    ignore_target_drop_failures: bool = False
+
+    def __post_init__(self) -> None:
+        if self.app_namespace and not _NAMESPACE.match(self.app_namespace):
+            raise ClientError(
+                f"app_namespace {self.app_namespace!r} must be letters, digits and underscores, not starting with a digit"
+            )
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Settings from environment variables; raises ``ClientError`` naming the variable that does not parse."""
+        url = env("DATABASE_URL")
+        database = None
+        if url is not None:
+            user, password = env("DATABASE_USER"), env("DATABASE_PASSWORD")
+            database = DatabaseConnectionSpec(
+                url[1],
+                user[1] if user else None,
+                password[1] if password else None,
+                _parsed("DATABASE_MAX_CONNECTIONS", int, 25),
+                _parsed("DATABASE_MIN_CONNECTIONS", int, 5),
+            )
+        rows: Any = _parsed("SOURCE_MAX_INFLIGHT_ROWS", int, 1024)
+        size: Any = _parsed("SOURCE_MAX_INFLIGHT_BYTES", _optional_int, None)
+        namespace, schema = env("APP_NAMESPACE"), env("DATABASE_SCHEMA_NAME")
+        return cls(
+            database,
+            namespace[1] if namespace else "",
+            GlobalExecutionOptions(rows, size),
+            schema[1] if schema else None,
+            _parsed("IGNORE_TARGET_DROP_FAILURES", _boolean, False),
+        )
+
+
+def _optional_int(text: str) -> int | None:
+    return int(text)
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Where the server listens (CF-10)."""
+
+    address: str = "127.0.0.1:49344"
+    cors_origins: list[str] | None = field(default=None)
+
+    @classmethod
+    def from_env(cls) -> ServerSettings:
+        """Settings from ``COCO_SERVER_ADDRESS`` and ``COCO_SERVER_CORS_ORIGINS``."""
+        address, origins = env("SERVER_ADDRESS"), env("SERVER_CORS_ORIGINS")
+        return cls(
+            address[1] if address else cls.address, cls.parse_cors_origins(origins[1]) if origins else None
+        )
+
+    @staticmethod
+    def parse_cors_origins(text: str | None) -> list[str] | None:
+        """Comma-separated origins; blanks are dropped."""
+        if text is None:
+            return None
+        return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def split_app_namespace(full_name: str, delimiter: str) -> tuple[str, str]:
+    """(namespace, name), cut at the first delimiter (NS-5)."""
+    namespace, found, name = full_name.partition(delimiter)
+    return (namespace, name) if found else ("", full_name)
