@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from coco_source_localfs.glob import MAX_EXPANSIONS, PatternError, check_patterns, compile_filter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coco_source_localfs.glob import MAX_EXPANSIONS, PatternError, check_patterns, compile_filter
 
 MATCHES = [
     ("*.md", "a.md", True),

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from coco.errors import SourceError
 from coco.op import SourceReadOptions
 from coco_source_localfs.glob import compile_filter
 from coco_source_localfs.spec import LocalFile, LocalFileConnector
 from coco_source_localfs.walk import TreeWalk
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 OPTIONS = SourceReadOptions(include_ordinal=True)
 

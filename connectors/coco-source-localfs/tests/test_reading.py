@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from coco.errors import SourceReadError
 from coco.op import NON_EXISTENCE, SourceReadOptions
 from coco_source_localfs.read import decode_text, read_file
 from coco_source_localfs.rows import BinaryFile, FileKey, TextFile
 from coco_source_localfs.spec import LocalFile, LocalFileConnector
-from hypothesis import given
-from hypothesis import strategies as st
 
 WITH_VALUE = SourceReadOptions(include_ordinal=True, include_value=True)
 

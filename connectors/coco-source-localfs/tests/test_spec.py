@@ -6,6 +6,7 @@ import importlib.util
 from typing import Any
 
 import pytest
+
 from coco.engine_object import dump_engine_object, load_engine_object
 from coco_source_localfs.rows import BinaryFile, FileKey, TextFile
 from coco_source_localfs.spec import LocalFile, LocalFileConnector

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coco.errors import SourceError
 from coco.op import SourceReadOptions
 from coco_source_localfs import watch

@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from coco.index import VectorIndexDef as VectorIndexDef
     from coco.index import VectorIndexMethod as VectorIndexMethod
     from coco.index import VectorSimilarityMetric as VectorSimilarityMetric
+    from coco.lib import get_app_namespace as get_app_namespace
     from coco.lib import init as init
     from coco.lib import settings as settings
-    from coco.lib import start_server as start_server
     from coco.lib import stop as stop
     from coco.query_handler import QueryHandlerResultFields as QueryHandlerResultFields
     from coco.query_handler import QueryInfo as QueryInfo
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from coco.setting import GlobalExecutionOptions as GlobalExecutionOptions
     from coco.setting import ServerSettings as ServerSettings
     from coco.setting import Settings as Settings
-    from coco.setting import get_app_namespace as get_app_namespace
     from coco.setting import split_app_namespace as split_app_namespace
     from coco.typing import Float32 as Float32
     from coco.typing import Float64 as Float64
@@ -109,14 +108,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "VectorIndexMethod",
         "VectorSimilarityMetric",
     ),
-    "lib": ("init", "settings", "start_server", "stop"),
+    "lib": ("get_app_namespace", "init", "settings", "stop"),
     "query_handler": ("QueryHandlerResultFields", "QueryInfo", "QueryOutput"),
     "setting": (
         "DatabaseConnectionSpec",
         "GlobalExecutionOptions",
         "ServerSettings",
         "Settings",
-        "get_app_namespace",
         "split_app_namespace",
     ),
     "typing": (

@@ -124,7 +124,8 @@ class AuthRegistry:
                 f"auth entry {key!r} is not registered{by}; "
                 f"call coco.add_auth_entry({key!r}, ...) before it is used"
             )
-        return _as_type(type_, value, key, by)
+        found_value: T = _as_type(type_, value, key, by)
+        return found_value
 
     def __contains__(self, key: object) -> bool:
         with self._lock:
@@ -201,4 +202,5 @@ def get_auth_entry(
     type_: type[T] | Any, ref: TransientAuthEntryReference[T] | str, *, wanted_by: str | None = None
 ) -> T:
     """The credential behind a reference; see ``AuthRegistry.get``. For connector authors."""
-    return _default.get(type_, ref, wanted_by=wanted_by)
+    value: T = _default.get(type_, ref, wanted_by=wanted_by)
+    return value

@@ -68,7 +68,11 @@ def _dump(value: Any, path: tuple[str, ...], *, identity: bool) -> Any:
     if isinstance(value, (bool, int, str)):
         return next(base(value) for base in (bool, int, str) if isinstance(value, base))
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        return (
+            float(value)
+            if math.isfinite(value)
+            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        )
     if isinstance(value, TransientAuthEntryReference):
         return value.key if isinstance(value, AuthEntryReference) else TRANSIENT_MARK
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
@@ -103,7 +107,9 @@ def _dump_container(value: Any, path: tuple[str, ...], *, identity: bool) -> Any
     if isinstance(value, (list, tuple)):
         return [_dump(item, (*path, f"[{index}]"), identity=identity) for index, item in enumerate(value)]
     if isinstance(value, AbstractSet):
-        return sorted((_dump(item, (*path, "[...]"), identity=identity) for item in value), key=canonical_json)
+        return sorted(
+            (_dump(item, (*path, "[...]"), identity=identity) for item in value), key=canonical_json
+        )
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         fields = type(value).model_fields
@@ -201,5 +207,3 @@ def load_engine_object(type_: type[T] | Any, data: Any) -> T:
 
     result: T = load(type_, data, ())
     return result
-
-

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from coco_function_embed import bert
-from coco_function_embed.bert import BertEncoder
 from embed_test_support import CONFIG, POSITIONS, WIDTH, WORDS, random_weights, textbook
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coco_function_embed import bert
+from coco_function_embed.bert import BertEncoder
 
 WEIGHTS = random_weights(1)
 ENCODER = BertEncoder(CONFIG, WEIGHTS)

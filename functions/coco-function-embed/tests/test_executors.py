@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from embed_test_support import WIDTH, write_model
+
 from coco.engine_object import dump_engine_object, load_engine_object
 from coco_function_embed.hashing import HashEmbed, HashEmbedExecutor
 from coco_function_embed.minilm import MiniLmEmbed, MiniLmEmbedExecutor
-from embed_test_support import WIDTH, write_model
 
 
 def prepared(cls: Any, spec: Any) -> Any:

@@ -10,9 +10,10 @@ import unicodedata
 
 import numpy as np
 import pytest
-from coco_function_embed.features import FeatureHasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from coco_function_embed.features import FeatureHasher
 
 HASHER = FeatureHasher(64, 3, 5, 2)
 

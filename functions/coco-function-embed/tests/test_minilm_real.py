@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from embed_test_support import textbook
+
 from coco_function_embed.model_files import MINILM, MINILM_PACKAGE, find_model, has_minilm
 from coco_function_embed.text_encoder import load_encoder
-from embed_test_support import textbook
 
 pytestmark = pytest.mark.skipif(
     not has_minilm() and not os.environ.get("CI"), reason=f"the weights ({MINILM_PACKAGE}) are not installed"

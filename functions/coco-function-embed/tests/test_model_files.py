@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coco_function_embed.model_files import MINILM, MINILM_PACKAGE, find_model
 from embed_test_support import WIDTH, write_model
+
+from coco_function_embed.model_files import MINILM, MINILM_PACKAGE, find_model
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from coco_function_embed import sentence
 from coco_function_embed.sentence import SentenceTransformerEmbed as Spec
 from coco_function_embed.sentence import SentenceTransformerEmbedExecutor as Executor

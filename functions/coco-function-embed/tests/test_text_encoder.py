@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from embed_test_support import WIDTH, write_model
+
 from coco_function_embed import blas, text_encoder
 from coco_function_embed.model_files import find_model
 from coco_function_embed.text_encoder import TextEncoder, load_encoder
-from embed_test_support import WIDTH, write_model
 
 
 def encoder(directory: Path) -> TextEncoder:

@@ -15,7 +15,6 @@ from typing import Any
 from coco import op
 from coco.errors import DefinitionError, SourceReadError
 from coco.op import NON_EXISTENCE, PartialSourceRowData, SourceReadOptions, SourceSpec
-
 from coco_source_localfs.glob import PatternError, check_patterns, compile_filter
 from coco_source_localfs.read import decode_text, path_of, read_file
 from coco_source_localfs.rows import BinaryFile, FileData, FileKey, FileRow, TextFile

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from coco.errors import SourceError
 from coco.op import PartialSourceRow, PartialSourceRowData
-
 from coco_source_localfs.glob import PathFilter
 from coco_source_localfs.rows import FileKey, FileRow
 

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import Protocol, TypeAlias
 
 from coco.errors import SourceError
-
 from coco_source_localfs.glob import PathFilter
 from coco_source_localfs.rows import FileKey
 

@@ -49,7 +49,7 @@ def next_failure(
 
 def describe(error: BaseException) -> str:
     """One line, with the chain of causes."""
-    texts = []
+    texts: list[str] = []
     current: BaseException | None = error
     while current is not None and len(texts) < 4:
         text = str(current) or type(current).__name__

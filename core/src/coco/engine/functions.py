@@ -236,9 +236,7 @@ class FunctionStep:
                         misses.append(fp)
                 if misses:
                     first = [groups[fp][0] for fp in misses]
-                    outcome = await self._run(
-                        args, first, lambda item, value: memo.put(misses[item], pack(value))
-                    )
+                    outcome = await self._run(args, first, _keeper(memo, misses))
                     executions += outcome.executions
                     result.calls += len(misses)
                     for position, fp in enumerate(misses):
@@ -384,6 +382,10 @@ class FunctionStep:
             return executor(*values)
 
         return invoke
+
+
+def _keeper(memo: MemoSession, fingerprints: list[bytes]) -> Callable[[int, Any], None]:
+    return lambda item, value: memo.put(fingerprints[item], pack(value))
 
 
 def _brief(error: BaseException) -> str:

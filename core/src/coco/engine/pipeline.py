@@ -97,12 +97,10 @@ async def _gather_all(coroutines: list[Any]) -> list[Any]:
 
 async def _reexport_remaining(run: Run, states: list[SourceRun]) -> None:
     """Rows whose target row was taken over by a row that is now gone are exported again (I-50)."""
-    by_id = {item.state.source_id: item for item in states if item.state is not None}
+    by_id = {item.state.source_id: item for item in states}
     for _ in range(3):
         wanted: dict[int, set[bytes]] = {}
         for item in states:
-            if item.state is None:
-                continue
             for source_id, key in item.state.reexport:
                 wanted.setdefault(source_id, set()).add(key)
             item.state.reexport.clear()
@@ -264,7 +262,7 @@ class SourceRun:
             if self.plan.step is None and self.plan.collects:
                 yield [ListedRow(pack(()), (), None, None, b"root", None, ())]
             return
-        async for batch in self.port.list(include_values=first):
+        async for batch in self.port.listing(include_values=first):
             yield batch
 
     def _detect(self, batch: list[ListedRow], heads: dict[bytes, Head]) -> list[WorkRow]:

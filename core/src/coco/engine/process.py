@@ -115,8 +115,7 @@ class BatchProcessor:
             for row in rows:
                 row.content_fp = b"root"
             return ReadOutcome(rows, [], [], [], time.time_ns() // 1_000)
-        outcome = await state.port.read(rows)
-        return outcome
+        return await state.port.read(rows)
 
     async def _drop_unchanged(self, outcome: ReadOutcome) -> None:
         """Level 2: equal content and current logic end the work; only the ordinal is noted (I-18)."""

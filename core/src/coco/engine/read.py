@@ -92,7 +92,7 @@ class SourcePort:
 
         return SourceReadOptions(include_ordinal=True, include_content_version_fp=True, include_value=value)
 
-    async def list(self, *, include_values: bool) -> AsyncIterator[list[ListedRow]]:
+    async def listing(self, *, include_values: bool) -> AsyncIterator[list[ListedRow]]:
         """All keys, in batches. Raises ``SourceError`` when the listing breaks off."""
         options = self.options(value=include_values)
         try:

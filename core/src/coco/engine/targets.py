@@ -29,7 +29,7 @@ class TargetPort:
         self._lock = asyncio.Lock()
         self.down: BaseException | None = None
         self._columns = self._record.method("mutate_columns")
-        self._mutate = self._record.method("mutate")
+        self._mutate: Any = self._record.method("mutate")
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ async def dump_flow(
         await port.open()
         try:
             ready = steps(program)
-            async for listed in port.list(include_values=True):
+            async for listed in port.listing(include_values=True):
                 for start in range(0, len(listed), BATCH):
                     rows = [
                         WorkRow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Callable
@@ -65,7 +66,8 @@ class Environment:
 
     @property
     def namespace(self) -> str:
-        return self.settings.app_namespace
+        namespace: str = self.settings.app_namespace
+        return namespace
 
     # -- services ---------------------------------------------------------------------------------
     @property
@@ -139,7 +141,8 @@ def _plugin_store(url: str) -> Any:
         raise StateStoreError(
             f"no state store for '{scheme}:' is installed; use sqlite:///PATH or memory://, or install coco-store-{scheme}"
         )
-    return found(url)
+    module, _, name = found.target.partition(":")
+    return getattr(importlib.import_module(module), name)(url)
 
 
 ENVIRONMENT = Environment()

@@ -65,7 +65,7 @@ class Runtime:
         for listener in self._listeners:
             listener(event)
         host = plugin_host()
-        if host.has_observers:
+        if host.has_observers():
             host.emit(event)
 
     def _connect(self) -> None:

@@ -137,9 +137,9 @@ def resolve_function(fn_spec: Any) -> tuple[RegisteredFunction, Any]:
     if record is None:
         raise DefinitionError(_not_a_function(fn_spec))
     if record.is_class:
-        name = record.spec_cls.__name__
+        spec_name = record.spec_cls.__name__
         raise DefinitionError(
-            f"{fn_spec.__name__} is the implementation of {name}; pass its spec: {name}(...)"
+            f"{record.target.__name__} is the implementation of {spec_name}; pass its spec: {spec_name}(...)"
         )
     return record, EmptyFunctionSpec()
 

@@ -34,12 +34,12 @@ def explode(tables: list[Any], width: int) -> tuple[list[int], list[list[Any]]]:
     """
     parents: list[int] = []
     rows: list[Any] = []
-    position: cython.Py_ssize_t = 0
-    for table in tables:
+    position: cython.Py_ssize_t
+    for position in range(len(tables)):
+        table = tables[position]
         if table:
             rows.extend(table)
             parents.extend([position] * len(table))
-        position += 1
     if not rows:
         return parents, [[] for _ in range(width)]
     return parents, [list(column) for column in zip(*rows, strict=True)]

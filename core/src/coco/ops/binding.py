@@ -28,7 +28,9 @@ def bind_function(
     if spec is None and record.spec_cls is EmptyFunctionSpec:
         spec = EmptyFunctionSpec()
     if not isinstance(spec, record.spec_cls):
-        raise DefinitionError(f"{record.kind}: expected a {record.spec_cls.__name__}, got {type(spec).__name__}")
+        raise DefinitionError(
+            f"{record.kind}: expected a {record.spec_cls.__name__}, got {type(spec).__name__}"
+        )
     effective = record.op_args.overridden(op_args, record.kind)
     signature = record.signature()
     ordered = [item for item in args if item[1] is None] + [item for item in args if item[1] is not None]
@@ -38,7 +40,9 @@ def bind_function(
             f"{record.kind}: a batching function takes no constants; put configuration into its spec"
         )
     params = [
-        _bind_param(record.kind, parameter, keyword if parameter.kind is Kind.VAR_KEYWORD else parameter.name, arg)
+        _bind_param(
+            record.kind, parameter, keyword if parameter.kind is Kind.VAR_KEYWORD else parameter.name, arg
+        )
         for (arg, keyword), parameter in zip(ordered, matched, strict=True)
     ]
     _check_constants(record, spec, params)
@@ -56,7 +60,9 @@ def bind_function(
         spec=spec,
         behavior_version=effective.behavior_version,
         defaults={
-            item.name: item.default for item in signature.parameters if item.has_default and item.name not in given
+            item.name: item.default
+            for item in signature.parameters
+            if item.has_default and item.name not in given
         },
         result_type=identity_type,
     )
@@ -173,11 +179,20 @@ def _bind_constant(name: str, info: Any, arg: ArgSchema) -> BoundParam:
         null_type = declared.as_nullable()
         decode, identity = _decoder(name, null_type, info)
         return BoundParam(name, required, decode, identity, null_type, constant=True)
-    encode = encoder_for_schema(declared, (name,)) if natural else make_engine_value_encoder(info, path=(name,))
+    encode = (
+        encoder_for_schema(declared, (name,)) if natural else make_engine_value_encoder(info, path=(name,))
+    )
     engine = encode(value)
     decode, identity = _decoder(name, declared, info)
     return BoundParam(
-        name, required, decode, identity, declared, constant=True, value=decode(engine), constant_engine=engine
+        name,
+        required,
+        decode,
+        identity,
+        declared,
+        constant=True,
+        value=decode(engine),
+        constant_engine=engine,
     )
 
 

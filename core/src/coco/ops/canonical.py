@@ -65,7 +65,11 @@ def _without_text_statements(body: list[ast.stmt]) -> list[ast.stmt]:
     kept = [
         item
         for item in body
-        if not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant) and isinstance(item.value.value, str))
+        if not (
+            isinstance(item, ast.Expr)
+            and isinstance(item.value, ast.Constant)
+            and isinstance(item.value.value, str)
+        )
     ]
     return kept or [ast.Pass()]
 
@@ -131,7 +135,9 @@ def find_node(function: FunctionType) -> FunctionNode | None:
     if source is None:
         return None
     running = _code_key(code)
-    if not any(_code_key(item) == running for item in source.codes.get((code.co_firstlineno, code.co_name), ())):
+    if not any(
+        _code_key(item) == running for item in source.codes.get((code.co_firstlineno, code.co_name), ())
+    ):
         return None
     if code.co_name == "<lambda>":
         return _find_lambda(source, code)
@@ -171,7 +177,10 @@ def _code_key(code: CodeType) -> Any:
         code.co_names,
         code.co_varnames,
         code.co_freevars,
-        tuple(_code_key(item) if isinstance(item, CodeType) else (type(item), repr(item)) for item in code.co_consts),
+        tuple(
+            _code_key(item) if isinstance(item, CodeType) else (type(item), repr(item))
+            for item in code.co_consts
+        ),
     )
 
 

@@ -21,7 +21,15 @@ from coco.ops.project import Project
 from coco.ops.value_form import ValueForms
 
 _SKIPPED_ATTRIBUTES = frozenset(
-    {"_abc_impl", "_member_names_", "_member_map_", "_value2member_map_", "_fields", "_field_defaults", "_field_types"}
+    {
+        "_abc_impl",
+        "_member_names_",
+        "_member_map_",
+        "_value2member_map_",
+        "_fields",
+        "_field_defaults",
+        "_field_types",
+    }
 )
 _GENERATORS = frozenset({"coco", "collections", "dataclasses", "enum"})
 _MISSING = object()
@@ -113,11 +121,18 @@ class CodeWalk:
     def _function_unit(self, function: FunctionType, index: int) -> Any:
         node = canonical.find_node(function)
         label = self.labels[index]
-        code = canonical.canonical_text(node) if node else canonical.bytecode_form(function.__code__, function.__doc__)
+        code = (
+            canonical.canonical_text(node)
+            if node
+            else canonical.bytecode_form(function.__code__, function.__doc__)
+        )
         written_names, written_attributes = names.mutated(node) if node else (set[str](), set[str]())
         self._stores[index] = written_attributes
         unit: dict[str, Any] = {"code": code}
-        defaults = [self.values.form(item, f"a default of {label}", strict=False) for item in function.__defaults__ or ()]
+        defaults = [
+            self.values.form(item, f"a default of {label}", strict=False)
+            for item in function.__defaults__ or ()
+        ]
         keyword_defaults = {
             name: self.values.form(item, f"default {name!r} of {label}", strict=False)
             for name, item in sorted((function.__kwdefaults__ or {}).items())
@@ -159,7 +174,9 @@ class CodeWalk:
                 found[".".join(chain)] = form
         return found
 
-    def _global_form(self, scope: dict[str, Any], imported: dict[str, tuple[str, str | None]], chain: tuple[str, ...]) -> Any:
+    def _global_form(
+        self, scope: dict[str, Any], imported: dict[str, tuple[str, str | None]], chain: tuple[str, ...]
+    ) -> Any:
         root, rest = chain[0], chain[1:]
         if root in imported:
             module, attribute = imported[root]
@@ -213,7 +230,9 @@ class CodeWalk:
             for name in sorted(others)
             if name not in stored
         }
-        unit["bases"] = [self.values.form(base, "base", strict=False) for base in cls.__bases__ if base is not object]
+        unit["bases"] = [
+            self.values.form(base, "base", strict=False) for base in cls.__bases__ if base is not object
+        ]
         if type(cls) is not type:
             unit["metaclass"] = self.klass(type(cls))
         shape = _shape(cls, self.values)
@@ -278,7 +297,11 @@ def _is_generated(name: str, function: FunctionType) -> bool:
 
 
 def _is_machinery(name: str) -> bool:
-    return (name.startswith("__") and name.endswith("__")) or name in _SKIPPED_ATTRIBUTES or name.startswith("__pydantic")
+    return (
+        (name.startswith("__") and name.endswith("__"))
+        or name in _SKIPPED_ATTRIBUTES
+        or name.startswith("__pydantic")
+    )
 
 
 def _cells(function: FunctionType) -> list[tuple[str, Any]]:

@@ -210,7 +210,9 @@ def mutate_types(connector_cls: type, kind: str) -> tuple[Any, Any]:
         raise DefinitionError(f"{kind}: cannot resolve the annotation of mutate: {annotation}")
     pair = get_args(annotation)
     if get_origin(annotation) is not tuple or len(pair) != 2:
-        raise DefinitionError(f"{kind}: mutate takes tuple[SpecOrPrepared, dict[Key, Value | None]], got {annotation}")
+        raise DefinitionError(
+            f"{kind}: mutate takes tuple[SpecOrPrepared, dict[Key, Value | None]], got {annotation}"
+        )
     changes = get_args(pair[1])
     if pair[1] is Any or not changes:
         return Any, Any

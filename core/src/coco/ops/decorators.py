@@ -100,10 +100,12 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
         spec_cls = class_hints(target, names).get("spec")
         if spec_cls is None:
             raise DefinitionError(f"{target.__name__}: Expect a `spec` field with type hint")
-        if isinstance(spec_cls, Unresolved) or not (isinstance(spec_cls, type) and issubclass(spec_cls, FunctionSpec)):
-            raise DefinitionError(f"{target.__name__}: `spec` must be annotated with a FunctionSpec, got {spec_cls}")
-        if "__call__" not in dir(target) or not callable(getattr(target, "__call__", None)):
-            raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
+        if isinstance(spec_cls, Unresolved) or not (
+            isinstance(spec_cls, type) and issubclass(spec_cls, FunctionSpec)
+        ):
+            raise DefinitionError(
+                f"{target.__name__}: `spec` must be annotated with a FunctionSpec, got {spec_cls}"
+            )
         if inspect.getattr_static(target, "__call__", None) is None:
             raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
         needed = [
@@ -210,7 +212,12 @@ def attachment_connector(*, spec_cls: type, target_kinds: Sequence[str]) -> Call
         _check_methods(cls, ("apply", "teardown"), "attachment connector")
         registry.register(
             RegisteredAttachment(
-                spec_cls.__name__, spec_cls, cls, origin_of(cls), tuple(target_kinds), inspect.getdoc(spec_cls)
+                spec_cls.__name__,
+                spec_cls,
+                cls,
+                origin_of(cls),
+                tuple(target_kinds),
+                inspect.getdoc(spec_cls),
             )
         )
         return cls

@@ -126,7 +126,10 @@ def _without_references(unit: Any) -> Any:
 
 def _default_forms(defaults: Mapping[str, Any]) -> dict[str, Any]:
     walk = CodeWalk(Project("", None))
-    return {name: walk.values.form(value, f"default {name!r}", strict=False) for name, value in sorted(defaults.items())}
+    return {
+        name: walk.values.form(value, f"default {name!r}", strict=False)
+        for name, value in sorted(defaults.items())
+    }
 
 
 def describe_identity(function: Any, spec: Any = None) -> dict[str, Any]:

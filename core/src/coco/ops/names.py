@@ -91,7 +91,9 @@ def mutated(node: ast.AST) -> tuple[set[str], set[str]]:
         if isinstance(item, (ast.Subscript, ast.Attribute)) and not isinstance(item.ctx, ast.Load):
             note(item)
         elif (
-            isinstance(item, ast.Call) and isinstance(item.func, ast.Attribute) and item.func.attr in _MUTATORS
+            isinstance(item, ast.Call)
+            and isinstance(item.func, ast.Attribute)
+            and item.func.attr in _MUTATORS
         ):
             note(item.func.value)
     return names, attributes

@@ -57,7 +57,9 @@ class OpArgs:
             raise DefinitionError("max_batch_size needs batching=True")
         if self.timeout is not None:
             if not isinstance(self.timeout, datetime.timedelta):
-                raise CallShapeError(f"timeout must be a datetime.timedelta, got {type(self.timeout).__name__}")
+                raise CallShapeError(
+                    f"timeout must be a datetime.timedelta, got {type(self.timeout).__name__}"
+                )
             if self.timeout <= datetime.timedelta(0):
                 raise DefinitionError(f"timeout must be positive, got {self.timeout}")
         self._check_relationship()
@@ -114,7 +116,9 @@ class OpArgs:
         _check_names(changes, owner)
         for name in _OF_THE_SIGNATURE:
             if name in changes and changes[name] != getattr(self, name):
-                raise DefinitionError(f"{owner}: {name} belongs to the function's declaration, not to one step")
+                raise DefinitionError(
+                    f"{owner}: {name} belongs to the function's declaration, not to one step"
+                )
         return dataclasses.replace(self, **changes)
 
 

@@ -26,7 +26,9 @@ LOG = logging.getLogger("coco.ops")
 OP_KIND = "__coco_op_kind__"
 RECORD = "__coco_record__"
 
-Record = RegisteredFunction | RegisteredSource | RegisteredTarget | RegisteredAttachment | RegisteredDeclaration
+Record = (
+    RegisteredFunction | RegisteredSource | RegisteredTarget | RegisteredAttachment | RegisteredDeclaration
+)
 Resolver = Callable[[OpCategory, str], bool]
 
 
@@ -66,13 +68,17 @@ class OpRegistry:
             found = self._records.get((category, kind))
         if found is None:
             hint = f"install the package that provides it (for example coco-{category.value}-{kind.lower()})"
-            raise UnknownNameError(f"no {category.value} named {kind!r} is registered; import its module or {hint}")
+            raise UnknownNameError(
+                f"no {category.value} named {kind!r} is registered; import its module or {hint}"
+            )
         return found
 
     def records(self) -> list[Any]:
         """All records, by category and kind."""
         with self._lock:
-            return [self._records[key] for key in sorted(self._records, key=lambda item: (item[0].value, item[1]))]
+            return [
+                self._records[key] for key in sorted(self._records, key=lambda item: (item[0].value, item[1]))
+            ]
 
 
 registry = OpRegistry()

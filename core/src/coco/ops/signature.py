@@ -82,7 +82,12 @@ def read_signature(
     if batching and (len(parameters) != 1 or parameters[0].kind in (Kind.VAR_POSITIONAL, Kind.VAR_KEYWORD)):
         raise DefinitionError(f"{owner}: {BATCH_ARGUMENT_COUNT}, got {len(parameters)} parameters")
     returns = hints.get("return", inspect.Signature.empty)
-    if batching and with_returns and returns is not inspect.Signature.empty and not isinstance(returns, Unresolved):
+    if (
+        batching
+        and with_returns
+        and returns is not inspect.Signature.empty
+        and not isinstance(returns, Unresolved)
+    ):
         returns = _element(returns, BATCH_RETURN_TYPE, owner)
     return Signature(tuple(parameters), returns, tuple(unresolved))
 

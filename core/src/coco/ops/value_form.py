@@ -23,7 +23,20 @@ from typing import Any
 from coco.auth_registry import AuthEntryReference, TransientAuthEntryReference
 from coco.errors import DefinitionError
 
-_PLAIN = (bool, int, float, complex, str, bytes, bytearray, type(None), type(...), type(NotImplemented), range, slice)
+_PLAIN = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    type(None),
+    type(...),
+    type(NotImplemented),
+    range,
+    slice,
+)
 _TEXTUAL = (
     datetime.date,
     datetime.time,
@@ -34,7 +47,9 @@ _TEXTUAL = (
     uuid.UUID,
     pathlib.PurePath,
 )
-_STATELESS_MODULES = frozenset({"logging", "_thread", "threading", "_contextvars", "asyncio.locks", "_asyncio"})
+_STATELESS_MODULES = frozenset(
+    {"logging", "_thread", "threading", "_contextvars", "asyncio.locks", "_asyncio"}
+)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -94,7 +109,10 @@ class ValueForms:
             owner = getattr(value, "__self__", None)
             if owner is not None and not isinstance(owner, (types.ModuleType, type)):
                 return ["bound", self.form(owner, where, strict=strict), getattr(value, "__name__", "")]
-            return ["name", f"{getattr(value, '__module__', None) or ''}.{getattr(value, '__qualname__', repr(type(value)))}"]
+            return [
+                "name",
+                f"{getattr(value, '__module__', None) or ''}.{getattr(value, '__qualname__', repr(type(value)))}",
+            ]
         wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
         if wrapped is not None:
             return ["wrapper", type(value).__name__, self.form(wrapped, where, strict=strict)]
@@ -110,7 +128,10 @@ class ValueForms:
         if isinstance(value, (dict, types.MappingProxyType)):
             return [
                 type(value).__name__,
-                [[self.form(key, where, strict=strict), self.form(item, where, strict=strict)] for key, item in value.items()],
+                [
+                    [self.form(key, where, strict=strict), self.form(item, where, strict=strict)]
+                    for key, item in value.items()
+                ],
             ]
         if isinstance(value, (set, frozenset)):
             items = [self.form(item, where, strict=strict) for item in value]
@@ -147,9 +168,15 @@ class ValueForms:
         fields = _fields(value)
         reference = self._klass(cls)
         if fields is None and reference[0] == "unit":
-            fields = {key: item for key, item in getattr(value, "__dict__", {}).items() if not key.startswith("__")}
+            fields = {
+                key: item for key, item in getattr(value, "__dict__", {}).items() if not key.startswith("__")
+            }
             if not strict:  # a shared object's caches would make identity depend on the time of day
-                fields = {key: item for key, item in fields.items() if type(item) in _PLAIN or isinstance(item, enum.Enum)}
+                fields = {
+                    key: item
+                    for key, item in fields.items()
+                    if type(item) in _PLAIN or isinstance(item, enum.Enum)
+                }
         if fields is None:
             if strict:
                 raise DefinitionError(
@@ -174,7 +201,9 @@ class ValueForms:
 def _fields(value: Any) -> dict[str, Any] | None:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            item.name: getattr(value, item.name) for item in dataclasses.fields(value) if hasattr(value, item.name)
+            item.name: getattr(value, item.name)
+            for item in dataclasses.fields(value)
+            if hasattr(value, item.name)
         }
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):

@@ -24,7 +24,7 @@ from coco.flow.graph import (
     ValueRef,
 )
 from coco.hot import fingerprint
-from coco.types.schema import FieldSchema
+from coco.types.schema import FieldSchema, TableType
 
 LOGIC_VERSION = 1
 """Raised when the engine itself would give other rows for the same graph."""
@@ -116,7 +116,7 @@ class LogicFingerprints:
                     "table",
                     self.of_slot(ref.slot),
                     [self.of_ref(item) for item in ref.added],
-                    [item.name for item in ref.type.type.row.fields],
+                    schema_identity(_table_fields(ref)),
                 ]
             )
         if not ref.path:
@@ -158,3 +158,8 @@ class LogicFingerprints:
                 target_identity,
             ]
         )
+
+
+def _table_fields(ref: TableRef) -> tuple[FieldSchema, ...]:
+    table = ref.type.type
+    return table.row.fields if isinstance(table, TableType) else ()

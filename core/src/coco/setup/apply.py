@@ -51,9 +51,7 @@ class Applier:
         done: list[str] = []
         for item in pending:
             try:
-                with error_context(
-                    lambda item=item: f"while applying setup of flow '{change.flow}': {item.title}"
-                ):  # type: ignore[misc]
+                with error_context(f"while applying setup of flow '{change.flow}': {item.title}"):
                     await self._apply_one(item)
             except SetupConflictError:
                 raise
@@ -182,14 +180,14 @@ class Applier:
                 saved = load_engine_object(connector.spec_cls, old[name][1])
                 if not needed(saved, spec):
                     continue
-            with error_context(lambda name=name: f"while setting up attachment '{name}'"):  # type: ignore[misc]
+            with error_context(f"while setting up attachment '{name}'"):
                 await self.call(connector.method("apply"), key, spec)
 
     async def _teardown(self, key: Any, attachments: dict[str, list[Any]]) -> None:
         for name, (kind, dumped) in attachments.items():
             connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
             saved = load_engine_object(connector.spec_cls, dumped)
-            with error_context(lambda name=name: f"while tearing down attachment '{name}'"):  # type: ignore[misc]
+            with error_context(f"while tearing down attachment '{name}'"):
                 await self.call(connector.method("teardown"), key, saved)
 
 

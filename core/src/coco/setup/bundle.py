@@ -83,8 +83,7 @@ class SetupChangeBundle:
             return True
         if report:
             print("No setup changes to apply.")  # noqa: T201
-        silent = any(item.flow_state_changed for item in self._changes or ())
-        return silent
+        return any(item.flow_state_changed for item in self._changes or ())
 
 
 def _reporter(report: bool) -> Callable[[str], None]:

@@ -35,6 +35,8 @@ class DesiredTarget:
 
 @dataclass(frozen=True)
 class DesiredSource:
+    """``identity``: digest of the dumped spec."""
+
     name: str
     kind: str
     key_fields: list[Any]
@@ -51,7 +53,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
     """Every export's and declaration's resource. Calls only sync, side-effect free connector methods."""
     found = []
     for export in graph.exports:
-        record = export.target
+        record: Any = export.target
         key = _persistent_key(record, export.spec, export.name)
         dumped = dump_engine_object(key)
         get_state = record.method("get_setup_state")

@@ -90,7 +90,9 @@ def compile_checker(annotation: Any) -> Checker:
 
 def _is_constraint(mark: Any) -> bool:
     module = type(mark).__module__ or ""
-    return module.split(".", 1)[0] in ("pydantic", "annotated_types") or hasattr(mark, "__get_pydantic_core_schema__")
+    return module.split(".", 1)[0] in ("pydantic", "annotated_types") or hasattr(
+        mark, "__get_pydantic_core_schema__"
+    )
 
 
 def _fail(annotation: Any, value: Any, path: Path) -> Mismatch:
@@ -114,8 +116,10 @@ def _class_checker(cls: type) -> Checker:
         fits = isinstance(value, cls)
         if fits and exact and isinstance(value, enum.Enum):
             fits = False
-        if not fits or (no_bool and isinstance(value, bool)) or (
-            no_datetime and isinstance(value, datetime.datetime)
+        if (
+            not fits
+            or (no_bool and isinstance(value, bool))
+            or (no_datetime and isinstance(value, datetime.datetime))
         ):
             raise _fail(cls, value, path)
         return value
@@ -221,13 +225,15 @@ def _items_checker(annotation: Any, origin: type, args: tuple[Any, ...]) -> Chec
     as_set = issubclass(origin, collections.abc.Set)
     accepted: tuple[type, ...] = (set, frozenset) if as_set else (list, tuple)
 
-    def check(value: Any, path: Path) -> Any:
-        if not isinstance(value, accepted):
-            raise _fail(annotation, value, path)
+    def check(given: Any, path: Path) -> Any:
+        if not isinstance(given, accepted):
+            raise _fail(annotation, given, path)
+        value: Any = given
         if as_set:
             return type(value)(element(item, (*path, "[...]")) for item in value)
         items = [element(item, (*path, f"[{index}]")) for index, item in enumerate(value)]
-        wanted = {list: list, tuple: tuple}.get(origin, type(value))
+        kinds: dict[Any, Any] = {list: list, tuple: tuple}
+        wanted = kinds.get(origin, type(value))
         same = type(value) is wanted and all(a is b for a, b in zip(items, value, strict=True))
         return value if same else wanted(items)
 
@@ -246,7 +252,11 @@ def _fixed_tuple_checker(annotation: Any, args: tuple[Any, ...]) -> Checker:
             checker(item, (*path, f"[{index}]"))
             for index, (checker, item) in enumerate(zip(elements, value, strict=True))
         )
-        return value if isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True)) else items
+        return (
+            value
+            if isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
+            else items
+        )
 
     return check
 
@@ -274,7 +284,9 @@ def _pydantic_checker(annotation: Any) -> Checker:
     except ImportError:  # constraints cannot be checked without it; types of plain fields still are
         return anything
     try:
-        adapter: Any = pydantic.TypeAdapter(annotation, config=pydantic.ConfigDict(arbitrary_types_allowed=True))
+        adapter: Any = pydantic.TypeAdapter(
+            annotation, config=pydantic.ConfigDict(arbitrary_types_allowed=True)
+        )
     except pydantic.PydanticUserError:  # a class that brings its own configuration
         adapter = pydantic.TypeAdapter(annotation)
 
@@ -284,6 +296,8 @@ def _pydantic_checker(annotation: Any) -> Checker:
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             inner = tuple(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"])
-            raise Mismatch(f"{describe_type(annotation)} ({first['msg']})", describe_value(value), (*path, *inner)) from None
+            raise Mismatch(
+                f"{describe_type(annotation)} ({first['msg']})", describe_value(value), (*path, *inner)
+            ) from None
 
     return check

@@ -40,7 +40,9 @@ def class_hints(cls: type, local_names: Mapping[str, Any] | None = None) -> dict
     return hints
 
 
-def callable_hints(function: Callable[..., Any], local_names: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def callable_hints(
+    function: Callable[..., Any], local_names: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Annotations of a function, ``return`` included, extras kept."""
     target = function
     while isinstance(target, (staticmethod, classmethod)):
@@ -58,7 +60,9 @@ def callable_hints(function: Callable[..., Any], local_names: Mapping[str, Any] 
 def _closure_names(function: Any) -> dict[str, Any]:
     code = getattr(function, "__code__", None)
     found = {}
-    for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=False):
+    for name, cell in zip(
+        getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=False
+    ):
         try:
             found[name] = cell.cell_contents
         except ValueError:  # not filled yet

@@ -94,7 +94,9 @@ def _load_generic(origin: Any, args: tuple[Any, ...], data: Any, path: tuple[str
                 raise _misfit("a dict", data, path)
             key_type = args[0] if args else str
             return {
-                load(key_type, key, (*path, str(key))): load(args[1] if args else Any, item, (*path, str(key)))
+                load(key_type, key, (*path, str(key))): load(
+                    args[1] if args else Any, item, (*path, str(key))
+                )
                 for key, item in data.items()
             }
         if origin is tuple:
@@ -232,7 +234,9 @@ def _load_named_tuple(cls: Any, data: Any, path: tuple[str, ...]) -> Any:
 
 def _missing(cls: type, name: str, path: tuple[str, ...]) -> StoredValueError:
     place = f" - at {format_path(path)}" if path else ""
-    return StoredValueError(f"stored data has no value for {cls.__name__}.{name}, which has no default{place}")
+    return StoredValueError(
+        f"stored data has no value for {cls.__name__}.{name}, which has no default{place}"
+    )
 
 
 def _misfit(expected: str, data: Any, path: tuple[str, ...]) -> StoredValueError:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from coco.errors import CallShapeError, DefinitionError, format_path
 
@@ -59,7 +59,8 @@ class SpecMeta(type):
             )
             documented = "__doc__" in namespace
             # init=True lets dataclasses check the order of fields; it keeps the __init__ that is there.
-            dataclasses.dataclass(frozen=frozen)(cls)
+            made: Any = cls
+            dataclasses.dataclass(frozen=frozen)(made)
             if not documented:
                 cls.__doc__ = None
             _check_field_order(cls)
@@ -116,7 +117,8 @@ def _check_field_order(cls: type) -> None:
 
 
 def _parameters(cls: type) -> list[inspect.Parameter]:
-    positional, by_keyword = [], []
+    positional: list[inspect.Parameter] = []
+    by_keyword: list[inspect.Parameter] = []
     for item, _ in _init_fields(cls):
         if not item.init:
             continue
@@ -247,7 +249,9 @@ def _is_secret(name: str, value: Any) -> bool:
 
 def spec_hash(self: Any) -> int:
     """Equal specs hash equally, also with lists and dicts among their fields."""
-    return hash((type(self), tuple(_hashable(getattr(self, item.name, None)) for item in dataclasses.fields(self))))
+    return hash(
+        (type(self), tuple(_hashable(getattr(self, item.name, None)) for item in dataclasses.fields(self)))
+    )
 
 
 def _hashable(value: Any) -> Any:
@@ -269,7 +273,7 @@ def _hashable(value: Any) -> Any:
 class SpecBase(metaclass=SpecMeta):
     """What the five bases share. Not for direct use."""
 
-    __coco_category__: Any = None
+    __coco_category__: ClassVar[Any] = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if _BUILDING not in self.__dict__:
@@ -279,7 +283,9 @@ class SpecBase(metaclass=SpecMeta):
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"{type(self).__name__}.{name} cannot be deleted: specs are frozen")
+        raise dataclasses.FrozenInstanceError(
+            f"{type(self).__name__}.{name} cannot be deleted: specs are frozen"
+        )
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

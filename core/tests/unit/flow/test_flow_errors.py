@@ -461,6 +461,7 @@ def test_transform_needs_a_registered_function(build, ops):
     expect(lambda text: text, r"<lambda> is not registered.*@coco\.op\.function\(\)")
     expect(len, "len is not registered")
     expect(ops.RepeatExecutor, r"RepeatExecutor is the implementation of Repeat; pass its spec: Repeat\(")
+    expect(ops.RepeatExecutor(), "RepeatExecutor is the implementation of Repeat")
     expect(ops.Repeat, r"got the class Repeat: write Repeat\(\.\.\.\)")
     expect("shout", "takes a FunctionSpec or a function decorated")
     expect(ops.op.EmptyFunctionSpec(), "pass the decorated function itself")

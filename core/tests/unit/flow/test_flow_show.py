@@ -60,7 +60,7 @@ Flow Demo
 │       ├── full-text index on extra
 │       └── attachment a: RowsTrigger
 └── declare Label(name='x', note='')
-"""  # noqa: E501
+"""
 
 
 def test_the_tree(ops, build):

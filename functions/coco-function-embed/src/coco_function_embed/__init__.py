@@ -1,1 +1,3 @@
-"""Embeddings of texts, as functions of coco flows: by hashing, by MiniLM on numpy, by sentence-transformers. Nothing is imported here: names live in the modules."""
+"""Embeddings of texts, as functions of coco flows: by hashing, by MiniLM on numpy, by sentence-
+transformers. Nothing is imported here: names live in the modules.
+"""

@@ -7,7 +7,6 @@ from typing import Any
 from coco import op
 from coco.errors import DefinitionError
 from coco.op import ArgRelationship, FunctionSpec
-
 from coco_function_embed.vectors import vector_type
 
 LONGEST = 32

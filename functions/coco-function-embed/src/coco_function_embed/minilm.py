@@ -6,7 +6,6 @@ from typing import Any
 
 from coco import op
 from coco.op import ArgRelationship, FunctionSpec
-
 from coco_function_embed.model_files import MINILM, find_model
 from coco_function_embed.vectors import vector_type
 

@@ -15,10 +15,10 @@ import threading
 from typing import Any
 
 import numpy as np
+
 from coco import op
 from coco.errors import DefinitionError
 from coco.op import ArgRelationship, FunctionSpec
-
 from coco_function_embed.model_files import MINILM, MINILM_NAMES, ModelFiles, find_model, has_minilm
 from coco_function_embed.vectors import vector_type
 

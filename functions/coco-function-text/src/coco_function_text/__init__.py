@@ -1,1 +1,3 @@
-"""Splitting texts, parsing JSON and telling programming languages, as functions of coco flows. Nothing is imported here: names live in the modules."""
+"""Splitting texts, parsing JSON and telling programming languages, as functions of coco flows. Nothing is
+imported here: names live in the modules.
+"""

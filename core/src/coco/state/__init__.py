@@ -1,0 +1,1 @@
+"""State: the store protocol, the SQLite store, the in-memory store."""
