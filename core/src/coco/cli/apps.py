@@ -1,0 +1,203 @@
+"""Getting at the user's flows: specifiers, loading, choosing (CLI-2 to CLI-14)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import click
+
+from coco.cli.failures import message, user_frames, wants_traceback
+
+if TYPE_CHECKING:
+    from coco.flow import Flow
+
+APP_VARIABLE = "COCO_APP_TARGETS"
+"""The apps that this process has loaded, for child processes to load as well (CLI-13)."""
+
+
+def warn(text: str) -> None:
+    """A note for people, on standard error."""
+    click.echo(f"WARNING: {text}", err=True)
+
+
+def prepare_process(env_file: str | None, app_dir: str | None) -> None:
+    """What comes before every command: variables of ``.env``, then the folder to import apps from."""
+    from coco.cli.dotenv import find_env_file, load_env_file
+
+    path = Path(env_file) if env_file is not None else find_env_file(Path.cwd())
+    if path is not None:
+        path = path.resolve()
+        try:
+            load_env_file(path)
+        except (OSError, ValueError) as error:
+            raise click.UsageError(f"cannot read {path}: {error}") from error
+        click.echo(f"Loaded environment variables from: {path}", err=True)
+    folder = os.path.abspath(app_dir or os.curdir)
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+
+
+@dataclass(frozen=True)
+class Specifier:
+    """``app[:flow]``."""
+
+    app: str
+    flow: str | None = None
+
+
+def parse_specifier(text: str) -> Specifier:
+    """Split at the first colon (CLI-7); a bad part raises ``click.BadParameter``, which is a usage error."""
+    start = 2 if os.name == "nt" and re.match(r"[A-Za-z]:[\\/]", text) else 0
+    colon = text.find(":", start)
+    app, flow = (text, "") if colon < 0 else (text[:colon], text[colon + 1 :])
+    if not app.strip():
+        raise click.BadParameter(f"Application module/path part is missing or invalid in '{text}'")
+    if flow and not flow.isidentifier():
+        raise click.BadParameter(f"Flow name '{flow}' in '{text}' is not a valid Python identifier")
+    return Specifier(app, flow or None)
+
+
+def load_app(target: str) -> dict[str, Flow]:
+    """Import an app; returns its flows by name.
+
+    Raises ``click.ClickException`` (exit code 1) if that fails, with where in the user's code.
+    """
+    from coco.flow import flows
+
+    before = set(flows())
+    try:
+        if os.sep in target or (os.altsep and os.altsep in target) or target.endswith(".py"):
+            module = _load_file(target)
+        else:
+            module = _load_module(target)
+    except (Exception, SystemExit) as error:
+        if wants_traceback():
+            raise
+        cause = "it called sys.exit()" if isinstance(error, SystemExit) else message(error)
+        text = "\n".join([f"Failed to load APP_TARGET '{target}': {cause}", *user_frames(error)])
+        raise click.ClickException(text) from error
+    loaded = os.environ.get(APP_VARIABLE, "").split(os.pathsep)
+    place = getattr(module, "__file__", None) if target.endswith(".py") else target
+    os.environ[APP_VARIABLE] = os.pathsep.join(dict.fromkeys([*filter(None, loaded), place or target]))
+    known = flows()
+    # A module that was imported before registers nothing now; then all flows of the process are meant.
+    return (
+        known if before >= set(known) else {name: flow for name, flow in known.items() if name not in before}
+    )
+
+
+def _load_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            hint = f"; did you mean {name}.py?" if Path(name + ".py").is_file() else ""
+            raise ModuleNotFoundError(f"there is no module '{error.name}'{hint}", name=error.name) from None
+        raise
+
+
+def _load_file(target: str) -> ModuleType:
+    path = Path(target).resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    name = _module_name(path)
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        return loaded
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.parent)
+    known = folder in sys.path
+    sys.path.insert(0, folder)
+    sys.modules[name] = module  # dataclasses, pickle and inspect look it up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    finally:
+        sys.path.remove(folder)
+        if not known:
+            sys.path.append(folder)  # for imports inside functions, but behind everything else
+    return module
+
+
+def _module_name(path: Path) -> str:
+    """The file's stem; another name if a module of that name is in use already."""
+    stem = path.stem
+    other = sys.modules.get(stem)
+    if other is not None:
+        if _same_file(getattr(other, "__file__", None), path):
+            return stem
+        warn(f"{path.name} has the name of a module that is in use, {stem}; it is loaded as {stem}_app")
+        return f"{stem}_app"
+    try:
+        spec = importlib.util.find_spec(stem) if stem.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is not None and spec.origin is not None and not _same_file(spec.origin, path):
+        warn(f"{path.name} hides an installed module of the same name, {stem}")
+    return stem
+
+
+def _same_file(name: str | None, path: Path) -> bool:
+    return name is not None and os.path.realpath(name) == str(path)
+
+
+def load_flows(text: str) -> dict[str, Flow]:
+    """All flows of an app; a flow part is ignored with a warning (CLI-8), no flow at all is an error (CLI-18)."""
+    specifier = parse_specifier(text)
+    if specifier.flow is not None:
+        warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
+    return _some(load_app(specifier.app), specifier.app)
+
+
+def load_chosen(text: str) -> dict[str, Flow]:
+    """The flow that a specifier names, or all flows of the app."""
+    specifier = parse_specifier(text)
+    found = _some(load_app(specifier.app), specifier.app)
+    return found if specifier.flow is None else {specifier.flow: _by_name(found, specifier.flow)}
+
+
+def load_one(text: str) -> Flow:
+    """The flow that a specifier names, the only one of the app, or the one that the user picks (CLI-14)."""
+    specifier = parse_specifier(text)
+    found = load_app(specifier.app)
+    if specifier.flow is not None:
+        return _by_name(found, specifier.flow)
+    if not found:
+        raise click.UsageError(f"No flows are defined in '{specifier.app}'")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    from coco.cli.output import is_interactive
+
+    if not is_interactive():
+        raise click.UsageError(
+            f"'{specifier.app}' defines several flows; name one: "
+            + ", ".join(f"{specifier.app}:{name}" for name in sorted(found))
+        )
+    from coco.cli.select import select
+
+    return found[select("Select a Flow", sorted(found))]
+
+
+def _some(found: dict[str, Flow], app: str) -> dict[str, Flow]:
+    if not found:
+        raise click.ClickException(f"No flows are defined in '{app}'")
+    return found
+
+
+def _by_name(found: dict[str, Flow], name: str) -> Flow:
+    if name not in found:
+        raise click.UsageError(f"Flow '{name}' not found. Available: {', '.join(sorted(found)) or 'none'}")
+    return found[name]

@@ -1,0 +1,61 @@
+"""Errors as a user sees them: one message, and where in the user's own code (CLI-12, CLI-21)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from coco.errors import CocoError, render_error
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def wants_traceback() -> bool:
+    """Whether ``COCO_TRACEBACK`` asks for whole tracebacks."""
+    return os.environ.get("COCO_TRACEBACK", "") not in ("", "0")
+
+
+def report(error: Exception) -> None:
+    """Print an error to standard error.
+
+    One of coco's own is its message. Anything else was raised by user code or a plugin, or is a fault: where
+    it happened is shown too.
+    """
+    if wants_traceback():
+        traceback.print_exception(error)
+        return
+    lines = [f"Error: {message(error)}"]
+    if isinstance(error, CocoError):
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, CocoError):
+            lines += user_frames(cause)
+    else:
+        lines += user_frames(error) or ["  (COCO_TRACEBACK=1 shows where)"]
+    click.echo("\n".join(lines), err=True)
+
+
+def message(error: BaseException) -> str:
+    """An error's text with its contexts; a bare ``SyntaxError`` with its line."""
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error)).strip()
+    return render_error(error).removeprefix("Invalid Request: ")
+
+
+def user_frames(error: BaseException) -> list[str]:
+    """The traceback without the frames of coco, of click, of the standard library and of what is installed."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    return [f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames]
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith("<") or filename.startswith(_PACKAGE):
+        return False
+    standard = os.path.dirname(os.__file__)
+    return (
+        not filename.startswith((standard, os.path.join(sys.prefix, "lib")))
+        and "site-packages" not in filename
+    )

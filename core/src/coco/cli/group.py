@@ -1,0 +1,141 @@
+"""The command group: which commands there are, without importing any of them (CLI-1 to CLI-3)."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coco.errors import CocoError
+
+if TYPE_CHECKING:
+    from coco.plugins.loader import PluginHost
+
+COMMANDS = {
+    "init": "Write a small project that runs.",
+    "show": "Show a flow: its operations and its fields.",
+    "ls": "List flows.",
+    "setup": "Create or adapt targets and state to the flows.",
+    "update": "Bring targets up to date with their sources.",
+    "plan": "Say what setup and update would do.",
+    "apply": "Carry out a plan, unless things have moved since.",
+    "evaluate": "Run a flow into files, touching no target.",
+    "verify": "Compare targets with what they should hold.",
+    "errors": "List the rows that failed.",
+    "retry": "Update, taking up parked rows again.",
+    "drop": "Remove targets and state of flows.",
+    "plugins": "List plugins and what is wrong with them.",
+}
+"""Name -> line in ``coco --help``. The command itself is ``coco.cli.commands.NAME:command``."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run. Plugins add theirs after the built-in ones."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *(name for name in self._plugin_docs() if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            found = importlib.import_module(f"coco.cli.commands.{cmd_name}").command
+        else:
+            found = _host().load(f"command:{cmd_name}")
+        if found is not None and not isinstance(found, click.Command):
+            raise click.ClickException(f"the plugin's command '{cmd_name}' is not a click command: {found!r}")
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # Before the command is looked up: .env may choose plugins, and these may bring the command.
+        if not ctx.resilient_parsing and "--help" not in args:
+            from coco.cli.apps import prepare_process
+
+            prepare_process(ctx.params.get("env_file"), ctx.params.get("app_dir"))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        docs = {**self._plugin_docs(), **COMMANDS}
+        rows = [(name, docs[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the user can fix becomes one message, Ctrl-C becomes exit code 130."""
+        from coco.cli.failures import report
+
+        ctx.call_on_close(_stop_runtime)
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            # The reader of our output went away; nothing is left to be said, not even at interpreter exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except Exception as error:
+            report(error)
+            ctx.exit(1)
+
+    def _plugin_docs(self) -> dict[str, str]:
+        try:
+            return {item.name: item.doc for item in _host().commands()}
+        except CocoError as error:  # help must come, whatever plugins do
+            click.echo(f"WARNING: {error}", err=True)
+            return {}
+
+
+def _host() -> PluginHost:
+    from coco.plugins import plugin_host
+
+    return plugin_host()
+
+
+def _stop_runtime() -> None:
+    module = sys.modules.get("coco.environment.runtime")
+    if module is not None:
+        module.RUNTIME.stop()
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        import coco
+
+        click.echo(f"coco {coco.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"max_content_width": 100})
+@click.option(
+    "-e",
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="File with environment variables. Default: the nearest .env, from here upwards.",
+)
+@click.option(
+    "-d",
+    "--app-dir",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder to import apps from. Default: the current one.",
+)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def cli(env_file: str | None, app_dir: str | None) -> None:
+    """Keep derived data fresh: flows of sources, functions and targets.
+
+    APP_TARGET is a Python file or a module that defines flows; APP_FLOW_SPECIFIER is the same, with :FLOW
+    after it to choose one. COCO_TRACEBACK=1 shows tracebacks.
+    """

@@ -1,0 +1,71 @@
+"""Setup and drop as commands do them: describe, ask, apply (CLI-15, CLI-19, CLI-24 to CLI-27)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from coco.cli.output import confirm
+
+if TYPE_CHECKING:
+    from coco.flow import Flow
+    from coco.setup.bundle import SetupChangeBundle
+
+
+def push_setup(
+    flows: Iterable[Flow],
+    *,
+    force: bool,
+    quiet: bool = False,
+    to_stderr: bool = False,
+    say_current: bool = False,
+) -> bool:
+    """Set flows up if that is pending. Returns whether anything was to be done.
+
+    quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
+    also describe and say so if there is nothing to do.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    bundle = RUNTIME.make_setup_bundle(list(flows))
+    text, up_to_date = bundle.describe()
+    if up_to_date:
+        if say_current:
+            click.echo(text, err=to_stderr)
+            click.echo("Setup is already up to date.", err=to_stderr)
+        bundle.describe_and_apply(
+            report_to_stdout=False
+        )  # engine's own records need nobody's consent (SU-45)
+        return False
+    _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr)
+    return True
+
+
+def push_drop(
+    flows: Iterable[Flow],
+    names: Iterable[str] = (),
+    *,
+    force: bool,
+    quiet: bool = False,
+    to_stderr: bool = False,
+) -> bool:
+    """Drop flows, by object or by the name under which they are persisted. Returns whether anything was to be done."""
+    from coco.environment.runtime import RUNTIME
+
+    bundle = RUNTIME.make_drop_bundle(list(flows), names=tuple(names))
+    text, up_to_date = bundle.describe()
+    if up_to_date:
+        return False
+    _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr)
+    return True
+
+
+def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool) -> None:
+    if not (quiet and force):
+        click.echo(text, err=to_stderr)
+    if bundle.destructive and not force:
+        click.secho("This deletes data.", fg="red", err=True)
+    confirm(force)
+    bundle.apply(report_to_stdout=not quiet and not to_stderr)
