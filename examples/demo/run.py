@@ -5,6 +5,7 @@ Works in a temporary folder. Exits with 1 if a step did more work than coco prom
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -148,12 +149,27 @@ def show_changes(copy: Path, flow: coco.Flow) -> list[Step]:
 
 
 # -- searching -----------------------------------------------------------------------------------------
-def show_searches(database: Path) -> None:
-    from coco_target_sqlite import search
+def show_searches(database: Path, embed: Callable[[str], Any]) -> None:
+    """By vector, by words, by both; rows come best first."""
+    from coco_target_sqlite.search import search
 
-    from main import embed
-
-    raise NotImplementedError((database, search, embed))
+    meaning, words = "parse the options and arguments of a command line", "heappush heapreplace"
+    both = "read rows of a csv file with quoted fields"
+    for title, text, query in (
+        ("by vector", meaning, {"vector": embed(meaning)}),
+        ("by words", words, {"text": words}),
+        ("by both", both, {"vector": embed(both), "text": both}),
+    ):
+        started = time.perf_counter()
+        rows = search(str(database), "chunks", limit=3, **query)
+        seconds = time.perf_counter() - started
+        if not rows:
+            raise BrokenPromiseError(f"the search {title} for {text!r} finds nothing")
+        print(f"  {title}: {text}   ({seconds * 1000:.0f} ms)")
+        for row in rows:
+            line = next((line.strip() for line in row["text"].splitlines() if line.strip()), "")
+            print(f"    {row['filename']:<34}  {line[:60]}")
+    print()
 
 
 # -- output --------------------------------------------------------------------------------------------
@@ -177,17 +193,16 @@ def demo(folder: Path) -> None:
     os.environ["COCO_DEMO_DATABASE"] = str(database)
     # Python's tests have files in broken encodings on purpose; a warning for each would drown the demo.
     logging.getLogger("coco.source.localfs").setLevel(logging.ERROR)
-    sys.path.insert(0, str(Path(__file__).parent))
-    import main
+    main: Any = importlib.import_module("main")  # beside this file
 
     print(f"Indexing Python {sys.version_info.major}.{sys.version_info.minor}'s standard library ...")
     main.library.setup()
     first = timed_update(main.library, "the whole library, first time")
     promise(first, first.embedded > 0, "chunks must be embedded once")
-    print(f"{first.files:,} files, {first.written:,} chunks with embeddings, {first.seconds:.1f} s\n")
+    print(f"  {first.files:,} files, {first.written:,} chunks with embeddings, {first.seconds:.1f} s\n")
 
     print("Three searches")
-    show_searches(database)
+    show_searches(database, main.embed.eval)
 
     print("Now the changes, on a copy of the library without its tests ...")
     copy_library(library_root, copy)

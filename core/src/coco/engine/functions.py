@@ -135,7 +135,8 @@ class FunctionStep:
 
     @property
     def name(self) -> str:
-        return self.step.name
+        """For messages and events: what runs, and the field it fills."""
+        return f"{self.function.kind} ({self.step.name})"
 
     async def call(
         self,

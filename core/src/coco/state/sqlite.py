@@ -392,7 +392,7 @@ class SqliteStore:
                 "SELECT * FROM failures WHERE source_id=? ORDER BY key", (source_id,)
             ).fetchall()
         return {
-            row[1]: Failure(*row[:11], parked=bool(row[11]))
+            row[1]: Failure(*row[:11], bool(row[11]))
             for row in rows
             if wanted is None or row[1] in wanted
         }
