@@ -14,7 +14,7 @@ from coco.events import FlowEvent, FunctionCalled, TargetMutated
 
 
 @op.function(cache=True, behavior_version=1)
-def shout(text: str) -> str:
+def shout_main(text: str) -> str:
     if "poison" in text:
         raise ValueError("cannot shout poison")
     return text.upper()
@@ -35,7 +35,7 @@ def make_flow(source: Path, target: Path) -> coco.Flow:
                 coco.functions.SplitRecursively(), chunk_size=40, language="markdown"
             )
             with doc["chunks"].row() as chunk:
-                chunk["loud"] = chunk["text"].transform(shout)
+                chunk["loud"] = chunk["text"].transform(shout_main)
                 rows.collect(filename=doc["filename"], location=chunk["location"], loud=chunk["loud"])
         rows.export("out", json_target(str(target)), primary_key_fields=["filename", "location"])
 
@@ -61,7 +61,11 @@ def corpus(tmp_path: Path) -> Path:
     folder = tmp_path / "docs"
     folder.mkdir()
     old = 1_600_000_000
-    for name, text in {"a.md": "# One\n\nalpha beta", "b.md": "# Two\n\ngamma delta", "c.md": "# Three\n\nepsilon"}.items():
+    for name, text in {
+        "a.md": "# One\n\nalpha beta",
+        "b.md": "# Two\n\ngamma delta",
+        "c.md": "# Three\n\nepsilon",
+    }.items():
         (folder / name).write_text(text)
         os.utime(folder / name, (old, old))
     return folder

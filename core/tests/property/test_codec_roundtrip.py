@@ -47,6 +47,8 @@ JSON = st.recursive(
 )
 RANGES = st.tuples(st.integers(0, 2**62), st.integers(0, 2**62)).map(lambda pair: (min(pair), max(pair)))
 DELTAS = st.timedeltas(datetime.timedelta(days=-100_000_000), datetime.timedelta(days=100_000_000))
+# As a key only the instant counts, so it must exist in UTC too.
+KEY_INSTANTS = st.datetimes(datetime.datetime(2, 1, 1), datetime.datetime(9998, 1, 1), timezones=OFFSETS)
 
 SCALARS = [
     Case(bytes, st.binary(max_size=8), "text", "Bytes", True),
@@ -68,7 +70,13 @@ SCALARS = [
         "LocalDateTime",
         True,
     ),
-    Case(OffsetDateTime, st.datetimes(timezones=OFFSETS), datetime.date(2020, 1, 1), "OffsetDateTime", True),
+    Case(
+        OffsetDateTime,
+        KEY_INSTANTS,
+        datetime.date(2020, 1, 1),
+        "OffsetDateTime",
+        True,
+    ),
     Case(datetime.timedelta, DELTAS, 5, "TimeDelta", True),
     Case(Range, RANGES, (2, 1), "Range", True),
     Case(Json, JSON.filter(lambda value: value is not None), b"", "Json"),

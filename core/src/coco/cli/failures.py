@@ -52,7 +52,7 @@ def user_frames(error: BaseException) -> list[str]:
 
 
 def _is_users(filename: str) -> bool:
-    if filename.startswith("<") or filename.startswith(_PACKAGE):
+    if filename.startswith(("<", _PACKAGE)):
         return False
     standard = os.path.dirname(os.__file__)
     return (

@@ -19,7 +19,6 @@ from coco.events import (
     RowsCommitted,
     RowsDetected,
     RowsGone,
-    RowsRead,
     RunFinished,
     RunStarted,
     SourceListed,
@@ -44,9 +43,9 @@ class Count:
             self.total = max(self.total, event.rows)
         elif isinstance(event, RowsGone):
             self.total += event.rows
-        elif isinstance(event, RowsRead):
-            self.done += event.unchanged
-        elif isinstance(event, (RowsCommitted, RowsCollapsed)):
+        elif isinstance(event, RowsCommitted):
+            self.done += event.rows + event.removed
+        elif isinstance(event, RowsCollapsed):
             self.done += event.rows
         elif isinstance(event, RowFailed):
             self.done += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coco.cli.output import confirm
+from coco.cli.output import confirm, fail
 
 if TYPE_CHECKING:
     from coco.flow import Flow
@@ -60,6 +60,16 @@ def push_drop(
         return False
     _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr)
     return True
+
+
+def require_setup(flows: Iterable[Flow]) -> None:
+    """Fail, with what is pending, unless the flows are set up (CLI-30)."""
+    from coco.environment.runtime import RUNTIME
+
+    text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()
+    if not up_to_date:
+        click.echo(text, err=True)
+        fail("Setup is pending, and --no-setup was given; run `coco setup` first.")
 
 
 def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool) -> None:

@@ -65,6 +65,8 @@ class Collected:
     entries: dict[int, list[Entries]]
     problems: dict[int, RowProblem] = field(default_factory=dict)
     memo: dict[int, list[bytes]] = field(default_factory=dict)
+    calls: int = 0
+    memo_hits: int = 0
 
 
 @dataclass(slots=True)

@@ -79,6 +79,8 @@ class Evaluation:
             live = [row for row in range(frame.count) if owners[row] not in problems]
         result = await step.call(args, frame.count, live, self._waves(scope, frame, args))
         frame.columns[step.step.slot] = result.values
+        self.collected.calls += result.calls
+        self.collected.memo_hits += result.memo_hits
         if result.errors or result.memo:
             owners = owners or self.frames.owners(scope)
         for row, error in result.errors.items():

@@ -179,6 +179,8 @@ class BatchProcessor:
             columns = [[column[position] for position in positions] for column in outcome.columns]
             collected = await self._evaluate(names, [work[position] for position in positions], columns)
             self._take_rows(names, positions, collected, produced, problems)
+            state.stats.num_function_calls += collected.calls
+            state.stats.num_memo_hits += collected.memo_hits
             for place, fps in collected.memo.items():
                 memo[positions[place]] = tuple(fps)
         for position in range(len(work), len(rows)):

@@ -391,11 +391,7 @@ class SqliteStore:
             rows = db.execute(
                 "SELECT * FROM failures WHERE source_id=? ORDER BY key", (source_id,)
             ).fetchall()
-        return {
-            row[1]: Failure(*row[:11], bool(row[11]))
-            for row in rows
-            if wanted is None or row[1] in wanted
-        }
+        return {row[1]: _failure(row) for row in rows if wanted is None or row[1] in wanted}
 
     def clear_failures(self, source_id: int, keys: Sequence[bytes]) -> None:
         """Forget failures; tracked rows no longer count as failed."""
@@ -567,6 +563,11 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
             db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")
+
+
+def _failure(row: Sequence[Any]) -> Failure:
+    values: list[Any] = [*row[:11], bool(row[11])]
+    return Failure(*values)
 
 
 def _head(row: Sequence[Any]) -> Head:

@@ -1,0 +1,42 @@
+"""``coco drop``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_app, parse_specifier, warn
+from coco.cli.output import fail
+
+
+@click.command("drop")
+@click.argument("app_target")
+@click.argument("flow_name", nargs=-1)
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+def command(app_target: str, flow_name: tuple[str, ...], force: bool) -> None:
+    """Remove targets and state of flows.
+
+    All flows of the app, or those named; a flow that is set up but no longer defined can be named too.
+    """
+    from coco.cli.pushing import push_drop
+    from coco.environment.runtime import RUNTIME
+
+    specifier = parse_specifier(app_target)
+    if specifier.flow is not None:
+        warn(f"the flow name '{specifier.flow}' is ignored; name flows after the app")
+    defined = load_app(specifier.app)
+    persisted = set(RUNTIME.flow_names_with_setup())
+    wanted = dict.fromkeys(flow_name or defined)
+    for name in [name for name in wanted if name not in defined and name not in persisted]:
+        warn(f"there is no flow '{name}', neither defined nor set up; it is ignored")
+        del wanted[name]
+    if flow_name and not wanted:
+        fail("None of the named flows is known.")
+    flows = [defined[name] for name in wanted if name in defined]
+    names = [name for name in wanted if name not in defined]
+    if not wanted.keys() & persisted:
+        click.echo("No flows to drop: none of them is set up.")
+        return
+    full = ", ".join(RUNTIME.full_name(name) for name in wanted if name in persisted)
+    click.echo(f"Flows to drop: {full}", err=True)
+    if not push_drop(flows, names, force=force):
+        click.echo("Nothing to drop.")

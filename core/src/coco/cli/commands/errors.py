@@ -1,0 +1,41 @@
+"""``coco errors``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from coco.cli.apps import load_chosen
+from coco.cli.output import note, print_json
+
+
+@click.command("errors")
+@click.argument("app_flow_specifier")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_flow_specifier: str, as_json: bool) -> None:
+    """List the rows that failed.
+
+    A parked row is not tried again before it changes; `coco retry` takes it up. Their old target rows stay.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    found = {name: RUNTIME.errors(flow) for name, flow in load_chosen(app_flow_specifier).items()}
+    if as_json:
+        print_json({"flows": found})
+        return
+    for name, rows in found.items():
+        for row in rows:
+            click.echo(_line(name, row))
+    rows_of_all = [row for rows in found.values() for row in rows]
+    parked = sum(bool(row.get("parked")) for row in rows_of_all)
+    note(f"{len(rows_of_all)} failed row(s), {parked} parked" if rows_of_all else "No rows failed.")
+
+
+def _line(flow: str, row: dict[str, Any]) -> str:
+    state = "parked" if row.get("parked") else "failed"
+    where = f"{row['phase']} {row['op']}".strip()
+    return (
+        f"{flow} {row['source']} {row['key']}: {state} in {where} after {row['attempts']} attempt(s): "
+        f"{row['error_type']}: {row['message']}"
+    )

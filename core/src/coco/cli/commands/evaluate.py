@@ -1,0 +1,41 @@
+"""``coco evaluate``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from coco.cli.apps import load_one
+from coco.cli.output import fail, finish
+
+
+@click.command("evaluate")
+@click.argument("app_flow_specifier")
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    help="Where to write. Default: eval_[NAMESPACE_]FLOW_YYMMDD_HHMMSS here.",
+)
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Use results that are memoised.")
+def command(app_flow_specifier: str, output_dir: Path | None, cache: bool) -> None:
+    """Run a flow into files, touching no target.
+
+    One YAML file per source row with what it would export. Needs no setup and stores nothing. Exits with 1 if a
+    row failed.
+    """
+    from coco.environment.runtime import RUNTIME
+    from coco.flow import EvaluateAndDumpOptions
+
+    flow = load_one(app_flow_specifier)
+    if output_dir is None:
+        stamp = datetime.now().astimezone().strftime("%y%m%d_%H%M%S")
+        output_dir = Path(f"eval_{flow.full_name.replace('.', '_')}_{stamp}")
+    if output_dir.exists() and not output_dir.is_dir():
+        fail(f"{output_dir} exists and is not a folder")
+    info = RUNTIME.evaluate_and_dump(flow, EvaluateAndDumpOptions(str(output_dir), use_cache=cache))
+    click.echo(str(info))
+    click.echo(f"Written to {output_dir}", err=True)
+    finish(not info.has_errors)

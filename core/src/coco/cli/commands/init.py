@@ -1,0 +1,31 @@
+"""``coco init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from coco.cli.output import fail, note
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+def command(folder: Path) -> None:
+    """Write a small project that runs.
+
+    FOLDER is made if it is missing; the default is the current one. Files that exist are never overwritten.
+    """
+    from coco.cli.project import project_files
+
+    files = project_files(folder.resolve().name)
+    taken = [name for name in files if (folder / name).exists()]
+    if taken:
+        fail(f"{', '.join(taken)} exist(s) in {folder} already; nothing was written")
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        click.echo(str(path))
+    steps = "coco update main.py" if folder == Path() else f"cd {folder} && coco update main.py"
+    note(f"\nNext: {steps}")

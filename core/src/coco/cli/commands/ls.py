@@ -1,0 +1,46 @@
+"""``coco ls``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_app, parse_specifier, warn
+
+
+@click.command("ls")
+@click.argument("app_target", required=False)
+def command(app_target: str | None) -> None:
+    """List flows.
+
+    With APP_TARGET: the flows that it defines; [+] marks those that are not set up. Without: the flows that are
+    set up, in the present app namespace. Creates nothing.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    namespace = RUNTIME.full_name("x").rpartition(".")[0]
+    if app_target is None:
+        names = sorted(RUNTIME.flow_names_with_setup())
+        _heading(namespace)
+        for name in names:
+            click.echo(name)
+        if not names:
+            click.echo("No flows are set up.")
+        return
+    specifier = parse_specifier(app_target)
+    if specifier.flow is not None:
+        warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
+    found = sorted(load_app(specifier.app))
+    if not found:
+        click.echo(f"No flows are defined in '{specifier.app}'.")
+        return
+    persisted = set(RUNTIME.flow_names_with_setup())
+    _heading(namespace)
+    for name in found:
+        click.echo(name if name in persisted else f"{name} [+]")
+    if not persisted.issuperset(found):
+        click.echo("\nNotes:\n  [+]: not set up yet; `coco setup` or `coco update` does it")
+
+
+def _heading(namespace: str) -> None:
+    if namespace:
+        click.echo(f"App namespace {namespace}:")

@@ -1,0 +1,23 @@
+"""``coco retry``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_chosen
+from coco.cli.output import finish
+
+
+@click.command("retry")
+@click.argument("app_flow_specifier")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_flow_specifier: str, quiet: bool, as_json: bool) -> None:
+    """Update, taking up parked rows again.
+
+    Needs a setup that is current. Exits with 1 if a row failed again.
+    """
+    from coco.cli.updating import update_once
+
+    flows = load_chosen(app_flow_specifier)
+    finish(update_once(flows, quiet=quiet, as_json=as_json, retry_parked=True))

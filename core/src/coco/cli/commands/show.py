@@ -1,0 +1,23 @@
+"""``coco show``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_one
+
+
+@click.command("show")
+@click.argument("app_flow_specifier")
+@click.option("--color/--no-color", default=True, show_default=True, help="Colours, if this is a terminal.")
+@click.option("-v", "--verbose", is_flag=True, help="Also limits, code versions and places in the code.")
+def command(app_flow_specifier: str, color: bool, verbose: bool) -> None:
+    """Show a flow: its operations and its fields.
+
+    Needs neither state nor setup. Secrets are shown by their keys only.
+    """
+    from coco.flow.show import render
+    from coco.plugins import connect_registry
+
+    connect_registry()
+    click.echo(render(load_one(app_flow_specifier).graph, color=color, verbose=verbose), nl=False)

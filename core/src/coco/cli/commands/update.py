@@ -1,0 +1,75 @@
+"""``coco update``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_chosen
+from coco.cli.output import finish
+
+
+@click.command("update")
+@click.argument("app_flow_specifier")
+@click.option("-L", "--live", is_flag=True, help="Keep following the sources until Ctrl-C.")
+@click.option("--reexport", is_flag=True, help="Write every row, changed or not.")
+@click.option(
+    "--full-reprocess", is_flag=True, help="Also compute everything anew, without memoised results."
+)
+@click.option("--allow-deletes", is_flag=True, help="Lift the guard against mass deletion.")
+@click.option("--reset", is_flag=True, help="Drop everything first, then set up.")
+@click.option("--setup", "setup_given", is_flag=True, hidden=True, help="The default; kept for old scripts.")
+@click.option("--no-setup", is_flag=True, help="Fail if setup is pending, instead of doing it.")
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(
+    app_flow_specifier: str,
+    live: bool,
+    reexport: bool,
+    full_reprocess: bool,
+    allow_deletes: bool,
+    reset: bool,
+    setup_given: bool,
+    no_setup: bool,
+    force: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Bring targets up to date with their sources.
+
+    Without :FLOW, all flows of the app. Sets up what is pending, after asking. Exits with 1 if a source or a row
+    failed; everything else is done all the same.
+    """
+    if no_setup and (reset or setup_given):
+        raise click.UsageError("--no-setup contradicts --reset and --setup")
+    from coco.cli.pushing import push_drop, push_setup, require_setup
+
+    flows = load_chosen(app_flow_specifier)
+    if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json):
+        force = True
+    if not no_setup:
+        push_setup(flows.values(), force=force, quiet=quiet, to_stderr=as_json)
+    else:
+        require_setup(flows.values())
+    if live:
+        from coco.cli.live import follow
+
+        options = {
+            "reexport_targets": reexport,
+            "full_reprocess": full_reprocess,
+            "allow_deletes": allow_deletes,
+        }
+        finish(follow(flows, quiet=quiet, as_json=as_json, **options))
+        return
+    from coco.cli.updating import update_once
+
+    finish(
+        update_once(
+            flows,
+            quiet=quiet,
+            as_json=as_json,
+            reexport_targets=reexport,
+            full_reprocess=full_reprocess,
+            allow_deletes=allow_deletes,
+        )
+    )

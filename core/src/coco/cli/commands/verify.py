@@ -1,0 +1,36 @@
+"""``coco verify``."""
+
+from __future__ import annotations
+
+import click
+
+from coco.cli.apps import load_chosen
+from coco.cli.output import finish, print_json
+
+
+@click.command("verify")
+@click.argument("app_flow_specifier")
+@click.option("--repair", is_flag=True, help="Write what is missing or differs, remove what is too much.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), help="Compare at most this many rows a target by value."
+)
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: bool) -> None:
+    """Compare targets with what they should hold.
+
+    By keys, and by values where the target can be read. Exits with 1 if something is wrong and was not repaired.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    reports = {
+        name: RUNTIME.verify(flow, repair=repair, sample=sample)
+        for name, flow in load_chosen(app_flow_specifier).items()
+    }
+    ok = all(report.ok for report in reports.values())
+    if as_json:
+        print_json({"ok": ok, "flows": {name: report.to_dict() for name, report in reports.items()}})
+    else:
+        for name, report in reports.items():
+            click.echo(f"Flow {name}")
+            click.echo(report.render() or "no targets")
+    finish(ok)

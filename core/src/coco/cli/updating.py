@@ -1,0 +1,56 @@
+"""One-time updates of several flows, and what is printed about them (CLI-27, CLI-29)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coco.cli.failures import message, report
+from coco.cli.output import print_json
+from coco.cli.progress import progress
+from coco.errors import CocoError
+
+if TYPE_CHECKING:
+    from coco.engine.stats import IndexUpdateInfo
+    from coco.flow import Flow
+
+
+def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: Any) -> bool:
+    """Update flow after flow; one that fails does not stop the others. Returns whether all went well."""
+    from coco.environment.runtime import RUNTIME
+
+    infos: dict[str, IndexUpdateInfo] = {}
+    failures: dict[str, str] = {}
+    with progress(quiet) as listener:
+        for name, flow in flows.items():
+            try:
+                infos[name] = RUNTIME.update(flow, on_event=listener, **options)
+            except CocoError as error:
+                failures[name] = message(error)
+                click.echo(f"Flow {name} failed.", err=True)
+                report(error)
+    return summarise(infos, failures, quiet=quiet, as_json=as_json)
+
+
+def summarise(
+    infos: Mapping[str, IndexUpdateInfo], failures: Mapping[str, str], *, quiet: bool, as_json: bool
+) -> bool:
+    """Print what came of it. Returns whether no row, source or flow failed."""
+    ok = not failures and not any(info.has_errors for info in infos.values())
+    if as_json:
+        found: dict[str, Any] = {name: info.to_dict() for name, info in infos.items()}
+        found |= {name: {"error": text} for name, text in failures.items()}
+        print_json({"ok": ok, "flows": found})
+    elif not quiet:
+        for name, info in infos.items():
+            lines = str(info).splitlines() or ["no sources"]
+            click.echo(
+                "\n".join(f"{name}.{line}" if not line.startswith("WARNING") else line for line in lines)
+            )
+    if not as_json:
+        for name, info in infos.items():
+            if info.has_errors:
+                click.echo(f"Flow {name} has rows that failed, or lost ones; see `coco errors`.", err=True)
+    return ok

@@ -1,0 +1,53 @@
+"""Help is cheap: it comes from static data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from coco.cli.group import COMMANDS, cli
+
+HEAVY = ("pydantic", "asyncio", "numpy", "msgspec", "sqlite3", "rich", "yaml")
+
+CHECK = f"""
+import sys
+sys.argv = ["coco", *{{args}}]
+from coco.cli import main
+assert "click" not in sys.modules
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 0, end.code
+heavy = [name for name in {HEAVY!r} if name in sys.modules]
+assert not heavy, heavy
+commands = [name for name in sys.modules if name.startswith("coco.cli.commands.")]
+assert commands == {{commands}}, commands
+"""
+
+
+@pytest.mark.parametrize(
+    ("args", "commands"),
+    [(["--help"], []), (["--version"], []), (["update", "--help"], ["coco.cli.commands.update"])],
+)
+def test_help_imports_nothing_heavy(args: list[str], commands: list[str]) -> None:
+    code = CHECK.format(args=args, commands=commands)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_lists_every_command_with_its_own_first_line() -> None:
+    text = CliRunner().invoke(cli, ["--help"]).stdout
+    for name, doc in COMMANDS.items():
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None and command.name == name
+        assert (command.help or "").splitlines()[0] == doc
+        assert f"{name} " in text and doc in text
+
+
+def test_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(cli, ["updat"])
+    assert result.exit_code == 2
+    assert "No such command 'updat'" in result.stderr

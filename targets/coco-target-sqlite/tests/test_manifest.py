@@ -1,0 +1,7 @@
+from coco_target_sqlite import _plugin
+
+
+def test_the_manifest_names_this_package() -> None:
+    manifests = _plugin.coco_ops()
+    assert manifests
+    assert all(item.target.startswith("coco_target_sqlite.") for item in manifests)
