@@ -105,7 +105,7 @@ def test_missing_file_and_module(tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="there is no file"):
         apps.load_app("none.py")
     (tmp_path / "cli_app_near.py").write_text("")
-    with pytest.raises(click.ClickException, match="did you mean cli_app_near.py"):
+    with pytest.raises(click.ClickException, match=r"did you mean cli_app_near\.py"):
         apps.load_app("cli_app_near")
 
 
@@ -128,10 +128,10 @@ def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(apps.load_chosen("cli_app_two.py")) == {"CliD", "CliE"}
     assert set(apps.load_chosen("cli_app_two.py:CliD")) == {"CliD"}
     assert apps.load_one("cli_app_two.py:CliE").name == "CliE"
-    with pytest.raises(click.UsageError, match=r"'Nope' not found. Available: CliD, CliE"):
+    with pytest.raises(click.UsageError, match=r"'Nope' not found\. Available: CliD, CliE"):
         apps.load_one("cli_app_two.py:Nope")
     monkeypatch.setattr(output, "is_interactive", lambda: False)
-    with pytest.raises(click.UsageError, match="name one: cli_app_two.py:CliD, cli_app_two.py:CliE"):
+    with pytest.raises(click.UsageError, match=r"name one: cli_app_two\.py:CliD, cli_app_two\.py:CliE"):
         apps.load_one("cli_app_two.py")
     monkeypatch.setattr(output, "is_interactive", lambda: True)
     keys = iter(["\x1b[B", "\x1b[B", "\x1b[A", "\r"])
@@ -147,5 +147,5 @@ def test_flow_part_is_ignored_for_whole_apps(tmp_path: Path, capsys: pytest.Capt
 
 def test_no_flows(tmp_path: Path) -> None:
     (tmp_path / "cli_app_none.py").write_text("")
-    with pytest.raises(click.ClickException, match="No flows are defined in 'cli_app_none.py'"):
+    with pytest.raises(click.ClickException, match=r"No flows are defined in 'cli_app_none\.py'"):
         apps.load_flows("cli_app_none.py")

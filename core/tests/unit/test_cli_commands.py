@@ -63,9 +63,13 @@ class FakeBundle:
 @dataclass
 class FakePlan:
     state_version: str
+    changed: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {"state_version": self.state_version, "sources": []}
+        return {
+            "state_version": self.state_version,
+            "sources": [{"source": "files", "changed": self.changed}],
+        }
 
     def render(self) -> str:
         return "files: 1 new"
@@ -111,6 +115,7 @@ class FakeRuntime:
     )
     failing: dict[str, BaseException] = field(default_factory=dict)
     version: str = "v1"
+    changed: int = 0
     good: bool = True
     rows: list[dict[str, Any]] = field(default_factory=list)
     signalled: bool = True
@@ -141,7 +146,7 @@ class FakeRuntime:
         return self.info
 
     def plan_update(self, flow: Any) -> FakePlan:
-        return FakePlan(self.version)
+        return FakePlan(self.version, self.changed)
 
     def verify(self, flow: Any, repair: bool = False, sample: int | None = None) -> FakeReport:
         self.calls.append(("verify", flow.name, repair, sample))
@@ -327,8 +332,7 @@ def test_evaluate(runtime: FakeRuntime, tmp_path: Path) -> None:
     assert runtime.calls[1][2].startswith("eval_dev_First_") and runtime.calls[1][3] is True
     (tmp_path / "file").write_text("")
     assert "not a folder" in run("evaluate", f"{APP_FILE}:First", "-o", "file", code=1).stderr
-    monkey = runtime.info.sources[0].stats
-    monkey.num_errors = 1
+    runtime.info.sources[0].stats.num_errors = 1
     run("evaluate", f"{APP_FILE}:First", code=1)
 
 
@@ -343,7 +347,9 @@ def test_plan_and_apply(runtime: FakeRuntime, tmp_path: Path) -> None:
     runtime.version = "v2"
     refused = run("apply", "plan.json", code=1)
     assert "the sources or the state of flow First have changed" in refused.stderr
-    runtime.version, runtime.pending = "v1", {"Second"}
+    runtime.version, runtime.changed = "v1", 1
+    assert "state of flow First have changed" in run("apply", "plan.json", code=1).stderr
+    runtime.changed, runtime.pending = 0, {"Second"}
     assert "flow Second needs another setup" in run("apply", "plan.json", code=1).stderr
     assert len(runtime.calls) == 2
 
@@ -391,8 +397,8 @@ def test_errors_and_retry(runtime: FakeRuntime) -> None:
 
 
 def test_show(runtime: FakeRuntime) -> None:
-    run("show", APP_FILE, code=2) if not output.is_interactive() else None
-    assert run("show", f"{APP_FILE}:First", "--no-color", "-v").exit_code == 0
+    text = run("show", f"{APP_FILE}:First", "--no-color", "-v").stdout
+    assert "First" in text and "\x1b" not in text
 
 
 def test_env_file(runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coco.cli.failures import message, user_frames, wants_traceback
+from coco.errors import ClientError
 
 if TYPE_CHECKING:
     from coco.flow import Flow
@@ -100,21 +101,21 @@ def _load_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             hint = f"; did you mean {name}.py?" if Path(name + ".py").is_file() else ""
-            raise ModuleNotFoundError(f"there is no module '{error.name}'{hint}", name=error.name) from None
+            raise ClientError(f"there is no module '{error.name}'{hint}") from None
         raise
 
 
 def _load_file(target: str) -> ModuleType:
     path = Path(target).resolve()
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise ClientError(f"there is no file {path}")
     name = _module_name(path)
     loaded = sys.modules.get(name)
     if loaded is not None:
         return loaded
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
+        raise ClientError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     folder = str(path.parent)
     known = folder in sys.path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from coco.errors import CocoError, render_error
+from coco.errors import CocoError
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
@@ -28,21 +28,24 @@ def report(error: Exception) -> None:
     if wants_traceback():
         traceback.print_exception(error)
         return
-    lines = [f"Error: {message(error)}"]
+    lines = [f"Error: {message(error)}", *user_frames(error)]
     if isinstance(error, CocoError):
         cause = error.__cause__
         if cause is not None and not isinstance(cause, CocoError):
             lines += user_frames(cause)
-    else:
-        lines += user_frames(error) or ["  (COCO_TRACEBACK=1 shows where)"]
+    elif len(lines) == 1:
+        lines.append("  (COCO_TRACEBACK=1 shows where)")
     click.echo("\n".join(lines), err=True)
 
 
 def message(error: BaseException) -> str:
-    """An error's text with its contexts; a bare ``SyntaxError`` with its line."""
+    """An error's text, then its contexts from the inside out; a bare ``SyntaxError`` with its line."""
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).strip()
-    return render_error(error).removeprefix("Invalid Request: ")
+    text = str(error) or type(error).__name__
+    if not isinstance(error, CocoError) and text != type(error).__name__:
+        text = f"{type(error).__name__}: {text}"
+    return "\n".join([text, *(f"  {context}" for context in getattr(error, "__coco_contexts__", ()))])
 
 
 def user_frames(error: BaseException) -> list[str]:

@@ -92,6 +92,6 @@ def differences(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
                 found.append(f"flow {name} is in another app namespace: {after[name]['flow']}")
             if before[name].get("setup") != after[name]["setup"]:
                 found.append(f"flow {name} needs another setup than planned")
-            if before[name].get("state_version") != after[name]["state_version"]:
+            if any(before[name].get(part) != after[name][part] for part in ("state_version", "update")):
                 found.append(f"the sources or the state of flow {name} have changed")
     return found

@@ -33,12 +33,19 @@ class Count:
 
     done: int = 0
     total: int = 0
+    unchanged: int = 0
     failed: int = 0
+
+    @property
+    def eventful(self) -> bool:
+        """Whether anything but "no change" was found."""
+        return self.total > self.unchanged or bool(self.failed)
 
     def add(self, event: FlowEvent) -> None:
         if isinstance(event, RowsDetected):
             self.total += event.new + event.maybe + event.unchanged
             self.done += event.unchanged
+            self.unchanged += event.unchanged
         elif isinstance(event, SourceListed):
             self.total = max(self.total, event.rows)
         elif isinstance(event, RowsGone):
@@ -47,6 +54,7 @@ class Count:
             self.done += event.rows + event.removed
         elif isinstance(event, RowsCollapsed):
             self.done += event.rows
+            self.unchanged += event.rows
         elif isinstance(event, RowFailed):
             self.done += 1
             self.failed += 1
@@ -97,7 +105,7 @@ class Lines:
             click.echo(f"{flow} {source}: {count}", err=True)
 
     def end(self, flow: str, counts: dict[str, Count], seconds: float) -> None:
-        text = "; ".join(f"{source} {count}" for source, count in counts.items() if count.total)
+        text = "; ".join(f"{source} {count}" for source, count in counts.items() if count.eventful)
         if text:
             click.echo(f"{flow}: {text} in {seconds:.1f} s", err=True)
 
@@ -122,7 +130,7 @@ class Bars:
             task = self._tasks.pop((flow, source), None)
             if task is not None:
                 self._display.remove_task(task)
-            if count.total:
+            if count.eventful:
                 self._display.console.print(
                     f"{flow} {source}: {count} in {seconds:.1f} s", highlight=False, markup=False
                 )
