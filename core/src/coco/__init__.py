@@ -1,7 +1,7 @@
 """coco keeps derived data fresh: flows of sources, typed functions and targets, updated by what changed.
 
 The public names are listed in ``_NAMES``; each is imported from its module when first used, so ``import
-coco`` costs next to nothing. A flow written for the seed runs with ``import coco as cocoindex``.
+coco`` costs next to nothing. A flow written for CocoIndex v0 runs with ``import coco as cocoindex``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
+from coco.engine_value import make_engine_key_encoder, make_engine_value_decoder, make_engine_value_encoder
 from coco.errors import ValueConversionError
 from coco.types.analyze import enriched_type_of
 from coco.types.decode import is_identity
@@ -216,6 +216,18 @@ def test_the_offset_is_kept():
 def test_both_ends_of_the_calendar(value):
     decode = make_engine_value_decoder(["x"], enriched_type_of(OffsetDateTime), OffsetDateTime)
     assert decode(make_engine_value_encoder(OffsetDateTime)(value)) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.datetime.min.replace(tzinfo=PLUS_TWO),
+        datetime.datetime.max.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=-2))),
+    ],
+)
+def test_a_key_that_utc_cannot_say_is_refused(value):
+    with pytest.raises(ValueConversionError, match="outside the years 1 to 9999 in UTC"):
+        make_engine_key_encoder(OffsetDateTime)(value)
 
 
 @pytest.mark.parametrize("annotation", [bytes, str, bool, int, float, Float32, Range, Any, str | None])

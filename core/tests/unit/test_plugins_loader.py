@@ -123,7 +123,13 @@ def test_report_says_why(make: Make) -> None:
     assert has_problems(report)
     assert report["plugins"][0]["status"] == "disabled"
     assert report["plugins"][1]["ops"] == [
-        {"category": "target", "name": "Good", "target": "good_plugin_ops:Good", "doc": "A good one."}
+        {
+            "category": "target",
+            "name": "Good",
+            "target": "good_plugin_ops:Good",
+            "doc": "A good one.",
+            "also": [],
+        }
     ]
     text = "\n".join(report_lines(report))
     assert "bad  (coco-bad 1.2)  DISABLED: ModuleNotFoundError" in text

@@ -23,7 +23,7 @@ COCO_API = 1
 @hookimpl
 def coco_ops():
     return [
-        OpManifest("target", "Pond", "namespace_test_ops:Pond"),
+        OpManifest("target", "Pond", "namespace_test_ops:Pond", also=("Reed",)),
         OpManifest("target_attachment", "Frog", "namespace_test_ops:Frog"),
         OpManifest("target", "Swamp", "namespace_test_ops:Missing"),
         OpManifest("source", "Pond", "namespace_test_ops:Spring"),
@@ -34,7 +34,9 @@ def coco_ops():
 @pytest.fixture(autouse=True)
 def pond(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "namespace_test_plugin.py").write_text(PLUGIN)
-    (tmp_path / "namespace_test_ops.py").write_text("class Pond: pass\nclass Frog: pass\nclass Spring: pass")
+    (tmp_path / "namespace_test_ops.py").write_text(
+        "class Pond: pass\nclass Frog: pass\nclass Spring: pass\nclass Reed: pass"
+    )
     (tmp_path / "namespace_test_bad.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -60,7 +62,7 @@ def test_attribute_and_from_import() -> None:
 
 
 def test_dir_lists_what_is_installed() -> None:
-    assert dir(coco.targets) == ["Frog", "Pond", "Swamp"]
+    assert dir(coco.targets) == ["Frog", "Pond", "Reed", "Swamp"]
     assert dir(coco.sources) == ["Pond"]
     assert dir(coco.functions) == []
 
@@ -70,7 +72,7 @@ def test_dir_lists_what_is_installed() -> None:
     [
         ("Neo4j", "coco.targets.Neo4j is not installed: pip install coco-target-neo4j"),
         ("Pnod", "did you mean Pond"),
-        ("Xyzzy", "Installed are: Frog, Pond, Swamp"),
+        ("Xyzzy", "Installed are: Frog, Pond, Reed, Swamp"),
         ("Qdrant", "coco-target-qdrant, which is installed but disabled: ZeroDivisionError"),
     ],
 )
@@ -84,6 +86,14 @@ def test_missing_name_says_what_to_do(name: str, message: str) -> None:
         exec(f"from coco.targets import {name}", {})
     assert message in str(by_import.value)
     assert isinstance(by_import.value, ImportError)
+
+
+def test_option_classes_stand_beside_their_operation() -> None:
+    from coco.targets import Reed
+
+    assert coco.targets.Reed is Reed
+    assert Reed.__module__ == "namespace_test_ops"
+    assert not hasattr(coco.sources, "Reed")
 
 
 def test_broken_implementation_is_not_called_missing() -> None:

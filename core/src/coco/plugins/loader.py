@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from coco.errors import PluginError
-from coco.plugins.manifest import CommandManifest, RunnerManifest, StoreManifest, load_target
+from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest, load_target
 from coco.plugins.metadata import Candidate, installed_candidates
 from coco.plugins.plugin import Manifest, Plugin
 from coco.plugins.selection import VARIABLE, Selection, parse_selection, plugin_name
@@ -153,13 +153,32 @@ class PluginHost:
         if found is None:
             return None
         plugin, manifest = found
-        try:
-            return load_target(manifest.target)
-        except Exception as error:
-            raise PluginError(
-                f"{manifest.key} is provided by the plugin {plugin.title()}, but {manifest.target} cannot be "
-                f"imported: {type(error).__name__}: {error}"
-            ) from error
+        return _load(plugin, manifest.key, manifest.target)
+
+    def companions(self, category: str) -> list[str]:
+        """Names that stand beside the operations of a category, such as classes of their options."""
+        return sorted({name for _, manifest in self._ops(category) for name in manifest.also})
+
+    def load_companion(self, category: str, name: str) -> Any:
+        """Import such a name; None if nobody provides it. Raises ``PluginError`` like ``load``."""
+        found = {
+            f"{manifest.target.partition(':')[0]}:{name}": plugin
+            for plugin, manifest in self._ops(category)
+            if name in manifest.also
+        }
+        key = f"{category}:{name}"
+        if len(found) > 1:
+            owners = ", ".join(sorted(f"{plugin.title()} as {target}" for target, plugin in found.items()))
+            raise PluginError(f"{key} means several things: {owners}. Import it from its module")
+        for target, plugin in found.items():
+            return _load(plugin, key, target)
+        return None
+
+    def _ops(self, category: str) -> Iterator[tuple[Plugin, OpManifest]]:
+        for plugin in self.plugins:
+            for manifest in plugin.manifests:
+                if isinstance(manifest, OpManifest) and manifest.category == category:
+                    yield plugin, manifest
 
     def resolve_op(self, category: Any, kind: str) -> bool:
         """Import the module of an operation, which registers it. False if no plugin has it.
@@ -197,6 +216,16 @@ class PluginHost:
         for plugin in self.plugins:
             if hook in plugin.hooks and not (hook == "coco_flow_event" and plugin.muted):
                 yield plugin, plugin.hooks[hook]
+
+
+def _load(plugin: Plugin, key: str, target: str) -> Any:
+    try:
+        return load_target(target)
+    except Exception as error:
+        raise PluginError(
+            f"{key} is provided by the plugin {plugin.title()}, but {target} cannot be "
+            f"imported: {type(error).__name__}: {error}"
+        ) from error
 
 
 _lock = threading.Lock()

@@ -34,6 +34,8 @@ class OpManifest:
     target: ``"module:Class"`` of the *spec* class. Importing the module registers the connector or executor
     too.
     doc: one line for lists.
+    also: other names of that module that users of the operation need, such as classes of its options. They
+    stand beside it in ``coco.sources``, ``coco.functions`` or ``coco.targets``.
 
     Raises ``ValueError`` for anything malformed.
     """
@@ -42,6 +44,7 @@ class OpManifest:
     name: str
     target: str
     doc: str = ""
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         owner = f"OpManifest {self.category} {self.name}"
@@ -53,6 +56,10 @@ class OpManifest:
             raise ValueError(f"{owner}: expected an identifier as name, got {self.name!r}")
         _check_target(owner, self.target)
         _check_doc(owner, self.doc)
+        if not isinstance(self.also, tuple) or not all(
+            isinstance(name, str) and name.isidentifier() for name in self.also
+        ):
+            raise ValueError(f"{owner}: expected a tuple of identifiers as also, got {self.also!r}")
 
     @property
     def key(self) -> str:

@@ -32,11 +32,10 @@ class OpNamespace:
         self.categories = categories
 
     def lookup(self, name: str) -> Any:
-        """The spec class of an operation. To be called from the module's ``__getattr__`` only.
+        """The spec class of an operation, or a name that stands beside one (``OpManifest.also``).
 
-        Raises ``PluginError`` if several plugins provide it or its module cannot be imported,
-        ``MissingOpError`` or
-        ``MissingOpImportError`` if no plugin has it.
+        To be called from the module's ``__getattr__`` only. Raises ``PluginError`` if several plugins provide
+        it or its module cannot be imported, ``MissingOpError`` or ``MissingOpImportError`` if none has it.
         """
         if name.startswith("__"):
             raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
@@ -46,6 +45,10 @@ class OpNamespace:
             if found is not None:
                 connect_registry()
                 return found
+        for category in self.categories:
+            found = host.load_companion(category, name)
+            if found is not None:
+                return found
         message = self._missing(name)
         if _in_from_import():
             raise MissingOpImportError(message)
@@ -54,7 +57,13 @@ class OpNamespace:
     def names(self) -> list[str]:
         """What is installed."""
         host = plugin_host()
-        return sorted({name for category in self.categories for name in host.names(category)})
+        return sorted(
+            {
+                name
+                for category in self.categories
+                for name in (*host.names(category), *host.companions(category))
+            }
+        )
 
     def _missing(self, name: str) -> str:
         import difflib  # only ever needed here

@@ -64,7 +64,13 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
         "muted": plugin.muted,
         "hooks": sorted(plugin.hooks),
         "ops": [
-            {"category": op.category, "name": op.name, "target": op.target, "doc": op.doc}
+            {
+                "category": op.category,
+                "name": op.name,
+                "target": op.target,
+                "doc": op.doc,
+                "also": list(op.also),
+            }
             for op in plugin.ops
         ],
         "stores": [{"scheme": item.scheme, "target": item.target, "doc": item.doc} for item in plugin.stores],

@@ -21,6 +21,9 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NAN = float("nan")
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (a naive epoch is the point)
 _FLOAT32 = struct.Struct("<f")
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_FIRST_INSTANT = (datetime.datetime.min - _EPOCH) // _MICROSECOND  # noqa: DTZ901  (naive, as the epoch)
+_LAST_INSTANT = (datetime.datetime.max - _EPOCH) // _MICROSECOND  # noqa: DTZ901
 
 
 def _is_numpy(value: Any, base: str) -> bool:
@@ -141,7 +144,12 @@ def offset_datetime_in(value: Any, path: Path) -> tuple[int, int]:
 
 def offset_datetime_key_in(value: Any, path: Path) -> tuple[int, int]:
     """As ``offset_datetime_in``, but only the instant counts."""
-    return (offset_datetime_in(value, path)[0], 0)
+    instant = offset_datetime_in(value, path)[0]
+    if not _FIRST_INSTANT <= instant <= _LAST_INSTANT:
+        raise mismatch(
+            "OffsetDateTime", value, path, "which is outside the years 1 to 9999 in UTC, as a key keeps it"
+        )
+    return (instant, 0)
 
 
 def time_delta_in(value: Any, path: Path) -> int:
@@ -191,14 +199,7 @@ def offset_datetime_out(value: tuple[int, int]) -> datetime.datetime:
     """Inverse of ``offset_datetime_in``."""
     instant, offset = value
     zone = datetime.timezone(datetime.timedelta(seconds=offset)) if offset else datetime.UTC
-    try:
-        return (_EPOCH + datetime.timedelta(microseconds=instant + offset * 1_000_000)).replace(tzinfo=zone)
-    except OverflowError:
-        # The first and last hours of the calendar exist only with the offset they were given with; a key has
-        # lost it.
-        if instant < 0:
-            return datetime.datetime.min.replace(tzinfo=zone)
-        return datetime.datetime.max.replace(tzinfo=zone)
+    return (_EPOCH + datetime.timedelta(microseconds=instant + offset * 1_000_000)).replace(tzinfo=zone)
 
 
 def time_delta_out(value: int) -> datetime.timedelta:

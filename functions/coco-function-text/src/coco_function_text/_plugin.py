@@ -16,6 +16,7 @@ def coco_ops() -> list[OpManifest]:
             "SplitRecursively",
             "coco_function_text.split_recursively:SplitRecursively",
             doc="Text into chunks of a given size, cut at the best place of its language.",
+            also=("CustomLanguageSpec",),
         ),
         OpManifest(
             "function",
