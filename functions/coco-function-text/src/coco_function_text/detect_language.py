@@ -18,6 +18,7 @@ class DetectProgrammingLanguageExecutor:
     """Runs DetectProgrammingLanguage."""
 
     spec: DetectProgrammingLanguage
+    runs_in_plan = True
 
     def __call__(self, filename: str) -> str | None:
         return detect_language(filename)

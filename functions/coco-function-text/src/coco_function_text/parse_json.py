@@ -31,6 +31,7 @@ class ParseJsonExecutor:
     """Runs ParseJson."""
 
     spec: ParseJson
+    runs_in_plan = True
 
     @staticmethod
     def check_constants(spec: ParseJson, constants: Mapping[str, Any]) -> None:

@@ -47,6 +47,7 @@ class SplitBySeparatorsExecutor:
     """Runs SplitBySeparators; cheap, so results are not cached unless asked for."""
 
     spec: SplitBySeparators
+    runs_in_plan = True
 
     @functools.cached_property
     def _separator(self) -> Separator | None:

@@ -122,6 +122,7 @@ class SplitRecursivelyExecutor:
     """Runs SplitRecursively; cheap, so results are not cached unless asked for."""
 
     spec: SplitRecursively
+    runs_in_plan = True
 
     @staticmethod
     def check_constants(spec: SplitRecursively, constants: Mapping[str, Any]) -> None:

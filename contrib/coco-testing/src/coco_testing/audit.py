@@ -1,0 +1,90 @@
+"""Proof that a suite is run as it was written: no check removed, overridden, skipped or cut short."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coco_testing.suite import Suite
+
+VOIDING_MARKS = ("skip", "skipif", "xfail", "usefixtures")
+_PYTHONS_OWN = frozenset(
+    {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"}
+    | {
+        "__static_attributes__",
+        "__annotate_func__",
+        "__annotate__",
+        "__annotations_cache__",
+        "__orig_bases__",
+    }
+    | {"__parameters__", "__abstractmethods__"}
+)
+
+
+class SuiteError(TypeError):
+    """A suite was subclassed in a way that takes something away from it."""
+
+
+def kit_class(cls: type[Suite]) -> type[Suite]:
+    """The suite of the kit that a class is made from."""
+    return next(base for base in cls.__mro__ if base.__dict__.get("is_kit_suite", False))
+
+
+def checks_of(cls: type[Suite]) -> list[str]:
+    """Names of all checks of a suite, in the order they are written."""
+    names: dict[str, None] = {}
+    for base in reversed(kit_class(cls).__mro__):
+        for name, value in base.__dict__.items():
+            if getattr(value, "__coco_check__", None) is not None:
+                names[name] = None
+    return list(names)
+
+
+def problems_of(cls: type[Suite]) -> list[str]:
+    """What is wrong with a subclass, in words. Authors may define what the suite lists in ``open_names``."""
+    return [*_overridden(cls), *_voided(cls), *_misdeclared(cls)]
+
+
+def _overridden(cls: type[Suite]) -> Iterator[str]:
+    suite = kit_class(cls)
+    if cls is suite:
+        return
+    for base in cls.__mro__[: cls.__mro__.index(suite)]:
+        for name in base.__dict__:
+            if name in suite.open_names or name in _PYTHONS_OWN:
+                continue
+            theirs = inspect.getattr_static(suite, name, None)
+            if theirs is None and not name.startswith("__"):
+                continue  # an addition
+            what = "check" if getattr(theirs, "__coco_check__", None) is not None else "part of the kit"
+            yield (
+                f"{base.__name__}.{name} takes the place of a {what}; if the check cannot pass, say so in "
+                "`abilities` or `known_failures`"
+            )
+    for name in checks_of(cls):
+        if inspect.getattr_static(cls, name, None) is not inspect.getattr_static(suite, name):
+            yield f"the check {name} of {cls.__name__} is not the one of {suite.__name__}"
+
+
+def _voided(cls: type[Suite]) -> Iterator[str]:
+    if getattr(cls, "__test__", True) is False:
+        yield f"{cls.__name__}.__test__ is False: pytest would leave it out"
+    marks: list[Any] = list(getattr(cls, "pytestmark", []))
+    for mark in marks:
+        if mark.name in VOIDING_MARKS:
+            yield (
+                f"{cls.__name__} is marked {mark.name}: skip in a fixture where a server is missing, "
+                "and list what fails in `known_failures`"
+            )
+
+
+def _misdeclared(cls: type[Suite]) -> Iterator[str]:
+    known = set(kit_class(cls).all_abilities)
+    for name in sorted(set(cls.abilities) - known):
+        yield f"{cls.__name__}.abilities: {name!r} is no ability of this suite"
+    ids = set(checks_of(cls))
+    for name in cls.known_failures:
+        if name.partition("[")[0] not in ids:
+            yield f"{cls.__name__}.known_failures: there is no check {name!r}"

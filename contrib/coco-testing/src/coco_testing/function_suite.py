@@ -1,0 +1,402 @@
+"""What every function must do, whatever it computes (spec 20 section 9).
+
+Subclass ``FunctionSuite`` as ``TestSomething``, with a fixture ``function`` and the method ``cases``. Each check's
+docstring says what it catches and where to look.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+
+from coco.engine_object import dump_engine_object, load_engine_object
+from coco.engine_value import make_engine_value_decoder
+from coco.op import FunctionSpec, OpCategory
+from coco.ops.function_record import ArgSchema, BoundFunction
+from coco.ops.registry import registered_function, registry
+from coco.types.encode import encoder_for_schema
+from coco.types.storage import pack, unpacker
+from coco.typing import EnrichedValueType
+from coco_testing.abilities import FULL, RefusedError
+from coco_testing.suite import Suite, check
+from coco_testing.values import type_named
+
+FUNCTION_ABILITIES: tuple[str, ...] = ("deterministic", "batching", "pinned_version")
+HASH_SEED = "4711"
+
+
+class Anything:
+    """Equal to everything: for a case whose result is not known beforehand."""
+
+    def __repr__(self) -> str:
+        return "ANYTHING"
+
+
+ANYTHING = Anything()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call. ``args``, ``kwargs`` and ``result`` in natural form (structs as dicts); no null for required ones.
+
+    holds: what is true of the result in natural form (numbers in arrays), where it cannot be said outright.
+    types: annotations of parameters that have none of their own, by name.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = ANYTHING
+    holds: Callable[[Any], bool] | None = None
+    types: Mapping[str, Any] = field(default_factory=dict)
+
+
+_IDENTITY = """
+import importlib, json, sys
+module, qualname, kind, spec = json.loads(sys.argv[1])
+importlib.import_module(module)
+from coco_testing.function_suite import identity_of
+print("IDENTITY" + identity_of(module, qualname, kind, spec))
+"""
+
+
+class FunctionSuite(Suite, kit=True):
+    """Subclass it. Must give: the fixture ``function``, the method ``cases``. May give: ``bad_cases``, ``tolerance``.
+
+    tolerance: how far numbers in equal results may be apart, relatively; for arithmetic whose order depends on the batch.
+    """
+
+    all_abilities: ClassVar[tuple[str, ...]] = FUNCTION_ABILITIES
+    open_names: ClassVar[frozenset[str]] = frozenset({"function", "cases", "bad_cases", "tolerance"})
+    tolerance: ClassVar[float] = 0.0
+
+    @pytest.fixture
+    def function(self) -> Any:
+        """Must give: a spec (an instance of the ``FunctionSpec``), or a function under ``@function``."""
+        raise NotImplementedError("give the fixture `function`")
+
+    def cases(self) -> Sequence[Case]:
+        """Must give: at least two calls with different results, at least one with its result."""
+        raise NotImplementedError("give the method `cases`")
+
+    def bad_cases(self) -> Sequence[Case]:
+        """May give: calls that must fail, each for its row alone."""
+        return ()
+
+    # -- how the engine does it -------------------------------------------------------------------
+    @pytest.fixture(autouse=True)
+    def _function(self, function: Any, _session: None) -> None:
+        self.spec = function if isinstance(function, FunctionSpec) else None
+        if self.spec is not None:
+            self.record: Any = registry.get(OpCategory.FUNCTION, type(self.spec).__name__)
+        else:
+            self.record = registered_function(function)
+            assert self.record is not None, f"{function!r} is neither a spec nor a registered function"
+
+    def bound(self, case: Case, *, nullable: bool = False) -> BoundFunction:
+        """The function bound to arguments of the types it declares, as in a flow."""
+        return bind(self.record, self.spec, case, nullable=nullable)
+
+    def executor(self, bound: BoundFunction) -> Any:
+        """A fresh instance, prepared."""
+        made = bound.new_executor()
+        prepare = getattr(made, "prepare", None)
+        if prepare is not None:
+            self.call(prepare)
+        return made
+
+    def run(self, bound: BoundFunction, executor: Any, cases: Sequence[Case]) -> list[Any]:
+        """Results as engine values; a batching function gets all cases in one call."""
+        rows = [self._arguments(bound, case) for case in cases]
+        if bound.batching:
+            results = self.call(executor, [positional[0] for positional, _ in rows])
+            assert len(results) == len(cases), f"{len(cases)} items, {len(results)} results"
+            return [bound.encode(item) for item in results]
+        found = []
+        for positional, named in rows:
+            found.append(bound.encode(self.call(functools.partial(executor, *positional, **named))))
+        return found
+
+    @staticmethod
+    def _arguments(bound: BoundFunction, case: Case) -> tuple[list[Any], dict[str, Any]]:
+        natural = [*case.args, *case.kwargs.values()]
+        decoded = []
+        for param, value in zip(bound.params, natural, strict=True):
+            engine = encoder_for_schema(param.type.as_nullable(), (param.name,))(value)
+            decoded.append(None if engine is None else param.decode(engine))
+        return decoded[: bound.n_positional], dict(
+            zip(bound.keywords, decoded[bound.n_positional :], strict=True)
+        )
+
+    def same(self, bound: BoundFunction, first: Any, second: Any) -> bool:
+        """Equal results: to the last bit, or within ``tolerance``."""
+        if pack(first) == pack(second):
+            return True
+        if not self.tolerance:
+            return False
+        decode = make_engine_value_decoder(["result"], bound.result_type, Any)
+        return close(decode(first), decode(second), self.tolerance)
+
+    # -- the cases themselves ---------------------------------------------------------------------
+    @check()
+    def test_cases_say_something(self) -> None:
+        """There are two calls with different results, and one whose result is known."""
+        cases = self.cases()
+        known = [item for item in cases if item.result is not ANYTHING or item.holds is not None]
+        assert known, "no case says anything of its result"
+        assert len({pack(item) for item in self._each(cases)}) > 1, "all cases have one result"
+
+    def _each(self, cases: Sequence[Case]) -> list[Any]:
+        found = []
+        for case in cases:
+            own = self.bound(case)
+            found += self.run(own, self.executor(own), [case])
+        return found
+
+    # -- results ----------------------------------------------------------------------------------
+    @check()
+    def test_results(self) -> None:
+        """Calls give the results that the cases say."""
+        for case in self.cases():
+            if case.result is ANYTHING and case.holds is None:
+                continue
+            bound = self.bound(case)
+            [found] = self.run(bound, self.executor(bound), [case])
+            shown = f"{case.args} {dict(case.kwargs)}"
+            if case.result is not ANYTHING:
+                wanted = encoder_for_schema(bound.result_type.as_nullable(), ("result",))(case.result)
+                assert self.same(bound, found, wanted), f"{shown}: {found!r}, not {wanted!r}"[:2_000]
+            if case.holds is not None:
+                natural = make_engine_value_decoder(["result"], bound.result_type, Any)(found)
+                assert case.holds(natural), f"{shown}: {natural!r}"[:2_000]
+
+    @check()
+    def test_declared_type(self) -> None:
+        """Results fit the declared type to the last element, so that they can be stored and read again.
+
+        If it fails: ``analyze`` or the annotation promises something else, such as another dimension.
+        """
+        for case in self.cases():
+            bound = self.bound(case)
+            [found] = self.run(bound, self.executor(bound), [case])
+            if found is None:
+                assert bound.result_type.nullable, "null, but the type says never"
+                continue
+            read = unpacker(bound.result_type)(pack(found))
+            assert pack(read) == pack(found)
+
+    @check()
+    def test_type_is_known_beforehand(self) -> None:
+        """The type is the same each time a flow is defined, and before anything is prepared."""
+        case = self.cases()[0]
+        bound = self.bound(case)
+        before = bound.result_type.encode()
+        self.run(bound, self.executor(bound), [case])
+        assert self.bound(case).result_type.encode() == before, "the type is another one after the first use"
+
+    @check("deterministic")
+    def test_determinism(self) -> None:
+        """Equal calls give equal results: again, by another instance, in another order.
+
+        If it fails: a random seed, the time, the order of a set, or state kept between calls. A function that
+        cannot help it must be cached, else its rows are written at every update.
+        """
+        cases = list(self.cases())
+        if self.support("deterministic") != FULL and self.bound(cases[0]).enable_cache:
+            raise RefusedError("results are kept, so that they do not flap")
+        executors = [self.executor(self.bound(cases[0])) for _ in range(2)]
+        runs = [
+            [self.run(self.bound(case), executor, [case])[0] for case in ordered]
+            for executor in executors
+            for ordered in (cases, cases[::-1])
+        ]
+        for case, *found in zip(cases, runs[0], runs[1][::-1], runs[2], runs[3][::-1], strict=True):
+            bound = self.bound(case)
+            assert all(self.same(bound, found[0], other) for other in found[1:]), (
+                f"{case} gives different results"
+            )
+
+    @check("batching")
+    def test_batch_equals_single(self) -> None:
+        """A batch gives what its items give alone, in their order; equal items equal results.
+
+        If it fails: results sorted by length and not put back, padding that counts, or a provider's order.
+        """
+        cases = [case for case in self.cases() if not case.kwargs]
+        bound = self.bound(cases[0])
+        if not bound.batching:
+            raise RefusedError("batching is not declared")
+        executor = self.executor(bound)
+        single = [self.run(bound, executor, [case])[0] for case in cases]
+        batch = [*cases, *reversed(cases), *cases[:1] * 3]
+        expected = [*single, *reversed(single), *single[:1] * 3]
+        size = bound.max_batch_size or len(batch)
+        found = []
+        for start in range(0, len(batch), size):
+            found += self.run(bound, executor, batch[start : start + size])
+        for case, alone, together in zip(batch, expected, found, strict=True):
+            assert self.same(bound, alone, together), f"{case} differs in a batch"
+
+    # -- null -------------------------------------------------------------------------------------
+    @check()
+    def test_null(self) -> None:
+        """Null for a required argument makes the result nullable; parameters that allow null are given it.
+
+        If it fails: an annotation says ``| None`` and the code does not expect it.
+        """
+        for case in self.cases():
+            values = [*case.args, *case.kwargs.values()]
+            bound = self.bound(case, nullable=True)
+            for position, param in enumerate(bound.params):
+                if param.required:
+                    assert bound.result_type.nullable, (
+                        f"null for {param.name} gives null, which the type excludes"
+                    )
+                    continue
+                changed = [None if place == position else value for place, value in enumerate(values)]
+                given = Case(
+                    tuple(changed[: len(case.args)]),
+                    dict(zip(case.kwargs, changed[len(case.args) :], strict=True)),
+                    types=case.types,
+                )
+                [found] = self.run(bound, self.executor(bound), [given])
+                assert found is None or unpacker(bound.result_type)(pack(found)) == found
+
+    # -- failures ---------------------------------------------------------------------------------
+    @check()
+    def test_bad_input_is_refused(self) -> None:
+        """What cannot be processed raises, with a message; a good call after it works.
+
+        If it fails: an error that is caught and replaced by something made up.
+        """
+        good = self.cases()[0]
+        for case in self.bad_cases():
+            bound = self.bound(case)
+            executor = self.executor(bound)
+            with pytest.raises(Exception) as caught:  # any error will do, silence will not
+                self.run(bound, executor, [case])
+            assert not isinstance(caught.value, AssertionError), caught.value
+            assert str(caught.value).strip(), f"{type(caught.value).__name__} without a message"
+            self.run(self.bound(good), executor, [good])
+
+    # -- identity ---------------------------------------------------------------------------------
+    @check()
+    def test_identity_is_stable(self) -> None:
+        """Equal specs are the same function: in this process, from JSON, and in a process with another hash seed.
+
+        If it fails: a set, an address or a default that is made anew each time counts as part of the function,
+        and everything would be computed again at each start.
+        """
+        case = self.cases()[0]
+        identity = self.bound(case).identity
+        assert self.bound(case).identity == identity
+        if self.spec is not None:
+            stored: Any = load_engine_object(
+                type(self.spec), json.loads(json.dumps(dump_engine_object(self.spec)))
+            )
+            for other in (copy.deepcopy(self.spec), stored):
+                assert bind(self.record, other, case).identity == identity
+                assert bind(self.record, other, case).executor_key == self.bound(case).executor_key
+        described = self._importable(case)
+        if described is None:
+            return
+        done = subprocess.run(
+            [sys.executable, "-c", _IDENTITY, described],
+            env={**os.environ, "PYTHONHASHSEED": HASH_SEED},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.rpartition("IDENTITY")[2]) == own_identity(self.record, self.spec)
+
+    def _importable(self, case: Case) -> str | None:
+        """Arguments for another process, if it can import the function by name."""
+        origin = self.record.origin
+        try:
+            importlib.import_module(origin.module)
+        except ImportError:
+            return None  # defined in a test file
+        if origin.is_local or origin.module == "__main__":
+            return None
+        spec = None if self.spec is None else json.dumps(dump_engine_object(self.spec))
+        return json.dumps([origin.module, origin.qualname, self.record.kind, spec])
+
+    @check("pinned_version")
+    def test_version_is_pinned(self) -> None:
+        """A published function has a ``behavior_version``: an upgrade of its package must not compute all anew."""
+        if self.record.op_args.behavior_version is None:
+            raise RefusedError("the code itself is the identity")
+
+
+def bind(record: Any, spec: Any, case: Case, *, nullable: bool = False) -> BoundFunction:
+    """A function bound to arguments of the types that it declares for them."""
+    signature = record.signature()
+    names: list[str | None] = [*(None for _ in case.args), *case.kwargs]
+    args = []
+    for position, name in enumerate(names):
+        parameter = signature.parameters[position] if name is None else signature.parameter(name)
+        assert parameter is not None, f"{record.kind} has no parameter {name!r}"
+        annotation = case.types.get(parameter.name, parameter.annotation)
+        type_ = type_named(annotation)
+        args.append((ArgSchema(type_.as_nullable() if nullable else _required(type_)), name))
+    bound: BoundFunction = record.bind(spec, args)
+    return bound
+
+
+def _required(type_: EnrichedValueType) -> EnrichedValueType:
+    return EnrichedValueType(type_.type, False, type_.attrs)
+
+
+def own_identity(record: Any, spec: Any) -> Any:
+    """Identity without any argument bound, in JSON-able form."""
+    from coco.ops.identity import function_identity
+
+    identity = function_identity(
+        kind=record.kind,
+        target=record.target,
+        origin=record.origin,
+        spec=spec,
+        behavior_version=record.op_args.behavior_version,
+        defaults={},
+        result_type=None,
+    )
+    return [identity.code.hex(), identity.memo.hex()]
+
+
+def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
+    """The same in another process, from names."""
+    target: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        target = getattr(target, part)
+    record: Any = registered_function(target)
+    rebuilt: Any = None if spec is None else load_engine_object(record.spec_cls, json.loads(spec))
+    return json.dumps(own_identity(record, rebuilt))
+
+
+def close(first: Any, second: Any, tolerance: float) -> bool:
+    """Equal but for numbers, which may be apart by ``tolerance``, relatively to the larger or to 1."""
+    if hasattr(first, "tolist") or hasattr(second, "tolist"):
+        first, second = (item.tolist() if hasattr(item, "tolist") else item for item in (first, second))
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(
+            close(first[key], second[key], tolerance) for key in first
+        )
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
+        return len(first) == len(second) and all(
+            close(a, b, tolerance) for a, b in zip(first, second, strict=True)
+        )
+    return bool(first == second)

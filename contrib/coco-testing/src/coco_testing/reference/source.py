@@ -1,0 +1,116 @@
+"""A source that reads a dictionary of this process."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from coco import op
+from coco.op import NON_EXISTENCE, PartialSourceRow, PartialSourceRowData, SourceReadOptions
+
+
+class Version(NamedTuple):
+    """One version of a row. ``number`` grows with every change of its folder."""
+
+    text: str
+    number: int
+
+
+FOLDERS: dict[str, dict[str, Version]] = {}
+"""The "service": folder to name to newest version."""
+
+
+class MemoryRows(op.SourceSpec):
+    """Rows of a folder in memory."""
+
+    folder: str
+
+
+class RowKey(NamedTuple):
+    """``name``: within the folder."""
+
+    name: str
+
+
+@dataclass
+class RowValue:
+    """What a row holds."""
+
+    text: str
+    length: int
+
+
+Row = PartialSourceRow[RowKey, RowValue]
+Data = PartialSourceRowData[RowValue]
+
+
+@op.source_connector(spec_cls=MemoryRows, key_type=RowKey, value_type=RowValue)
+class MemoryRowsConnector:
+    """Keeps every rule and has every ability. Mutants derive from it."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, spec: Any) -> MemoryRowsConnector:
+        return cls(spec.folder)
+
+    @staticmethod
+    def provides_ordinal() -> bool:
+        return True
+
+    @staticmethod
+    def data_identity(spec: Any) -> str:
+        return str(spec.folder)
+
+    def rows(self) -> dict[str, Version]:
+        """All rows, as they are now."""
+        return dict(FOLDERS.get(self.folder, {}))
+
+    def data(self, version: Version, options: SourceReadOptions) -> Data:
+        """What is known of a version."""
+        value = RowValue(version.text, len(version.text)) if options.include_value else None
+        digest = hashlib.sha256(version.text.encode()).digest()
+        return PartialSourceRowData(value, version.number, digest, len(version.text))
+
+    def list(self, options: SourceReadOptions) -> Iterator[Row]:
+        for name, version in self.rows().items():
+            yield PartialSourceRow(RowKey(name), self.data(version, options))
+
+    def list_batches(self, options: SourceReadOptions) -> Iterator[builtins.list[Row]]:
+        rows = [*self.list(options)]
+        for start in range(0, len(rows), 100):
+            yield rows[start : start + 100]
+
+    def get_value(self, key: RowKey, options: SourceReadOptions) -> Data:
+        version = self.rows().get(key.name)
+        return PartialSourceRowData(NON_EXISTENCE) if version is None else self.data(version, options)
+
+    def get_values(self, keys: Sequence[RowKey], options: SourceReadOptions) -> builtins.list[Data]:
+        return [self.get_value(key, options) for key in keys]
+
+
+class MemoryWorld:
+    """The folder in the hands of a test."""
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+        self._rows = FOLDERS.setdefault(spec.folder, {})
+        self._number = 0
+
+    def put(self, name: str, text: str) -> Any:
+        self._number += 1
+        self._rows[name] = Version(text, self._number)
+        return name
+
+    def remove(self, name: str) -> None:
+        del self._rows[name]
+
+    def value(self, text: str) -> dict[str, Any]:
+        return {"text": text, "length": len(text)}
+
+    def missing_key(self) -> Any:
+        return "never was"

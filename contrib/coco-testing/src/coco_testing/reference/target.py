@@ -1,0 +1,216 @@
+"""A target that keeps tables in a dictionary of this process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco import op
+from coco.auth_registry import AuthEntryReference, get_auth_entry
+from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder
+from coco.errors import TargetError
+from coco.kit.state_diff import diff_parts
+from coco.op import MutationColumns, TargetStateCompatibility
+from coco.typing import FieldSchema
+from coco_testing.rows import NaturalRows, Shape
+
+
+@dataclass
+class Table:
+    """``columns``: names of value columns; ``rows``: key parts to one value per column."""
+
+    key_names: list[str]
+    columns: list[str]
+    rows: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+
+
+TABLES: dict[str, Table] = {}
+"""The "server". Its tables are found by name."""
+LOCK = threading.Lock()
+
+
+@dataclass
+class Login:
+    """How to get in. An auth entry."""
+
+    password: str
+
+
+class MemoryTable(op.TargetSpec):
+    """Rows in memory, under a name."""
+
+    name: str
+    login: AuthEntryReference[Login] | None = None
+
+
+@dataclass
+class TableState:
+    """What setup depends on."""
+
+    key_columns: list[list[str]]
+    value_columns: list[list[str]]
+
+
+def columns_of(state: TableState) -> dict[str, str]:
+    """Name of a value column to its type."""
+    return {name: type_ for name, type_ in state.value_columns}  # noqa: C416 - the types of dict() are too narrow
+
+
+@dataclass
+class Session:
+    """An open connection."""
+
+    name: str
+    password: str | None
+    columns: list[str]
+    closed: bool = False
+
+    def table(self) -> Table:
+        """The table; raises ``TargetError`` without one."""
+        if self.closed:
+            raise RuntimeError("used after close()")
+        found = TABLES.get(self.name)
+        if found is None:
+            raise TargetError(f"there is no table {self.name!r}: run `coco setup`")
+        return found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@op.target_connector(spec_cls=MemoryTable, persistent_key_type=str, setup_state_cls=TableState)
+class MemoryTableConnector:
+    """Keeps every rule. Mutants derive from it."""
+
+    partial_update = True
+
+    @staticmethod
+    def get_persistent_key(spec: Any, target_name: str) -> str:
+        return str(spec.name)
+
+    @staticmethod
+    def describe(key: str) -> str:
+        return f"table {key} in memory"
+
+    @staticmethod
+    def get_setup_state(
+        spec: Any, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema], index_options: Any
+    ) -> TableState:
+        return TableState(
+            [[item.name, str(item.value_type)] for item in key_fields],
+            [[item.name, str(item.value_type)] for item in value_fields],
+        )
+
+    @staticmethod
+    def check_state_compatibility(desired: TableState, existing: TableState) -> TargetStateCompatibility:
+        if desired.key_columns != existing.key_columns:
+            return TargetStateCompatibility.NOT_COMPATIBLE
+        return TargetStateCompatibility.PARTIALLY_COMPATIBLE
+
+    @classmethod
+    def apply_setup_change(cls, key: str, previous: TableState | None, current: TableState | None) -> None:
+        with LOCK:
+            if current is None:
+                TABLES.pop(key, None)
+                return
+            table = TABLES.setdefault(key, Table([name for name, _ in current.key_columns], []))
+            # What is there counts, not what is on record: after a crash there may be anything.
+            diff = diff_parts(
+                [dict.fromkeys(table.columns)], dict.fromkeys(n for n, _ in current.value_columns)
+            )
+            gone = {item.name for item in diff.drop}
+            table.columns = [name for name in table.columns if name not in gone]
+            table.columns += [item.name for item in diff.add]
+            for row in table.rows.values():
+                for name in gone:
+                    row.pop(name, None)
+
+    @staticmethod
+    def describe_change(key: str, previous: TableState, current: TableState) -> list[str]:
+        diff = diff_parts([columns_of(previous)], columns_of(current))
+        return [
+            *(f"drop column {item.name}" for item in diff.drop),
+            *(f"alter column {item.name}" for item in diff.alter),
+            *(f"add column {item.name}" for item in diff.add),
+        ]
+
+    @staticmethod
+    def check_existing(key: str, desired: TableState) -> str:
+        if key not in TABLES:
+            return ""
+        return f"a table {key!r} that coco did not make is there already: choose another name"
+
+    @staticmethod
+    def prepare(spec: Any, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema]) -> Session:
+        login = None if spec.login is None else get_auth_entry(Login, spec.login)
+        return Session(
+            spec.name, None if login is None else login.password, [item.name for item in value_fields]
+        )
+
+    @classmethod
+    def mutate_columns(cls, *batches: tuple[Session, MutationColumns]) -> None:
+        for session, batch in batches:
+            table = session.table()
+            with LOCK:
+                cls.delete(table, batch.delete_keys)
+                names = [item.name for item in batch.value_fields]
+                for position, (key, values) in enumerate(
+                    zip(batch.upsert_keys, batch.upsert_rows, strict=True)
+                ):
+                    changed = None if batch.changed is None else batch.changed[position]
+                    cls.put(table, key, dict(zip(names, values, strict=True)), changed)
+
+    @classmethod
+    def put(
+        cls, table: Table, key: tuple[Any, ...], row: dict[str, Any], changed: tuple[int, ...] | None
+    ) -> None:
+        """One row; ``changed``: positions of the fields that differ, None for all."""
+        if changed is None or key not in table.rows:
+            table.rows[key] = row
+        else:
+            names = list(row)
+            table.rows[key].update({names[place]: row[names[place]] for place in changed})
+
+    @classmethod
+    def delete(cls, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:
+        """Rows that are not there are none to delete."""
+        for key in keys:
+            table.rows.pop(key, None)
+
+    @classmethod
+    def count_rows(cls, session: Session) -> int:
+        return len(session.table().rows)
+
+    @classmethod
+    def list_keys(cls, session: Session) -> Iterator[list[tuple[Any, ...]]]:
+        keys = list(session.table().rows)
+        for start in range(0, len(keys), 1_000):
+            yield keys[start : start + 1_000]
+
+    @classmethod
+    def read_rows(
+        cls, session: Session, keys: Sequence[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        table = session.table()
+        return {
+            key: tuple(table.rows[key].get(name) for name in session.columns)
+            for key in keys
+            if key in table.rows
+        }
+
+
+def rows_of(name: str, shape: Shape) -> NaturalRows | None:
+    """What the "server" holds, past the connector: for ``read_back``."""
+    table = TABLES.get(name)
+    if table is None:
+        return None
+    decode_key = make_engine_key_decoder(["<key>"], list(shape.key_fields), Any)
+    decoders = {
+        item.name: make_engine_value_decoder([item.name], item.value_type, Any) for item in shape.value_fields
+    }
+    return {
+        decode_key(key): {column: decode(row[column]) for column, decode in decoders.items() if column in row}
+        for key, row in table.rows.items()
+    }

@@ -1,0 +1,134 @@
+"""What all suites share: checks that know their ability, an event loop per test, the audit."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import pytest
+
+from coco.errors import CocoError, is_retriable
+from coco.kit.adapters import call_any
+from coco_testing.abilities import FULL, KnownFailure, RefusedError, Support
+from coco_testing.audit import SuiteError, kit_class, problems_of
+from coco_testing.report import Verdict
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def check(ability: str | None = None) -> Callable[[F], F]:
+    """Mark a test method of a suite as a check.
+
+    ability: what it needs; ``{name}`` in it stands for an argument of the test. None: required of everyone.
+    """
+
+    def mark(body: F) -> F:
+        @functools.wraps(body)
+        def judged(self: Suite, *args: Any, **kwargs: Any) -> None:
+            needed = ability.format(**kwargs) if ability is not None else None
+            name = body.__name__ if needed == ability else f"{body.__name__}[{needed}]"
+            self._judge(name, needed, lambda: body(self, *args, **kwargs))
+
+        judged.__coco_check__ = ability or "required"  # type: ignore[attr-defined]
+        return judged  # type: ignore[return-value]
+
+    return mark
+
+
+class Suite:
+    """Base of the suites. Subclass ``TargetSuite``, ``SourceSuite``, ``FunctionSuite`` or ``StoreSuite``.
+
+    abilities: see ``coco_testing.abilities``; every ability of the suite must be declared.
+    known_failures: check, or check[ability], to what it fails with; strict.
+    """
+
+    abilities: ClassVar[Mapping[str, Support]] = {}
+    known_failures: ClassVar[Mapping[str, KnownFailure]] = {}
+
+    all_abilities: ClassVar[tuple[str, ...]] = ()
+    open_names: ClassVar[frozenset[str]] = frozenset({"abilities", "known_failures"})
+    is_kit_suite: ClassVar[bool] = True
+
+    def __init_subclass__(cls, *, kit: bool = False) -> None:
+        super().__init_subclass__()
+        if kit and cls.__module__.partition(".")[0] != __package__:
+            raise SuiteError(f"{cls.__name__}: kit=True is for the kit's own suites")
+        if kit:
+            cls.is_kit_suite = True
+            cls.open_names = cls.open_names | Suite.open_names
+            return
+        problems = problems_of(cls)
+        if problems:
+            raise SuiteError("; ".join(problems))
+
+    @pytest.fixture(autouse=True)
+    def _session(self) -> Iterator[None]:
+        """One event loop for all calls of a test, as a run of the engine has."""
+        self.verdict = Verdict()
+        with asyncio.Runner() as self._runner:
+            yield
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a method of the operation as the engine does: sync ones in some thread, async ones on the loop."""
+        return self._runner.run(call_any(function, *args))
+
+    def support(self, ability: str) -> Support:
+        """What is declared; undeclared fails."""
+        found = self.abilities.get(ability)
+        if found is None:
+            raise AssertionError(
+                f"{type(self).__name__}.abilities does not declare {ability!r}: "
+                "FULL, NOT_IMPLEMENTED or UNSUPPORTED(reason)"
+            )
+        return found
+
+    def _judge(self, name: str, ability: str | None, body: Callable[[], None]) -> None:
+        self.verdict = Verdict(name, ability)
+        known = self.known_failures.get(name)
+        if known is not None:
+            try:
+                body()
+            except known.error as error:
+                self.verdict.outcome = "known failure"
+                self.verdict.reason = known.reason
+                pytest.xfail(f"{known.reason} ({type(error).__name__})")
+            raise AssertionError(f"{name} passes now: take it out of known_failures")
+        support = FULL if ability is None else self.support(ability)
+        self.verdict.support = str(support)
+        if support == FULL:
+            body()
+            return
+        try:
+            body()
+        except (CocoError, NotImplementedError) as error:
+            if is_retriable(error):
+                raise
+            self.verdict.outcome = "refused"
+            self.verdict.reason = support.reason
+            return
+        except AssertionError as error:
+            raise AssertionError(
+                f"{ability} is declared as {support}, but it is not refused: it is taken and goes wrong ({error})"
+            ) from error
+        raise AssertionError(f"{ability} is declared as {support}, but it works: declare FULL")
+
+    def need(self, owner: object, method: str) -> Any:
+        """A method that an ability stands for; its absence is a refusal."""
+        found = getattr(owner, method, None)
+        if found is None:
+            raise RefusedError(f"there is no {method}")
+        return found
+
+    @check()
+    def test_nothing_is_left_out(self) -> None:
+        """All checks are those of the kit, and every ability is declared.
+
+        If it fails: the message names the attribute. Add checks under new names; never replace one.
+        """
+        problems = problems_of(type(self))
+        missing = [name for name in kit_class(type(self)).all_abilities if name not in self.abilities]
+        if missing:
+            problems.append(f"abilities not declared: {', '.join(missing)}")
+        assert not problems, "; ".join(problems)

@@ -1,0 +1,193 @@
+"""Drives a target connector the way the engine does: the same calls, in the same order, through state and back."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from coco.engine_object import dump_engine_object, load_engine_object
+from coco.index import IndexOptions
+from coco.op import MutationColumns, OpCategory, TargetStateCompatibility
+from coco.ops.registry import registry
+from coco_testing.rows import EngineRow, Shape, as_stored
+
+EXPORT = "conformance"
+DEFAULT_NAME = "CocoTesting__conformance"
+CallFn = Callable[..., Any]
+
+
+class TargetDriver:
+    """One export of one shape: its resource and its rows.
+
+    ``define`` is done by the constructor and raises what a flow's definition would: the connector's own refusals.
+    """
+
+    def __init__(self, spec: Any, shape: Shape, call: CallFn) -> None:
+        self.shape = shape
+        self.record: Any = registry.get(OpCategory.TARGET, type(spec).__name__)
+        self._call = call
+        complete = self.method("with_default_name")
+        self.spec = spec if complete is None else complete(spec, DEFAULT_NAME)
+        self.index_options = IndexOptions([item.name for item in shape.key_fields])
+        validate = self.method("validate")
+        if validate is not None:
+            call(
+                validate, self.spec, list(shape.key_fields), list(shape.value_fields), self.index_options, []
+            )
+        self._bound = self.record.bind(shape.key_fields, shape.value_fields)
+        self.key = self._stored(self.persistent_key(), self.record.persistent_key_type or Any)
+        self.state = self.stored_state(self.setup_state())
+        self._prepared: Any = None
+        self._open = False
+
+    def method(self, name: str) -> Any:
+        """A method of the connector, or None."""
+        return self.record.method(name)
+
+    # -- setup ------------------------------------------------------------------------------------
+    def persistent_key(self) -> Any:
+        """What the connector gives."""
+        method = self.method("get_persistent_key")
+        wants_name = len(inspect.signature(method).parameters) >= 2
+        return method(self.spec, EXPORT) if wants_name else method(self.spec)
+
+    def setup_state(self) -> Any:
+        """What the connector gives; the spec without ``get_setup_state``."""
+        method = self.method("get_setup_state")
+        if method is None:
+            return self.spec
+        fields = (list(self.shape.key_fields), list(self.shape.value_fields))
+        return method(self.spec, *fields, self.index_options)
+
+    def stored_state(self, state: Any) -> Any:
+        """A state as it comes back from the state store."""
+        return self._stored(state, self.record.setup_state_cls or self.record.spec_cls)
+
+    @staticmethod
+    def _stored(value: Any, type_: Any) -> Any:
+        return load_engine_object(type_, json.loads(json.dumps(dump_engine_object(value))))
+
+    def apply(self, previous: Any, current: Any) -> None:
+        """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that."""
+        many = self.method("apply_setup_changes")
+        if many is not None:
+            self._call(many, [(self.key, previous, current)])
+        else:
+            self._call(self.method("apply_setup_change"), self.key, previous, current)
+
+    def create(self) -> None:
+        self.apply(None, self.state)
+
+    def drop(self) -> None:
+        self.apply(self.state, None)
+
+    def compatibility(self, before: TargetDriver) -> TargetStateCompatibility:
+        """As setup computes it: other keys never go together."""
+        if before.shape.key_fields != self.shape.key_fields:
+            return TargetStateCompatibility.NOT_COMPATIBLE
+        if dump_engine_object(before.state) == dump_engine_object(self.state):
+            return TargetStateCompatibility.COMPATIBLE
+        check = self.method("check_state_compatibility")
+        if check is None:
+            return TargetStateCompatibility.PARTIALLY_COMPATIBLE
+        answer = check(self.state, before.state)
+        assert isinstance(answer, TargetStateCompatibility), f"check_state_compatibility gave {answer!r}"
+        return answer
+
+    def change_from(self, before: TargetDriver) -> TargetStateCompatibility:
+        """Bring the resource from another shape to this one, as setup does."""
+        answer = self.compatibility(before)
+        if answer is TargetStateCompatibility.NOT_COMPATIBLE:
+            self.apply(before.state, None)
+            self.apply(None, self.state)
+        elif dump_engine_object(before.state) != dump_engine_object(self.state):
+            self.apply(before.state, self.state)
+        return answer
+
+    # -- data -------------------------------------------------------------------------------------
+    def prepared(self) -> Any:
+        """What the data methods get; made at first use."""
+        if not self._open:
+            prepare = self.method("prepare")
+            if prepare is None:
+                self._prepared = self.spec
+            else:
+                fields = (list(self.shape.key_fields), list(self.shape.value_fields))
+                wants_schema = len(inspect.signature(prepare).parameters) >= 3
+                self._prepared = self._call(prepare, self.spec, *(fields if wants_schema else ()))
+            self._open = True
+        return self._prepared
+
+    def close(self) -> None:
+        """End of a run; the next call opens again."""
+        if self._open and self._prepared is not self.spec:
+            for name in ("aclose", "close"):
+                method = getattr(self._prepared, name, None)
+                if method is not None:
+                    self._call(method)
+                    break
+        self._open = False
+
+    def write(
+        self,
+        upserts: Mapping[Any, Mapping[str, Any]] | None = None,
+        deletes: Iterable[Any] = (),
+        *,
+        changed: Sequence[tuple[int, ...] | None] | None = None,
+    ) -> None:
+        """One batch, in natural form."""
+        self.write_batches([(upserts or {}, list(deletes))], changed=changed)
+
+    def write_batches(
+        self,
+        batches: Sequence[tuple[Mapping[Any, Mapping[str, Any]], Sequence[Any]]],
+        *,
+        changed: Sequence[tuple[int, ...] | None] | None = None,
+    ) -> None:
+        """Several batches of one export in one call (CT-20)."""
+        prepared = self.prepared()
+        columns = self.method("mutate_columns")
+        if columns is not None:
+            self._call(columns, *((prepared, self._columns(*batch, changed)) for batch in batches))
+        else:
+            self._call(self.method("mutate"), *((prepared, self._changes(*batch)) for batch in batches))
+
+    def _columns(
+        self,
+        upserts: Mapping[Any, Mapping[str, Any]],
+        deletes: Sequence[Any],
+        changed: Sequence[tuple[int, ...] | None] | None,
+    ) -> MutationColumns:
+        shape = self.shape
+        return MutationColumns(
+            key_fields=shape.key_fields,
+            value_fields=shape.value_fields,
+            upsert_keys=[shape.encode_key(key) for key in upserts],
+            upsert_rows=[shape.encode_row(row) for row in upserts.values()],
+            delete_keys=[shape.encode_key(key) for key in deletes],
+            changed=None if changed is None else list(changed),
+        )
+
+    def _changes(self, upserts: Mapping[Any, Mapping[str, Any]], deletes: Sequence[Any]) -> dict[Any, Any]:
+        shape, bound = self.shape, self._bound
+        changes: dict[Any, Any] = {bound.decode_key(shape.encode_key(key)): None for key in deletes}
+        for key, row in upserts.items():
+            changes[bound.decode_key(shape.encode_key(key))] = bound.decode_value(shape.encode_row(row))
+        return changes
+
+    # -- reading ----------------------------------------------------------------------------------
+    def stored(self, rows: Mapping[Any, Mapping[str, Any]]) -> dict[EngineRow, EngineRow]:
+        """Rows as engine values, in the form the connector says it holds them in."""
+        method = self.method("stored_form")
+        return as_stored(
+            self.shape,
+            self.shape.encode(rows),
+            (lambda field: None) if method is None else (lambda field: method(self.spec, field)),
+        )
+
+    def list_keys(self, list_keys: Any) -> list[EngineRow]:
+        """All keys, through ``list_keys``."""
+        prepared = self.prepared()
+        return list(self._call(lambda: [key for batch in list_keys(prepared) for key in batch]))

@@ -1,0 +1,135 @@
+"""Sources that are wrong in one way each. ``kills``: checks that must fail."""
+
+from __future__ import annotations
+
+import itertools
+import types
+import unicodedata
+from typing import Any
+
+import pytest
+
+from coco import op
+from coco.op import PartialSourceRow, PartialSourceRowData
+from coco_testing.abilities import NOT_IMPLEMENTED, claim
+from coco_testing.reference.source import (
+    MemoryRows,
+    MemoryRowsConnector,
+    MemoryWorld,
+    RowKey,
+    RowValue,
+    Version,
+)
+from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
+
+_numbers = itertools.count(1)
+C = MemoryRowsConnector
+
+
+def mutant(
+    name: str, *kills: str, world: type[MemoryWorld] = MemoryWorld, abilities: Any = None, **methods: Any
+) -> Any:
+    spec_cls = types.new_class(f"{name}Rows", (MemoryRows,))
+    connector = type(f"{name}Connector", (MemoryRowsConnector,), methods)
+    op.source_connector(spec_cls=spec_cls, key_type=RowKey, value_type=RowValue)(connector)
+
+    def make(self: Any) -> MemoryWorld:
+        return world(spec_cls(folder=f"mutant{next(_numbers)}"))
+
+    body = {
+        "kills": kills,
+        "abilities": claim(SOURCE_ABILITIES, abilities),
+        "world": pytest.fixture(make, name="world"),
+    }
+    return type(f"Test{name}", (SourceSuite,), body)
+
+
+class SameValue(MemoryWorld):
+    def value(self, text: str) -> dict[str, Any]:
+        return {"text": "", "length": 0}
+
+
+def _page(self: Any) -> dict[str, Version]:
+    return dict([*C.rows(self).items()][:100])
+
+
+def _twice(self: Any, options: Any) -> Any:
+    yield from C.list(self, options)
+    yield from C.list(self, options)
+
+
+def _short_values(self: Any, options: Any) -> Any:
+    for row in C.list(self, options):
+        value = RowValue(row.data.value.text[:1], 1) if isinstance(row.data.value, RowValue) else None
+        yield PartialSourceRow(row.key, PartialSourceRowData(value, row.data.ordinal))
+
+
+def _loses_a_batch(self: Any, options: Any) -> Any:
+    yield [*C.list(self, options)][:-1]
+
+
+def _normalised(self: Any) -> dict[str, Version]:
+    return {unicodedata.normalize("NFC", name): version for name, version in C.rows(self).items()}
+
+
+def _first_row(self: Any, key: Any, options: Any) -> Any:
+    name = next(iter(C.rows(self)), key.name)
+    return C.get_value(self, RowKey(name if key.name in C.rows(self) else key.name), options)
+
+
+def _cached(self: Any, key: Any, options: Any) -> Any:
+    answers = self.__dict__.setdefault("answers", {})
+    return answers.setdefault(key, C.get_value(self, key, options))
+
+
+def _raises(self: Any, key: Any, options: Any) -> Any:
+    return C.data(self, C.rows(self)[key.name], options)
+
+
+def _sorted(self: Any, keys: Any, options: Any) -> Any:
+    return [C.get_value(self, key, options) for key in sorted(keys)]
+
+
+def _of_the_call(self: Any, version: Version, options: Any) -> Any:
+    found = C.data(self, version, options)
+    found.ordinal = next(_numbers)
+    return found
+
+
+def _constant_fp(self: Any, version: Version, options: Any) -> Any:
+    found = C.data(self, version, options)
+    found.content_version_fp = b"same"
+    return found
+
+
+TestSameValue = mutant("SameValue", "test_world_is_independent", world=SameValue)
+TestPage = mutant("Page", "test_many_rows", rows=_page)
+TestTwice = mutant("Twice", "test_listing", "test_many_rows", list=_twice)
+TestShortValues = mutant("ShortValues", "test_values_in_listings", list=_short_values)
+TestLosesABatch = mutant("LosesABatch", "test_list_batches", list_batches=_loses_a_batch)
+TestNormalised = mutant("Normalised", "test_hard_names", rows=_normalised)
+TestFirstRow = mutant("FirstRow", "test_reading", get_value=_first_row)
+TestCached = mutant("Cached", "test_change", "test_vanished", get_value=_cached)
+TestRaises = mutant("Raises", "test_vanished", get_value=_raises)
+TestSorted = mutant("Sorted", "test_reading_many", get_values=_sorted)
+TestOfTheCall = mutant("OfTheCall", "test_ordinals", data=_of_the_call)
+TestConstantFp = mutant("ConstantFp", "test_fingerprints", data=_constant_fp)
+TestRandomIdentity = mutant(
+    "RandomIdentity",
+    "test_spec_is_plain_and_types_are_stable",
+    data_identity=staticmethod(lambda spec: next(_numbers)),
+)
+TestDeniesOrdinals = mutant("DeniesOrdinals", "test_ordinals", abilities={"ordinals": NOT_IMPLEMENTED})
+TestHidesOrdinals = mutant(
+    "HidesOrdinals",
+    "test_ordinals",
+    abilities={"ordinals": NOT_IMPLEMENTED},
+    provides_ordinal=staticmethod(lambda: False),
+)
+
+
+def _long_names(self: Any) -> dict[str, Version]:
+    return {f"{name}#{next(_numbers)}": version for name, version in C.rows(self).items()}
+
+
+TestChangingKeys = mutant("ChangingKeys", "test_listing", "test_keys_survive_storing", rows=_long_names)

@@ -1,0 +1,69 @@
+"""Every check can fail: for each there is an operation, wrong in one way, that it finds out."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coco_testing.audit import checks_of
+
+HERE = Path(__file__).parent
+KINDS = ("target", "source", "function", "store")
+
+
+def suites(kind: str) -> dict[str, Any]:
+    """Test classes of a file of mutants, by name."""
+    name = f"mutants_{kind}"
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # annotations of operations are looked up there
+    spec.loader.exec_module(module)
+    return {
+        key: value
+        for key, value in vars(module).items()
+        if key.startswith("Test") and hasattr(value, "kills")
+    }
+
+
+def wanted(suite: Any) -> dict[str, str]:
+    return {**dict.fromkeys(suite.kills, "failed"), **getattr(suite, "expects", {})}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
+    found = suites(kind)
+    nodes = [
+        f"mutants_{kind}.py::{name}::{check}" for name, suite in found.items() for check in wanted(suite)
+    ]
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--coco-report={report}", *nodes],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    data = json.loads(report.read_text())
+    assert not data["complete"]
+    outcomes: dict[str, dict[str, str]] = {}
+    for item in data["results"]:
+        outcomes.setdefault(item["suite"], {})[item["check"]] = item["outcome"]
+    assert outcomes == {name: wanted(suite) for name, suite in found.items()}, done.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_check_finds_a_mutant(kind: str) -> None:
+    found = suites(kind)
+    killed = {check.partition("[")[0] for suite in found.values() for check in suite.kills}
+    checks = set(checks_of(next(iter(found.values()))))
+    assert checks - killed <= ({"test_nothing_is_left_out"} if kind != "target" else set())
+    assert killed <= checks

@@ -1,0 +1,13 @@
+"""Helpers for authors of operations: what most connectors need and none should write again.
+
+| module | for |
+|---|---|
+| ``adapters`` | sync and async code calling each other |
+| ``batching`` | lists within limits on number and bytes |
+| ``naming`` | default names of resources, within a product's limit on length |
+| ``quoting`` | names and literals as text of SQL and Cypher |
+| ``retry`` | trying again after faults that pass |
+| ``state_diff`` | what to add, alter and drop, from any of several former states |
+
+Import from the modules; each stands alone. Functions only, nothing to inherit from.
+"""
