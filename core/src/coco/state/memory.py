@@ -6,7 +6,10 @@ from coco.state.sqlite import SqliteStore
 
 
 class MemoryStore(SqliteStore):
-    """The same store without a file."""
+    """The SQLite store without a file: one implementation, so the two cannot differ in what they mean.
+
+    Each instance has its own contents, which end with ``close``.
+    """
 
     def __init__(self) -> None:
         super().__init__(":memory:")

@@ -34,7 +34,8 @@ class Head(NamedTuple):
 class TargetKeys(NamedTuple):
     """What one source row has in one target: logic that made it, and (packed key, row fingerprint) pairs.
 
-    In *staged* lists a fingerprint of ``b""`` stands for a planned deletion.
+    In *staged* lists a fingerprint of ``b""`` stands for a planned deletion, or for attempts that meant
+    different things: nothing can be said about that target row, and no row equals it (I-43).
     """
 
     logic_fp: bytes
@@ -43,7 +44,10 @@ class TargetKeys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """The whole tracking record. ``targets``/``staged``: by target id. ``memo``: call fingerprints in use."""
+    """The whole tracking record. ``targets``/``staged``: by target id. ``memo``: call fingerprints in use.
+
+    ``staged``: what all attempts since the last commit may have done, together.
+    """
 
     head: Head
     targets: Mapping[int, TargetKeys] = field(default_factory=dict)
@@ -56,7 +60,8 @@ class StageRow:
     """Phase 2 for one row: raise ``max_process_ordinal`` and say what may be written.
 
     ``expected``: the ``max_process_ordinal`` the decision was based on (-1: the row was untracked);
-    if the store holds another one, the row is refused.
+    if the store holds another one, or one at or above ``process_ordinal``, the row is refused. What earlier
+    unfinished attempts staged is kept beside ``staged``, so that no state a target may be in is forgotten.
     """
 
     key: bytes
@@ -67,7 +72,8 @@ class StageRow:
 
 @dataclass(frozen=True, slots=True)
 class CommitRow:
-    """Phase 4 for one row: what is true now. Clears ``staged`` and any recorded failure."""
+    """Phase 4 for one row: what is true now. Clears any recorded failure and what attempts up to
+    ``process_ordinal`` staged; that of newer ones stays (I-40)."""
 
     key: bytes
     process_ordinal: int
@@ -171,7 +177,8 @@ class StateStore(Protocol):
     def open(self) -> None:
         """Create or open, check the header, migrate forward. Raises ``StateStoreError`` if newer or corrupt."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give everything back. Other calls raise ``StateStoreError`` until the next ``open``."""
 
     # -- tracking ---------------------------------------------------------------------------------
     def scan(self, source_id: int, batch_rows: int = 10_000) -> Iterator[list[tuple[bytes, Head]]]:
@@ -194,8 +201,9 @@ class StateStore(Protocol):
         row_counts: Mapping[int, int] | None = None,
     ) -> None:
         """One transaction: finalise ``rows``; forget ``removed`` ((key, process ordinal) of deleted source rows);
-        apply owner changes; add ``row_counts`` (target id -> change in number of rows). A row whose stored
-        ``process_ordinal`` is already at or above the given one is left alone."""
+        apply owner changes, the last one per owner; add ``row_counts`` (target id -> change in number of rows).
+        A row whose stored ``process_ordinal`` is already at or above the given one is left alone, and so are its
+        owners. A removed row with a newer attempt under way stays, unfinished and without committed keys (I-48)."""
 
     def collapse(self, source_id: int, rows: Sequence[CollapseRow]) -> int:
         """Returns how many still matched and were written."""
@@ -232,7 +240,8 @@ class StateStore(Protocol):
         """(entries, bytes of values)."""
 
     def memo_collect(self, keep_bytes: int | None = None) -> int:
-        """Delete entries no tracked row refers to; with ``keep_bytes`` only until the values fit. Returns how many."""
+        """Delete entries no tracked row refers to; with ``keep_bytes`` the oldest, until the values fit.
+        Returns how many."""
 
     # -- setup ------------------------------------------------------------------------------------
     def setup_version(self, flow: str) -> int:

@@ -1,0 +1,86 @@
+"""What SQLite says, as an error that says what failed, where, and what to do (DB-12, DB-14)."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from coco.errors import Recovery, StateStoreError
+
+ELSEWHERE = "name another place with COCO_STATE_URL=sqlite:///PATH"
+CORRUPT_HELP = (
+    "It was left as it is: restore a backup, or move it away and run `coco setup` and `coco update` to build "
+    "the state anew"
+)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds a lock."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class of the error
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def explain(location: str, error: sqlite3.Error, waited: float, workers: str = "") -> StateStoreError:
+    """``waited``: seconds given to other processes; ``workers``: who holds leases in the file, if known."""
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    where = f"state file {location}"
+    if is_busy(error):
+        known = f" ({workers})" if workers else ""
+        found = StateStoreError(
+            f"{where} is locked by another process{known}; waited {waited:g} s. Wait for it or stop it, then try again"
+        )
+        found.recovery = Recovery.RETRIABLE
+        return found
+    if code == sqlite3.SQLITE_FULL:
+        return StateStoreError(
+            f"{where} cannot grow: the disk is full. Free some room and run again; nothing committed is lost"
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StateStoreError(f"{where} is corrupt ({text}). {CORRUPT_HELP}")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return StateStoreError(
+            f"{where} cannot be written ({text}): check the permissions of the file and of its folder, or {ELSEWHERE}"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StateStoreError(
+            f"{where}: the disk failed ({text}). Check the disk and its free room, then run again; "
+            "nothing committed is lost"
+        )
+    return StateStoreError(f"{where}: {text}")
+
+
+def corrupt(location: str, what: str) -> StateStoreError:
+    """Damage that SQLite itself does not see."""
+    return StateStoreError(f"state file {location} is corrupt ({what}). {CORRUPT_HELP}")
+
+
+def unreachable(location: str, error: OSError) -> StateStoreError:
+    """The folder or the file cannot be made."""
+    return StateStoreError(
+        f"state file {location} cannot be made or opened: {error.strerror or error}; {ELSEWHERE}"
+    )
+
+
+def too_new(location: str, version: int, known: int, writer: str, release: str) -> StateStoreError:
+    """``writer``: the release that wrote the file, or ``""``; ``release``: the running one."""
+    by = f", written by coco-core {writer}" if writer else ""
+    needed = (
+        f"coco-core {writer} or newer" if writer else "the release of coco-core that wrote it, or a newer one"
+    )
+    return StateStoreError(
+        f"state file {location} has schema version {version}{by}; this is coco-core {release}, which reads up to "
+        f"version {known}: install {needed}, or {ELSEWHERE}"
+    )
+
+
+def foreign(location: str) -> StateStoreError:
+    """An SQLite file of something else."""
+    return StateStoreError(f"{location} is an SQLite file, but not one of coco's: {ELSEWHERE}")
+
+
+def forked(location: str, owner: int) -> StateStoreError:
+    """The file was open when this process was forked."""
+    return StateStoreError(
+        f"state file {location} was opened by process {owner}, from which this one was forked: SQLite's locks do not "
+        "survive that. Call coco.stop() before the fork, or start processes with 'spawn'"
+    )

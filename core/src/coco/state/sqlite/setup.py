@@ -1,0 +1,118 @@
+"""What exists in targets because of which flow, ids, cursors, leases (SU-24 to SU-26, SU-34, I-74)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+
+from coco.errors import SetupConflictError
+from coco.state.protocol import Lease, SetupRecord, SetupWrite
+from coco.state.sqlite import faults
+from coco.state.sqlite.database import Database
+
+
+class Setup(Database):
+    """Setup metadata and the small tables of one file."""
+
+    def setup_version(self, flow: str) -> int:
+        """0 for a flow never set up."""
+        with self._reading() as db:
+            row = db.execute("SELECT version FROM setup_versions WHERE flow=?", (flow,)).fetchone()
+            return int(row[0]) if row else 0
+
+    def setup_records(self, flow: str | None = None) -> list[SetupRecord]:
+        """Records of one flow or of all, in order."""
+        where, args = ("WHERE flow=?", (flow,)) if flow is not None else ("", ())
+        with self._reading() as db:
+            rows = db.execute(
+                f"SELECT flow, resource_type, key, state, staging FROM setup {where} ORDER BY 1, 2, 3", args
+            ).fetchall()
+            try:
+                return [
+                    SetupRecord(
+                        flow,
+                        kind,
+                        key,
+                        None if state is None else json.loads(state),
+                        tuple(json.loads(staging)),
+                    )
+                    for flow, kind, key, state, staging in rows
+                ]
+            except ValueError as error:
+                raise faults.corrupt(self._path, f"setup metadata cannot be read: {error}") from error
+
+    def setup_write(self, flow: str, expected_version: int, writes: Sequence[SetupWrite]) -> int:
+        """Check and raise the flow's version, write; one transaction, on the disk when it ends."""
+        with self._writing(durable=True) as db:
+            row = db.execute("SELECT version FROM setup_versions WHERE flow=?", (flow,)).fetchone()
+            version = int(row[0]) if row else 0
+            if version != expected_version:
+                raise SetupConflictError(
+                    f"the setup of flow '{flow}' was changed by another process (version {version}, "
+                    f"expected {expected_version}); describe the change again"
+                )
+            for item in writes:
+                if item.state is None and not item.staging:
+                    db.execute(
+                        "DELETE FROM setup WHERE flow=? AND resource_type=? AND key=?",
+                        (flow, item.resource_type, item.key),
+                    )
+                    continue
+                state = None if item.state is None else json.dumps(item.state, sort_keys=True)
+                staging = json.dumps(list(item.staging), sort_keys=True)
+                db.execute(
+                    "INSERT OR REPLACE INTO setup VALUES(?, ?, ?, ?, ?)",
+                    (flow, item.resource_type, item.key, state, staging),
+                )
+            db.execute("INSERT OR REPLACE INTO setup_versions VALUES(?, ?)", (flow, version + 1))
+            return version + 1
+
+    def flows(self) -> list[str]:
+        """Full names with any setup record."""
+        with self._reading() as db:
+            return [row[0] for row in db.execute("SELECT DISTINCT flow FROM setup ORDER BY flow").fetchall()]
+
+    def allocate_ids(self, count: int) -> list[int]:
+        """Fresh ids, never given twice, not even after a power cut."""
+        with self._writing(durable=True) as db:
+            first = int(db.execute("SELECT value FROM header WHERE key='next_id'").fetchone()[0])
+            db.execute("UPDATE header SET value=? WHERE key='next_id'", (str(first + count),))
+            return list(range(first, first + count))
+
+    # -- cursors, leases --------------------------------------------------------------------------
+    def get_cursor(self, source_id: int, name: str) -> bytes | None:
+        """A stored cursor."""
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT value FROM cursors WHERE source_id=? AND name=?", (source_id, name)
+            ).fetchone()
+            return row[0] if row else None
+
+    def put_cursor(self, source_id: int, name: str, value: bytes | None) -> None:
+        """Store or (None) delete a cursor."""
+        with self._writing() as db:
+            if value is None:
+                db.execute("DELETE FROM cursors WHERE source_id=? AND name=?", (source_id, name))
+            else:
+                db.execute("INSERT OR REPLACE INTO cursors VALUES(?, ?, ?)", (source_id, name, value))
+
+    def acquire_lease(self, flow: str, holder: str, seconds: float) -> Lease | None:
+        """None on success, else the lease in the way. Waiting for it takes no lock on the file."""
+        select = "SELECT flow, holder, until FROM leases WHERE flow=? AND holder<>? AND until>?"
+        with self._reading() as db:
+            row = db.execute(select, (flow, holder, time.time())).fetchone()
+        if row is not None:
+            return Lease(*row)
+        with self._writing() as db:
+            now = time.time()
+            row = db.execute(select, (flow, holder, now)).fetchone()
+            if row is not None:
+                return Lease(*row)
+            db.execute("INSERT OR REPLACE INTO leases VALUES(?, ?, ?)", (flow, holder, now + seconds))
+            return None
+
+    def release_lease(self, flow: str, holder: str) -> None:
+        """Give a lease back; another holder's stays."""
+        with self._writing() as db:
+            db.execute("DELETE FROM leases WHERE flow=? AND holder=?", (flow, holder))

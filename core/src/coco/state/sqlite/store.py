@@ -1,0 +1,40 @@
+"""The store as a whole."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from coco.state.sqlite.database import MEMORY
+from coco.state.sqlite.failures import Failures
+from coco.state.sqlite.memo import Memo
+from coco.state.sqlite.setup import Setup
+from coco.state.sqlite.tracking import Tracking
+
+
+class SqliteStore(Tracking, Failures, Memo, Setup):
+    """State in one file, made at the first ``open``; ``:memory:`` keeps it in the process.
+
+    Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from
+    several processes on one machine; not across a fork.
+    """
+
+    def facts(self) -> dict[str, Any]:
+        """Header, location, memo totals, and the bytes of the file and of its log."""
+        with self._reading() as db:
+            header = dict(db.execute("SELECT key, value FROM header").fetchall())
+            entries, size = self.memo_stats()
+            pages, free, page = (
+                db.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        log = f"{self._path}-wal"
+        return {
+            **header,
+            "location": self._path,
+            "memo_entries": entries,
+            "memo_bytes": size,
+            "file_bytes": pages * page,
+            "free_bytes": free * page,
+            "log_bytes": os.path.getsize(log) if self._path != MEMORY and os.path.exists(log) else 0,
+        }

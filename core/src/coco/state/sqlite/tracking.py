@@ -1,0 +1,317 @@
+"""What is known of each source row: scan, look up, stage, commit, collapse (I-2, I-18, I-33 to I-48)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+
+from coco.state.protocol import CollapseRow, CommitRow, Head, OwnerChange, StageRow, Tracked
+from coco.state.records import (
+    add_attempt,
+    decode_attempts,
+    decode_targets,
+    encode_attempts,
+    encode_targets,
+    join_attempts,
+    join_fingerprints,
+    newer_attempts,
+    split_fingerprints,
+)
+from coco.state.sqlite.database import chunks, marks, next_total
+from coco.state.sqlite.failures import forget_failures, keys_with_failures
+from coco.state.sqlite.owners import Owners, add_row_counts, change_owners
+
+_HEAD = "ordinal, content_fp, logic_fp, process_ordinal, max_process_ordinal, read_at, size, failed"
+_make = tuple.__new__  # a NamedTuple's own constructor takes twice as long
+
+
+class Tracking(Owners):
+    """Source rows of one file."""
+
+    def scan(self, source_id: int, batch_rows: int = 10_000) -> Iterator[list[tuple[bytes, Head]]]:
+        """All tracked rows of a source in key order; writes between two batches are seen."""
+        after, last = ">=", b""
+        common: bytes | None = None
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    f"SELECT key, {_HEAD} FROM tracking WHERE source_id=? AND key {after} ? ORDER BY key LIMIT ?",
+                    (source_id, last, max(batch_rows, 1)),
+                ).fetchall()
+            if not rows:
+                return
+            if rows[0][3] != common:
+                common = rows[0][3]
+            yield [  # the logic that most rows share is one object
+                (
+                    key,
+                    _make(
+                        Head,
+                        (
+                            ordinal,
+                            fp,
+                            common if logic == common else logic,
+                            done,
+                            begun,
+                            at,
+                            size,
+                            failed != 0,
+                        ),
+                    ),
+                )
+                for key, ordinal, fp, logic, done, begun, at, size, failed in rows
+            ]
+            if len(rows) < batch_rows:
+                return
+            after, last = ">", rows[-1][0]
+
+    def get_heads(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Head]:
+        """Heads of the keys that are tracked."""
+        found: dict[bytes, Head] = {}
+        with self._reading() as db:
+            for part in chunks(keys):
+                for key, *head, failed in db.execute(
+                    f"SELECT key, {_HEAD} FROM tracking WHERE source_id=? AND key IN ({marks(part)})",
+                    (source_id, *part),
+                ).fetchall():
+                    found[key] = _make(Head, (*head, failed != 0))
+        return found
+
+    def get_many(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Tracked]:
+        """Whole records of the keys that are tracked."""
+        found: dict[bytes, Tracked] = {}
+        with self._reading() as db:
+            for part in chunks(keys):
+                for key, *head, failed, targets, staged, memo in db.execute(
+                    f"SELECT t.key, {_HEAD}, r.targets, a.staged, r.memo FROM tracking t "
+                    "LEFT JOIN tracked_rows r ON r.id = t.row_id LEFT JOIN attempts a ON a.row_id = t.row_id "
+                    f"WHERE t.source_id=? AND t.key IN ({marks(part)})",
+                    (source_id, *part),
+                ).fetchall():
+                    found[key] = Tracked(
+                        _make(Head, (*head, failed != 0)),
+                        decode_targets(targets),
+                        join_attempts(decode_attempts(staged)) if staged else {},
+                        split_fingerprints(memo),
+                    )
+        return found
+
+    def stage(self, source_id: int, rows: Sequence[StageRow]) -> list[bool]:
+        """Phase 2; False where the row moved meanwhile. Survives a power cut: targets are written next."""
+        accepted: list[bool] = []
+        chosen: dict[bytes, StageRow] = {}
+        with self._writing(durable=True) as db:
+            known = _ordinals(db, source_id, [row.key for row in rows])
+            highest = {key: begun for key, (_, _, begun) in known.items()}
+            for row in rows:
+                begun = highest.get(row.key, -1)
+                fine = begun == row.expected and row.process_ordinal > begun
+                accepted.append(fine)
+                if fine:
+                    highest[row.key] = row.process_ordinal
+                    chosen[row.key] = row
+            ids = _insert_new(
+                db, source_id, [(key, row.process_ordinal) for key, row in chosen.items() if key not in known]
+            )
+            db.executemany(
+                "UPDATE tracking SET max_process_ordinal=? WHERE source_id=? AND key=?",
+                [(row.process_ordinal, source_id, key) for key, row in chosen.items() if key in known],
+            )
+            unfinished = {
+                key: known[key][0] for key in chosen if key in known and known[key][2] > known[key][1]
+            }
+            earlier = _attempts(db, list(unfinished.values()))
+            staged = []
+            for key, row in chosen.items():
+                row_id = ids[key] if key in ids else known[key][0]
+                before = decode_attempts(earlier.get(row_id))
+                if row.staged:
+                    staged.append(
+                        (row_id, encode_attempts(add_attempt(before, row.process_ordinal, row.staged)))
+                    )
+            db.executemany("INSERT OR REPLACE INTO attempts VALUES(?, ?)", staged)
+        return accepted
+
+    def commit(
+        self,
+        source_id: int,
+        rows: Sequence[CommitRow],
+        *,
+        removed: Sequence[tuple[bytes, int]] = (),
+        owners: Sequence[OwnerChange] = (),
+        row_counts: Mapping[int, int] | None = None,
+    ) -> None:
+        """Phase 4, one transaction. Keys staged by newer attempts stay staged (I-40, I-48)."""
+        with self._writing() as db:
+            known = _ordinals(db, source_id, [*(row.key for row in rows), *(key for key, _ in removed)])
+            refused = {
+                key
+                for key, ordinal in [*((row.key, row.process_ordinal) for row in rows), *removed]
+                if key in known and known[key][1] >= ordinal
+            }
+            chosen = {row.key: row for row in rows if row.key not in refused}
+            gone = {key: ordinal for key, ordinal in removed if key not in refused}
+            ids = _insert_new(
+                db, source_id, [(key, row.process_ordinal) for key, row in chosen.items() if key not in known]
+            )
+            db.executemany(
+                "UPDATE tracking SET ordinal=?, content_fp=?, logic_fp=?, process_ordinal=?, "
+                "max_process_ordinal=max(max_process_ordinal, ?), read_at=?, size=?, failed=0 "
+                "WHERE source_id=? AND key=?",
+                [
+                    (
+                        row.ordinal,
+                        row.content_fp,
+                        row.logic_fp,
+                        row.process_ordinal,
+                        row.process_ordinal,
+                        row.read_at,
+                        row.size,
+                        source_id,
+                        key,
+                    )
+                    for key, row in chosen.items()
+                ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO tracked_rows VALUES(?, ?, ?)",
+                [
+                    (
+                        ids[key] if key in ids else known[key][0],
+                        join_fingerprints(row.memo),
+                        encode_targets(row.targets),
+                    )
+                    for key, row in chosen.items()
+                ],
+            )
+            ordinals = {**{key: row.process_ordinal for key, row in chosen.items()}, **gone}
+            overtaken = _finish_attempts(db, known, ordinals)
+            _remove(db, source_id, known, gone, overtaken)
+            forget_failures(db, source_id, list(ordinals))
+            change_owners(
+                db,
+                [item for item in owners if item.source_id != source_id or item.source_key not in refused],
+            )
+            add_row_counts(db, row_counts or {})
+
+    def collapse(self, source_id: int, rows: Sequence[CollapseRow]) -> int:
+        """Only the ordinal moved; returns how many still matched."""
+        if not rows:
+            return 0
+        with self._writing() as db:
+            return db.executemany(
+                "UPDATE tracking SET ordinal=?, content_fp=?, read_at=?, size=? "
+                "WHERE source_id=? AND key=? AND process_ordinal=? AND max_process_ordinal=?",
+                [
+                    (
+                        row.ordinal,
+                        row.content_fp,
+                        row.read_at,
+                        row.size,
+                        source_id,
+                        row.key,
+                        row.expected,
+                        row.expected,
+                    )
+                    for row in rows
+                ],
+            ).rowcount
+
+    def drop_sources(self, source_ids: Sequence[int]) -> None:
+        """Forget all that is known of these sources."""
+        with self._writing() as db:
+            for source_id in source_ids:
+                for table, column in (("tracked_rows", "id"), ("attempts", "row_id")):
+                    db.execute(
+                        f"DELETE FROM {table} WHERE {column} IN (SELECT row_id FROM tracking WHERE source_id=?)",
+                        (source_id,),
+                    )
+                for table in ("tracking", "failures", "cursors", "owners"):
+                    db.execute(f"DELETE FROM {table} WHERE source_id=?", (source_id,))
+
+
+def _ordinals(
+    db: sqlite3.Connection, source_id: int, keys: Sequence[bytes]
+) -> dict[bytes, tuple[int, int, int]]:
+    """Key -> (row id, committed ordinal, highest ordinal begun)."""
+    found: dict[bytes, tuple[int, int, int]] = {}
+    for part in chunks(keys):
+        for key, *rest in db.execute(
+            "SELECT key, row_id, process_ordinal, max_process_ordinal FROM tracking "
+            f"WHERE source_id=? AND key IN ({marks(part)})",
+            (source_id, *part),
+        ).fetchall():
+            found[key] = (rest[0], rest[1], rest[2])
+    return found
+
+
+def _insert_new(
+    db: sqlite3.Connection, source_id: int, rows: Sequence[tuple[bytes, int]]
+) -> dict[bytes, int]:
+    """Track (key, ordinal begun); returns row ids by key. A failure may have been recorded before."""
+    if not rows:
+        return {}
+    first = next_total(db, "next_row_id", len(rows))
+    failed = keys_with_failures(db, source_id, [key for key, _ in rows])
+    db.executemany(
+        "INSERT INTO tracking(source_id, key, process_ordinal, max_process_ordinal, read_at, failed, row_id) "
+        "VALUES(?, ?, 0, ?, 0, ?, ?)",
+        [
+            (source_id, key, ordinal, key in failed, first + place)
+            for place, (key, ordinal) in enumerate(rows)
+        ],
+    )
+    return {key: first + place for place, (key, _) in enumerate(rows)}
+
+
+def _attempts(db: sqlite3.Connection, row_ids: Sequence[int]) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    for part in chunks(row_ids):
+        found.update(
+            db.execute(
+                f"SELECT row_id, staged FROM attempts WHERE row_id IN ({marks(part)})", tuple(part)
+            ).fetchall()
+        )
+    return found
+
+
+def _finish_attempts(
+    db: sqlite3.Connection, known: Mapping[bytes, tuple[int, int, int]], ordinals: Mapping[bytes, int]
+) -> set[bytes]:
+    """Forget what was staged up to each key's ordinal; returns keys with newer attempts."""
+    open_rows = {key: known[key][0] for key in ordinals if key in known and known[key][2] > known[key][1]}
+    overtaken = {key for key in open_rows if known[key][2] > ordinals[key]}
+    left: dict[int, bytes | None] = {}
+    kept = _attempts(db, [open_rows[key] for key in overtaken])
+    for key in overtaken:
+        row_id = open_rows[key]
+        left[row_id] = encode_attempts(newer_attempts(decode_attempts(kept.get(row_id)), ordinals[key]))
+    db.executemany(
+        "DELETE FROM attempts WHERE row_id=?",
+        [(row_id,) for row_id in open_rows.values() if left.get(row_id) is None],
+    )
+    db.executemany(
+        "UPDATE attempts SET staged=? WHERE row_id=?",
+        [(staged, row_id) for row_id, staged in left.items() if staged is not None],
+    )
+    return overtaken
+
+
+def _remove(
+    db: sqlite3.Connection,
+    source_id: int,
+    known: Mapping[bytes, tuple[int, int, int]],
+    gone: Mapping[bytes, int],
+    overtaken: set[bytes],
+) -> None:
+    """Delete records; where a newer attempt is under way, what it staged has to stay findable."""
+    db.executemany("DELETE FROM tracked_rows WHERE id=?", [(known[key][0],) for key in gone if key in known])
+    db.executemany(
+        "DELETE FROM tracking WHERE source_id=? AND key=?",
+        [(source_id, key) for key in gone if key not in overtaken],
+    )
+    db.executemany(
+        "UPDATE tracking SET ordinal=NULL, content_fp=NULL, logic_fp=NULL, size=NULL, failed=0, process_ordinal=? "
+        "WHERE source_id=? AND key=?",
+        [(gone[key], source_id, key) for key in gone if key in overtaken],
+    )
