@@ -1,0 +1,74 @@
+"""coco's own table in each file: which tables are coco's, and what they are made of."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from coco.engine_object import dump_engine_object, load_engine_object
+from coco_target_sqlite.connection import quoted
+from coco_target_sqlite.states import TableState
+
+CATALOG = "coco_tables"
+"""Name of the table that lists coco's tables."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table of coco's. ``row_id``: its INTEGER PRIMARY KEY, or ``rowid``."""
+
+    table: str
+    row_id: str
+    state: TableState
+
+
+def table_exists(db: sqlite3.Connection, table: str) -> bool:
+    """Whether there is a table, view or virtual table of this name; SQLite ignores the case of ASCII letters."""
+    found = db.execute(
+        "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (table,)
+    )
+    return found.fetchone() is not None
+
+
+def column_names(db: sqlite3.Connection, table: str) -> list[str]:
+    """Columns of a table; none if there is no such table."""
+    return [row[1] for row in db.execute(f"PRAGMA table_info({quoted(table)})")]
+
+
+def ensure_catalog(db: sqlite3.Connection) -> None:
+    """Make the catalog unless it is there."""
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {CATALOG} ("
+        "name TEXT PRIMARY KEY COLLATE NOCASE, row_id TEXT NOT NULL, state TEXT NOT NULL)"
+    )
+
+
+def find_entry(db: sqlite3.Connection, table: str) -> Entry | None:
+    """The entry of a table, whether or not the table still exists."""
+    if not table_exists(db, CATALOG):
+        return None
+    row = db.execute(f"SELECT name, row_id, state FROM {CATALOG} WHERE name = ?", (table,)).fetchone()
+    return None if row is None else _entry(*row)
+
+
+def all_names(db: sqlite3.Connection) -> list[str]:
+    """Names of coco's tables, in order."""
+    if not table_exists(db, CATALOG):
+        return []
+    return [name for (name,) in db.execute(f"SELECT name FROM {CATALOG} ORDER BY name")]
+
+
+def put_entry(db: sqlite3.Connection, entry: Entry) -> None:
+    """Note what a table is made of now."""
+    state = json.dumps(dump_engine_object(entry.state), ensure_ascii=False)
+    db.execute(f"INSERT OR REPLACE INTO {CATALOG} VALUES (?, ?, ?)", (entry.table, entry.row_id, state))
+
+
+def remove_entry(db: sqlite3.Connection, table: str) -> None:
+    """Forget a table."""
+    db.execute(f"DELETE FROM {CATALOG} WHERE name = ?", (table,))
+
+
+def _entry(table: str, row_id: str, state: str) -> Entry:
+    return Entry(table, row_id, load_engine_object(TableState, json.loads(state)))

@@ -1,0 +1,85 @@
+"""Which column a field becomes, and values both ways; reading gives back exactly what was written.
+
+| coco | column | stored as |
+|---|---|---|
+| Str | TEXT | itself, U+0000 included |
+| Bytes | BLOB | itself |
+| Bool | BOOLEAN | 0 or 1 |
+| Int64 | INTEGER | itself |
+| Float32, Float64 | REAL | itself; NaN and -0.0, which SQLite lacks, as 8 bytes (IEEE 754, big-endian) |
+| Uuid, Date, Time, LocalDateTime, OffsetDateTime | TEXT | see ``time_form`` |
+| TimeDelta | INTEGER | microseconds |
+| Range | TEXT | ``[start,end]`` |
+| Json | TEXT | canonical JSON |
+| Vector of Float32, Float64, Int64 | BLOB | packed little-endian numbers |
+| other vectors, structs, tables, unions | TEXT | JSON, see ``json_form`` |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from coco.types.schema import BasicValueType, ValueType
+from coco_target_sqlite import time_form
+from coco_target_sqlite.json_form import json_text
+
+Convert = Callable[[Any], Any]
+_DOUBLE = struct.Struct(">d")
+
+
+@dataclass(frozen=True)
+class ColumnCodec:
+    """``declared``: the type in CREATE TABLE. ``encode``, ``decode``: never see null; None changes nothing."""
+
+    declared: str
+    encode: Convert | None = None
+    decode: Convert | None = None
+
+
+def _float_out(value: float) -> Any:
+    if value:
+        return value if value == value else _DOUBLE.pack(value)
+    return value if math.copysign(1.0, value) > 0 else _DOUBLE.pack(value)
+
+
+def _float_in(value: Any) -> float:
+    number: float = _DOUBLE.unpack(value)[0] if isinstance(value, bytes) else float(value)
+    return number
+
+
+def _range_out(value: tuple[int, int]) -> str:
+    return f"[{value[0]},{value[1]}]"
+
+
+def _range_in(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
+
+
+_SCALARS: dict[str, ColumnCodec] = {
+    "Str": ColumnCodec("TEXT"),
+    "Bytes": ColumnCodec("BLOB"),
+    "Bool": ColumnCodec("BOOLEAN", None, bool),
+    "Int64": ColumnCodec("INTEGER"),
+    "Float32": ColumnCodec("REAL", _float_out, _float_in),
+    "Float64": ColumnCodec("REAL", _float_out, _float_in),
+    "TimeDelta": ColumnCodec("INTEGER"),
+    "Range": ColumnCodec("TEXT", _range_out, _range_in),
+    "Json": ColumnCodec("TEXT"),
+    **{kind: ColumnCodec("TEXT", *pair) for kind, pair in time_form.SCALARS.items()},
+}
+
+
+def column_codec(type_: ValueType) -> ColumnCodec:
+    """The column for a type."""
+    if isinstance(type_, BasicValueType):
+        if type_.packed_format is not None:
+            return ColumnCodec("BLOB")
+        scalar = _SCALARS.get(type_.kind)
+        if scalar is not None:
+            return scalar
+    return ColumnCodec("TEXT", *json_text(type_))
