@@ -16,6 +16,7 @@ def coco_ops() -> list[OpManifest]:
             "Postgres",
             "coco_target_postgres.spec:Postgres",
             doc="A table of a Postgres database, with pgvector and full-text indexes.",
+            also=("PostgresColumnOptions",),
         ),
         OpManifest(
             "target_attachment",

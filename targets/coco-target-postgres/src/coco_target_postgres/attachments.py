@@ -1,0 +1,68 @@
+"""SQL of the user's own, bound to a table's life (ATT-1 to ATT-9)."""
+
+from __future__ import annotations
+
+import psycopg
+
+from coco import op
+from coco.errors import TargetError
+from coco_target_postgres.faults import server_message
+from coco_target_postgres.state import PostgresKey
+
+SHOWN_CHARS = 300
+
+
+class PostgresSqlCommand(op.TargetAttachmentSpec):
+    """SQL that runs when the table is set up, and when it or the attachment goes.
+
+    name: identifies it within its target. setup_sql: one or several statements, run after the table was made
+    and again whenever this text changes; must be harmless if repeated (``IF NOT EXISTS``). teardown_sql: saved
+    at setup, run before the table goes or when the attachment was removed from the flow.
+    """
+
+    name: str
+    setup_sql: str
+    teardown_sql: str | None = None
+
+
+@op.attachment_connector(spec_cls=PostgresSqlCommand, target_kinds=["Postgres"])
+class PostgresSqlCommandConnector:
+    """Runs the statements in the table's database."""
+
+    @staticmethod
+    def apply(target_key: PostgresKey, spec: PostgresSqlCommand) -> None:
+        _run(target_key, spec.name, spec.setup_sql)
+
+    @staticmethod
+    def teardown(target_key: PostgresKey, saved_spec: PostgresSqlCommand) -> None:
+        if saved_spec.teardown_sql:
+            _run(target_key, saved_spec.name, saved_spec.teardown_sql)
+
+    @staticmethod
+    def needs_apply(old: PostgresSqlCommand, new: PostgresSqlCommand) -> bool:
+        """A changed ``teardown_sql`` alone is only saved (ATT-5)."""
+        return old.setup_sql != new.setup_sql
+
+
+def _run(key: PostgresKey, name: str, sql: str) -> None:
+    from coco_target_postgres.setup import setup_connection
+
+    with setup_connection(key, f"attachment '{name}' cannot reach") as connection:
+        try:
+            connection.execute(sql.encode())
+        except psycopg.Error as error:
+            raise TargetError(
+                f"attachment '{name}' of {key.title} failed: {server_message(error)}; statement: {_failed(sql, error)}"
+            ) from error
+
+
+def _failed(sql: str, error: psycopg.Error) -> str:
+    """The statement that failed, as far as the server says where; else the beginning of the text."""
+    position = error.diag.statement_position
+    text = sql.strip()
+    if position is not None and position.isdigit():
+        at = int(position) - 1
+        start = sql.rfind(";", 0, at) + 1
+        end = sql.find(";", at)
+        text = sql[start : end if end >= 0 else len(sql)].strip()
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."

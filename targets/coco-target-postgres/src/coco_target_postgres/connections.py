@@ -1,0 +1,281 @@
+"""Connections: addresses without their secrets, and one pool per (url, user) in the process (DB-1 to DB-11)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from coco.auth_registry import get_auth_entry
+from coco.errors import ClientError, TargetError
+from coco.setting import DatabaseConnectionSpec
+from coco.setting_access import current_settings
+from coco_target_postgres.faults import ConnectionLostError, server_message
+
+LOG = logging.getLogger("coco.target.postgres")
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+CONNECT_SECONDS = 30
+ACQUIRE_SECONDS = 300.0
+SLOW_ACQUIRE_SECONDS = 10.0
+IDLE_SECONDS = 300.0
+
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "coco",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
+
+
+@dataclass(frozen=True)
+class BinaryValue:
+    """A parameter in binary form already. The statement must cast it to its type."""
+
+    data: bytes
+
+
+class _BinaryValueDumper(Dumper):
+    format = psycopg.pq.Format.BINARY
+    oid = 0
+
+    def dump(self, obj: BinaryValue) -> bytes:
+        return obj.data
+
+
+def database_of(key: str | None, wanted_by: str) -> DatabaseConnectionSpec:
+    """The database behind an auth entry's key; None: that of the settings. Resolved when it is used (AUTH-6)."""
+    if key is not None:
+        found: DatabaseConnectionSpec = get_auth_entry(DatabaseConnectionSpec, key, wanted_by=wanted_by)
+        return found
+    database = current_settings().database
+    if database is None:
+        raise ClientError(
+            f"{wanted_by}: a database is required; set COCO_DATABASE_URL, or give the target database="
+        )
+    return database
+
+
+@dataclass(frozen=True, repr=False)
+class Address:
+    """Connection parameters, and how they are shown: without anything secret."""
+
+    parameters: dict[str, Any]
+    shown: str
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, spec: DatabaseConnectionSpec) -> Address:
+        """Raises ``ClientError`` for a URL that cannot be read; the URL itself is not shown."""
+        try:
+            parameters: dict[str, Any] = dict(conninfo_to_dict(spec.url))
+        except psycopg.ProgrammingError:
+            # The cause quotes parts of the URL, and with a stray character that may be the password.
+            raise _unreadable_url() from None
+        if _is_ambiguous(spec.url):
+            raise _unreadable_url()
+        if spec.user is not None:
+            parameters["user"] = spec.user
+        if spec.password is not None:
+            parameters["password"] = spec.password
+        secrets = tuple(
+            str(parameters[name])
+            for name in ("password", "sslpassword", "oauth_client_secret")
+            if parameters.get(name)
+        )
+        place = f"{parameters.get('host', 'localhost')}:{parameters.get('port', '5432')}"
+        shown = f"{parameters.get('user', '')}@{place}/{parameters.get('dbname', '')}".lstrip("@")
+        return cls({**_DEFAULTS, **parameters, **_ALWAYS}, shown, secrets)
+
+    def connect(self) -> Connection:
+        """A new connection in autocommit mode. Raises ``ConnectionLostError``."""
+        try:
+            made = psycopg.connect("", autocommit=True, cursor_factory=psycopg.RawCursor, **self.parameters)
+        except psycopg.Error as error:
+            # Not chained: the driver's own message may repeat what it was given.
+            raise ConnectionLostError(
+                f"Failed to connect to database URL {self.shown}: {self.scrubbed(server_message(error))}; "
+                "check that the server runs and that the address, user and password are right"
+            ) from None
+        made.adapters.register_dumper(BinaryValue, _BinaryValueDumper)
+        return made
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without passwords."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return re.sub(r"(password\s*=\s*)\S+", r"\1***", text)
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown})"
+
+
+def _is_ambiguous(url: str) -> bool:
+    """Whether a stray ``@`` or ``/`` would make a part of the password a host or a database's name."""
+    _, found, rest = url.partition("://")
+    authority, _, path = rest.partition("?")[0].partition("/")
+    return bool(found) and (authority.count("@") > 1 or "@" in path)
+
+
+def _unreadable_url() -> ClientError:
+    return ClientError(
+        "the database URL cannot be read; its form is postgresql://user:password@host:port/database, with special "
+        "characters in user and password percent-encoded (or given as user= and password=)"
+    )
+
+
+class Pool:
+    """Connections of one (url, user), made when needed, at most ``max_size``, closed after use or idleness.
+
+    The last one returned is the first one taken, so that few stay warm. Open as long as someone leases it.
+    """
+
+    def __init__(self, address: Address, min_size: int, max_size: int) -> None:
+        self.address = address
+        self.leases = 0
+        self._min_size = min_size
+        self._max_size = max_size
+        self._idle: list[tuple[Connection, float]] = []
+        self._count = 0
+        self._changed = threading.Condition()
+        self._said_slow = 0.0
+        self.warned = False
+
+    def differs_from(self, address: Address, spec: DatabaseConnectionSpec) -> bool:
+        """Whether someone wants another password or size (DB-6)."""
+        sizes = (spec.min_connections, spec.max_connections)
+        return self.address != address or (self._min_size, self._max_size) != sizes
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the block. One that broke, or was left inside a transaction, is not used again."""
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _take(self) -> Connection:
+        started = time.monotonic()
+        with self._changed:
+            while not self._idle and self._count >= self._max_size:
+                waited = time.monotonic() - started
+                if waited >= ACQUIRE_SECONDS:
+                    raise TargetError(
+                        f"Failed to acquire connection from pool of {self.address.shown}: all {self._max_size} are in "
+                        f"use since {waited:.0f} s; raise max_connections of the DatabaseConnectionSpec"
+                    )
+                self._changed.wait(min(SLOW_ACQUIRE_SECONDS, ACQUIRE_SECONDS - waited))
+                self._say_slow(time.monotonic() - started)
+            if self._idle:
+                return self._idle.pop()[0]
+            self._count += 1
+        try:
+            return self.address.connect()
+        except BaseException:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify()
+            raise
+
+    def _say_slow(self, waited: float) -> None:
+        now = time.monotonic()
+        if waited >= SLOW_ACQUIRE_SECONDS and now - self._said_slow >= 60:
+            self._said_slow = now
+            LOG.warning(
+                "waiting for a connection to %s since %.0f s: all %d are in use",
+                self.address.shown,
+                waited,
+                self._max_size,
+            )
+
+    def _give_back(self, connection: Connection) -> None:
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        now = time.monotonic()
+        closing: list[Connection] = []
+        with self._changed:
+            if connection.closed or not idle or not self.leases:
+                closing.append(connection)
+            else:
+                self._idle.append((connection, now))
+            while (
+                self._idle
+                and self._count - len(closing) > self._min_size
+                and now - self._idle[0][1] > IDLE_SECONDS
+            ):
+                closing.append(self._idle.pop(0)[0])
+            self._count -= len(closing)
+            self._changed.notify()
+        for item in closing:
+            item.close()
+
+    def close_idle(self) -> None:
+        """Close what nobody uses now: after a loss, the others are likely broken, too."""
+        with self._changed:
+            closing = [connection for connection, _ in self._idle]
+            self._idle.clear()
+            self._count -= len(closing)
+            self._changed.notify_all()
+        for connection in closing:
+            connection.close()
+
+
+_pools: dict[tuple[str, str | None], Pool] = {}
+_guard = threading.Lock()
+
+
+def lease_pool(spec: DatabaseConnectionSpec) -> Pool:
+    """The pool of a database, shared by all that use the same url and user; return it by ``release_pool``.
+
+    Connects once, so that a wrong address is known now (DB-8). A failure is not remembered.
+    """
+    address = Address.of(spec)
+    name = (spec.url, spec.user)
+    with _guard:
+        pool = _pools.get(name)
+        if pool is None:
+            pool = _pools[name] = Pool(address, spec.min_connections, spec.max_connections)
+        elif pool.differs_from(address, spec) and not pool.warned:
+            pool.warned = True
+            LOG.warning(
+                "the pool of %s is open with another password or size; it is used as it is",
+                pool.address.shown,
+            )
+        pool.leases += 1
+    try:
+        with pool.connection():
+            pass
+    except BaseException:
+        release_pool(pool)
+        raise
+    return pool
+
+
+def release_pool(pool: Pool) -> None:
+    """End a lease; the last one closes the connections."""
+    with _guard:
+        pool.leases -= 1
+        last = pool.leases <= 0
+        if last:
+            for name in [name for name, item in _pools.items() if item is pool]:
+                del _pools[name]
+    if last:
+        pool.close_idle()
+
+
+def open_pools() -> list[str]:
+    """Addresses of the pools that are open, without secrets."""
+    with _guard:
+        return [pool.address.shown for pool in _pools.values()]
