@@ -8,8 +8,22 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program on ``sys.argv`` and leave the interpreter with its exit code (CLI-16).
 
-    0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted.
+    0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted. 143: terminated.
     """
-    from coco.cli.group import cli
+    import threading
 
-    cli.main(prog_name="coco")
+    from coco.cli.group import cli
+    from coco.cli.signals import handled, interrupt, leave
+
+    try:
+        with handled(interrupt):
+            cli.main(prog_name="coco")
+    except SystemExit as end:
+        working = [item for item in threading.enumerate() if item.name.startswith("coco-work")]
+        for item in working:
+            item.join(0.2 / len(working))
+        if any(
+            item.is_alive() for item in working
+        ):  # a function that does not return must not keep the program
+            leave(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
+        raise

@@ -66,15 +66,19 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what the user can fix becomes one message, Ctrl-C becomes exit code 130."""
         from coco.cli.failures import report
+        from coco.cli.signals import INTERRUPTED, TERMINATED, Terminated
 
         ctx.call_on_close(_stop_runtime)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(130)
+        except (KeyboardInterrupt, click.Abort) as error:
+            ctx.meta[_INTERRUPTED_MARK] = True
+            click.echo(
+                "\nInterrupted. What was done so far is kept; the next update goes on from there.", err=True
+            )
+            ctx.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output went away; nothing is left to be said, not even at interpreter exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,10 +101,22 @@ def _host() -> PluginHost:
     return plugin_host()
 
 
+STOP_SECONDS = 10.0
+STOP_SECONDS_INTERRUPTED = 0.5
+"""How long the end of the program waits for what may hang in code that is not ours."""
+_INTERRUPTED_MARK = "coco.interrupted"
+
+
 def _stop_runtime() -> None:
+    import threading
+
     module = sys.modules.get("coco.environment.runtime")
-    if module is not None:
-        module.RUNTIME.stop()
+    if module is None:
+        return
+    stopping = threading.Thread(target=module.RUNTIME.stop, name="coco-stop", daemon=True)
+    stopping.start()
+    interrupted = _INTERRUPTED_MARK in click.get_current_context().meta
+    stopping.join(STOP_SECONDS_INTERRUPTED if interrupted else STOP_SECONDS)
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

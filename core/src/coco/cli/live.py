@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+import threading
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coco.cli.failures import message, report
 from coco.cli.output import note
 from coco.cli.progress import progress
+from coco.cli.signals import handled, leave
 from coco.cli.updating import summarise
 from coco.errors import CocoError
 
 if TYPE_CHECKING:
     from coco.flow import Flow, FlowLiveUpdater
+
+STOP_SECONDS = 1.8
+"""After a signal, what hangs in code that is not ours is left behind."""
 
 
 def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: bool) -> bool:
@@ -34,7 +36,8 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
         note("Live: following the sources until Ctrl-C. Changes of code count after a restart.")
     failures: dict[str, str] = {}
     started: dict[str, FlowLiveUpdater] = {}
-    with progress(quiet) as listener, _stopping(updaters) as stopped:
+    timers: list[threading.Timer] = []
+    with progress(quiet) as listener, handled(_stop_after(updaters, timers)) as stopped:
         remove = RUNTIME.add_listener(listener) if listener is not None else None
         try:
             for name, updater in updaters.items():
@@ -56,28 +59,24 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
         finally:
             if remove is not None:
                 remove()
+            for timer in timers:
+                timer.cancel()
     infos: dict[str, Any] = {name: updater.update_stats() for name, updater in started.items()}
     ok = summarise(infos, failures, quiet=quiet, as_json=as_json)
     return ok or (bool(stopped) and not failures)
 
 
-@contextmanager
-def _stopping(updaters: Mapping[str, FlowLiveUpdater]) -> Iterator[list[int]]:
-    """Signals abort the updaters. Gives a list that is empty until one came."""
-    stopped: list[int] = []
-    before: dict[int, Any] = {}
+def _stop_after(
+    updaters: Mapping[str, FlowLiveUpdater], timers: list[threading.Timer]
+) -> Callable[[int], None]:
+    """What the first signal does: abort, and make sure of an end."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        for known, handler in before.items():
-            signal.signal(known, handler)  # a second signal does what it would have done without us
+    def stop(number: int) -> None:
+        timer = threading.Timer(STOP_SECONDS, leave, (0,))
+        timer.daemon = True
+        timer.start()
+        timers.append(timer)
         for updater in updaters.values():
             updater.abort()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
-    try:
-        yield stopped
-    finally:
-        for restored, handler in before.items():
-            signal.signal(restored, handler)
+    return stop

@@ -15,11 +15,14 @@ from coco.cli.output import fail
 if TYPE_CHECKING:
     from coco.flow import Flow
 
-FORMAT = 1
+FORMAT = 2
 
 
-def make_plan(app: str, flows: Mapping[str, Flow]) -> dict[str, Any]:
-    """A plan, JSON-able. ``update`` is None for a flow whose setup is pending: what its update does is known after."""
+def make_plan(app: str, flows: Mapping[str, Flow], read: int) -> dict[str, Any]:
+    """A plan, JSON-able. ``read``: rows of each source that are read, at most.
+
+    ``update`` is None for a flow whose setup is pending: what its update does is known after.
+    """
     from coco.environment.runtime import RUNTIME
 
     found: dict[str, Any] = {}
@@ -34,7 +37,7 @@ def make_plan(app: str, flows: Mapping[str, Flow]) -> dict[str, Any]:
             "state_version": None,
         }
         if up_to_date and name in RUNTIME.flow_names_with_setup():
-            update = RUNTIME.plan_update(flow)
+            update = RUNTIME.plan_update(flow, read)
             plan |= {
                 "update": update.to_dict(),
                 "update_text": update.render(),
@@ -92,6 +95,23 @@ def differences(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
                 found.append(f"flow {name} is in another app namespace: {after[name]['flow']}")
             if before[name].get("setup") != after[name]["setup"]:
                 found.append(f"flow {name} needs another setup than planned")
-            if any(before[name].get(part) != after[name][part] for part in ("state_version", "update")):
-                found.append(f"the sources or the state of flow {name} have changed")
+            found += [f"{text} of flow {name}" for text in _moved(before[name], after[name])]
+    return found
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What an update of one flow depends on and is not as it was. What it would do is not compared, as it follows."""
+    old, new = before.get("update") or {}, after["update"] or {}
+    marks, now = old.get("marks", {}), new.get("marks", {})
+    found = [
+        text
+        for mark, text in (
+            ("listing", "something changed in the sources"),
+            ("state", "another update changed the state"),
+            ("logic", "somebody changed the definition"),
+        )
+        if marks.get(mark) != now.get(mark)
+    ]
+    if not found and before.get("state_version") != after["state_version"]:
+        found.append("something changed in the sources or the state")
     return found

@@ -14,11 +14,15 @@ import click
 
 from coco.events import (
     FlowEvent,
+    LeaseAwaited,
+    LiveIdle,
     RowFailed,
     RowsCollapsed,
     RowsCommitted,
     RowsDetected,
     RowsGone,
+    RowsRead,
+    RowsStaged,
     RunFinished,
     RunStarted,
     SourceListed,
@@ -29,35 +33,68 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @dataclass
 class Count:
-    """Rows of one source in one pass. ``total``: as far as it is listed."""
+    """Rows of one source in one pass, and where those at work are. ``total``: as far as it is listed."""
 
     done: int = 0
     total: int = 0
     unchanged: int = 0
     failed: int = 0
+    reading: int = 0
+    computing: int = 0
+    writing: int = 0
+    listed: bool = False
 
     @property
     def eventful(self) -> bool:
         """Whether anything but "no change" was found."""
         return self.total > self.unchanged or bool(self.failed)
 
+    @property
+    def waits_for(self) -> str:
+        """What the pass waits for: the source, functions, targets; empty when it is through."""
+        stages = [
+            f"{word} {count}"
+            for word, count in (
+                ("reading", self.reading),
+                ("in functions", self.computing),
+                ("writing", self.writing),
+            )
+            if count > 0
+        ]
+        if not self.listed:
+            stages.insert(0, "listing")
+        return ", ".join(stages)
+
     def add(self, event: FlowEvent) -> None:
         if isinstance(event, RowsDetected):
             self.total += event.new + event.maybe + event.unchanged
             self.done += event.unchanged
             self.unchanged += event.unchanged
+            self.reading += event.new + event.maybe
         elif isinstance(event, SourceListed):
             self.total = max(self.total, event.rows)
+            self.listed = True
         elif isinstance(event, RowsGone):
             self.total += event.rows
+        elif isinstance(event, RowsRead):
+            self.reading = max(self.reading - event.rows, 0)
+            self.computing += event.rows - event.unchanged - event.vanished - event.failed
+        elif isinstance(event, RowsStaged):
+            self.computing = max(self.computing - event.rows - event.refused, 0)
+            self.writing += event.rows
         elif isinstance(event, RowsCommitted):
             self.done += event.rows + event.removed
+            self.writing = max(self.writing - event.rows - event.removed, 0)
         elif isinstance(event, RowsCollapsed):
             self.done += event.rows
             self.unchanged += event.rows
         elif isinstance(event, RowFailed):
             self.done += 1
             self.failed += 1
+            if event.phase == "evaluate":
+                self.computing = max(self.computing - 1, 0)
+            elif event.phase == "apply":
+                self.writing = max(self.writing - 1, 0)
 
     def __str__(self) -> str:
         text = f"{min(self.done, self.total)}/{self.total} rows"
@@ -65,8 +102,11 @@ class Count:
 
 
 class _View(Protocol):
+    def begin(self, flow: str) -> None: ...
     def show(self, flow: str, source: str, count: Count) -> None: ...
     def end(self, flow: str, counts: dict[str, Count], seconds: float) -> None: ...
+    def idle(self, flow: str, seconds: float | None) -> None: ...
+    def say(self, text: str) -> None: ...
 
 
 class Progress:
@@ -81,14 +121,34 @@ class Progress:
         with self._lock:
             if isinstance(event, RunStarted):
                 self._flows[event.flow] = {name: Count() for name in event.sources}
+                self._view.begin(event.flow)
             elif isinstance(event, RunFinished):
                 self._view.end(event.flow, self._flows.pop(event.flow, {}), event.seconds)
+            elif isinstance(event, LiveIdle):
+                self._view.idle(event.flow, event.seconds)
+            elif isinstance(event, LeaseAwaited):
+                self._view.say(awaiting(event))
             else:
                 source = getattr(event, "source", None)
                 if source is not None:
                     count = self._flows.setdefault(event.flow, {}).setdefault(source, Count())
                     count.add(event)
                     self._view.show(event.flow, source, count)
+
+    def tick(self) -> None:
+        """Show again what is under way: a long wait is news as well."""
+        with self._lock:
+            for flow, counts in self._flows.items():
+                for source, count in counts.items():
+                    if count.waits_for:
+                        self._view.show(flow, source, count)
+
+
+def awaiting(event: LeaseAwaited) -> str:
+    """What somebody who waits should know."""
+    host, _, rest = event.holder.partition("/")
+    process = rest.partition("/")[0]
+    return f"{event.flow}: {event.what} waits for process {process} on {host}, which works on this flow"
 
 
 class Lines:
@@ -98,42 +158,65 @@ class Lines:
         self._seconds = seconds
         self._next = time.monotonic() + seconds
 
+    def begin(self, flow: str) -> None:
+        """Nothing to say yet."""
+
     def show(self, flow: str, source: str, count: Count) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + self._seconds
-            click.echo(f"{flow} {source}: {count}", err=True)
+            waits = f" ({count.waits_for})" if count.waits_for else ""
+            self.say(f"{flow} {source}: {count}{waits}")
 
     def end(self, flow: str, counts: dict[str, Count], seconds: float) -> None:
         text = "; ".join(f"{source} {count}" for source, count in counts.items() if count.eventful)
         if text:
-            click.echo(f"{flow}: {text} in {seconds:.1f} s", err=True)
+            self.say(f"{flow}: {text} in {seconds:.1f} s")
+
+    def idle(self, flow: str, seconds: float | None) -> None:
+        """A log has no use for it."""
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
 
 
 class Bars:
-    """One bar per source in a shared display."""
+    """One bar per source in a shared display; in live mode one line that says what it waits for."""
 
     def __init__(self, display: Any) -> None:
         self._display = display
         self._tasks: dict[tuple[str, str], Any] = {}
 
+    def begin(self, flow: str) -> None:
+        self._drop(flow, "")
+
     def show(self, flow: str, source: str, count: Count) -> None:
         task = self._tasks.get((flow, source))
         if task is None:
             task = self._tasks[flow, source] = self._display.add_task(f"{flow} {source}", total=None, note="")
-        note = f"{count.failed} failed" if count.failed else ""
+        failed = f"{count.failed} failed" if count.failed else ""
+        note = "; ".join(text for text in (failed, count.waits_for) if text)
         total = count.total or None
         self._display.update(task, completed=min(count.done, count.total), total=total, note=note)
 
     def end(self, flow: str, counts: dict[str, Count], seconds: float) -> None:
         for source, count in counts.items():
-            task = self._tasks.pop((flow, source), None)
-            if task is not None:
-                self._display.remove_task(task)
+            self._drop(flow, source)
             if count.eventful:
-                self._display.console.print(
-                    f"{flow} {source}: {count} in {seconds:.1f} s", highlight=False, markup=False
-                )
+                self.say(f"{flow} {source}: {count} in {seconds:.1f} s")
+
+    def idle(self, flow: str, seconds: float | None) -> None:
+        self._drop(flow, "")
+        note = "waiting for changes" if seconds is None else f"waiting; looks again in {seconds:.0f} s"
+        self._tasks[flow, ""] = self._display.add_task(flow, total=None, note=note)
+
+    def say(self, text: str) -> None:
+        self._display.console.print(text, highlight=False, markup=False)
+
+    def _drop(self, flow: str, source: str) -> None:
+        task = self._tasks.pop((flow, source), None)
+        if task is not None:
+            self._display.remove_task(task)
 
 
 @contextmanager
@@ -143,7 +226,9 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
         yield None
         return
     if not sys.stderr.isatty():
-        yield Progress(Lines())
+        listener = Progress(Lines())
+        with _ticking(listener):
+            yield listener
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -153,8 +238,45 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Display(*columns, console=Console(stderr=True), refresh_per_second=4, transient=True) as display:
         yield Progress(Bars(display))
+
+
+@contextmanager
+def _ticking(listener: Progress) -> Iterator[None]:
+    """Without a terminal nothing redraws: from time to time say what is under way."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(SECONDS_BETWEEN_LINES):
+            listener.tick()
+
+    thread = threading.Thread(target=tick, name="coco-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def saying_waits(quiet: bool = False) -> Iterator[None]:
+    """For commands without progress: a line when they must wait for another process."""
+    if quiet:
+        yield
+        return
+    from coco.environment.runtime import RUNTIME
+
+    def listen(event: FlowEvent) -> None:
+        if isinstance(event, LeaseAwaited):
+            click.echo(awaiting(event), err=True)
+
+    remove = RUNTIME.add_listener(listen)
+    try:
+        yield
+    finally:
+        remove()

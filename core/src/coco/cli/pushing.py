@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coco.cli.output import confirm, fail
+from coco.cli.progress import saying_waits
 
 if TYPE_CHECKING:
     from coco.flow import Flow
@@ -78,4 +79,5 @@ def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_
     if bundle.destructive and not force:
         click.secho("This deletes data.", fg="red", err=True)
     confirm(force)
-    bundle.apply(report_to_stdout=not quiet and not to_stderr)
+    with saying_waits(quiet):
+        bundle.apply(report_to_stdout=not quiet and not to_stderr)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import threading
+import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from coco.errors import CallShapeError, LifecycleError, StateStoreError
-from coco.setting import GlobalExecutionOptions, Settings
+from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings
 
 if TYPE_CHECKING:
     from coco.engine.functions import Executors
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from coco.engine.threads import Threads
     from coco.state.protocol import StateStore
 
+LOG = logging.getLogger("coco")
 DEFAULT_STATE_URL = "sqlite:///.coco/state.db"
 
 
@@ -31,6 +34,7 @@ class Environment:
         self._threads: Threads | None = None
         self._executors: Executors | None = None
         self._limiter: Limiter | None = None
+        self._warned = False
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
@@ -99,8 +103,27 @@ class Environment:
             return self._limiter
 
     def state_url(self) -> str:
-        """Where state lives: ``COCO_STATE_URL``, else the project-local file (CF-14)."""
-        return os.environ.get("COCO_STATE_URL") or DEFAULT_STATE_URL
+        """Where state lives (CF-14): ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin
+        for it is installed; else the project-local file.
+        """
+        explicit = os.environ.get("COCO_STATE_URL")
+        if explicit:
+            return explicit
+        database = self.settings.database
+        if database is None or database.url.partition(":")[0] not in ("postgres", "postgresql"):
+            return DEFAULT_STATE_URL
+        from coco.plugins import plugin_host
+
+        if plugin_host().store("postgres") is not None:
+            return _with_login(database)
+        if not self._warned:
+            self._warned = True
+            LOG.warning(
+                "a Postgres database is configured, but coco-store-postgres is not installed: state stays in %s "
+                "(set COCO_STATE_URL to say so)",
+                DEFAULT_STATE_URL,
+            )
+        return DEFAULT_STATE_URL
 
     def store(self) -> StateStore:
         """The state store, opened; called in the store's thread."""
@@ -130,6 +153,16 @@ class Environment:
             if self._threads is not None:
                 self._threads.close()
             self._store = self._threads = self._executors = self._limiter = self._settings = None
+
+
+def _with_login(database: DatabaseConnectionSpec) -> str:
+    """The URL with the user and password that override what it holds (DB-2)."""
+    parts = urllib.parse.urlsplit(database.url)
+    user = parts.username if database.user is None else urllib.parse.quote(database.user, safe="")
+    password = parts.password if database.password is None else urllib.parse.quote(database.password, safe="")
+    place = parts.netloc.rpartition("@")[2]
+    login = (user or "") + (f":{password}" if password is not None else "")
+    return parts._replace(scheme="postgres", netloc=f"{login}@{place}" if login else place).geturl()
 
 
 def _plugin_store(url: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -11,17 +12,24 @@ import uuid
 from collections.abc import AsyncIterator
 
 from coco.engine.threads import Threads
-from coco.errors import LeaseHeldError
+from coco.errors import LeaseHeldError, StateStoreError
+from coco.events import EmitFn, LeaseAwaited, ignore_event
 from coco.state.protocol import StateStore
+
+LOG = logging.getLogger("coco")
 
 LEASE_SECONDS = 60.0
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.2
+_OURS: set[str] = set()
+"""Holders that this process made: another one with our host and process number was a dead predecessor's."""
 
 
 def new_holder() -> str:
     """Host, process and a token, readable for a person."""
-    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    holder = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    _OURS.add(holder)
+    return holder
 
 
 def is_dead(holder: str) -> bool:
@@ -30,6 +38,8 @@ def is_dead(holder: str) -> bool:
     pid = rest.partition("/")[0]
     if host != socket.gethostname() or not pid.isdigit():
         return False
+    if int(pid) == os.getpid():
+        return holder not in _OURS
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -41,19 +51,34 @@ def is_dead(holder: str) -> bool:
 
 @contextlib.asynccontextmanager
 async def lease(
-    store: StateStore, threads: Threads, flow: str, what: str, wait_seconds: float = WAIT_SECONDS
+    store: StateStore,
+    threads: Threads,
+    flow: str,
+    what: str,
+    wait_seconds: float = WAIT_SECONDS,
+    emit: EmitFn = ignore_event,
 ) -> AsyncIterator[None]:
     """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it."""
     holder = new_holder()
     deadline = time.monotonic() + wait_seconds
+    announced = ""
     while True:
-        held = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+        try:
+            held = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+        except asyncio.CancelledError:
+            # The store's thread may have taken it all the same; its calls come in order.
+            await asyncio.shield(threads.store(store.release_lease, flow, holder))
+            raise
         if held is None:
             break
         if is_dead(held.holder):
             await threads.store(store.release_lease, flow, held.holder)
             continue
+        if announced != held.holder:
+            announced = held.holder
+            emit(LeaseAwaited(flow, held.holder, what))
         if time.monotonic() >= deadline:
+            _OURS.discard(holder)
             raise LeaseHeldError(
                 f"cannot start {what} of flow '{flow}': {held.holder} (host/process) works on it until it ends or for "
                 f"{max(held.until - time.time(), 0):.0f} s more; wait for it or stop it"
@@ -63,7 +88,14 @@ async def lease(
     async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+            try:
+                lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+            except StateStoreError as error:
+                LOG.warning("the lease of flow '%s' could not be renewed: %s", flow, error)
+                continue
+            if lost is not None:
+                # Staging refuses every row that the other one takes up, so data stays right; work may be done twice.
+                LOG.warning("%s took over the lease of flow '%s' while it was in use here", lost.holder, flow)
 
     renewal = asyncio.get_running_loop().create_task(renew())
     try:
@@ -72,3 +104,4 @@ async def lease(
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
         await asyncio.shield(threads.store(store.release_lease, flow, holder))
+        _OURS.discard(holder)

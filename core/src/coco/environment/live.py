@@ -1,196 +1,295 @@
-"""Live updates: an initial pass, then polling sources and their change streams until aborted (L-1 to L-34)."""
+"""Live updates: an initial pass, then what timers and change streams ask for, until aborted (L-1 to L-34)."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 from coco.engine.context import RunOptions
-from coco.engine.stats import IndexUpdateInfo
-from coco.errors import LifecycleError
+from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo, UpdateStats
+from coco.environment.following import Followed
+from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
+from coco.errors import ApiError, LifecycleError, StateStoreError
+from coco.events import LiveIdle
 from coco.flow.options import FlowUpdaterStatusUpdates
 
 if TYPE_CHECKING:
     from coco.environment.runtime import Runtime
-    from coco.flow.graph import Graph, SourceStep
+    from coco.flow.graph import Graph
     from coco.flow.options import FlowLiveUpdaterOptions
+    from coco.state.protocol import Failure
 
 LOG = logging.getLogger("coco.live")
-MIN_RETRY_SECONDS = 5.0
-MAX_RETRY_SECONDS = 60.0
 
 
 class LiveUpdate:
-    """One running updater. All state is touched on the runtime's loop only, but for the condition."""
+    """One running updater. All state is touched on the runtime's loop only."""
 
     def __init__(self, runtime: Runtime, graph: Graph, options: FlowLiveUpdaterOptions) -> None:
         self.flow = graph.full_name
         self._runtime = runtime
         self._graph = graph
         self._options = options
-        self._changed = threading.Condition()
-        self._active = [step.name for step in graph.sources]
+        self._names = [step.name for step in graph.sources]
+        self._active = list(self._names)
         self._updated: set[str] = set()
         self._unseen = False
         self._info = IndexUpdateInfo()
-        self._task: Any = None
-        self._finished = threading.Event()
+        self._running: IndexUpdateInfo | None = None
+        self._task: asyncio.Task[None] | None = None
         self._aborting = False
+        self._cancelled = False
         self._error: BaseException | None = None
-        self._reader = threading.Lock()
+        self._finished = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._reader = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._followed: list[Followed] = []
 
     # -- control ----------------------------------------------------------------------------------
+    @property
+    def is_started(self) -> bool:
+        return self._task is not None
+
+    @property
+    def is_finished(self) -> bool:
+        return self._finished.is_set()
+
     def start(self) -> None:
         """Begin in the background; refuses when setup is pending."""
-        self._runtime.loop.run(self._check(), "start_async()")
-        self._task = self._runtime.loop.submit(self._run())
+        self._runtime.loop.run(self._begin(), "start_async()")
 
     async def start_async(self) -> None:
-        await self._runtime.loop.run_async(self._check())
-        self._task = self._runtime.loop.submit(self._run())
+        await self._runtime.loop.run_async(self._begin())
 
-    async def _check(self) -> None:
-        from coco.environment.preparation import check_setup
-
+    async def _begin(self) -> None:
         environment = self._runtime.environment
         store = await environment.threads.store(environment.store)
         await environment.threads.store(check_setup, store, self._graph)
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def abort(self) -> None:
-        """Ask everything to stop; rows that are staged are finished."""
+        """Ask everything to stop. Does not block; what is staged is taken up by the next update."""
         self._aborting = True
-        if self._task is not None and not self._task.done():
+        self._runtime.loop.notify(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._cancelled and not self._task.done():
+            self._cancelled = True
             self._task.cancel()
 
     def wait(self) -> None:
         """Until all has ended; raises the error of a run that failed as a whole."""
-        if self._task is None:
-            raise LifecycleError("Live updater is not started")
-        self._finished.wait()
+        self._check_started()
+        if not self.is_finished:
+            self._runtime.loop.run(self._ended(), "wait_async()")
         if self._error is not None:
             raise self._error
 
     async def wait_async(self) -> None:
-        await asyncio.to_thread(self.wait)
+        self._check_started()
+        if not self.is_finished:
+            await self._runtime.loop.run_async(self._ended())
+        if self._error is not None:
+            raise self._error
 
+    async def _ended(self) -> None:
+        await self._finished.wait()
+
+    def _check_started(self) -> None:
+        if self._task is None:
+            raise LifecycleError("Live updater is not started")
+
+    # -- status -----------------------------------------------------------------------------------
     def update_stats(self) -> IndexUpdateInfo:
-        """Statistics since the start."""
-        return self._info
+        """Statistics since the start, the pass under way included: a snapshot."""
+        total = IndexUpdateInfo()
+        for info in (self._info, self._running):
+            if info is not None:
+                _add(total, info)
+        return total
 
     def next_status_updates(self) -> FlowUpdaterStatusUpdates:
-        """Block until something changed; what happened in between is one report."""
-        with self._reader, self._changed:
-            self._changed.wait_for(lambda: self._unseen or self._finished.is_set())
-            self._unseen = False
-            names = [step.name for step in self._graph.sources if step.name in self._updated]
-            self._updated.clear()
-            if self._error is not None and not names:
-                raise self._error
-            return FlowUpdaterStatusUpdates(list(self._active), names)
+        """Block until something changed; what happened in between is one report. At once after the end."""
+        if self.is_finished:
+            return self._report()
+        return self._runtime.loop.run(self._next_report(), "next_status_updates_async()")
 
     async def next_status_updates_async(self) -> FlowUpdaterStatusUpdates:
-        return await asyncio.to_thread(self.next_status_updates)
+        if self.is_finished:
+            return self._report()
+        return await self._runtime.loop.run_async(self._next_report())
+
+    async def _next_report(self) -> FlowUpdaterStatusUpdates:
+        async with self._reader:
+            while not (self._unseen or self.is_finished):
+                self._changed.clear()
+                await self._changed.wait()
+            return self._report()
+
+    def _report(self) -> FlowUpdaterStatusUpdates:
+        self._unseen = False
+        names = [name for name in self._names if name in self._updated]
+        self._updated.clear()
+        return FlowUpdaterStatusUpdates(list(self._active), names)
+
+    def _tell(self) -> None:
+        self._unseen = True
+        self._changed.set()
+
+    def _set_active(self, names: list[str]) -> None:
+        if names != self._active:
+            self._active = names
+            self._tell()
 
     # -- work -------------------------------------------------------------------------------------
     async def _run(self) -> None:
         try:
-            info = await self._pass(
-                RunOptions(
-                    reexport=self._options.reexport_targets or self._options.full_reprocess,
-                    reprocess=self._options.full_reprocess,
-                    allow_deletes=self._options.allow_deletes,
-                )
-            )
-            self._note(info)
-            if self._options.live_mode:
-                await self._follow()
+            if not self._aborting:
+                await self._update_and_follow()
         except asyncio.CancelledError:
-            pass
+            pass  # asked for by abort()
         except BaseException as error:
             self._error = error
         finally:
-            with self._changed:
-                self._active = []
-                self._finished.set()
-                self._unseen = True
-                self._changed.notify_all()
+            for item in self._followed:
+                await item.stop()
+            self._active = []
+            self._finished.set()
+            self._tell()
 
-    async def _pass(self, options: RunOptions) -> IndexUpdateInfo:
-        return await self._runtime._join_pass(self._graph, options)
+    async def _update_and_follow(self) -> None:
+        options = RunOptions(
+            reexport=self._options.reexport_targets or self._options.full_reprocess,
+            reprocess=self._options.full_reprocess,
+            allow_deletes=self._options.allow_deletes,
+            max_delete_share=max_delete_share(),
+        )
+        if self._options.live_mode:
+            threads = self._runtime.environment.threads
+            self._followed = [Followed(step, threads, self._wake.set) for step in self._graph.sources]
+            for item in self._followed:
+                item.start()
+        try:
+            await self._pass(options, None)
+        except Exception as error:
+            if not self._survives(error):
+                raise
+            self._again(error, {name: [] for name in self._names}, set(self._names))
+        else:
+            await self._passed(set(self._names), set(self._names))
+        if self._options.live_mode:
+            await self._follow()
 
-    def _note(self, info: IndexUpdateInfo) -> None:
-        with self._changed:
-            for item in info.sources:
-                try:
-                    self._info[item.source_name].add(item.stats)
-                except KeyError:
-                    self._info.sources.append(item)
-                if item.stats.has_any_change:
-                    self._updated.add(item.source_name)
-                    self._unseen = True
-            self._info.warnings = list(dict.fromkeys([*self._info.warnings, *info.warnings]))
-            self._changed.notify_all()
-        if self._options.print_stats and any(item.stats.has_any_change for item in info.sources):
-            print(info)  # noqa: T201  asked for by print_stats
+    def _survives(self, error: Exception) -> bool:
+        """Whether following goes on after a pass that failed: not without a store or a current setup (I-79)."""
+        return not isinstance(error, (StateStoreError, ApiError)) and any(
+            item.is_active for item in self._followed
+        )
 
     async def _follow(self) -> None:
-        """All timers and streams at once; ends when none is left."""
-        wake = asyncio.Event()
-        watchers: dict[str, list[asyncio.Task[None]]] = {}
-        loop = asyncio.get_running_loop()
-        for step in self._graph.sources:
-            tasks = []
-            if step.refresh_interval is not None:
-                tasks.append(loop.create_task(self._tick(step.refresh_interval.total_seconds(), wake)))
-            if step.source.method("change_stream") is not None:
-                tasks.append(loop.create_task(self._stream(step, wake)))
-            if tasks:
-                watchers[step.name] = tasks
-        try:
-            while watchers:
-                with self._changed:
-                    self._active = [step.name for step in self._graph.sources if step.name in watchers]
-                    self._changed.notify_all()
-                waiting = loop.create_task(wake.wait())
-                everything = [task for tasks in watchers.values() for task in tasks]
-                await asyncio.wait({waiting, *everything}, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
-                if wake.is_set():
-                    wake.clear()
-                    try:
-                        self._note(await self._pass(RunOptions()))
-                    except Exception:
-                        LOG.exception("a pass over flow '%s' failed; live mode goes on", self.flow)
-                for name in list(watchers):
-                    watchers[name] = [task for task in watchers[name] if not task.done()]
-                    if not watchers[name]:
-                        del watchers[name]
-        finally:
-            for tasks in watchers.values():
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _tick(self, seconds: float, wake: asyncio.Event) -> None:
+        """Pass after pass, as timers and streams ask for them; ends when none is left."""
         while True:
-            await asyncio.sleep(seconds)
-            wake.set()
-
-    async def _stream(self, step: SourceStep, wake: asyncio.Event) -> None:
-        """A source's own feed; every batch of changes asks for a pass, which reads only what changed."""
-        pause = MIN_RETRY_SECONDS
-        while True:
-            connector = await self._runtime.environment.threads.call(step.source.create, step.spec)
-            try:
-                async for _ in connector.change_stream():
-                    pause = MIN_RETRY_SECONDS
-                    wake.set()
+            now = time.monotonic()
+            self._wake.clear()
+            ready = [item for item in self._followed if item.look(now)]
+            if ready:
+                await self._catch_up(ready)
+                continue
+            active = [item for item in self._followed if item.is_active]
+            self._set_active([item.name for item in active])
+            if not active:
                 return
-            except Exception:
-                LOG.warning(
-                    "change stream of source '%s' failed; next try in %g s", step.name, pause, exc_info=True
-                )
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, MAX_RETRY_SECONDS)
+            times = [at for at in (item.next_look(now) for item in active) if at is not None]
+            pause = max(min(times) - now, 0.0) if times else None
+            self._runtime.emit(LiveIdle(self.flow, pause))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    async def _catch_up(self, ready: list[Followed]) -> None:
+        """One pass over sources that are to be listed, one over the keys that streams named."""
+        whole = {item.name for item in ready if item.due}
+        keys = {item.name: item.take() for item in ready}
+        named = {name: found for name, found in keys.items() if found and name not in whole}
+        share = max_delete_share()
+        try:
+            if named:
+                await self._pass(RunOptions(only_keys=named, force_keys=False), set(named))
+            if whole:
+                await self._pass(RunOptions(max_delete_share=share), whole)
+        except Exception as error:
+            if not self._survives(error):
+                raise
+            self._again(error, keys, whole)
+        else:
+            await self._passed(whole, set(keys))
+
+    def _again(self, error: Exception, keys: dict[str, list[bytes]], whole: set[str]) -> None:
+        now = time.monotonic()
+        pauses = [
+            item.failed(now, keys[item.name], whole=item.name in whole)
+            for item in self._followed
+            if item.name in keys and item.is_active
+        ]
+        pause = min(pauses, default=0.0)
+        LOG.error(
+            "a pass over flow '%s' failed, next try in %g s: %s: %s",
+            self.flow,
+            pause,
+            type(error).__name__,
+            error,
+        )
+
+    async def _passed(self, whole: set[str], looked_at: set[str]) -> None:
+        now = time.monotonic()
+        for item in self._followed:
+            if item.name in looked_at:
+                await item.passed(now, await self._failures(item.name), whole=item.name in whole)
+        if self._updated:  # told only now, so that who hears of a change knows that it is acknowledged
+            self._tell()
+
+    async def _failures(self, source: str) -> dict[bytes, Failure]:
+        threads = self._runtime.environment.threads
+        store = await threads.store(self._runtime.environment.store)
+        record = (await threads.store(stored_flow_state, store, self.flow)).sources.get(source)
+        if record is None:
+            return {}
+        return await threads.store(store.get_failures, record.source_id)
+
+    async def _pass(self, options: RunOptions, sources: set[str] | None) -> None:
+        def begun(info: IndexUpdateInfo) -> None:
+            self._running = info
+
+        chosen = None if sources is None or len(sources) == len(self._names) else sources
+        if options.only_keys is not None:
+            chosen = sources
+        try:
+            info = await self._runtime.join_pass(self._graph, options, chosen, begun)
+        except BaseException:
+            if self._running is not None:  # what was done before it failed is done
+                _add(self._info, self._running)
+            raise
+        finally:
+            self._running = None
+        _add(self._info, info)
+        changed = [item for item in info.sources if item.stats.has_any_change]
+        self._updated.update(item.source_name for item in changed)
+        if changed and self._options.print_stats:
+            print(info)  # noqa: T201  asked for by print_stats
+
+
+def _add(total: IndexUpdateInfo, info: IndexUpdateInfo) -> None:
+    """Add ``info`` to ``total``; sources keep their order, messages come once."""
+    for item in info.sources:
+        try:
+            stats = total[item.source_name]
+        except KeyError:
+            stats = UpdateStats()
+            total.sources.append(SourceUpdateInfo(item.source_name, stats))
+        stats.add(item.stats)
+    total.warnings = list(dict.fromkeys([*total.warnings, *info.warnings]))
+    total.drifted = list(dict.fromkeys([*total.drifted, *info.drifted]))

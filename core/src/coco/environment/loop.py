@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import os
+import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from coco.errors import LifecycleError
 
 T = TypeVar("T")
+
+LOG = logging.getLogger("coco")
+GRACE_SECONDS = 1.0
+"""How long an interrupted blocking call waits for its work to end in order."""
 
 
 class BackgroundLoop:
@@ -23,6 +29,7 @@ class BackgroundLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._hinted: set[str] = set()
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         if os.getpid() != self._pid:
@@ -44,6 +51,12 @@ class BackgroundLoop:
                 ready.wait()
                 self._loop = loop
             return self._loop
+
+    def notify(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the loop soon; nothing happens if the loop does not run."""
+        with self._guard:
+            if self._loop is not None and os.getpid() == self._pid:
+                self._loop.call_soon_threadsafe(function)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine there, with the caller's context variables."""
@@ -77,40 +90,60 @@ class BackgroundLoop:
 
     def run(self, coroutine: Coroutine[Any, Any, T], twin: str) -> T:
         """Run to the end from sync code. ``twin``: the async method to name when called inside the loop."""
-        if threading.current_thread() is self._thread:
+        try:
+            self.check_blocking(twin)
+        except LifecycleError:
             coroutine.close()
-            raise LifecycleError(
-                f"a blocking call inside coco's own event loop would wait for itself; await {twin}"
-            )
-        done = threading.Event()
+            raise
+        # A bare lock: its waits are single steps that a signal cannot cut in half, unlike those of an Event.
+        done = threading.Lock()
+        done.acquire()
         outcome: list[Any] = []
+        given_up: list[bool] = []
 
         async def guarded() -> None:
-            task = asyncio.current_task()
-            outcome.append(task)
+            if given_up:  # interrupted before it began
+                coroutine.close()
+                done.release()
+                return
+            outcome.append(asyncio.current_task())
             try:
                 outcome.append((True, await coroutine))
             except BaseException as error:
                 outcome.append((False, error))
             finally:
-                done.set()
+                done.release()
 
-        future = self.submit(guarded())
         try:
-            done.wait()
+            self.submit(guarded())
+            done.acquire()
         except BaseException:
-            # Ctrl-C: end the work in order, then pass it on; a second Ctrl-C ends at once.
-            loop = self._ensure()
-            if outcome:
-                loop.call_soon_threadsafe(outcome[0].cancel)
-            else:
-                future.cancel()
-            done.wait()
+            # Ctrl-C: end the work in order, but make nobody wait for code that does not stop.
+            given_up.append(True)
+            self.notify(lambda: outcome[0].cancel() if outcome else None)
+            done.acquire(timeout=GRACE_SECONDS)
             raise
         fine, value = outcome[1]
         if fine:
             return value  # type: ignore[no-any-return]
         raise value
+
+    def check_blocking(self, twin: str) -> None:
+        """Refuse a blocking call on this loop's own thread (it would wait for itself); frown at one on another loop."""
+        if threading.current_thread() is self._thread:
+            raise LifecycleError(
+                f"a blocking call inside coco's own event loop would wait for itself; await {twin}"
+            )
+        if (
+            twin in self._hinted or "ipykernel" in sys.modules
+        ):  # a notebook's cells run in a loop, and may block
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._hinted.add(twin)
+        LOG.warning("this blocking call holds up the event loop it was made in; await %s there", twin)
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await from any loop; cancelling the caller cancels the work."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Collection
 from typing import Any
 
 from coco.engine.context import Run, RunOptions
@@ -14,9 +16,11 @@ from coco.errors import ClientError, SetupRequiredError
 from coco.events import EmitFn
 from coco.flow.graph import Graph
 from coco.plan.fingerprints import LogicFingerprints
-from coco.plan.plan import Planner
+from coco.plan.plan import Plan, Planner
+from coco.setup.apply import write_silently
+from coco.setup.changes import FlowChange
 from coco.setup.desired import desired_sources, desired_targets
-from coco.setup.diff import FlowChange, diff_flow
+from coco.setup.diff import diff_flow
 from coco.setup.states import FLOW_RESOURCE, FlowState, SourceRecord, TargetState
 from coco.state.protocol import SetupWrite, StateStore
 
@@ -41,20 +45,15 @@ def check_setup(store: StateStore, graph: Graph) -> None:
     """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45)."""
     change = flow_change(store, graph)
     if change.status == "NEW" or not change.up_to_date:
-        pending = "; ".join(line for item in change.resources if item.pending for line in item.actions)
+        pending = "; ".join(
+            line for item in change.resources if item.pending and not item.silent for line in item.actions
+        )
         raise SetupRequiredError(
             f"setup of flow '{graph.full_name}' is not up to date ({pending or 'it was never set up'}); "
             "run `coco setup APP` or flow.setup() first"
         )
-    if change.flow_state_changed and change.flow_state is not None:
-        fresh = [name for name, item in change.flow_state.sources.items() if item.source_id == 0]
-        ids = dict(zip(fresh, store.allocate_ids(len(fresh)) if fresh else [], strict=True))
-        sources = {
-            name: SourceRecord(ids.get(name, item.source_id), item.kind, item.key_fields, item.identity)
-            for name, item in change.flow_state.sources.items()
-        }
-        state = FlowState(sources, change.flow_state.removed)
-        store.setup_write(graph.full_name, change.version, [SetupWrite(FLOW_RESOURCE, "", state.to_json())])
+    if change.silent:
+        write_silently(store, change)
 
 
 def stored_flow_state(store: StateStore, flow: str) -> FlowState:
@@ -77,6 +76,21 @@ def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
     if after != state:
         version = store.setup_version(graph.full_name)
         store.setup_write(graph.full_name, version, [SetupWrite(FLOW_RESOURCE, "", after.to_json())])
+
+
+def narrowed(plan: Plan, sources: Collection[str]) -> Plan:
+    """The plan for some sources, and for those that feed a target together with them.
+
+    These must not be left out: when a row of one goes, another one may have to yield its target row (I-50).
+    """
+    chosen = set(sources)
+    while True:
+        fed = {name for item in plan.sources if item.name in chosen for name in item.exports}
+        wider = chosen | {item.name for item in plan.sources if fed.intersection(item.exports)}
+        if wider == chosen:
+            break
+        chosen = wider
+    return dataclasses.replace(plan, sources=tuple(item for item in plan.sources if item.name in chosen))
 
 
 def max_delete_share() -> float:

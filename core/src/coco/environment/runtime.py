@@ -7,29 +7,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.context import RunOptions
 from coco.engine.pipeline import run_update
 from coco.engine.stats import IndexUpdateInfo
+from coco.environment.bundles import BundleWork
 from coco.environment.environment import ENVIRONMENT, Environment
 from coco.environment.leases import lease
 from coco.environment.loop import BackgroundLoop
-from coco.environment.preparation import check_setup, flow_change, make_run, max_delete_share, note_pass_done
-from coco.errors import LifecycleError, SetupConflictError
+from coco.environment.preparation import (
+    check_setup,
+    make_run,
+    max_delete_share,
+    narrowed,
+    note_pass_done,
+)
 from coco.events import EmitFn, FlowEvent
-from coco.setup.apply import Applier
 from coco.setup.bundle import SetupChangeBundle
-from coco.setup.diff import FlowChange, diff_drop
 
 if TYPE_CHECKING:
-    from coco.environment.inspection import UpdatePlan, VerifyReport
+    from coco.environment.forecast import UpdatePlan
     from coco.environment.live import LiveUpdate
+    from coco.environment.verify_report import VerifyReport
     from coco.flow.flow import Flow
     from coco.flow.graph import Graph, InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
     from coco.types.schema import EngineValue
+
+Begun = Callable[[IndexUpdateInfo], None]
+PLAN_READS = 1_000
+"""Rows of each source that a plan reads, at most."""
+
+
+class _Pass:
+    """A pass that waits for its turn or runs, and how many callers wait for it."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options
+        self.begun: list[Begun] = []
+        self.task: asyncio.Task[IndexUpdateInfo] | None = None
+        self.waiters = 0
 
 
 class _Shared:
@@ -37,9 +56,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.next: asyncio.Task[IndexUpdateInfo] | None = None
-        self.options: RunOptions | None = None
-        self.waiters = 0
+        self.next: _Pass | None = None
 
 
 class Runtime:
@@ -62,7 +79,7 @@ class Runtime:
     def emit(self, event: FlowEvent) -> None:
         from coco.plugins import plugin_host
 
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             listener(event)
         host = plugin_host()
         if host.has_observers():
@@ -108,7 +125,7 @@ class Runtime:
         if given:
             raise TypeError(f"update() does not take {', '.join(given)}")
         try:
-            info = await self._join_pass(graph, options)
+            info = await self.join_pass(graph, options)
         finally:
             if remove is not None:
                 remove()
@@ -116,58 +133,90 @@ class Runtime:
             print(info)  # noqa: T201  asked for by print_stats
         return info
 
-    async def _join_pass(self, graph: Graph, options: RunOptions) -> IndexUpdateInfo:
+    async def join_pass(
+        self,
+        graph: Graph,
+        options: RunOptions,
+        sources: Collection[str] | None = None,
+        begun: Begun | None = None,
+    ) -> IndexUpdateInfo:
+        """One pass, shared with other callers if it is one over everything. Runs on the loop.
+
+        ``sources``: only these (and those that feed the same targets) are looked at. ``begun``: gets the
+        statistics when the pass begins; they grow with it.
+        """
         shared = self._shared.setdefault(graph.full_name, _Shared())
-        if options.only_keys is not None:
+        if options.only_keys is not None or sources is not None:
             async with shared.lock:
-                return await self._one_pass(graph, options)
-        if shared.next is not None and shared.options is not None:
-            merged = shared.options
+                return await self._one_pass(graph, options, sources, [begun] if begun is not None else [])
+        chosen = shared.next
+        if chosen is None:
+            chosen = shared.next = _Pass(options)
+            chosen.task = asyncio.get_running_loop().create_task(self._next_pass(graph, shared, chosen))
+        else:
+            merged = chosen.options
             merged.reexport = merged.reexport or options.reexport
             merged.reprocess = merged.reprocess or options.reprocess
             merged.allow_deletes = merged.allow_deletes or options.allow_deletes
             merged.retry_parked = merged.retry_parked or options.retry_parked
-        else:
-            shared.options = options
-            shared.next = asyncio.get_running_loop().create_task(self._next_pass(graph, shared))
-        task = shared.next
-        shared.waiters += 1
+        assert chosen.task is not None
+        if begun is not None:
+            chosen.begun.append(begun)
+        chosen.waiters += 1
         try:
-            return await asyncio.shield(task)
+            return await asyncio.shield(chosen.task)
         except asyncio.CancelledError:
-            if shared.waiters == 1 or task is not shared.next:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+            if chosen.waiters == 1:  # nobody else wants it
+                chosen.task.cancel()
+                await asyncio.gather(chosen.task, return_exceptions=True)
             raise
         finally:
-            shared.waiters -= 1
+            chosen.waiters -= 1
 
-    async def _next_pass(self, graph: Graph, shared: _Shared) -> IndexUpdateInfo:
-        async with shared.lock:
-            options = shared.options
-            shared.next = shared.options = None
-            assert options is not None
-            return await self._one_pass(graph, options)
+    async def _next_pass(self, graph: Graph, shared: _Shared, chosen: _Pass) -> IndexUpdateInfo:
+        try:
+            async with shared.lock:
+                shared.next = None
+                return await self._one_pass(graph, chosen.options, None, chosen.begun)
+        finally:
+            if shared.next is chosen:  # cancelled before its turn
+                shared.next = None
 
-    async def _one_pass(self, graph: Graph, options: RunOptions) -> IndexUpdateInfo:
-        async with self._leased(graph.full_name, "an update"):
+    async def _one_pass(
+        self,
+        graph: Graph,
+        options: RunOptions,
+        sources: Collection[str] | None,
+        begun: Iterable[Begun],
+    ) -> IndexUpdateInfo:
+        async with self.leased(graph.full_name, "an update"):
             environment = self.environment
             threads = environment.threads
             store = await threads.store(environment.store)
             await threads.store(check_setup, store, graph)
             run = await threads.store(make_run, environment, store, graph, options, self.emit)
+            if sources is not None:
+                run.plan = narrowed(run.plan, sources)
+            for tell in begun:
+                tell(run.info)
             await run_update(run)
-            if options.only_keys is None:
+            if options.only_keys is None and sources is None:
                 await threads.store(note_pass_done, store, graph, run.removed_sources)
                 await threads.store(_collect_memo, store)
             return run.info
 
     @contextlib.asynccontextmanager
-    async def _leased(self, flow: str, what: str) -> AsyncIterator[None]:
+    async def leased(self, flow: str, what: str) -> AsyncIterator[None]:
+        """Alone with a flow. Runs on the loop."""
         threads = self.environment.threads
         store = await threads.store(self.environment.store)
-        async with lease(store, threads, flow, what):
+        async with lease(store, threads, flow, what, emit=self.emit):
             yield
+
+    def is_updating(self, flow: str) -> bool:
+        """Whether a pass over the flow runs in this process."""
+        shared = self._shared.get(flow)
+        return shared is not None and shared.lock.locked()
 
     # -- setup ------------------------------------------------------------------------------------
     def setup(self, flow: Flow, report: bool) -> None:
@@ -183,7 +232,7 @@ class Runtime:
         await (await self.make_drop_bundle_async([flow])).describe_and_apply_async(report)
 
     def make_setup_bundle(self, flows: Iterable[Flow]) -> SetupChangeBundle:
-        return SetupChangeBundle(_BundleWork(self, [self._graph(flow) for flow in flows], None))
+        return SetupChangeBundle(BundleWork(self, [self._graph(flow) for flow in flows], None))
 
     async def make_setup_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_setup_bundle, flows)
@@ -192,7 +241,7 @@ class Runtime:
         """Drop of flows by object, and by short name for flows that the app no longer defines (SU-47)."""
         self._connect()
         wanted = [flow.full_name for flow in flows] + [self.full_name(name) for name in names]
-        return SetupChangeBundle(_BundleWork(self, [], wanted))
+        return SetupChangeBundle(BundleWork(self, [], wanted))
 
     async def make_drop_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_drop_bundle, flows)
@@ -244,40 +293,66 @@ class Runtime:
         return await dump_flow(self.environment, graph, options, self.emit)
 
     # -- looking ----------------------------------------------------------------------------------
-    def plan_update(self, flow: Flow) -> UpdatePlan:
-        """What an update would do, without a paid call and without a write."""
-        from coco.environment.inspection import plan_update
+    def plan_update(self, flow: Flow, read: int = PLAN_READS) -> UpdatePlan:
+        """What an update would do, without a paid call and without a write.
 
-        graph = self._graph(flow)
-        return self.loop.run(plan_update(self.environment, graph), "plan_update()")
+        ``read``: how many rows of each source are read, at most, to say which calls and writes they cause.
+        """
+        return self.loop.run(self._plan(self._graph(flow), read), "plan_update_async()")
+
+    async def plan_update_async(self, flow: Flow, read: int = PLAN_READS) -> UpdatePlan:
+        graph = await asyncio.to_thread(self._graph, flow)
+        return await self.loop.run_async(self._plan(graph, read))
+
+    async def _plan(self, graph: Graph, read: int) -> UpdatePlan:
+        from coco.environment.forecast import plan_update
+
+        return await plan_update(self.environment, graph, read)
 
     def verify(self, flow: Flow, repair: bool = False, sample: int | None = None) -> VerifyReport:
-        """Compare targets with state by keys and values; with ``repair`` bring them back."""
-        from coco.environment.inspection import verify
+        """Compare sources, state and targets by keys and values; with ``repair`` bring targets back.
 
-        graph = self._graph(flow)
+        ``sample``: compare at most so many rows of each source and target by value; all keys are compared.
+        """
+        return self.loop.run(self._verify(self._graph(flow), repair, sample), "verify_async()")
+
+    async def verify_async(self, flow: Flow, repair: bool = False, sample: int | None = None) -> VerifyReport:
+        graph = await asyncio.to_thread(self._graph, flow)
+        return await self.loop.run_async(self._verify(graph, repair, sample))
+
+    async def _verify(self, graph: Graph, repair: bool, sample: int | None) -> VerifyReport:
+        from coco.environment.verification import verify
 
         async def update(only_keys: dict[str, list[bytes]]) -> IndexUpdateInfo:
-            return await self._join_pass(
+            return await self.join_pass(
                 graph, RunOptions(only_keys=only_keys, allow_deletes=True, retry_parked=True)
             )
 
-        return self.loop.run(
-            verify(self.environment, graph, repair=repair, sample=sample, update=update, emit=self.emit),
-            "verify()",
+        def alone(what: str) -> contextlib.AbstractAsyncContextManager[None]:
+            return self.leased(graph.full_name, what)
+
+        return await verify(
+            self.environment, graph, repair=repair, sample=sample, update=update, alone=alone, emit=self.emit
         )
 
     def errors(self, flow: Flow) -> list[dict[str, Any]]:
         """Rows that could not be brought up to date."""
+        return self.loop.run(self._errors(self._graph(flow)), "errors_async()")
+
+    async def errors_async(self, flow: Flow) -> list[dict[str, Any]]:
+        graph = await asyncio.to_thread(self._graph, flow)
+        return await self.loop.run_async(self._errors(graph))
+
+    async def _errors(self, graph: Graph) -> list[dict[str, Any]]:
         from coco.environment.inspection import list_errors
 
-        graph = self._graph(flow)
-        return self.loop.run(list_errors(self.environment, graph), "errors()")
+        return await list_errors(self.environment, graph)
 
     # -- live -------------------------------------------------------------------------------------
     def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveUpdate:
         from coco.environment.live import LiveUpdate
 
+        self._live = [item for item in self._live if not item.is_finished]
         handle = LiveUpdate(self, self._graph(flow), options)
         self._live.append(handle)
         return handle
@@ -285,15 +360,19 @@ class Runtime:
     def close_flow(self, flow: Flow) -> None:
         """End the updaters of a flow that is closed."""
         for handle in [item for item in self._live if flow.is_built and item.flow == flow.full_name]:
-            handle.abort()
-            handle.wait()
+            self._end(handle)
             self._live.remove(handle)
+
+    def _end(self, handle: LiveUpdate) -> None:
+        handle.abort()
+        if handle.is_started:
+            with contextlib.suppress(Exception):  # whoever waits for the updater is told of its error
+                handle.wait()
 
     def stop(self) -> None:
         """End everything; the next use starts anew."""
         for handle in self._live:
-            handle.abort()
-            handle.wait()
+            self._end(handle)
         self._live.clear()
         if self.environment._executors is not None:
             self.loop.run(self.environment.executors.close(), "stop()")
@@ -311,73 +390,6 @@ def _collect_memo(store: Any) -> None:
 
 MEMO_ENTRIES_KEPT = 5_000_000
 MEMO_BYTES_KEPT = 8 << 30
-
-
-class _BundleWork:
-    """Computes and applies the changes of a bundle; ``drop`` names flows to drop."""
-
-    def __init__(self, runtime: Runtime, graphs: list[Graph], drop: list[str] | None) -> None:
-        self._runtime = runtime
-        self._graphs = graphs
-        self._drop = drop
-
-    def compute_changes(self) -> list[FlowChange]:
-        return self._runtime.loop.run(self._compute(), "describe_async()")
-
-    async def compute_changes_async(self) -> list[FlowChange]:
-        return await self._runtime.loop.run_async(self._compute())
-
-    async def _compute(self) -> list[FlowChange]:
-        environment = self._runtime.environment
-        store = await environment.threads.store(environment.store)
-        return await environment.threads.store(self._changes, store)
-
-    def _changes(self, store: Any) -> list[FlowChange]:
-        if self._drop is None:
-            return [flow_change(store, graph) for graph in self._graphs]
-        changes = []
-        for flow in self._drop:
-            records = store.setup_records(flow)
-            ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
-            changes.append(
-                diff_drop(flow, store.setup_version(flow), records, store.row_counts(ids) if ids else {})
-            )
-        return changes
-
-    def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
-        return self._runtime.loop.run(self._apply(changes, report), "apply_async()")
-
-    async def apply_changes_async(
-        self, changes: list[FlowChange], report: Callable[[str], None]
-    ) -> list[str]:
-        return await self._runtime.loop.run_async(self._apply(changes, report))
-
-    async def _apply(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
-        environment = self._runtime.environment
-        threads = environment.threads
-        store = await threads.store(environment.store)
-        warnings: list[str] = []
-        for change in changes:
-            shared = self._runtime._shared.get(change.flow)
-            if shared is not None and shared.lock.locked():
-                raise LifecycleError(
-                    f"flow '{change.flow}' is being updated in this process; wait for it or stop it"
-                )
-            async with self._runtime._leased(change.flow, "drop" if change.drop else "setup"):
-                if await threads.store(store.setup_version, change.flow) != change.version:
-                    raise SetupConflictError(
-                        f"the setup of flow '{change.flow}' was changed by someone else; describe it again"
-                    )
-                applier = Applier(
-                    store,
-                    threads.call,
-                    threads.store,
-                    self._runtime.emit,
-                    report,
-                    environment.settings.ignore_target_drop_failures,
-                )
-                warnings += await applier.apply(change)
-        return warnings
 
 
 RUNTIME = Runtime(ENVIRONMENT)

@@ -27,7 +27,7 @@ def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) ->
 
     plan = read_plan(plan_file)
     flows = load_chosen(plan["app"])
-    moved = differences(plan, make_plan(plan["app"], flows))
+    moved = differences(plan, make_plan(plan["app"], flows, read=0))
     if moved:
         for text in moved:
             note(text)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_app, parse_specifier, warn
-from coco.cli.output import fail
+from coco.cli.output import fail, print_json
 
 
 @click.command("drop")
 @click.argument("app_target")
 @click.argument("flow_name", nargs=-1)
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
-def command(app_target: str, flow_name: tuple[str, ...], force: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Remove targets and state of flows.
 
     All flows of the app, or those named; a flow that is set up but no longer defined can be named too.
@@ -34,9 +35,14 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool) -> None:
     flows = [defined[name] for name in wanted if name in defined]
     names = [name for name in wanted if name not in defined]
     if not wanted.keys() & persisted:
-        click.echo("No flows to drop: none of them is set up.")
+        click.echo("No flows to drop: none of them is set up.", err=as_json)
+        if as_json:
+            print_json({"ok": True, "dropped": []})
         return
     full = ", ".join(RUNTIME.full_name(name) for name in wanted if name in persisted)
     click.echo(f"Flows to drop: {full}", err=True)
-    if not push_drop(flows, names, force=force):
+    dropped = push_drop(flows, names, force=force, to_stderr=as_json)
+    if as_json:
+        print_json({"ok": True, "dropped": sorted(wanted.keys() & persisted) if dropped else []})
+    elif not dropped:
         click.echo("Nothing to drop.")

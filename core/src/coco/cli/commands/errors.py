@@ -29,13 +29,21 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
             click.echo(_line(name, row))
     rows_of_all = [row for rows in found.values() for row in rows]
     parked = sum(bool(row.get("parked")) for row in rows_of_all)
-    note(f"{len(rows_of_all)} failed row(s), {parked} parked" if rows_of_all else "No rows failed.")
+    if not rows_of_all:
+        note("No rows failed.")
+        return
+    note(
+        f"{len(rows_of_all)} failed row(s), {parked} parked. Mend the rows or the functions, then run `coco update`; "
+        f"`coco retry {app_flow_specifier}` takes up parked rows as they are."
+    )
 
 
 def _line(flow: str, row: dict[str, Any]) -> str:
     state = "parked" if row.get("parked") else "failed"
     where = f"{row['phase']} {row['op']}".strip()
+    text = row["message"]
+    if not text.startswith(row["error_type"]):
+        text = f"{row['error_type']}: {text}"
     return (
-        f"{flow} {row['source']} {row['key']}: {state} in {where} after {row['attempts']} attempt(s): "
-        f"{row['error_type']}: {row['message']}"
+        f"{flow} {row['source']} {row['key']}: {state} in {where} after {row['attempts']} attempt(s): {text}"
     )

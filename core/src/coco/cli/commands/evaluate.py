@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_one
-from coco.cli.output import fail, finish
+from coco.cli.output import fail, finish, print_json
 
 
 @click.command("evaluate")
@@ -20,7 +20,8 @@ from coco.cli.output import fail, finish
     help="Where to write. Default: eval_[NAMESPACE_]FLOW_YYMMDD_HHMMSS here.",
 )
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Use results that are memoised.")
-def command(app_flow_specifier: str, output_dir: Path | None, cache: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_json: bool) -> None:
     """Run a flow into files, touching no target.
 
     One YAML file per source row with what it would export. Needs no setup and stores nothing. Exits with 1 if a
@@ -36,6 +37,9 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool) -> No
     if output_dir.exists() and not output_dir.is_dir():
         fail(f"{output_dir} exists and is not a folder")
     info = RUNTIME.evaluate_and_dump(flow, EvaluateAndDumpOptions(str(output_dir), use_cache=cache))
-    click.echo(str(info))
-    click.echo(f"Written to {output_dir}", err=True)
+    if as_json:
+        print_json({"ok": not info.has_errors, "output_dir": str(output_dir), **info.to_dict()})
+    else:
+        click.echo(str(info))
+        click.echo(f"Written to {output_dir}", err=True)
     finish(not info.has_errors)

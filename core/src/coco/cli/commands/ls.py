@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_app, parse_specifier, warn
+from coco.cli.output import print_json
 
 
 @click.command("ls")
 @click.argument("app_target", required=False)
-def command(app_target: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_target: str | None, as_json: bool) -> None:
     """List flows.
 
     With APP_TARGET: the flows that it defines; [+] marks those that are not set up. Without: the flows that are
@@ -20,6 +22,9 @@ def command(app_target: str | None) -> None:
     namespace = RUNTIME.full_name("x").rpartition(".")[0]
     if app_target is None:
         names = sorted(RUNTIME.flow_names_with_setup())
+        if as_json:
+            print_json({"namespace": namespace, "flows": names})
+            return
         _heading(namespace)
         for name in names:
             click.echo(name)
@@ -30,6 +35,10 @@ def command(app_target: str | None) -> None:
     if specifier.flow is not None:
         warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
     found = sorted(load_app(specifier.app))
+    if as_json:
+        known = set(RUNTIME.flow_names_with_setup())
+        print_json({"namespace": namespace, "flows": {name: {"set_up": name in known} for name in found}})
+        return
     if not found:
         click.echo(f"No flows are defined in '{specifier.app}'.")
         return

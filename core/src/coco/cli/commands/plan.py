@@ -15,15 +15,23 @@ from coco.cli.output import note, print_json
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan for `coco apply`."
 )
+@click.option(
+    "--read",
+    type=click.IntRange(min=0),
+    default=1_000,
+    show_default=True,
+    help="Read at most this many changed rows of each source to say what they cause.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
-def command(app_flow_specifier: str, output: Path | None, as_json: bool) -> None:
+def command(app_flow_specifier: str, output: Path | None, read: int, as_json: bool) -> None:
     """Say what setup and update would do.
 
-    Lists the sources and compares; calls no function, writes to no target.
+    Lists the sources, compares with state, reads what changed, and looks calls up in the memo. Calls no function
+    that costs anything, writes to no target. What depends on a call that is not made is said to be unknown.
     """
     from coco.cli.plans import make_plan, plan_text, write_plan
 
-    plan = make_plan(app_flow_specifier, load_chosen(app_flow_specifier))
+    plan = make_plan(app_flow_specifier, load_chosen(app_flow_specifier), read)
     if as_json:
         print_json(plan)
     else:

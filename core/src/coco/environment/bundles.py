@@ -1,0 +1,88 @@
+"""Setup and drop of some flows: compute what is to do, then do it, alone with each flow (SU-24, SU-48)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from coco.environment.preparation import flow_change
+from coco.errors import LifecycleError, SetupConflictError
+from coco.setup.apply import Applier
+from coco.setup.diff import FlowChange, diff_drop
+
+if TYPE_CHECKING:
+    from coco.environment.runtime import Runtime
+    from coco.flow.graph import Graph
+
+
+class BundleWork:
+    """Computes and applies the changes of a bundle; ``drop`` names flows to drop."""
+
+    def __init__(self, runtime: Runtime, graphs: list[Graph], drop: list[str] | None) -> None:
+        self._runtime = runtime
+        self._graphs = graphs
+        self._drop = drop
+
+    def compute_changes(self) -> list[FlowChange]:
+        return self._runtime.loop.run(self._compute(), "describe_async()")
+
+    async def compute_changes_async(self) -> list[FlowChange]:
+        return await self._runtime.loop.run_async(self._compute())
+
+    async def _compute(self) -> list[FlowChange]:
+        environment = self._runtime.environment
+        store = await environment.threads.store(environment.store)
+        return await environment.threads.store(self._changes, store)
+
+    def _changes(self, store: Any) -> list[FlowChange]:
+        if self._drop is None:
+            return [flow_change(store, graph) for graph in self._graphs]
+        changes = []
+        for flow in self._drop:
+            records = store.setup_records(flow)
+            ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
+            changes.append(
+                diff_drop(flow, store.setup_version(flow), records, store.row_counts(ids) if ids else {})
+            )
+        return changes
+
+    def _again(self, store: Any, described: FlowChange) -> FlowChange:
+        """The change as it is now, if it does nothing that was not described (SU-14)."""
+        found = next((item for item in self._changes(store) if item.flow == described.flow), None)
+        if found is None or not found.within(described):
+            raise SetupConflictError(
+                f"the setup of flow '{described.flow}' was changed by someone else; describe it again"
+            )
+        return found
+
+    def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
+        return self._runtime.loop.run(self._apply(changes, report), "apply_async()")
+
+    async def apply_changes_async(
+        self, changes: list[FlowChange], report: Callable[[str], None]
+    ) -> list[str]:
+        return await self._runtime.loop.run_async(self._apply(changes, report))
+
+    async def _apply(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
+        environment = self._runtime.environment
+        threads = environment.threads
+        store = await threads.store(environment.store)
+        warnings: list[str] = []
+        for change in changes:
+            if self._runtime.is_updating(change.flow):
+                raise LifecycleError(
+                    f"flow '{change.flow}' is being updated in this process; wait for it or stop it"
+                )
+            async with self._runtime.leased(change.flow, "drop" if change.drop else "setup"):
+                if await threads.store(store.setup_version, change.flow) != change.version:
+                    change = await threads.store(self._again, store, change)
+                applier = Applier(
+                    store,
+                    threads.call,
+                    threads.store,
+                    self._runtime.emit,
+                    report,
+                    environment.settings.ignore_target_drop_failures,
+                )
+                warnings += await applier.apply(change)
+        return warnings

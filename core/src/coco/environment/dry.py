@@ -1,0 +1,233 @@
+"""Evaluation that calls nothing: results come from the memo, the others are unknown (DESIGN principle 7).
+
+What is computed from an unknown result is unknown too. Functions that say ``runs_in_plan = True`` (an attribute
+of the executor class: they cost nothing but a moment) are called all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.engine.batches import Collected, RowProblem, TargetRows, WorkRow
+from coco.engine.context import Run
+from coco.engine.evaluate import Evaluation
+from coco.engine.functions import CallResult, FunctionStep
+from coco.engine.pipeline import SourceRun
+from coco.engine.process import BatchProcessor
+from coco.engine.runners import Outcome
+from coco.events import ignore_event
+from coco.flow.graph import ROOT_SCOPE, TableRef
+from coco.plan.plan import Call, Program
+from coco.state.protocol import Tracked
+
+
+class _Unknown(tuple[Any, ...]):
+    """A result that nobody computed. As a table it has no rows; each part of it is unknown as well."""
+
+    __slots__ = ()
+
+    def __getitem__(self, position: Any) -> Any:
+        return self
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN = _Unknown()
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether an engine value is unknown in any of its parts."""
+    if value is UNKNOWN:
+        return True
+    return isinstance(value, tuple) and any(has_unknown(item) for item in value)
+
+
+@dataclass
+class CallCount:
+    """Calls of one function. ``calls``: would be made; ``memo_hits``: are known; ``unknown``: arguments that are not."""
+
+    function: str
+    cached: bool
+    calls: int = 0
+    memo_hits: int = 0
+    unknown: int = 0
+    open_ended: bool = False
+
+    @property
+    def at_least(self) -> bool:
+        """Whether there may be more calls than ``calls``."""
+        return self.open_ended or self.unknown > 0
+
+
+@dataclass
+class Evaluated:
+    """Rows that source rows yield, by position and export. ``unknown``: positions that depend on calls not made."""
+
+    produced: list[dict[str, TargetRows | None]]
+    unknown: set[int] = field(default_factory=set)
+    problems: dict[int, RowProblem] = field(default_factory=dict)
+
+
+class _DryStep(FunctionStep):
+    """A step that counts the calls it does not make. ``watch`` is set for each evaluation."""
+
+    def __init__(self, *args: Any, count: CallCount, call: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._count = count
+        self._may_call = call or bool(getattr(self.function.record.target, "runs_in_plan", False))
+        self._regroups = any(isinstance(arg, TableRef) for arg in self.step.args)
+        self.watch: Callable[[int, list[int]], bool] = lambda scope, rows: False
+        self.hidden: Callable[[int], list[int]] = lambda scope: []
+
+    async def call(
+        self,
+        args: Sequence[list[Any]],
+        count: int,
+        live: Sequence[int] | None,
+        waves: list[list[int]] | None = None,
+    ) -> CallResult:
+        rows = range(count) if live is None else live
+        blind = {row for row in rows if any(has_unknown(column[row]) for column in args)}
+        if self._regroups:  # a table put together again does not show which of its rows nobody knows
+            blind.update(self.hidden(self.step.scope))
+        seen = [row for row in rows if row not in blind] if blind else rows
+        result = await super().call(args, count, seen, waves)
+        for row in blind:
+            result.values[row] = UNKNOWN
+        self._count.calls += result.calls
+        self._count.memo_hits += result.memo_hits
+        self._count.unknown += len(blind)
+        missing = [row for row in seen if result.values[row] is UNKNOWN]
+        self._count.open_ended |= self.watch(self.step.scope, [*blind, *missing])
+        return result
+
+    async def _run(
+        self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None
+    ) -> Outcome:
+        if self._may_call:
+            return await super()._run(args, rows, None)
+        outcome = Outcome(len(rows))
+        outcome.results = [UNKNOWN] * len(rows)
+        return outcome
+
+
+class DryRun:
+    """Evaluates rows of one run without side effects. ``call=True``: makes the calls that the memo does not know."""
+
+    def __init__(self, run: Run, *, call: bool = False) -> None:
+        self.run = run
+        self.calls: dict[int, CallCount] = {}
+        self._call = call
+        self._root_values: dict[int, Any] = {}
+
+    async def start(self) -> None:
+        """Values at the root of the flow, as far as they are known."""
+        program = self.run.plan.root
+        evaluation = Evaluation(self.run.graph, program, self.steps(program), [b""], {})
+        await evaluation.run({})
+        columns = evaluation.frames.frame(ROOT_SCOPE).columns
+        self._root_values = {slot: column[0] for slot, column in columns.items() if column}
+
+    def steps(self, program: Program) -> dict[int, _DryStep]:
+        """The steps of a program, by transform id; their counts are in ``calls``."""
+        run = self.run
+        found = {}
+        for item in program.instructions:
+            if not isinstance(item, Call):
+                continue
+            count = self.calls.get(item.step.id)
+            if count is None:
+                function = item.step.function
+                count = CallCount(f"{function.kind} ({item.step.name})", function.enable_cache)
+                self.calls[item.step.id] = count
+            found[item.step.id] = _DryStep(
+                item.step,
+                run.executors,
+                run.threads,
+                run.memo,
+                ignore_event,
+                flow=run.flow,
+                source=program.source,
+                namespace=run.namespace,
+                count=count,
+                call=self._call,
+            )
+        return found
+
+    async def evaluate(
+        self,
+        source: SourceRun,
+        rows: list[WorkRow],
+        columns: list[list[Any]],
+        tracked: dict[bytes, Tracked] | None,
+    ) -> Evaluated:
+        """What ``rows`` (with values in ``columns``) yield. ``tracked``: evaluate stale exports only; None: all."""
+        processor = BatchProcessor(source.state, asyncio.Lock())
+        result = Evaluated([{} for _ in rows])
+        groups: dict[frozenset[str], list[int]] = {}
+        for position, row in enumerate(rows):
+            names = (
+                frozenset(source.state.logic)
+                if tracked is None
+                else processor._wanted_exports(row, tracked.get(row.key))
+            )
+            groups.setdefault(names, []).append(position)
+        for names, positions in groups.items():
+            part = [[column[position] for position in positions] for column in columns]
+            collected, unknown = await self._group(
+                source, names, [rows[position] for position in positions], part
+            )
+            processor._take_rows(names, positions, collected, result.produced, result.problems)
+            result.unknown.update(positions[place] for place in unknown)
+        return result
+
+    async def _group(
+        self, source: SourceRun, names: frozenset[str], rows: list[WorkRow], columns: list[list[Any]]
+    ) -> tuple[Collected, set[int]]:
+        run, plan = self.run, source.plan
+        program = run.planner.program(plan, names)
+        slots: dict[int, list[Any]] = {}
+        if plan.step is not None:
+            scope = run.graph.scopes[plan.step.row_scope]
+            slots = {slot: [row.parts[i] for row in rows] for i, slot in enumerate(scope.key_slots)}
+            slots.update(zip(scope.value_slots, columns, strict=True))
+        steps = self.steps(program)
+        evaluation = Evaluation(run.graph, program, steps, [row.key for row in rows], self._root_values)
+        unknown: set[int] = set()
+        tables: set[int] = set()
+
+        def watch_for(step: _DryStep) -> Callable[[int, list[int]], bool]:
+            def watch(scope: int, missing: list[int]) -> bool:
+                if missing:
+                    owners = evaluation.frames.owners(scope)
+                    unknown.update(owners[row] for row in missing)
+                    tables.add(step.step.slot)
+                return any(slot in tables for slot in _tables_above(run, scope))
+
+            return watch
+
+        def hidden(scope: int) -> list[int]:
+            return [row for row, owner in enumerate(evaluation.frames.owners(scope)) if owner in unknown]
+
+        for step in steps.values():
+            step.watch, step.hidden = watch_for(step), hidden
+        collected = await evaluation.run(slots)
+        for entries in (part for parts in collected.entries.values() for part in parts):
+            for place, owner in enumerate(entries.owners):
+                if any(has_unknown(column[place]) for column in entries.columns):
+                    unknown.add(owner)
+        return collected, unknown
+
+
+def _tables_above(run: Run, scope: int) -> list[int]:
+    """Slots of the tables whose rows the scope and those around it stand for."""
+    found = []
+    for item in run.graph.scope_chain(scope):
+        table = run.graph.scopes[item].table
+        if table is not None:
+            found.append(table.slot)
+    return found

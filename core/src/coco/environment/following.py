@@ -1,0 +1,196 @@
+"""One source in live mode: its timer, its change stream, and what they say is to be looked at (L-2 to L-18)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from coco.engine.threads import Threads
+from coco.types.storage import pack
+
+if TYPE_CHECKING:
+    from coco.flow.graph import SourceStep
+    from coco.state.protocol import Failure
+
+LOG = logging.getLogger("coco.live")
+MIN_RETRY_SECONDS = 5.0
+MAX_RETRY_SECONDS = 60.0
+MAX_PENDING_KEYS = 10_000
+MIN_ROW_RETRY_SECONDS = 30.0
+MAX_ROW_RETRY_SECONDS = 3_600.0
+
+
+class Followed:
+    """What is known about one source between passes. Touched on the runtime's loop only.
+
+    ``due``: the whole source is to be listed. ``keys``: packed keys to look at, each with what to call when all
+    is committed. ``wake``: called when there is something to do.
+    """
+
+    def __init__(self, step: SourceStep, threads: Threads, wake: Callable[[], None]) -> None:
+        self.step = step
+        self.name = step.name
+        self.interval = step.refresh_interval.total_seconds() if step.refresh_interval is not None else None
+        self.due = False
+        self.not_before = 0.0
+        self.keys: dict[bytes, list[Any]] = {}
+        self._acks: list[tuple[bytes, Any]] = []
+        self._threads = threads
+        self._wake = wake
+        self._next_tick: float | None = None
+        self._retries: dict[bytes, float] = {}
+        self._drained = asyncio.Event()
+        self._encode = step.source.key_encoder(step.spec)
+        self._stream: asyncio.Task[None] | None = None
+        self._pause = MIN_RETRY_SECONDS
+
+    # -- life -------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Subscribe. Comes before the initial pass, so that no change between the two is lost (L-6)."""
+        if self.step.source.method("change_stream") is not None:
+            self._stream = asyncio.get_running_loop().create_task(self._listen())
+            self._stream.add_done_callback(lambda task: self._wake())
+
+    async def stop(self) -> None:
+        """End the stream and wait until it has ended."""
+        if self._stream is not None:
+            self._stream.cancel()
+            await asyncio.gather(self._stream, return_exceptions=True)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything may still come."""
+        return (
+            self.interval is not None
+            or (self._stream is not None and not self._stream.done())
+            or self.due
+            or bool(self.keys)
+        )
+
+    # -- timing -----------------------------------------------------------------------------------
+    def look(self, now: float) -> bool:
+        """Take up what has become due; returns whether there is something to do now."""
+        if self._next_tick is not None and now >= self._next_tick:
+            self.due = True
+            self._next_tick = None
+        for key in [key for key, at in self._retries.items() if now >= at]:
+            del self._retries[key]
+            self.keys.setdefault(key, [])
+        return (self.due or bool(self.keys)) and now >= self.not_before
+
+    def next_look(self, now: float) -> float | None:
+        """When ``look`` may find something although nothing came in; None: never."""
+        times = [*self._retries.values()]
+        if self._next_tick is not None:
+            times.append(self._next_tick)
+        if self.due or self.keys:
+            times.append(max(self.not_before, now))
+        return min(times, default=None)
+
+    # -- passes -----------------------------------------------------------------------------------
+    def take(self) -> list[bytes]:
+        """What came in until now, for the pass that begins; what comes from here on is for the next one."""
+        taken = list(self.keys)
+        self._acks += [(key, ack) for key, acks in self.keys.items() for ack in acks]
+        self.keys.clear()
+        self.due = False
+        self._drained.set()
+        return taken
+
+    async def passed(self, now: float, failures: dict[bytes, Failure], *, whole: bool) -> None:
+        """After a pass: acknowledge what was committed (L-13), set the clock (L-7), note which rows to try again."""
+        self._pause = MIN_RETRY_SECONDS
+        self.not_before = 0.0
+        if whole and self.interval is not None:
+            self._next_tick = now + self.interval
+        acks, self._acks = self._acks, []
+        for key, ack in acks:
+            if key in failures:
+                continue  # a queue delivers it again
+            try:
+                await self._threads.call(ack)
+            except Exception:
+                LOG.warning("source '%s' did not take an acknowledgement", self.name, exc_info=True)
+        if self._stream is None or self.interval is not None:
+            return  # the next listing tries failed rows again
+        self._retries = {
+            key: self._retries.get(key, now + _row_pause(item.attempts))
+            for key, item in failures.items()
+            if not item.parked
+        }
+
+    def failed(self, now: float, keys: Iterable[bytes], *, whole: bool) -> float:
+        """A pass failed as a whole: all of it again, after a pause that grows. Returns the pause in seconds."""
+        pause = self._pause
+        self._pause = min(pause * 2, MAX_RETRY_SECONDS)
+        self.not_before = now + pause
+        self.due = self.due or whole
+        for key in keys:
+            self.keys.setdefault(key, [])
+        return pause
+
+    # -- the source's own feed --------------------------------------------------------------------
+    async def _listen(self) -> None:
+        pause = MIN_RETRY_SECONDS
+        while True:
+            connector: Any = None
+            try:
+                connector = await self._threads.call(self.step.source.create, self.step.spec)
+                async for batch in connector.change_stream():
+                    pause = MIN_RETRY_SECONDS
+                    await self._receive(batch)
+                return
+            except Exception as error:
+                LOG.warning(
+                    "the change stream of source '%s' failed, next try in %g s: %s: %s",
+                    self.name,
+                    pause,
+                    type(error).__name__,
+                    error,
+                )
+            finally:
+                await self._close(connector)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_RETRY_SECONDS)
+            self.due = True  # what happened meanwhile was not heard (L-17)
+            self._wake()
+
+    async def _close(self, connector: Any) -> None:
+        for name in ("aclose", "close"):
+            method = getattr(connector, name, None)
+            if method is not None:
+                try:
+                    await self._threads.call(method)
+                except Exception as error:
+                    LOG.warning("closing the change stream of source '%s' failed: %s", self.name, error)
+                return
+
+    async def _receive(self, batch: Any) -> None:
+        """Note a message's changes; an empty one asks for a listing. Waits while too much is pending (L-18)."""
+        changes = list(batch)
+        if not changes:
+            self.due = True
+        for (
+            key,
+            _,
+            ack,
+        ) in changes:  # the newest value is read again: a message may be older than what is known
+            try:
+                packed = pack(self._encode(key))
+            except Exception as error:
+                LOG.warning("source '%s' announced a key that does not fit its type: %s", self.name, error)
+                self.due = True
+                continue
+            acks = self.keys.setdefault(packed, [])
+            if ack is not None:
+                acks.append(ack)
+        self._wake()
+        while len(self.keys) >= MAX_PENDING_KEYS:
+            self._drained.clear()
+            await self._drained.wait()
+
+
+def _row_pause(attempts: int) -> float:
+    return min(MIN_ROW_RETRY_SECONDS * 2.0 ** max(attempts - 1, 0), MAX_ROW_RETRY_SECONDS)

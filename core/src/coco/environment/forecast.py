@@ -1,0 +1,359 @@
+"""``coco plan``: what an update would do, from listings, state and memo. Calls no function that costs anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from coco.engine.batches import WorkRow
+from coco.engine.context import Run, RunOptions
+from coco.engine.pipeline import SourceRun
+from coco.engine.process import readable_key
+from coco.engine.read import ReadOutcome
+from coco.engine.reconcile import RowInput, reconcile
+from coco.environment.dry import CallCount, DryRun
+from coco.environment.environment import Environment
+from coco.environment.preparation import check_setup, make_run, max_delete_share
+from coco.errors import SafetyStopError
+from coco.events import ignore_event
+from coco.flow.graph import Graph
+from coco.hot import fingerprint
+from coco.hot.merge_cy import MAYBE, NEW
+from coco.state.protocol import Owner, Tracked, unfinished
+from coco.types.storage import pack
+
+EXAMPLES = 20
+"""Keys of each kind that a plan names."""
+READ_BYTES = 64 << 20
+"""Once rows of so many bytes were read, a plan reads no more of a source."""
+GONE_BATCH = 1_000
+
+
+@dataclass
+class SourceForecast:
+    """One source. ``changed``: content; ``reprocess``: logic, or an attempt left unfinished; ``touched``: neither.
+
+    ``unread``: the source says they changed, but the plan did not read them. ``keys``: some of each kind.
+    """
+
+    source: str
+    new: int = 0
+    changed: int = 0
+    reprocess: int = 0
+    touched: int = 0
+    unread: int = 0
+    gone: int = 0
+    unchanged: int = 0
+    parked: int = 0
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, rows: Iterable[WorkRow]) -> None:
+        """Count rows of one kind and keep some of their keys."""
+        chosen = list(rows)
+        setattr(self, kind, getattr(self, kind) + len(chosen))
+        known = self.keys.setdefault(kind, [])
+        known += [readable_key(row.parts) for row in chosen[: max(EXAMPLES - len(known), 0)]]
+        if not known:
+            del self.keys[kind]
+
+    def render(self) -> str:
+        words = [
+            f"{self.new} new",
+            f"{self.changed} changed",
+            f"{self.gone} gone",
+            *(
+                f"{count} {word}"
+                for count, word in (
+                    (self.reprocess, "to do again (the flow changed, or the last attempt was cut off)"),
+                    (self.unread, "perhaps changed (not read)"),
+                    (self.touched, "touched only"),
+                    (self.parked, "parked"),
+                )
+                if count
+            ),
+            f"{self.unchanged} unchanged",
+        ]
+        return f"{self.source}: {', '.join(words)}"
+
+
+@dataclass
+class TargetForecast:
+    """Rows of one target. ``open_ended``: there may be more, since they depend on calls that the plan did not make."""
+
+    target: str
+    upserts: int = 0
+    deletes: int = 0
+    unchanged: int = 0
+    open_ended: bool = False
+
+
+@dataclass
+class UpdatePlan:
+    """What an update would do. ``marks``: of state, listings and logic; a plan holds as long as they do."""
+
+    flow: str
+    marks: dict[str, str]
+    sources: list[SourceForecast]
+    calls: list[CallCount]
+    targets: list[TargetForecast]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def state_version(self) -> str:
+        """All marks in one."""
+        return fingerprint(pack(tuple(sorted(self.marks.items())))).hex()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "flow": self.flow,
+            "state_version": self.state_version,
+            "marks": self.marks,
+            "sources": [asdict(item) for item in self.sources],
+            "calls": [{**asdict(item), "at_least": item.at_least} for item in self.calls],
+            "targets": [asdict(item) for item in self.targets],
+            "notes": list(self.notes),
+        }
+
+    def render(self) -> str:
+        """Sources, then calls, then rows; one line each."""
+        lines = []
+        for source in self.sources:
+            lines.append(source.render())
+            for kind, keys in source.keys.items():
+                if kind in ("new", "changed", "gone"):
+                    shown = ", ".join(keys[:5])
+                    rest = getattr(source, kind) - min(len(keys), 5)
+                    lines.append(f"  {kind}: {shown}{f' and {rest} more' if rest > 0 else ''}")
+            lines += [f"  WARNING: {text}" for text in source.problems]
+        for call in self.calls:
+            lines.append(f"calls of {call.function}: {_calls(call)}")
+        for target in self.targets:
+            least = "at least " if target.open_ended else ""
+            lines.append(
+                f"rows of {target.target}: {least}{target.upserts} to write, {least}{target.deletes} to delete"
+            )
+        return "\n".join([*lines, *(f"NOTE: {text}" for text in self.notes)])
+
+
+def _calls(count: CallCount) -> str:
+    if count.open_ended and not count.calls:
+        text = "unknown; how many follows from calls above"
+    elif count.open_ended:
+        text = f"at least {count.calls}; how many follows from calls above"
+    elif count.unknown:
+        text = f"{count.calls} to {count.calls + count.unknown}; the arguments of {count.unknown} come from calls above"
+    else:
+        text = str(count.calls)
+    return text + (f" ({count.memo_hits} known)" if count.memo_hits else "")
+
+
+async def plan_update(environment: Environment, graph: Graph, read: int) -> UpdatePlan:
+    """List the sources, compare with state, read up to ``read`` rows of each; write nothing."""
+    threads = environment.threads
+    store = await threads.store(environment.store)
+    await threads.store(check_setup, store, graph)
+    run = await threads.store(
+        make_run,
+        environment,
+        store,
+        graph,
+        RunOptions(max_delete_share=max_delete_share()),
+        ignore_event,
+        write_memo=False,
+    )
+    counts = await threads.store(store.row_counts, [export.target_id for export in run.exports.values()])
+    for name, export in run.exports.items():
+        run.guard.begin(name, counts.get(export.target_id, 0))
+    dry = DryRun(run)
+    await dry.start()
+    forecast = _Forecast(run, dry, read)
+    for plan in run.plan.sources:
+        source = SourceRun(run, plan, asyncio.Lock())
+        try:
+            await forecast.add(source)
+        finally:
+            await source.close()
+    return forecast.plan(graph)
+
+
+class _Forecast:
+    """Sums up over the sources of one run."""
+
+    def __init__(self, run: Run, dry: DryRun, read: int) -> None:
+        self._run = run
+        self._dry = dry
+        self._read = read
+        self._sources: list[SourceForecast] = []
+        self._targets = {name: TargetForecast(name) for name in run.exports}
+        self._notes: list[str] = []
+        self._marks: dict[str, list[Any]] = {"state": [], "listing": [], "logic": []}
+
+    def plan(self, graph: Graph) -> UpdatePlan:
+        marks = {name: fingerprint(pack(tuple(parts))).hex() for name, parts in self._marks.items()}
+        return UpdatePlan(
+            graph.full_name,
+            marks,
+            self._sources,
+            [item for item in self._dry.calls.values() if item.calls or item.memo_hits or item.at_least],
+            list(self._targets.values()),
+            self._notes,
+        )
+
+    async def add(self, source: SourceRun) -> None:
+        looked = await source.look()
+        found = SourceForecast(source.plan.name, parked=source.stats.num_parked, problems=looked.problems)
+        found.unchanged = looked.listed - len(looked.work) - found.parked
+        self._sources.append(found)
+        self._marks["state"].append(looked.state_mark)
+        self._marks["listing"].append(looked.listing_mark)
+        self._marks["logic"].append(source.state.logic_fp)
+        if looked.stop:
+            self._notes.append(looked.stop)
+        found.add("gone", looked.gone)
+        chosen, rest = self._chosen(looked.work)
+        found.add("new", [row for row in rest if row.code == NEW])
+        found.add("unread", [row for row in rest if row.code == MAYBE])
+        found.add("reprocess", [row for row in rest if row.code not in (NEW, MAYBE)])
+        if rest:
+            for export in source.plan.exports:
+                self._targets[export].open_ended = True
+            for call in self._calls_of(source):
+                call.open_ended = True
+            self._notes.append(
+                f"{len(rest)} rows of source '{source.plan.name}' were not read; what they cause is not counted"
+            )
+        net: dict[str, int] = {}
+        if chosen:
+            await self._add_rows(source, chosen, found, net)
+        for start in range(0, len(looked.gone), GONE_BATCH):
+            rows = looked.gone[start : start + GONE_BATCH]
+            tracked = await self._tracked(source, rows)
+            await self._compare(source, rows, [dict.fromkeys(self._run.exports) for _ in rows], tracked, net)
+        for name, change in net.items():
+            try:
+                self._run.guard.check(self._run.flow, name, change)
+            except SafetyStopError as error:
+                self._notes.append(str(error))
+
+    def _chosen(self, work: list[WorkRow]) -> tuple[list[WorkRow], list[WorkRow]]:
+        """Rows to read, and the others."""
+        size = 0
+        for count, row in enumerate(work):
+            size += row.size or 0
+            if count >= self._read or size > READ_BYTES:
+                return work[:count], work[count:]
+        return work, []
+
+    def _calls_of(self, source: SourceRun) -> list[CallCount]:
+        program = self._run.planner.program(source.plan, frozenset(source.state.logic))
+        return [self._dry.calls[step] for step in self._dry.steps(program)]
+
+    async def _add_rows(
+        self, source: SourceRun, rows: list[WorkRow], found: SourceForecast, net: dict[str, int]
+    ) -> None:
+        outcome = await self._outcome(source, rows)
+        for row, problem in outcome.problems:
+            found.problems.append(f"{readable_key(row.parts)} cannot be read: {problem.error}")
+        vanished = [row for row in outcome.vanished if row.head is not None]
+        found.add("gone", vanished)
+        logic = source.state.logic_fp
+        keep: list[int] = []
+        kinds: dict[str, list[WorkRow]] = {}
+        for position, row in enumerate(outcome.rows):
+            head = row.head
+            if head is None:
+                kind = "new"
+            elif head.content_fp != row.content_fp:
+                kind = "changed"
+            elif head.logic_fp != logic or unfinished(head) or head.failed:
+                kind = "reprocess"
+            else:
+                kind = "touched"
+            kinds.setdefault(kind, []).append(row)
+            if kind != "touched":
+                keep.append(position)
+        for kind, members in kinds.items():
+            found.add(kind, members)
+        chosen = [outcome.rows[position] for position in keep]
+        columns = [[column[position] for position in keep] for column in outcome.columns]
+        tracked = await self._tracked(source, [*chosen, *vanished])
+        evaluated = await self._dry.evaluate(source, chosen, columns, tracked)
+        for position, problem in evaluated.problems.items():
+            found.problems.append(f"{readable_key(chosen[position].parts)}: {problem.op}: {problem.error}")
+        known = [
+            position
+            for position in range(len(chosen))
+            if position not in evaluated.unknown and position not in evaluated.problems
+        ]
+        if evaluated.unknown:
+            for export in source.plan.exports:
+                self._targets[export].open_ended = True
+        await self._compare(
+            source,
+            [chosen[position] for position in known] + vanished,
+            [evaluated.produced[position] for position in known]
+            + [dict.fromkeys(self._run.exports) for _ in vanished],
+            tracked,
+            net,
+        )
+
+    async def _outcome(self, source: SourceRun, rows: list[WorkRow]) -> ReadOutcome:
+        if source.port is not None:
+            return await source.port.read(rows)
+        for row in rows:
+            row.content_fp = b"root"
+        return ReadOutcome(rows, [], [], [], 0)
+
+    async def _tracked(self, source: SourceRun, rows: list[WorkRow]) -> dict[bytes, Tracked]:
+        keys = [row.key for row in rows if row.head is not None]
+        if not keys:
+            return {}
+        return await self._run.threads.store(self._run.store.get_many, source.state.source_id, keys)
+
+    async def _owners(self, inputs: list[RowInput]) -> dict[int, dict[bytes, list[Owner]]]:
+        """Who else yields the target rows that these source rows yield or yielded, where several may."""
+        run = self._run
+        found: dict[int, dict[bytes, list[Owner]]] = {}
+        for export in run.exports.values():
+            if not export.shared:
+                continue
+            keys: set[bytes] = set()
+            for item in inputs:
+                rows = item.rows.get(export.name)
+                keys.update(rows.keys if rows is not None else ())
+                for part in (item.tracked.targets, item.tracked.staged) if item.tracked is not None else ():
+                    if export.target_id in part:
+                        keys.update(key for key, _ in part[export.target_id].rows)
+            found[export.target_id] = await run.threads.store(
+                run.store.get_owners, export.target_id, sorted(keys)
+            )
+        return found
+
+    async def _compare(
+        self,
+        source: SourceRun,
+        rows: list[WorkRow],
+        produced: list[Any],
+        tracked: dict[bytes, Tracked],
+        net: dict[str, int],
+    ) -> None:
+        """Count what the targets would be asked to do for these rows."""
+        if not rows:
+            return
+        inputs = [
+            RowInput(row.key, tracked.get(row.key), 1 << 62, targets)
+            for row, targets in zip(rows, produced, strict=True)
+        ]
+        owners = await self._owners(inputs)
+        delta = reconcile(
+            source.state.source_id, inputs, list(self._run.exports.values()), source.plan.name, owners
+        )
+        for name, target in delta.targets.items():
+            counted = self._targets[name]
+            counted.upserts += len(target.upsert_keys)
+            counted.deletes += len(target.delete_keys)
+            counted.unchanged += target.unchanged
+            net[name] = net.get(name, 0) + sum(target.net.values())

@@ -1,0 +1,328 @@
+"""``coco verify``: is what the sources say what state says, and what state says what the targets hold? (DESIGN 2.5)"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coco.engine.batches import TargetDelta, WorkRow
+from coco.engine.context import Run, RunOptions
+from coco.engine.exports import ExportRun
+from coco.engine.pipeline import SourceRun, load_heads
+from coco.engine.process import readable_key
+from coco.environment.dry import DryRun
+from coco.environment.environment import Environment
+from coco.environment.preparation import check_setup, make_run
+from coco.environment.verify_report import SourceCheck, TargetCheck, VerifyReport
+from coco.events import EmitFn
+from coco.flow.graph import Graph
+from coco.hot import fingerprint
+from coco.hot.merge_cy import MAYBE
+from coco.hot.reconcile_cy import ROW_FP
+from coco.state.protocol import Head
+from coco.types.storage import pack, unpacker
+
+if TYPE_CHECKING:
+    from coco.engine.stats import IndexUpdateInfo
+
+UpdateKeys = Callable[[dict[str, list[bytes]]], "Awaitable[IndexUpdateInfo]"]
+Alone = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
+BATCH = 1_000
+
+
+class Expected(NamedTuple):
+    """A target row that state knows: its fingerprint, and the source row that yields it."""
+
+    fp: bytes
+    source: str
+    source_key: bytes
+
+
+async def verify(
+    environment: Environment,
+    graph: Graph,
+    *,
+    repair: bool,
+    sample: int | None,
+    update: UpdateKeys,
+    alone: Alone,
+    emit: EmitFn,
+) -> VerifyReport:
+    """Compare; with ``repair`` export again what is missing or differs, remove what is too much, compare again.
+
+    Nobody else updates the flow meanwhile, or half of a batch would look like damage.
+    """
+    async with alone("verify"):
+        found = await _compare(environment, graph, sample, emit, remove_extra=repair)
+    report = found.report
+    report.remaining = not _fine(report)
+    if not (repair and report.remaining):
+        return report
+    report.removed = found.removed
+    if any(found.broken.values()):
+        info = await update({name: sorted(keys) for name, keys in found.broken.items() if keys})
+        report.repaired = sum(len(keys) for keys in found.broken.values()) - info.total.num_errors
+        report.calls = info.total.num_function_calls
+    async with alone("verify"):
+        again = await _compare(environment, graph, sample, emit, remove_extra=False)
+    report.remaining = not _fine(again.report)
+    return report
+
+
+def _fine(report: VerifyReport) -> bool:
+    return all(item.ok for item in report.targets) and all(item.ok for item in report.sources)
+
+
+@dataclass
+class _Found:
+    report: VerifyReport
+    broken: dict[str, set[bytes]] = field(default_factory=dict)
+    removed: int = 0
+
+    def broke(self, row: Expected) -> None:
+        self.broken.setdefault(row.source, set()).add(row.source_key)
+
+
+async def _compare(
+    environment: Environment, graph: Graph, sample: int | None, emit: EmitFn, *, remove_extra: bool
+) -> _Found:
+    threads = environment.threads
+    store = await threads.store(environment.store)
+    await threads.store(check_setup, store, graph)
+    run = await threads.store(make_run, environment, store, graph, RunOptions(), emit, write_memo=False)
+    found = _Found(VerifyReport([]))
+    sources = {plan.name: SourceRun(run, plan, asyncio.Lock()) for plan in run.plan.sources}
+    try:
+        for name, source in sources.items():
+            await _check_source(run, name, source, sample, found)
+        expected = await threads.store(_expected_rows, run)
+        for name, export in run.exports.items():
+            check = TargetCheck(name, expected=len(expected[name]))
+            found.report.targets.append(check)
+            try:
+                await _check_target(
+                    run, export, check, expected[name], sample, sources, found, remove_extra=remove_extra
+                )
+            except Exception as error:
+                check.problem = f"cannot be read: {type(error).__name__}: {error}"
+    finally:
+        for source in sources.values():
+            await source.close()
+        for port in run.ports.values():
+            await port.close()
+    return found
+
+
+# -- source = state ---------------------------------------------------------------------------------
+
+
+async def _check_source(run: Run, name: str, source: SourceRun, sample: int | None, found: _Found) -> None:
+    check = SourceCheck(name)
+    if source.port is None:
+        return
+    found.report.sources.append(check)
+    try:
+        looked = await source.look()
+    except Exception as error:
+        check.problems.append(str(error))
+        return
+    check.listed = looked.listed
+    check.problems += looked.problems
+    in_work = {row.key for row in looked.work}
+    gone = {row.key for row in looked.gone}
+    heads = await run.threads.store(load_heads, run.store, source.state.source_id)
+    still = [key for key in heads if key not in in_work and key not in gone]
+    doubtful = [row for row in looked.work if row.code == MAYBE and row.head is not None]
+    check.behind = len(looked.work) - len(doubtful) + len(gone)
+    read_parts = unpacker(list(source.port.step.table.key_fields))
+    rows = [WorkRow(key, read_parts(key), None, heads[key], MAYBE) for key in _sampled(still, sample)]
+    for start in range(0, len(rows), BATCH):
+        for row, same in await _read_again(source, rows[start : start + BATCH], check):
+            if not same:
+                check.hidden.append(readable_key(row.parts))
+                found.broken.setdefault(name, set()).add(row.key)
+    # What only may have changed is read in any case: a touched file is no difference.
+    for start in range(0, len(doubtful), BATCH):
+        for _, same in await _read_again(source, doubtful[start : start + BATCH], check):
+            check.behind += not same
+
+
+async def _read_again(
+    source: SourceRun, rows: list[WorkRow], check: SourceCheck
+) -> list[tuple[WorkRow, bool]]:
+    """(row, whether its content is the one on record)."""
+    assert source.port is not None
+    heads: dict[bytes, Head | None] = {row.key: row.head for row in rows}
+    outcome = await source.port.read(rows)
+    check.checked += len(rows)
+    check.problems += [
+        f"{readable_key(row.parts)} cannot be read: {problem.error}" for row, problem in outcome.problems
+    ]
+    answers = [(row, _content(heads[row.key]) == row.content_fp) for row in outcome.rows]
+    return answers + [(row, False) for row in outcome.vanished]
+
+
+def _content(head: Head | None) -> bytes | None:
+    return head.content_fp if head is not None else None
+
+
+def _sampled(keys: list[bytes], sample: int | None) -> list[bytes]:
+    """At most ``sample`` of the keys, evenly spread."""
+    if sample is None or len(keys) <= sample:
+        return keys
+    return [keys[position * len(keys) // sample] for position in range(sample)]
+
+
+# -- state = target ---------------------------------------------------------------------------------
+
+
+async def _check_target(
+    run: Run,
+    export: ExportRun,
+    check: TargetCheck,
+    wanted: dict[bytes, Expected],
+    sample: int | None,
+    sources: dict[str, SourceRun],
+    found: _Found,
+    *,
+    remove_extra: bool,
+) -> None:
+    list_keys = export.step.target.method("list_keys")
+    read_rows = export.step.target.method("read_rows")
+    if list_keys is None:
+        check.skipped = "this target cannot list its keys"
+        await _count_only(run, export, check)
+        return
+    prepared = await run.ports[export.name].prepare()
+
+    def all_keys() -> dict[bytes, Any]:
+        return {pack(key): key for batch in list_keys(prepared) for key in batch}
+
+    present = await run.threads.run(all_keys)
+    check.actual = len(present)
+    read_key = unpacker(list(export.step.key_fields))
+    for key, row in wanted.items():
+        if key not in present:
+            check.missing.append(readable_key(read_key(key)))
+            found.broke(row)
+    extra = [parts for key, parts in present.items() if key not in wanted]
+    check.extra = [readable_key(parts) for parts in extra]
+    if remove_extra and extra and not export.step.setup_by_user:
+        failed = await run.ports[export.name].apply(
+            TargetDelta(delete_keys=extra, delete_owners=list(range(len(extra))))
+        )
+        found.removed += len(extra) - len(failed)
+    if read_rows is None:
+        return
+    keys = _sampled([key for key in wanted if key in present], sample)
+    check.checked = len(keys)
+    prefix = export.row_prefix()
+    doubts: dict[bytes, tuple[Any, ...]] = {}
+    for start in range(0, len(keys), BATCH):
+        part = keys[start : start + BATCH]
+        rows = await run.threads.call(read_rows, prepared, [present[key] for key in part])
+        for key in part:
+            row = rows.get(present[key])
+            if row is None or ... in row or fingerprint(prefix + pack(row)) != wanted[key].fp[:ROW_FP]:
+                doubts[key] = () if row is None else tuple(row)
+    await _settle(run, export, check, wanted, doubts, sources, found)
+
+
+async def _count_only(run: Run, export: ExportRun, check: TargetCheck) -> None:
+    count = export.step.target.method("count_rows")
+    if count is None or export.step.setup_by_user:
+        return
+    check.actual = await run.threads.call(count, await run.ports[export.name].prepare())
+    if check.actual != check.expected:
+        check.problem = (
+            f"holds {check.actual} rows where state knows {check.expected}, and cannot list its keys; "
+            "`coco update --reexport` writes all of them again"
+        )
+
+
+async def _settle(
+    run: Run,
+    export: ExportRun,
+    check: TargetCheck,
+    wanted: dict[bytes, Expected],
+    doubts: dict[bytes, tuple[Any, ...]],
+    sources: dict[str, SourceRun],
+    found: _Found,
+) -> None:
+    """Rows whose fingerprint differs: wrong, unless the target alters values and these are equal for it."""
+    equal = export.step.target.method("values_equal")
+    lossy = {key: row for key, row in doubts.items() if row and (equal is not None or ... in row)}
+    computed = await _computed(run, export, wanted, lossy, sources) if lossy else {}
+    read_key = unpacker(list(export.step.key_fields))
+    for key, row in doubts.items():
+        if key in lossy:
+            if key not in computed:
+                check.unclear += 1
+                continue
+            if _equal_rows(export, equal, computed[key], row):
+                continue
+        check.different.append(readable_key(read_key(key)))
+        found.broke(wanted[key])
+
+
+def _equal_rows(export: ExportRun, equal: Any, computed: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
+    for item, mine, theirs in zip(export.step.value_fields, computed, row, strict=True):
+        if theirs is ... or mine == theirs:
+            continue
+        if equal is None or not equal(item, mine, theirs):
+            return False
+    return True
+
+
+async def _computed(
+    run: Run,
+    export: ExportRun,
+    wanted: dict[bytes, Expected],
+    keys: Iterable[bytes],
+    sources: dict[str, SourceRun],
+) -> dict[bytes, tuple[Any, ...]]:
+    """Values as the flow yields them, for target keys whose source rows can be evaluated from the memo."""
+    by_source: dict[str, set[bytes]] = {}
+    for key in keys:
+        by_source.setdefault(wanted[key].source, set()).add(wanted[key].source_key)
+    dry = DryRun(run)
+    await dry.start()
+    values: dict[bytes, tuple[Any, ...]] = {}
+    for name, source_keys in by_source.items():
+        source = sources.get(name)
+        if source is None or source.port is None:
+            continue
+        read_parts = unpacker(list(source.port.step.table.key_fields))
+        chosen = sorted(source_keys)
+        for start in range(0, len(chosen), BATCH):
+            rows = [WorkRow(key, read_parts(key), None, None, MAYBE) for key in chosen[start : start + BATCH]]
+            outcome = await source.port.read(rows)
+            evaluated = await dry.evaluate(source, outcome.rows, outcome.columns, None)
+            for position, produced in enumerate(evaluated.produced):
+                target = produced.get(export.name)
+                if target is not None and position not in evaluated.unknown:
+                    values.update(zip(target.keys, target.values, strict=True))
+    return values
+
+
+def _expected_rows(run: Run) -> dict[str, dict[bytes, Expected]]:
+    """By export and packed key. Of several owners the one processed last counts. Runs in the store's thread."""
+    by_id = {export.target_id: name for name, export in run.exports.items()}
+    expected: dict[str, dict[bytes, Expected]] = {name: {} for name in run.exports}
+    newest: dict[tuple[str, bytes], int] = {}
+    for source, source_id in run.source_ids.items():
+        for batch in run.store.scan(source_id, BATCH):
+            for source_key, tracked in run.store.get_many(source_id, [key for key, _ in batch]).items():
+                order = tracked.head.process_ordinal
+                for target_id, keys in tracked.targets.items():
+                    name = by_id.get(target_id)
+                    if name is None:
+                        continue
+                    for key, fp in keys.rows:
+                        if newest.get((name, key), -1) <= order:
+                            newest[(name, key)] = order
+                            expected[name][key] = Expected(fp, source, source_key)
+    return expected
