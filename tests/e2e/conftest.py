@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
+
+SUPPORT = str(Path(__file__).parent.parent / "support")
+if SUPPORT not in sys.path:  # plain modules that tests share
+    sys.path.insert(0, SUPPORT)
 
 
 class JsonFile(op.TargetSpec):

@@ -69,6 +69,7 @@ class AuthRegistry:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, Any] = {}
+        self._version = 0
 
     def add(self, key: str, value: T, *, replace: bool = False) -> AuthEntryReference[T]:
         """Register ``value`` under ``key``.
@@ -87,6 +88,7 @@ class AuthRegistry:
                     "use another key, or replace=True if the same backend is meant"
                 )
             self._entries[key] = value
+            self._version += 1
         return AuthEntryReference(key)
 
     def add_transient(self, value: T) -> TransientAuthEntryReference[T]:
@@ -94,6 +96,7 @@ class AuthRegistry:
         key = TRANSIENT_PREFIX + secrets.token_hex(16)
         with self._lock:
             self._entries[key] = value
+            self._version += 1
         return TransientAuthEntryReference(key)
 
     def get(
@@ -136,6 +139,12 @@ class AuthRegistry:
         with self._lock:
             for key in keys:
                 self._entries.pop(key, None)
+            self._version += 1
+
+    @property
+    def version(self) -> int:
+        """Grows with every change, so that a child process can be told of changes only."""
+        return self._version
 
     def snapshot(self) -> dict[str, Any]:
         """All entries, for a child process that runs functions. Hand it over a private channel only (AU-21)."""
@@ -146,6 +155,7 @@ class AuthRegistry:
         """Take over a parent's snapshot; own entries of the same key are replaced."""
         with self._lock:
             self._entries.update(entries)
+            self._version += 1
 
     def __repr__(self) -> str:
         with self._lock:

@@ -21,6 +21,7 @@
     ├── SourceError                         a whole source cannot be listed
     ├── SourceReadError                     one source row cannot be read
     ├── FunctionTimeoutError (TimeoutError) a user function exceeded its limit
+    ├── WorkerDiedError                     the process that runs a function ended in the middle of a call
     ├── BatchShapeError                     a batching function returned a wrong number of results
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
     ├── TargetError                         a target cannot be reached or refused a batch
@@ -36,7 +37,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
+
+E = TypeVar("E", bound=Exception)
+X = TypeVar("X", bound=BaseException)
 
 
 class Phase(enum.Enum):
@@ -183,6 +187,12 @@ class FunctionTimeoutError(CocoError, TimeoutError):
     recovery = Recovery.RETRIABLE
 
 
+class WorkerDiedError(CocoError):
+    """The child process of a ``gpu=True`` function ended during a call, repeatedly (X-050)."""
+
+    recovery = Recovery.RETRIABLE
+
+
 class BatchShapeError(CocoError):
     """A batching function returned a list of another length (X-033)."""
 
@@ -257,13 +267,86 @@ def render_error(error: BaseException) -> str:
     return "\n".join([*lines, root])
 
 
+RETRIABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
+"""HTTP answers after which the same request may succeed."""
+
+RetriableFn: TypeAlias = Callable[[Any], "bool | None"]
+_MARK = "__coco_retriable__"
+_retriable_types: dict[type[BaseException], RetriableFn] = {}
+
+
+def register_retriable(
+    error_type: type[E], when: Callable[[E], bool | None] | None = None, /, *, replace: bool = False
+) -> None:
+    """Say of a client library's errors whether trying again may help; for the whole process (RET-01).
+
+    when: looks at one error; True, False, or None for "no opinion". Left out: all of them are retriable.
+    Holds for subclasses too unless they have an entry of their own. Registering the same again is fine;
+    something else for a known type raises ``ClientError`` unless ``replace``, as does a type that does not
+    derive from ``Exception`` or that Python itself or coco owns.
+    """
+    if not (isinstance(error_type, type) and issubclass(error_type, Exception)):
+        raise ClientError(f"register_retriable takes a subclass of Exception, got {error_type!r}")
+    if error_type.__module__ == "builtins" or issubclass(error_type, CocoError):
+        raise ClientError(
+            f"register_retriable: {error_type.__name__} is not yours to classify; "
+            "derive a class from it, or mark single errors with mark_retriable"
+        )
+    chosen: RetriableFn = _always if when is None else when
+    known = _retriable_types.get(error_type, chosen)
+    if not replace and (known.__module__, known.__qualname__) != (chosen.__module__, chosen.__qualname__):
+        raise ClientError(
+            f"register_retriable: {error_type.__module__}.{error_type.__qualname__} is registered already with "
+            "another test; give replace=True if that is meant"
+        )
+    _retriable_types[error_type] = chosen
+
+
+def mark_retriable(error: X, retriable: bool = True) -> X:
+    """Say of one error whether trying again may help; goes before everything else. Returns the error."""
+    try:
+        setattr(error, _MARK, retriable)
+    except AttributeError as problem:  # exceptions with __slots__
+        raise ClientError(
+            f"{type(error).__name__} takes no mark because of its __slots__; use register_retriable"
+        ) from problem
+    return error
+
+
 def is_retriable(error: BaseException) -> bool:
-    """Whether trying again may help (RET-01): our own marks, time-outs, connection errors, HTTP 429/500-503."""
+    """Whether trying again may help (RET-01).
+
+    In this order: a mark (``mark_retriable``); coco's own ``recovery``; what a plugin registered for its type
+    (``register_retriable``, the nearest base class first); time-outs and connection errors; the HTTP status in
+    ``status_code``, ``status`` or ``response.status_code``. Anything else is not.
+    """
+    marked = getattr(error, _MARK, None)
+    if marked is not None:
+        return bool(marked)
     if isinstance(error, CocoError):
         return error.recovery is Recovery.RETRIABLE
+    for base in type(error).__mro__:
+        test = _retriable_types.get(base)
+        answer = test(error) if test is not None else None
+        if answer is not None:
+            return answer
     if isinstance(error, (TimeoutError, ConnectionError)):
         return True
-    status = getattr(error, "status_code", None) or getattr(
-        getattr(error, "response", None), "status_code", None
-    )
-    return status in (429, 500, 502, 503)
+    return http_status(error) in RETRIABLE_STATUS
+
+
+def http_status(error: BaseException) -> int | None:
+    """The HTTP status that an error of a client library carries, if any."""
+    for owner, name in (
+        (error, "status_code"),
+        (getattr(error, "response", None), "status_code"),
+        (error, "status"),
+    ):
+        found = getattr(owner, name, None)
+        if isinstance(found, int) and not isinstance(found, bool):
+            return int(found)
+    return None
+
+
+def _always(error: BaseException) -> bool:
+    return True

@@ -181,6 +181,21 @@ class GuardStopped(FlowEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseAwaited(FlowEvent):
+    """Another process works on the flow. ``holder``: host/process/token; ``what``: what has to wait for it."""
+
+    holder: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveIdle(FlowEvent):
+    """Live mode has nothing to do. ``seconds``: until it looks by itself; None: when a change is announced."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class SetupStepDone(FlowEvent):
     """One step of a setup or drop was applied and recorded."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,15 +23,14 @@ def env(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _parsed(name: str, convert: Callable[[str], T], default: T, *, secret: bool = False) -> T:
+def _parsed(name: str, convert: Callable[[str], T], default: Any) -> T | Any:
     found = env(name)
     if found is None:
         return default
     try:
         return convert(found[1])
     except ValueError as error:
-        shown = "(hidden)" if secret else found[1]
-        raise ClientError(f"failed to parse environment variable {found[0]}: {shown}") from error
+        raise ClientError(f"failed to parse environment variable {found[0]}: {found[1]}") from error
 
 
 def _boolean(text: str) -> bool:
@@ -42,9 +42,22 @@ def _boolean(text: str) -> bool:
     raise ValueError(text)
 
 
+_QUERY_SECRET = re.compile(
+    r"((?:^|[?&;\s])(?:password|passwd|pwd|secret|token|sslpassword)=)[^&;\s]*", re.IGNORECASE
+)
+
+
 def mask_url(url: str) -> str:
-    """A URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    """A URL, or a connection string of ``name=value`` pairs, without its password.
+
+    A password that should have been encoded and was not may hold any sign, so all up to the last ``@`` goes.
+    """
+    scheme, found, rest = url.partition("://")
+    if found and "@" in rest:
+        login, _, place = rest.rpartition("@")
+        user, colon, _ = login.partition(":")
+        url = f"{scheme}://{user}{colon and ':***'}@{place}"
+    return _QUERY_SECRET.sub(r"\1***", url)
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,11 +71,15 @@ class DatabaseConnectionSpec:
     min_connections: int = 5
 
     def __post_init__(self) -> None:
-        if self.max_connections < 1 or self.min_connections < 0:
-            raise ClientError("max_connections must be at least 1 and min_connections at least 0")
+        for name, least in (("max_connections", 1), ("min_connections", 0)):
+            if getattr(self, name) < least:
+                raise ClientError(
+                    f"{name} must be at least {least} (variable COCO_DATABASE_{name.upper()}), got {getattr(self, name)}"
+                )
         if self.min_connections > self.max_connections:
             raise ClientError(
-                f"min_connections ({self.min_connections}) must not exceed max_connections ({self.max_connections})"
+                f"min_connections ({self.min_connections}) must not exceed max_connections ({self.max_connections}); "
+                "variables COCO_DATABASE_MIN_CONNECTIONS and COCO_DATABASE_MAX_CONNECTIONS"
             )
 
     def __repr__(self) -> str:
@@ -87,7 +104,7 @@ class GlobalExecutionOptions:
                 raise ClientError(f"{name} must be at least 1 (variable COCO_{name.upper()}), got {value}")
 
 
-_NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NAMESPACE = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*(?<!__)\Z")
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.app_namespace and not _NAMESPACE.match(self.app_namespace):
             raise ClientError(
-                f"app_namespace {self.app_namespace!r} must be letters, digits and underscores, not starting with a digit"
+                f"app_namespace {self.app_namespace!r} (variable COCO_APP_NAMESPACE) must be letters, digits and "
+                "underscores, with no digit first and no double underscore at either end"
             )
 
     @classmethod
@@ -111,6 +129,8 @@ class Settings:
         """Settings from environment variables; raises ``ClientError`` naming the variable that does not parse."""
         url = env("DATABASE_URL")
         database = None
+        if url is None:
+            _warn_of_unused()
         if url is not None:
             user, password = env("DATABASE_USER"), env("DATABASE_PASSWORD")
             database = DatabaseConnectionSpec(
@@ -121,7 +141,7 @@ class Settings:
                 _parsed("DATABASE_MIN_CONNECTIONS", int, 5),
             )
         rows: Any = _parsed("SOURCE_MAX_INFLIGHT_ROWS", int, 1024)
-        size: Any = _parsed("SOURCE_MAX_INFLIGHT_BYTES", _optional_int, None)
+        size: Any = _parsed("SOURCE_MAX_INFLIGHT_BYTES", int, None)
         namespace, schema = env("APP_NAMESPACE"), env("DATABASE_SCHEMA_NAME")
         return cls(
             database,
@@ -132,8 +152,11 @@ class Settings:
         )
 
 
-def _optional_int(text: str) -> int | None:
-    return int(text)
+def _warn_of_unused() -> None:
+    names = ("DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_MAX_CONNECTIONS", "DATABASE_MIN_CONNECTIONS")
+    unused = [found[0] for found in map(env, names) if found is not None]
+    if unused:
+        warnings.warn(f"{', '.join(unused)} without COCO_DATABASE_URL: not used", stacklevel=3)
 
 
 @dataclass(frozen=True)

@@ -15,5 +15,6 @@ def get_target_default_name(flow: Flow, export_name: str, delimiter: str = "__")
 
     A name that the target's spec gives explicitly is not consulted.
     """
-    namespace = flow.full_name.removesuffix(flow.name).removesuffix(".")
-    return delimiter.join([*([namespace] if namespace else []), flow.name, export_name])
+    from coco.flow.exports import default_name
+
+    return default_name(flow.full_name, flow.name, export_name, delimiter)

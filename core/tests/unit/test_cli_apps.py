@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from coco.cli import apps, output, select
+from coco.cli import apps, output
 from coco.flow import flows
 
 APP = """
@@ -135,7 +135,7 @@ def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         apps.load_one("cli_app_two.py")
     monkeypatch.setattr(output, "is_interactive", lambda: True)
     keys = iter(["\x1b[B", "\x1b[B", "\x1b[A", "\r"])
-    monkeypatch.setattr(select.click, "getchar", lambda: next(keys))
+    monkeypatch.setattr("coco.cli.select.click.getchar", lambda: next(keys))
     assert apps.load_one("cli_app_two.py").name == "CliE"
 
 

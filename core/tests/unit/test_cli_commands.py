@@ -68,6 +68,7 @@ class FakePlan:
     def to_dict(self) -> dict[str, Any]:
         return {
             "state_version": self.state_version,
+            "marks": {"state": self.state_version, "listing": str(self.changed), "logic": "same"},
             "sources": [{"source": "files", "changed": self.changed}],
         }
 
@@ -145,7 +146,7 @@ class FakeRuntime:
             on_event(RunFinished("dev.First", 0.25, False))
         return self.info
 
-    def plan_update(self, flow: Any) -> FakePlan:
+    def plan_update(self, flow: Any, read: int) -> FakePlan:
         return FakePlan(self.version, self.changed)
 
     def verify(self, flow: Any, repair: bool = False, sample: int | None = None) -> FakeReport:
@@ -346,9 +347,9 @@ def test_plan_and_apply(runtime: FakeRuntime, tmp_path: Path) -> None:
     assert [call[:2] for call in runtime.calls] == [("update", "First"), ("update", "Second")]
     runtime.version = "v2"
     refused = run("apply", "plan.json", code=1)
-    assert "the sources or the state of flow First have changed" in refused.stderr
+    assert "another update changed the state of flow First" in refused.stderr
     runtime.version, runtime.changed = "v1", 1
-    assert "state of flow First have changed" in run("apply", "plan.json", code=1).stderr
+    assert "something changed in the sources of flow First" in run("apply", "plan.json", code=1).stderr
     runtime.changed, runtime.pending = 0, {"Second"}
     assert "flow Second needs another setup" in run("apply", "plan.json", code=1).stderr
     assert len(runtime.calls) == 2

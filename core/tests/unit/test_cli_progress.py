@@ -10,14 +10,18 @@ from rich.console import Console
 from rich.progress import Progress as Display
 from rich.progress import TextColumn
 
-from coco.cli.progress import Bars, Lines, Progress
+from coco.cli.progress import Bars, Count, Lines, Progress
 from coco.events import (
     FlowEvent,
+    LeaseAwaited,
+    LiveIdle,
     RowFailed,
     RowsCollapsed,
     RowsCommitted,
     RowsDetected,
     RowsGone,
+    RowsRead,
+    RowsStaged,
     RunFinished,
     RunStarted,
     SourceListed,
@@ -30,6 +34,8 @@ PASS: Sequence[FlowEvent] = (
     RowsGone("F", "a", 1),
     RowsCollapsed("F", "a", 1),
     RowFailed("F", "a", "k", "read", "op", "no"),
+    RowsRead("F", "a", 4, 1, 0, 1),
+    RowsStaged("F", "a", 3, 0),
     RowsCommitted("F", "a", 2, 1),
     RunFinished("F", 1.5, False),
 )
@@ -55,7 +61,7 @@ def test_lines_on_the_way_when_due(capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(Lines(seconds=0))
     progress(PASS[0])
     progress(PASS[1])
-    assert capsys.readouterr().err == "F a: 6/10 rows\n"
+    assert capsys.readouterr().err == "F a: 6/10 rows (listing, reading 4)\n"
 
 
 def test_bars_leave_one_line_per_source() -> None:
@@ -70,3 +76,47 @@ def test_bars_leave_one_line_per_source() -> None:
         progress(PASS[-1])
         assert display.tasks == []
     assert "F a: 11/11 rows, 1 failed in 1.5 s" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_a_pass_waits_for() -> None:
+    count = Count()
+    said = [count.waits_for]
+    for event in PASS[1:-1]:
+        count.add(event)
+        said.append(count.waits_for)
+    assert said == [
+        "listing",
+        "listing, reading 4",
+        "reading 4",
+        "reading 4",
+        "reading 4",
+        "reading 4",
+        "in functions 2",
+        "writing 3",
+        "",
+    ]
+
+
+def test_a_long_wait_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(Lines(seconds=0))
+    for event in (PASS[0], PASS[1], PASS[2], RowsRead("F", "a", 4, 0, 0, 0)):
+        progress(event)
+    capsys.readouterr()
+    progress.tick()
+    assert capsys.readouterr().err == "F a: 6/10 rows (in functions 4)\nF b: 0/0 rows (listing)\n"
+
+
+def test_waiting_for_another_process_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress(Lines(seconds=3600))(LeaseAwaited("F", "host/12/abc", "an update"))
+    assert capsys.readouterr().err == "F: an update waits for process 12 on host, which works on this flow\n"
+
+
+def test_idle_in_live_mode_has_a_line_of_its_own() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    with Display(TextColumn("{task.description}"), console=console, transient=True) as display:
+        progress = Progress(Bars(display))
+        for seconds, note in ((30.0, "waiting; looks again in 30 s"), (None, "waiting for changes")):
+            progress(LiveIdle("F", seconds))
+            assert [(task.description, task.fields["note"]) for task in display.tasks] == [("F", note)]
+        progress(RunStarted("F", "normal", ("a",)))
+        assert display.tasks == []

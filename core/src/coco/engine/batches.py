@@ -24,7 +24,8 @@ class WorkRow:
     """One listed key that must be looked at more closely.
 
     ``key``: packed key; ``parts``: key as engine values; ``native``: the key object of the connector.
-    ``value``: inline value, if the listing gave one. ``forced``: process whatever the content.
+    ``value``: inline value, if the listing gave one. ``forced``: process whatever the content. ``again``: its
+    outcome was counted already in this pass.
     """
 
     key: bytes
@@ -38,6 +39,7 @@ class WorkRow:
     value: Any = None
     forced: bool = False
     gone: bool = False
+    again: bool = False
 
 
 @dataclass(slots=True)

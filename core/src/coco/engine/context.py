@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ DEFAULT_PARK_AFTER = 5
 class RunOptions:
     """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo (I-64, I-65).
 
-    ``only_keys``: by source name, packed keys to process whatever they look like; nothing else is touched.
+    ``only_keys``: by source name, packed keys to look at; nothing else is touched. They are processed whatever
+    they look like, unless ``force_keys`` is off: then equal content ends the work as usual (change streams).
     ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version.
     """
 
@@ -38,6 +40,7 @@ class RunOptions:
     retry_parked: bool = False
     park_after: int = DEFAULT_PARK_AFTER
     only_keys: dict[str, list[bytes]] | None = None
+    force_keys: bool = True
 
     @property
     def mode(self) -> str:
@@ -46,7 +49,7 @@ class RunOptions:
 
 @dataclass
 class Run:
-    """One pass over one flow."""
+    """One pass over one flow. ``waiting``: (source id, key) of rows to export again at its end (I-50)."""
 
     flow: str
     plan: Plan
@@ -65,13 +68,17 @@ class Run:
     removed_sources: list[int] = field(default_factory=list)
     info: IndexUpdateInfo = field(default_factory=IndexUpdateInfo)
     row_counts: dict[int, int] = field(default_factory=dict)
-    root_values: dict[int, Any] = field(default_factory=dict)
+    root_values: dict[int, Any] | None = None
+    root_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ports: dict[str, TargetPort] = field(default_factory=dict)
     on_progress: Callable[[str, UpdateStats], None] | None = None
     guard: DeleteGuard = field(default_factory=DeleteGuard)
+    waiting: set[tuple[int, bytes]] = field(default_factory=set)
+    whole_plan: Plan = field(init=False)
     _last_ordinal: int = 0
 
     def __post_init__(self) -> None:
+        self.whole_plan = self.plan  # ``plan`` may be narrowed to some sources
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
             name: TargetPort(export, self.threads, self.emit, self.flow)
@@ -81,6 +88,11 @@ class Run:
     @property
     def graph(self) -> Graph:
         return self.plan.graph
+
+    @property
+    def covers_all(self) -> bool:
+        """Whether this pass looks at every row of every source."""
+        return self.options.only_keys is None and len(self.plan.sources) == len(self.whole_plan.sources)
 
     def steps_for(self, program: Program, memo: MemoSession | None = None) -> dict[int, FunctionStep]:
         """Function steps of a program, by transform id."""
@@ -102,8 +114,11 @@ class Run:
         }
 
     def next_process_ordinal(self, stored_max: int) -> int:
-        """Strictly increasing per row and per run, roughly the time in milliseconds (I-37)."""
-        value = max(stored_max + 1, time.time_ns() // 1_000_000, self._last_ordinal + 1)
+        """Strictly increasing per row and per run, roughly the time in microseconds (I-37).
+
+        So fine that a run cannot get ahead of the clock and with it of the run that follows.
+        """
+        value = max(stored_max + 1, time.time_ns() // 1_000, self._last_ordinal + 1)
         self._last_ordinal = value
         return value
 

@@ -137,9 +137,9 @@ class Evaluation:
         self.collected.entries.setdefault(collector.id, []).append(Entries(collector.id, owners, columns))
 
     def _uuids(self, collector: int, name: str, owners: list[int], columns: list[Any]) -> list[bytes]:
-        """Stable ids from flow, collector, source key, sibling values and occurrence (F-122)."""
+        """Stable ids from flow, collector, source and key, sibling values and occurrence (F-122)."""
         siblings = [column for column in columns if column is not None]
-        prefix = pack((self._graph.full_name, name))
+        prefix = pack((self._graph.full_name, name, self._program.source or ""))
         result = []
         for position, owner in enumerate(owners):
             content = fingerprint(pack(tuple(column[position] for column in siblings)))

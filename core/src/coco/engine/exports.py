@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
 from coco.flow.graph import ExportStep
 from coco.hot import fingerprint
 from coco.hot.reconcile_cy import FIELD_FP
-from coco.types.schema import BasicValueType
+from coco.plan.fingerprints import fingerprint_json, schema_identity
+from coco.types.schema import BasicValueType, FieldSchema
 from coco.types.storage import pack
+
+StoredForm = Callable[[Any], Any]
+"""From an engine value to what the target will give back; not called for null."""
 
 
 @dataclass(slots=True)
 class ExportRun:
-    """``partial``: the target can write single columns, so fields are fingerprinted one by one."""
+    """``partial``: the target can write single columns, so fields are fingerprinted one by one.
+
+    ``shared``: rows of several source rows may meet in one target row, so their owners are kept.
+    """
 
     step: ExportStep
     target_id: int
@@ -24,10 +32,21 @@ class ExportRun:
     logic: dict[str, bytes]
     partial: bool
     shared: bool
+    forms: tuple[list[StoredForm | None], list[StoredForm | None]] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
         return self.step.name
+
+    def row_prefix(self) -> bytes:
+        """What a row's fingerprint covers besides its values: their names, and the trust in what is stored."""
+        return fingerprint_json(["row", self.schema_version, schema_identity(self.step.value_fields)])
+
+    def _field_prefixes(self) -> list[bytes]:
+        return [
+            fingerprint_json(["field", self.schema_version, schema_identity((item,))])
+            for item in self.step.value_fields
+        ]
 
     def rows_of(
         self, collected: Collected, count: int, on_duplicates: Callable[[int, str], None]
@@ -48,10 +67,14 @@ class ExportRun:
             if isinstance(item.value_type.type, BasicValueType)
             and item.value_type.type.kind == "OffsetDateTime"
         ]
-        prefix = self.schema_version.to_bytes(4, "big")
+        prefix = self.row_prefix()
+        field_prefixes = self._field_prefixes() if self.partial else []
         for entries in collected.entries.get(self.step.collector, ()):
             key_columns = [entries.columns[position] for position in self.step.key_positions]
             value_columns = [entries.columns[position] for position in self.step.value_positions]
+            key_forms, value_forms = self._stored_forms()
+            key_columns = _apply_forms(key_columns, key_forms)
+            value_columns = _apply_forms(value_columns, value_forms)
             for position in normalise:
                 # As a key only the instant counts (T-010).
                 key_columns[position] = [None if v is None else (v[0], 0) for v in key_columns[position]]
@@ -65,7 +88,8 @@ class ExportRun:
             fps = [fingerprint(prefix + pack(value)) for value in values]
             if self.partial:
                 fields = [
-                    [fingerprint(pack(value))[:FIELD_FP] for value in column] for column in value_columns
+                    [fingerprint(own + pack(value))[:FIELD_FP] for value in column]
+                    for own, column in zip(field_prefixes, value_columns, strict=True)
                 ]
                 fps = [b"".join(item) for item in zip(fps, *fields, strict=True)]
             for index, owner in enumerate(entries.owners):
@@ -102,3 +126,21 @@ class ExportRun:
         if duplicates:
             on_duplicates(duplicates, example)
         return result, problems
+
+    def _stored_forms(self) -> tuple[list[StoredForm | None], list[StoredForm | None]]:
+        """By key and value field: what makes values equal that the target cannot tell apart."""
+        if self.forms is None:
+            hook = self.step.target.method("stored_form")
+
+            def forms(fields: tuple[FieldSchema, ...]) -> list[StoredForm | None]:
+                return [hook(self.step.spec, item) if hook is not None else None for item in fields]
+
+            self.forms = forms(self.step.key_fields), forms(self.step.value_fields)
+        return self.forms
+
+
+def _apply_forms(columns: list[list[Any]], forms: list[StoredForm | None]) -> list[list[Any]]:
+    return [
+        column if form is None else [None if value is None else form(value) for value in column]
+        for column, form in zip(columns, forms, strict=True)
+    ]

@@ -7,11 +7,13 @@ and returns a result column. Equal calls are made once, within a batch and acros
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.memo import MemoSession
 from coco.engine.runners import BatchRunner, Outcome, run_async, run_sync
+from coco.engine.subprocess import ChildExecutor, pack_call
 from coco.engine.threads import Threads
 from coco.errors import StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
@@ -30,21 +32,28 @@ class Executors:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._ready: dict[Any, asyncio.Task[Any]] = {}
+        self._turn = asyncio.Lock()
 
     async def get(self, function: BoundFunction) -> Any:
-        task = self._ready.get(function.executor_key)
+        """The prepared executor; a ``ChildExecutor`` for a function that runs in another process."""
+        key = (function.gpu, function.executor_key)
+        task = self._ready.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._make(function))
-            self._ready[function.executor_key] = task
+            self._ready[key] = task
         try:
             return await asyncio.shield(task)
         except BaseException:
             if task.done() and (task.cancelled() or task.exception() is not None):
-                self._ready.pop(function.executor_key, None)  # a later attempt may succeed
+                self._ready.pop(key, None)  # a later attempt may succeed
             raise
 
     async def _make(self, function: BoundFunction) -> Any:
-        executor = await self._threads.run(function.new_executor)
+        executor: Any
+        if function.gpu:
+            executor = ChildExecutor(function, self._turn)
+        else:
+            executor = await self._threads.run(function.new_executor)
         prepare = getattr(executor, "prepare", None)
         if prepare is not None:
             await self._threads.call(prepare)
@@ -280,6 +289,10 @@ class FunctionStep:
         if function.batching:
             return await self._run_batching(executor, args[0], rows, keep)
         encode = function.encode
+        if function.gpu:
+            pack = self._invoker(pack_call, args, rows)
+            child: ChildExecutor = executor
+            return await child.run_rows(pack, len(rows), encode, keep, function.timeout_seconds, self.name)
         call = self._invoker(executor, args, rows)
         if function.is_async:
 
@@ -313,13 +326,16 @@ class FunctionStep:
         else:
             items, bad = _decode_items(param.decode, column, rows)
         good = [position for position in range(len(rows)) if position not in bad]
+        invoke, limit = executor, function.timeout_seconds
+        if function.gpu:  # the limit is kept there, so that waiting for the process does not count
+            invoke = functools.partial(executor.call_batch, timeout=limit, op=self.name)
         runner = BatchRunner(
             self._threads,
-            executor,
+            invoke,
             function.encode,
-            is_async=function.is_async,
+            is_async=function.is_async or function.gpu,
             max_batch_size=function.max_batch_size,
-            timeout=function.timeout_seconds,
+            timeout=None if function.gpu else limit,
             op=self.name,
             on_bisect=lambda size, error: self._emit(
                 BatchBisected(self._flow, self.name, size, _brief(error))

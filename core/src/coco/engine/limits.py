@@ -40,16 +40,19 @@ class Limiter:
             self.max_bytes is None or self._bytes + size <= self.max_bytes
         )
 
-    async def acquire(self, rows: int, size: int) -> tuple[int, int]:
-        """Wait until admitted; give back exactly what is returned through ``release``."""
+    async def acquire(self, rows: int, size: int, *, first: bool = False) -> tuple[int, int]:
+        """Wait until admitted; give back exactly what is returned through ``release``. ``first``: before all others."""
         rows, size = self.capped(rows, size)
-        if not self._waiting and self._fits(rows, size):
+        if (first or not self._waiting) and self._fits(rows, size):
             self._rows += rows
             self._bytes += size
             return rows, size
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (rows, size, future)
-        self._waiting.append(entry)
+        if first:
+            self._waiting.appendleft(entry)
+        else:
+            self._waiting.append(entry)
         try:
             await future
         except asyncio.CancelledError:
@@ -95,6 +98,25 @@ class Permits:
         except BaseException:
             self.release()
             raise
+
+    async def resize(self, size: int) -> None:
+        """The real size, known once the rows were read (DB-19).
+
+        Who needs more gives back all its bytes before it waits, ahead of those that hold nothing yet: nobody
+        waits for bytes while others wait for its own.
+        """
+        if all(limiter.capped(0, size)[1] <= held for limiter, _, held in self._held):
+            for place, (limiter, rows, held) in enumerate(self._held):
+                less = limiter.capped(0, size)[1]
+                self._held[place] = (limiter, rows, less)
+                limiter.release(0, held - less)
+            return
+        for place, (limiter, rows, held) in enumerate(self._held):
+            self._held[place] = (limiter, rows, 0)
+            limiter.release(0, held)
+        for place, (limiter, rows, _) in enumerate(self._held):
+            _, taken = await limiter.acquire(0, size, first=True)
+            self._held[place] = (limiter, rows, taken)
 
     def release(self) -> None:
         while self._held:

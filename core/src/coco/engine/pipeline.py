@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run
-from coco.engine.evaluate import Evaluation
 from coco.engine.failures import is_parked, version_of
 from coco.engine.limits import Limiter, Permits
-from coco.engine.process import BatchProcessor, SourceState
-from coco.engine.read import ListedRow, SourcePort
+from coco.engine.ownership import prepare_ownership, settle_ownership, uncertain_rows
+from coco.engine.process import BatchProcessor, SourceState, readable_key
+from coco.engine.read import ListedRow, ReadOutcome, SourcePort
 from coco.engine.stats import SourceUpdateInfo
-from coco.errors import SourceError
+from coco.errors import SafetyStopError, SourceError, TargetError
 from coco.events import (
     DriftNoticed,
     GuardStopped,
@@ -29,10 +30,9 @@ from coco.events import (
     RunStarted,
     SourceListed,
 )
-from coco.flow.graph import ROOT_SCOPE
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify
-from coco.plan.plan import Call, SourcePlan
+from coco.plan.plan import SourcePlan
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
 
@@ -41,6 +41,8 @@ LARGEST_BATCH = 512
 SMALLEST_BATCH = 4
 QUICK_SECONDS = 0.25
 SLOW_SECONDS = 1.0
+MAX_ROUNDS = 100
+"""Of exporting rows again because another one gave way; each round can only follow from the one before."""
 TICK_MICROS = 2_000_000
 """Ordinals this close to the time of reading prove nothing (I-83)."""
 
@@ -60,34 +62,41 @@ async def run_update(run: Run) -> None:
         for name, export in run.exports.items():
             run.guard.begin(name, run.row_counts.get(export.target_id, 0))
         await heartbeat(run)
-        run.root_values = await evaluate_root(run)
-        for source_id in run.removed_sources:
-            await purge_source(run, source_id, shared_lock)
+        await run.threads.store(prepare_ownership, run)
         for plan in run.plan.sources:
             states.append(SourceRun(run, plan, shared_lock))
         run.info.sources = [SourceUpdateInfo(item.plan.name, item.stats) for item in states]
-        results = await _gather_all([item.update() for item in states])
-        await _reexport_remaining(run, states)
-        errors = [item for item in results if isinstance(item, BaseException)]
+        errors = await _gather_all([item.update() for item in states])
+        # A row may have moved to another source: it is in before it is taken out (I-31).
+        errors += await _gather_all([item.delete() for item in states])
+        if run.covers_all and not errors:  # last, so that what replaces them is in
+            for source_id in run.removed_sources:
+                errors += await purge_source(run, source_id, shared_lock)
+        errors += await _reexport_waiting(run, states)
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"also: {type(other).__name__}: {other}")
             raise errors[0]
+        if run.covers_all and not run.info.has_errors:
+            await run.threads.store(settle_ownership, run)
         failed = False
     finally:
-        await run.memo.close()
-        for item in states:
-            await item.close()
-        for port in run.ports.values():
-            await port.close()
-        run.emit(RunFinished(run.flow, time.monotonic() - started, failed))
+        try:
+            await run.memo.close()
+        finally:
+            for item in states:
+                await item.close()
+            for port in run.ports.values():
+                await port.close()
+            run.emit(RunFinished(run.flow, time.monotonic() - started, failed))
 
 
-async def _gather_all(coroutines: list[Any]) -> list[Any]:
-    """Run all to their end whatever fails; on cancellation cancel all and wait."""
+async def _gather_all(coroutines: list[Any]) -> list[BaseException]:
+    """Run all to their end whatever fails, and return what failed; on cancellation cancel all and wait."""
     tasks = [asyncio.ensure_future(item) for item in coroutines]
     try:
-        return await asyncio.gather(*tasks, return_exceptions=True)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return [item for item in results if isinstance(item, BaseException)]
     except asyncio.CancelledError:
         for task in tasks:
             task.cancel()
@@ -95,32 +104,28 @@ async def _gather_all(coroutines: list[Any]) -> list[Any]:
         raise
 
 
-async def _reexport_remaining(run: Run, states: list[SourceRun]) -> None:
-    """Rows whose target row was taken over by a row that is now gone are exported again (I-50)."""
+async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseException]:
+    """Rows whose target row was taken over by a row that is now gone are exported again (I-50).
+
+    Those that cannot be now are marked in state, and taken up by the next pass.
+    """
     by_id = {item.state.source_id: item for item in states}
-    for _ in range(3):
-        wanted: dict[int, set[bytes]] = {}
-        for item in states:
-            for source_id, key in item.state.reexport:
-                wanted.setdefault(source_id, set()).add(key)
-            item.state.reexport.clear()
-        if not wanted:
-            return
-        for source_id, keys in wanted.items():
-            if source_id in by_id:
-                await by_id[source_id].process_keys(sorted(keys))
-
-
-async def evaluate_root(run: Run) -> dict[int, Any]:
-    """Calls at the root scope: once per pass."""
-    program = run.plan.root
-    if not any(isinstance(item, Call) for item in program.instructions):
-        return {}
-    evaluation = Evaluation(run.graph, program, run.steps_for(program), [b""], {})
-    collected = await evaluation.run({})
-    for problem in collected.problems.values():
-        raise problem.error
-    return {slot: column[0] for slot, column in evaluation.frames.frame(ROOT_SCOPE).columns.items() if column}
+    errors: list[BaseException] = []
+    for _ in range(MAX_ROUNDS):
+        waiting, run.waiting = run.waiting, set()
+        keys: dict[int, list[bytes]] = {}
+        for source_id, key in sorted(waiting):
+            # A row that failed in this pass, or is parked, is marked and waits until it can be had.
+            if source_id in by_id and key not in by_id[source_id].state.failures:
+                keys.setdefault(source_id, []).append(key)
+        if not keys:
+            break
+        for source_id, chosen in keys.items():
+            try:
+                await by_id[source_id].process_keys(chosen, forced=False, again=True)
+            except Exception as error:
+                errors.append(error)
+    return errors
 
 
 async def heartbeat(run: Run) -> None:
@@ -141,6 +146,8 @@ async def heartbeat(run: Run) -> None:
             actual, reason = None, f" ({error})"
         if actual is not None and actual >= expected:
             return
+        if actual is not None and actual >= expected - await run.threads.store(uncertain_rows, run, export):
+            return  # what is missing may have been deleted by an attempt that did not end
         if actual is None:
             message = f"target '{name}' cannot be read{reason}; state knows {expected} rows there"
         else:
@@ -153,24 +160,51 @@ async def heartbeat(run: Run) -> None:
     await asyncio.gather(*(one(name) for name in run.exports))
 
 
-async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> None:
+async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> list[BaseException]:
     """Remove the target rows of a source that left the flow, then its tracking (I-51)."""
-    ghost = SourcePlan(None, {}, frozenset())
-    run.source_ids[ghost.name] = run.source_ids.get(ghost.name, source_id)
+    ghost = SourcePlan(None, {}, {}, alias=f"(removed source {source_id})")
+    run.source_ids[ghost.name] = source_id
     state = SourceState(run, ghost, None, {})
-    state.source_id = source_id
     processor = BatchProcessor(state, shared_lock)
-
-    def all_keys() -> list[list[tuple[bytes, Head]]]:
-        return list(run.store.scan(source_id, LARGEST_BATCH))
-
-    for batch in await run.threads.store(all_keys):
-        await processor.process([_gone_row(key, (), head) for key, head in batch])
+    heads = await run.threads.store(load_heads, run.store, source_id)
+    keys = list(heads)
+    try:
+        for start in range(0, len(keys), LARGEST_BATCH):
+            part = keys[start : start + LARGEST_BATCH]
+            await processor.process([_gone_row(key, (), heads[key]) for key in part])
+    except Exception as error:
+        return [error]
+    if keys:
+        run.info.sources.append(SourceUpdateInfo(ghost.name, state.stats))
+    if state.stats.num_errors:
+        return [
+            TargetError(
+                f"{state.stats.num_errors} rows of a source that left flow '{run.flow}' could not be deleted from "
+                "their targets; the next update tries again"
+            )
+        ]
     await run.threads.store(run.store.drop_sources, [source_id])
+    return []
 
 
 def _gone_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
     return WorkRow(key, parts or (key.hex(),), None, head, STALE_LOGIC, gone=True)
+
+
+@dataclass(slots=True)
+class Looked:
+    """What ``SourceRun.look`` saw. Two marks: of what state says, and of what the source lists, ordinals included.
+
+    ``problems``: of the listing, which protect keys from deletion. ``stop``: why an update would refuse.
+    """
+
+    work: list[WorkRow]
+    gone: list[WorkRow]
+    listed: int
+    state_mark: bytes
+    listing_mark: bytes
+    problems: list[str]
+    stop: str
 
 
 class SourceRun:
@@ -193,24 +227,31 @@ class SourceRun:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
         self._opened = False
-        self._listed_failures: set[bytes] = set()
+        self._known_failures: set[bytes] = set()
+        self._gone: list[WorkRow] = []
+        self._listed: set[bytes] = set()
+        sizes = [item for item in (size, run.global_limiter.max_bytes) if item is not None]
+        self._max_bytes = min(sizes) if sizes else None
+        self._rows_read = self._bytes_read = 0
 
     async def _open(self) -> None:
         if not self._opened:
             self.state.failures.update(
                 await self.run.threads.store(self.run.store.get_failures, self.state.source_id)
             )
+            self._known_failures = set(self.state.failures)
             if self.port is not None:
                 await self.port.open()
             self._opened = True
 
     async def update(self) -> None:
-        """List, detect, process, delete."""
+        """List, detect, process; what is gone is left to ``delete``."""
         run = self.run
         try:
             await self._open()
             if run.options.only_keys is not None:
-                await self.process_keys(run.options.only_keys.get(self.plan.name, []))
+                keys = run.options.only_keys.get(self.plan.name, [])
+                await self.process_keys(keys, forced=run.options.force_keys)
                 return
             await self._update_all()
         finally:
@@ -228,13 +269,11 @@ class SourceRun:
                 listed += len(batch)
                 pending.extend(self._detect(batch, heads))
                 while len(pending) >= self._size:
-                    take, pending = pending[: self._size], pending[self._size :]
-                    await self._start(take)
+                    pending = await self._start_some(pending)
         except SourceError as problem:
             error = problem
-        if pending:
-            for start in range(0, len(pending), self._size):
-                await self._start(pending[start : start + self._size])
+        while pending:
+            pending = await self._start_some(pending)
         await self._drain()
         prefixes: list[str] = []
         texts: list[str] = []
@@ -255,7 +294,7 @@ class SourceRun:
             except Exception as stop:
                 run.emit(GuardStopped(run.flow, f"source:{self.plan.name}", str(stop)))
                 raise
-        await self._delete(heads, prefixes)
+        await self._find_gone(heads, prefixes)
 
     async def _listing(self, first: bool) -> Any:
         if self.port is None:
@@ -268,6 +307,7 @@ class SourceRun:
     def _detect(self, batch: list[ListedRow], heads: dict[bytes, Head]) -> list[WorkRow]:
         """Level 1: the listing against state. Takes the seen keys out of ``heads``."""
         run, state = self.run, self.state
+        batch = self._without_repeats(batch)
         found = [heads.pop(row.key, None) for row in batch]
         force = run.options.reexport or run.options.reprocess
         codes = classify(
@@ -287,8 +327,6 @@ class SourceRun:
         for row, head, code in zip(batch, found, codes, strict=True):
             if failures:
                 failure = failures.get(row.key)
-                if failure is not None:
-                    self._listed_failures.add(row.key)
                 version = version_of(row.ordinal, row.content_fp)
                 if is_parked(failure, version, state.logic_fp) and not run.options.retry_parked:
                     state.stats.num_parked += 1
@@ -318,20 +356,57 @@ class SourceRun:
         run.emit(RowsDetected(run.flow, self.plan.name, new, maybe, unchanged))
         return work
 
+    def _without_repeats(self, batch: list[ListedRow]) -> list[ListedRow]:
+        """A key that is listed twice is one row: at no time are two of them at work (I-72)."""
+        first = []
+        for row in batch:
+            if row.key in self._listed:
+                self.run.warn(f"source '{self.plan.name}' listed a key more than once: {readable_key(row.parts)}")
+            else:
+                self._listed.add(row.key)
+                first.append(row)
+        return first
+
+    async def _start_some(self, pending: list[WorkRow]) -> list[WorkRow]:
+        """Start the first batch of ``pending``, as large as the limits allow; returns the rest."""
+        end, size = 0, 0
+        while end < len(pending) and end < self._size:
+            size += self._weight_of(pending[end])
+            if self._max_bytes is not None and end and size > self._max_bytes:
+                break
+            end += 1
+        await self._start(pending[:end])
+        return pending[end:]
+
+    def _weight_of(self, row: WorkRow) -> int:
+        """Bytes to reserve for a row: its size, else that of the rows read so far, else all there is (DB-19)."""
+        if row.size is not None or self._max_bytes is None or row.gone:
+            return row.size or 0
+        if row.value is not None:
+            return _weight(row.value)
+        return self._bytes_read // self._rows_read if self._rows_read else self._max_bytes
+
     async def _start(self, rows: list[WorkRow]) -> None:
         """Admit one batch and process it in the background."""
         if self._error is not None:
             raise self._error
         permits = Permits(self._limiters)
-        await permits.acquire(len(rows), sum(row.size or _weight(row.value) for row in rows))
+        await permits.acquire(len(rows), sum(self._weight_of(row) for row in rows))
         task = asyncio.get_running_loop().create_task(self._process(rows, permits))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _process(self, rows: list[WorkRow], permits: Permits) -> None:
         started = time.monotonic()
+
+        async def weigh(outcome: ReadOutcome) -> None:
+            size = sum(_size_of(value) for column in outcome.columns for value in column)
+            self._rows_read += len(outcome.rows)
+            self._bytes_read += size
+            await permits.resize(size)
+
         try:
-            await self._processor.process(rows)
+            await self._processor.process(rows, None if self._max_bytes is None else weigh)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -361,34 +436,43 @@ class SourceRun:
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _delete(self, heads: dict[bytes, Head], prefixes: list[str]) -> None:
-        """Rows that a complete listing no longer has. Comes last, so replacements are in first (I-31)."""
+    async def _find_gone(self, heads: dict[bytes, Head], prefixes: list[str]) -> None:
+        """Rows that a complete listing no longer has."""
         read_parts = self._key_reader()
-        gone: list[WorkRow] = []
+        gone = self._gone
         for key, head in heads.items():
             parts = read_parts(key)
             if prefixes and _under(parts, prefixes):
                 self.state.stats.num_no_change += 1
                 continue
             gone.append(_gone_row(key, parts, head))
-        forgotten = (
-            [key for key in self.state.failures if key not in self._listed_failures] if not prefixes else []
-        )
+        # Failures of rows that never came in and are no longer listed; those of tracked rows go with the row.
+        forgotten = [] if prefixes else [*self._known_failures.difference(self._listed, heads)]
         if forgotten:
             await self.run.threads.store(self.run.store.clear_failures, self.state.source_id, forgotten)
-        if gone:
-            self.run.emit(RowsGone(self.run.flow, self.plan.name, len(gone)))
+
+    async def delete(self) -> None:
+        """Take the rows that are gone out of the targets. Comes last, so that replacements are in first (I-31)."""
+        gone, self._gone = self._gone, []
+        if not gone:
+            return
+        self.run.emit(RowsGone(self.run.flow, self.plan.name, len(gone)))
+        try:
             for start in range(0, len(gone), self._largest):
                 await self._start(gone[start : start + self._largest])
             await self._drain()
+        finally:
+            await self._cancel_tasks()
 
     def _key_reader(self) -> Any:
         if self.plan.step is None:
             return lambda key: ()
         return unpacker(list(self.plan.step.table.key_fields))
 
-    async def process_keys(self, keys: Iterable[bytes]) -> None:
-        """Process given keys whatever they look like (retries, repairs, ownership)."""
+    async def process_keys(
+        self, keys: Iterable[bytes], *, forced: bool = True, again: bool = False
+    ) -> None:
+        """Process given keys: whatever they look like (retries, repairs, ownership), or as far as they changed."""
         await self._open()
         read_parts = self._key_reader()
         chosen = list(keys)
@@ -401,8 +485,9 @@ class SourceRun:
                         read_parts(key),
                         None,
                         heads.get(key),
-                        STALE_LOGIC if key in heads else MAYBE,
-                        forced=True,
+                        STALE_LOGIC if key in heads and (forced or key in self.state.failures) else MAYBE,
+                        forced=forced,
+                        again=again,
                         value=() if self.port is None else None,
                     )
                     for key in chosen[start : start + self._largest]
@@ -410,23 +495,41 @@ class SourceRun:
             )
         await self._drain()
 
-    async def look(self, heads: dict[bytes, Head]) -> tuple[dict[str, int], bytes]:
-        """What a pass would take up, from the listing alone, and a mark of what was compared."""
+    async def look(self) -> Looked:
+        """What a pass would take up, from listing and state alone. Reads no value and writes nothing."""
         await self._open()
-        counts = {"new": 0, "changed": 0, "gone": 0, "unchanged": 0}
-        mark = fingerprint(pack(tuple(sorted((key, head.process_ordinal) for key, head in heads.items()))))
+        heads = await self.run.threads.store(load_heads, self.run.store, self.state.source_id)
+        tracked = len(heads)
+        state_mark = _mark((key, head.process_ordinal, head.max_process_ordinal) for key, head in heads.items())
+        seen: list[bytes] = []
+        work: list[WorkRow] = []
         async for batch in self._listing(False):
-            work = self._detect(batch, heads)
-            counts["new"] += sum(row.code == NEW for row in work)
-            counts["changed"] += sum(row.code != NEW for row in work)
-            counts["unchanged"] += len(batch) - len(work)
-        counts["gone"] = len(heads)
-        return counts, mark
+            seen += [fingerprint(pack((row.key, row.ordinal, row.content_fp))) for row in batch]
+            work += self._detect(batch, heads)
+        prefixes, texts = await self.port.incomplete() if self.port is not None else ([], [])
+        read_parts = self._key_reader()
+        gone = []
+        for key, head in heads.items():
+            parts = read_parts(key)
+            if not _under(parts, prefixes):
+                gone.append(_gone_row(key, parts, head))
+        stop = ""
+        if not (prefixes or texts):
+            try:
+                self.run.guard.check_listing(self.run.flow, self.plan.name, len(seen), tracked)
+            except SafetyStopError as error:
+                stop = str(error)
+        return Looked(work, gone, len(seen), state_mark, fingerprint(b"".join(sorted(seen))), texts, stop)
 
     async def close(self) -> None:
         """Close the connector, if it was opened."""
         if self.port is not None and self._opened:
             await self.port.close()
+
+
+def _mark(items: Iterable[Any]) -> bytes:
+    """A fingerprint of many things, in whatever order they come."""
+    return fingerprint(b"".join(sorted(fingerprint(pack(item)) for item in items)))
 
 
 def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
@@ -441,15 +544,21 @@ def _weight(value: Any) -> int:
     """Bytes of an inline value, roughly; 0 when unknown."""
     if value is None:
         return 0
-    total = 0
-    for item in (
-        vars(value).values() if hasattr(value, "__dict__") else value if isinstance(value, tuple) else ()
-    ):
-        if isinstance(item, (str, bytes)):
-            total += len(item)
-    return total
+    if hasattr(value, "__dict__"):
+        return sum(_size_of(item) for item in vars(value).values())
+    return _size_of(value)
+
+
+def _size_of(value: Any) -> int:
+    """Bytes of a value, roughly."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    return sum(_size_of(item) for item in value) if isinstance(value, (tuple, list)) else 8
 
 
 def _under(parts: tuple[Any, ...], prefixes: list[str]) -> bool:
+    """Whether a key lies in a part that could not be listed; one that cannot be told is taken to."""
+    if not prefixes:
+        return False
     first = parts[0] if parts else ""
-    return isinstance(first, str) and any(first.startswith(prefix) for prefix in prefixes)
+    return not isinstance(first, str) or any(first.startswith(prefix) for prefix in prefixes)

@@ -3,77 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from coco.engine.batches import Collected, RowProblem, TargetRows, WorkRow
-from coco.engine.context import Run
 from coco.engine.evaluate import Evaluation
-from coco.engine.failures import next_failure, version_of
-from coco.engine.functions import FunctionStep
-from coco.engine.read import ReadOutcome, SourcePort
-from coco.engine.reconcile import Delta, RowInput, reconcile
-from coco.engine.stats import UpdateStats
-from coco.errors import Phase, StateStoreError
-from coco.events import (
-    DuplicateKeys,
-    GuardStopped,
-    RowsCollapsed,
-    RowsCommitted,
-    RowsRead,
-    RowsStaged,
-    TargetMutated,
-)
+from coco.engine.failures import is_parked, version_of
+from coco.engine.read import ReadOutcome
+from coco.engine.roots import root_values
+from coco.engine.source_state import SourceState, readable_key
+from coco.engine.write import Evaluated, Writer
+from coco.events import DuplicateKeys, RowsCollapsed, RowsRead
 from coco.hot.merge_cy import MAYBE
-from coco.plan.fingerprints import fingerprint_json
-from coco.plan.plan import SourcePlan
-from coco.state.protocol import CollapseRow, CommitRow, Failure, Owner, OwnerChange, Tracked, unfinished
+from coco.state.protocol import CollapseRow, Tracked, unfinished
 
+__all__ = ["BatchProcessor", "SourceState", "readable_key"]
 
-class SourceState:
-    """What the batches of one source share. ``logic_fp``: all exports together; ``logic``: by export."""
-
-    def __init__(
-        self, run: Run, plan: SourcePlan, port: SourcePort | None, failures: dict[bytes, Failure]
-    ) -> None:
-        self.run = run
-        self.plan = plan
-        self.port = port
-        self.name = plan.name
-        self.source_id = run.source_ids[plan.name]
-        self.failures = failures
-        self.stats = UpdateStats()
-        self.logic = {
-            name: export.logic[plan.name] for name, export in run.exports.items() if plan.name in export.logic
-        }
-        self.logic_fp = logic_fingerprint(run, plan.name)
-        self.reexport: set[tuple[int, bytes]] = set()
-        self._steps: dict[frozenset[str], dict[int, FunctionStep]] = {}
-        self._shared = [export for export in run.exports.values() if export.shared]
-
-    def steps(self, exports: frozenset[str]) -> dict[int, FunctionStep]:
-        known = self._steps.get(exports)
-        if known is None:
-            known = self.run.steps_for(self.run.planner.program(self.plan, exports))
-            self._steps[exports] = known
-        return known
-
-    @property
-    def shares_keys(self) -> bool:
-        return bool(self._shared)
-
-
-def logic_fingerprint(run: Run, source: str) -> bytes:
-    """One fingerprint over all exports that a source feeds, with their ids."""
-    return fingerprint_json(
-        sorted(
-            [export.target_id, export.logic[source]]
-            for export in run.exports.values()
-            if source in export.logic
-        )
-    )
+OnRead = Callable[[ReadOutcome], Awaitable[None]]
+"""Told of a batch as soon as it was read, for the limits on bytes in flight."""
 
 
 class BatchProcessor:
@@ -82,9 +30,9 @@ class BatchProcessor:
     def __init__(self, state: SourceState, shared_lock: asyncio.Lock) -> None:
         self._state = state
         self._run = state.run
-        self._shared_lock = shared_lock
+        self._writer = Writer(state, shared_lock)
 
-    async def process(self, rows: list[WorkRow]) -> None:
+    async def process(self, rows: list[WorkRow], on_read: OnRead | None = None) -> None:
         """Bring ``rows`` up to date; rows marked ``gone`` are removed."""
         run, state = self._run, self._state
         stats = state.stats
@@ -95,11 +43,14 @@ class BatchProcessor:
             outcome: ReadOutcome | None = None
             if present:
                 outcome = await self._read(present)
-                gone = [*gone, *(row for row in outcome.vanished if row.head is not None)]
-                stats.num_no_change += sum(row.head is None for row in outcome.vanished)
-                for row, problem in outcome.problems:
-                    await self._fail([(row, problem)])
+                stats.num_read += len(outcome.rows)
+                gone += await self._vanished(outcome)
+                if outcome.problems:
+                    await state.fail(outcome.problems)
                 await self._drop_unchanged(outcome)
+                self._drop_parked(outcome)
+                if on_read is not None:
+                    await on_read(outcome)
             work = outcome.rows if outcome is not None else []
             if work or gone:
                 await self._bring_up_to_date(work, outcome, gone)
@@ -116,6 +67,36 @@ class BatchProcessor:
                 row.content_fp = b"root"
             return ReadOutcome(rows, [], [], [], time.time_ns() // 1_000)
         return await state.port.read(rows)
+
+    async def _vanished(self, outcome: ReadOutcome) -> list[WorkRow]:
+        """Rows that were listed and are gone by now: deletions, if they were known (I-28)."""
+        run, state = self._run, self._state
+        gone = []
+        for row in outcome.vanished:
+            if row.head is not None:
+                row.gone = True
+                gone.append(row)
+            else:
+                state.stats.num_no_change += 1
+        forgotten = [row.key for row in outcome.vanished if state.failures.pop(row.key, None) is not None]
+        if forgotten:
+            await run.threads.store(run.store.clear_failures, state.source_id, forgotten)
+        return gone
+
+    def _drop_parked(self, outcome: ReadOutcome) -> None:
+        """Rows of sources without ordinals can be told to be the parked version only by their content."""
+        state = self._state
+        if not state.failures or self._run.options.retry_parked:
+            return
+        keep = []
+        for position, row in enumerate(outcome.rows):
+            failure = state.failures.get(row.key)
+            version = version_of(row.ordinal, row.content_fp)
+            if not row.forced and is_parked(failure, version, state.logic_fp):
+                state.stats.num_parked += 1
+            else:
+                keep.append(position)
+        outcome.keep(keep)
 
     async def _drop_unchanged(self, outcome: ReadOutcome) -> None:
         """Level 2: equal content and current logic end the work; only the ordinal is noted (I-18)."""
@@ -154,8 +135,7 @@ class BatchProcessor:
         await run.threads.store(run.store.collapse, state.source_id, collapse)
         run.emit(RowsCollapsed(run.flow, state.name, len(collapse)))
         state.stats.num_no_change += len(collapse)
-        outcome.rows = [outcome.rows[position] for position in keep]
-        outcome.columns = [[column[position] for position in keep] for column in outcome.columns]
+        outcome.keep(keep)
 
     # -- evaluate ---------------------------------------------------------------------------------
     async def _bring_up_to_date(
@@ -186,20 +166,20 @@ class BatchProcessor:
         for position in range(len(work), len(rows)):
             produced[position] = dict.fromkeys(run.exports)
         if problems:
-            await self._fail([(rows[position], problem) for position, problem in problems.items()])
+            await state.fail([(rows[position], problem) for position, problem in problems.items()])
         alive = [position for position in range(len(rows)) if position not in problems]
         if not alive:
             return
         await run.memo.flush()
-        lock: Any = self._shared_lock if state.shares_keys else contextlib.nullcontext()
-        async with lock:
-            await self._write(
+        await self._writer.write(
+            Evaluated(
                 [rows[position] for position in alive],
                 [produced[position] for position in alive],
                 [memo[position] for position in alive],
                 tracked,
                 outcome.read_at if outcome is not None else time.time_ns() // 1_000,
             )
+        )
 
     def _wanted_exports(self, row: WorkRow, tracked: Tracked | None) -> frozenset[str]:
         """Exports to evaluate: all, unless only the logic of some changed since the row was committed."""
@@ -233,9 +213,8 @@ class BatchProcessor:
                 slots[slot] = [row.parts[position] for row in rows]
             for slot, column in zip(scope.value_slots, columns, strict=True):
                 slots[slot] = column
-        evaluation = Evaluation(
-            run.graph, program, state.steps(names), [row.key for row in rows], run.root_values
-        )
+        roots = await root_values(run, program)
+        evaluation = Evaluation(run.graph, program, state.steps(names), [row.key for row in rows], roots)
         return await evaluation.run(slots)
 
     def _take_rows(
@@ -269,243 +248,3 @@ class BatchProcessor:
             if name not in state.logic:
                 for position in positions:
                     produced[position][name] = None
-
-    # -- stage, apply, commit ---------------------------------------------------------------------
-    async def _write(
-        self,
-        rows: list[WorkRow],
-        produced: list[dict[str, TargetRows | None]],
-        memo: list[tuple[bytes, ...]],
-        tracked: Mapping[bytes, Tracked],
-        read_at: int,
-    ) -> None:
-        run, state = self._run, self._state
-        inputs = []
-        for row, targets in zip(rows, produced, strict=True):
-            known = tracked.get(row.key)
-            inputs.append(
-                RowInput(
-                    row.key,
-                    known,
-                    run.next_process_ordinal(known.head.max_process_ordinal if known is not None else 0),
-                    targets,
-                    row.forced and not row.gone,
-                )
-            )
-        exports = list(run.exports.values())
-        owners = await self._owners(inputs)
-        delta = reconcile(state.source_id, inputs, exports, state.name, owners)
-        for name, example in delta.conflicts.items():
-            run.emit(DuplicateKeys(run.flow, name, 1, example))
-            run.warn(
-                f"export '{name}': several source rows yield one key (for example {example}); the latest one wins"
-            )
-        if run.options.only_keys is None:
-            self._guard(delta)
-        accepted = await run.threads.store(run.store.stage, state.source_id, delta.stage)
-        refused = {position for position, fine in enumerate(accepted) if not fine}
-        run.emit(RowsStaged(run.flow, state.name, len(rows) - len(refused), len(refused)))
-        state.stats.num_no_change += len(refused)  # someone newer took the row up
-        failed = await self._apply(delta, refused)
-        await self._commit(rows, inputs, delta, memo, read_at, refused, failed)
-
-    async def _owners(self, inputs: Sequence[RowInput]) -> dict[int, dict[bytes, list[Owner]]]:
-        run = self._run
-        result: dict[int, dict[bytes, list[Owner]]] = {}
-        for export in run.exports.values():
-            if not export.shared:
-                continue
-            keys: set[bytes] = set()
-            for item in inputs:
-                if export.name not in item.rows:
-                    continue
-                rows = item.rows[export.name]
-                if rows is not None:
-                    keys.update(rows.keys)
-                if item.tracked is not None:
-                    for part in (item.tracked.targets, item.tracked.staged):
-                        known = part.get(export.target_id)
-                        if known is not None:
-                            keys.update(key for key, _ in known.rows)
-            if keys:
-                result[export.target_id] = await run.threads.store(
-                    run.store.get_owners, export.target_id, sorted(keys)
-                )
-        return result
-
-    def _guard(self, delta: Delta) -> None:
-        run = self._run
-        for name, target in delta.targets.items():
-            try:
-                run.guard.check(run.flow, name, sum(target.net.values()))
-            except Exception as error:
-                run.emit(GuardStopped(run.flow, f"target:{name}", str(error)))
-                raise
-
-    async def _apply(self, delta: Delta, refused: set[int]) -> dict[int, BaseException]:
-        """Write all targets side by side; one failing target does not stop the others (I-44)."""
-        run, state = self._run, self._state
-        failed: dict[int, BaseException] = {}
-
-        async def one(name: str) -> None:
-            target = delta.targets[name]
-            if refused:
-                target = _without(target, refused)
-            if not target:
-                if target.unchanged:
-                    state.stats.num_target_unchanged += target.unchanged
-                return
-            problems = await run.ports[name].apply(target)
-            ups = sum(owner not in problems for owner in target.upsert_owners)
-            downs = sum(owner not in problems for owner in target.delete_owners)
-            state.stats.num_target_upserts += ups
-            state.stats.num_target_deletes += downs
-            state.stats.num_target_unchanged += target.unchanged
-            run.emit(
-                TargetMutated(
-                    run.flow,
-                    name,
-                    ups,
-                    sum(item is not None for item in target.changed),
-                    downs,
-                    target.unchanged,
-                    len(problems),
-                )
-            )
-            for owner, error in problems.items():
-                failed.setdefault(owner, error)
-
-        if len(delta.targets) == 1:
-            await one(next(iter(delta.targets)))
-        else:
-            async with asyncio.TaskGroup() as group:
-                for name in delta.targets:
-                    group.create_task(one(name))
-        return failed
-
-    async def _commit(
-        self,
-        rows: list[WorkRow],
-        inputs: list[RowInput],
-        delta: Delta,
-        memo: list[tuple[bytes, ...]],
-        read_at: int,
-        refused: set[int],
-        failed: dict[int, BaseException],
-    ) -> None:
-        run, state = self._run, self._state
-        commits: list[CommitRow] = []
-        removed: list[tuple[bytes, int]] = []
-        done: set[bytes] = set()
-        for position, row in enumerate(rows):
-            if position in refused or position in failed:
-                continue
-            done.add(row.key)
-            if row.gone:
-                removed.append((row.key, inputs[position].process_ordinal))
-                continue
-            known = inputs[position].tracked
-            refs = memo[position]
-            if known is not None and len(inputs[position].rows) < len(run.exports):
-                refs = tuple(dict.fromkeys((*known.memo, *refs)))  # parts that were not evaluated keep theirs
-            commits.append(
-                CommitRow(
-                    row.key,
-                    inputs[position].process_ordinal,
-                    row.ordinal,
-                    row.content_fp,
-                    state.logic_fp,
-                    read_at,
-                    row.size,
-                    delta.next[position],
-                    refs,
-                )
-            )
-        counts: dict[int, int] = {}
-        left_out = refused | failed.keys()
-        for name, target in delta.targets.items():
-            change = sum(net for owner, net in target.net.items() if owner not in left_out)
-            if change:
-                counts[run.exports[name].target_id] = change
-        owner_changes: list[OwnerChange] = [item for item in delta.owner_changes if item.source_key in done]
-        await run.threads.store(
-            run.store.commit,
-            state.source_id,
-            commits,
-            removed=removed,
-            owners=owner_changes,
-            row_counts=counts,
-        )
-        run.emit(RowsCommitted(run.flow, state.name, len(commits), len(removed)))
-        state.reexport.update(delta.reexport)
-        for position, row in enumerate(rows):
-            if position in refused or position in failed:
-                continue
-            state.failures.pop(row.key, None)
-            self._count(row)
-        if failed:
-            await self._fail(
-                [
-                    (rows[position], RowProblem(Phase.APPLY.value, "target", error))
-                    for position, error in failed.items()
-                ]
-            )
-
-    def _count(self, row: WorkRow) -> None:
-        stats = self._state.stats
-        head = row.head
-        if row.gone:
-            stats.num_deletions += 1
-        elif head is None:
-            stats.num_insertions += 1
-        elif row.forced or (head.logic_fp is not None and head.logic_fp != self._state.logic_fp):
-            stats.num_reprocesses += 1
-        elif head.logic_fp is None:
-            stats.num_insertions += 1
-        else:
-            stats.num_updates += 1
-
-    # -- failures ---------------------------------------------------------------------------------
-    async def _fail(self, problems: list[tuple[WorkRow, RowProblem]]) -> None:
-        run, state = self._run, self._state
-        records = []
-        for row, problem in problems:
-            if isinstance(problem.error, StateStoreError):
-                raise problem.error
-            record = next_failure(
-                state.source_id,
-                row.key,
-                problem,
-                state.failures.get(row.key),
-                version=version_of(row.ordinal, row.content_fp),
-                logic_fp=state.logic_fp,
-                park_after=run.options.park_after,
-            )
-            state.failures[row.key] = record
-            records.append(record)
-            state.stats.num_errors += 1
-            run.report_failure(state.name, readable_key(row.parts), problem.phase, problem.op, problem.error)
-        await run.threads.store(run.store.put_failures, records)
-
-
-def readable_key(parts: tuple[Any, ...]) -> str:
-    """A key for messages: the single part, or all of them."""
-    return str(parts[0]) if len(parts) == 1 else str(parts)
-
-
-def _without(target: Any, refused: set[int]) -> Any:
-    """The delta without the rows of some source rows."""
-    from coco.engine.batches import TargetDelta
-
-    ups = [i for i, owner in enumerate(target.upsert_owners) if owner not in refused]
-    downs = [i for i, owner in enumerate(target.delete_owners) if owner not in refused]
-    return TargetDelta(
-        upsert_keys=[target.upsert_keys[i] for i in ups],
-        upsert_rows=[target.upsert_rows[i] for i in ups],
-        changed=[target.changed[i] for i in ups],
-        upsert_owners=[target.upsert_owners[i] for i in ups],
-        delete_keys=[target.delete_keys[i] for i in downs],
-        delete_owners=[target.delete_owners[i] for i in downs],
-        unchanged=target.unchanged,
-        net=target.net,
-    )

@@ -44,6 +44,12 @@ class ReadOutcome:
     problems: list[tuple[WorkRow, RowProblem]]
     read_at: int
 
+    def keep(self, positions: list[int]) -> None:
+        """Drop all other rows."""
+        if len(positions) < len(self.rows):
+            self.rows = [self.rows[position] for position in positions]
+            self.columns = [[column[position] for position in positions] for column in self.columns]
+
 
 class SourcePort:
     """One source during one run. Made by ``open``; ``close`` it."""
@@ -107,8 +113,8 @@ class SourcePort:
                 listing = self._call_with_options(self._connector.list, "list", options)
                 async for rows in _drive(self._threads, listing, LIST_CHUNK):
                     yield self._convert(rows)
-        except SourceError:
-            raise
+        except SourceError as error:
+            raise SourceError(f"source '{self.name}' of flow '{self._flow}': {error}") from error
         except Exception as error:
             raise SourceError(
                 f"listing source '{self.name}' of flow '{self._flow}' broke off: {error}; no deletion is inferred from it"
@@ -145,12 +151,16 @@ class SourcePort:
         return converted
 
     async def incomplete(self) -> tuple[list[str], list[str]]:
-        """(key prefixes that could not be listed, messages) of the last listing."""
+        """(key prefixes that could not be listed, messages) of the last listing.
+
+        An error without a prefix concerns everything: the empty prefix.
+        """
         prefixes = getattr(self._connector, "incomplete_prefixes", None)
         errors = getattr(self._connector, "listing_errors", None)
         found = list(await self._threads.call(prefixes)) if prefixes is not None else []
         texts = list(await self._threads.call(errors)) if errors is not None else []
-        return [item if isinstance(item, str) else item[0] for item in found], texts
+        missing = [item if isinstance(item, str) else str(item[0]) for item in found]
+        return missing or ([""] if texts else []), texts
 
     async def read(self, rows: list[WorkRow]) -> ReadOutcome:
         """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""

@@ -39,13 +39,16 @@ class RowInput:
 
 @dataclass(slots=True)
 class Delta:
-    """All that one batch will do: per export, and per source row what state stages and commits."""
+    """All that one batch will do: per export, and per source row what state stages and commits.
+
+    ``waiting``: source rows outside the batch (source id, key) that must write (target id, packed key) again.
+    """
 
     targets: dict[str, TargetDelta]
     stage: list[StageRow]
     next: list[dict[int, TargetKeys]]
     owner_changes: list[OwnerChange] = field(default_factory=list)
-    reexport: set[tuple[int, bytes]] = field(default_factory=set)
+    waiting: dict[tuple[int, bytes], list[tuple[int, bytes]]] = field(default_factory=dict)
     conflicts: dict[str, str] = field(default_factory=dict)
 
 
@@ -212,7 +215,7 @@ def _reconcile_shared(
         place_of = values.get((key, own)) if own is not None else None
         if own is None or place_of is None:
             # What remains was yielded by a row outside this batch: it is exported again in this update.
-            delta.reexport.add(winner)
+            delta.waiting.setdefault(winner, []).append((target_id, key))
             continue
         rows = inputs[own].rows[export.name] or NO_ROWS
         target.upsert_keys.append(rows.parts[place_of])

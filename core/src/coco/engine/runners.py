@@ -128,7 +128,7 @@ async def _watch(
         stuck = part.current
         part.abandoned = True
         part.stop = stuck  # the lost thread ends after its call
-        future.add_done_callback(lambda item: item.cancelled() or item.exception())
+        threads.give_up(future)
         outcome.errors[stuck] = _timed_out(op, timeout)
         stretch.next = stuck + 1
         if stretch.next >= end:
@@ -180,6 +180,7 @@ class BatchRunner:
     """A batching function: lists in, lists out, halved on failure.
 
     ``invoke``: takes the decoded list, gives the raw result list; ``is_async`` tells its nature.
+    ``timeout``: limit of one call in seconds; None: ``invoke`` keeps one of its own.
     """
 
     def __init__(
@@ -190,7 +191,7 @@ class BatchRunner:
         *,
         is_async: bool,
         max_batch_size: int | None,
-        timeout: float,
+        timeout: float | None,
         op: str,
         on_bisect: Callable[[int, BaseException], None],
         keep: Callable[[int, Any], None] | None = None,
@@ -271,12 +272,12 @@ class BatchRunner:
                 async with limit:
                     return await self._invoke(batch)
             except TimeoutError as error:
-                if limit.expired():
+                if limit.expired() and self._timeout is not None:
                     raise _timed_out(self._op, self._timeout) from error
                 raise
         future = self._threads.submit(lambda: self._invoke(batch))
         finished, _ = await asyncio.wait({future}, timeout=self._timeout)
-        if not finished:
-            future.add_done_callback(lambda item: item.cancelled() or item.exception())
+        if not finished and self._timeout is not None:
+            self._threads.give_up(future)
             raise _timed_out(self._op, self._timeout)
         return future.result()

@@ -10,7 +10,11 @@ from typing import Any
 
 @dataclass
 class UpdateStats:
-    """Counters of one source. Each listed or deleted row raises exactly one of the six outcome counters."""
+    """Counters of one source. Each listed or deleted row raises exactly one of the six outcome counters.
+
+    ``num_starts`` and ``num_ends``: rows taken up and let go, which excludes those that the listing shows to be
+    unchanged. ``num_read``: rows whose content was read.
+    """
 
     num_insertions: int = 0
     num_updates: int = 0
@@ -20,6 +24,7 @@ class UpdateStats:
     num_errors: int = 0
     num_starts: int = 0
     num_ends: int = 0
+    num_read: int = 0
     num_parked: int = 0
     num_function_calls: int = 0
     num_memo_hits: int = 0

@@ -89,15 +89,7 @@ class TargetPort:
         try:
             await self._call(delta)
         except MutationError as error:
-            for key, reason in error.failed_keys.items():
-                problem = TargetError(f"target '{self.name}' refused row {key!r}: {reason}")
-                for keys, owners in (
-                    (delta.upsert_keys, delta.upsert_owners),
-                    (delta.delete_keys, delta.delete_owners),
-                ):
-                    for candidate, owner in zip(keys, owners, strict=True):
-                        if candidate == key:
-                            failed[owner] = problem
+            failed.update(self._refused(delta, error))
         except Exception as error:
             if is_retriable(error):
                 self.down = error
@@ -114,6 +106,34 @@ class TargetPort:
             )
             for half in _halves(delta):
                 await self._apply_part(half, failed)
+
+    def _refused(self, delta: TargetDelta, error: MutationError) -> dict[int, BaseException]:
+        """Source rows behind the keys a target refused, be they given as tuples, alone, or as ``mutate`` got them.
+
+        If one of them is none of ours, nothing can be taken as written.
+        """
+        owners: dict[Any, list[int]] = {}
+        decode = self.export.step.bound.decode_key
+        for key, owner in (
+            *zip(delta.upsert_keys, delta.upsert_owners, strict=True),
+            *zip(delta.delete_keys, delta.delete_owners, strict=True),
+        ):
+            forms: list[Any] = [key]
+            if len(key) == 1:
+                forms.append(key[0])
+            if self._columns is None:
+                forms.append(decode(key))
+            for form in forms:
+                known = owners.setdefault(form, [])
+                if owner not in known:
+                    known.append(owner)
+        failed: dict[int, BaseException] = {}
+        for key, reason in error.failed_keys.items():
+            problem = TargetError(f"target '{self.name}' refused row {key!r}: {reason}")
+            if key not in owners:
+                return self._all(delta, problem)
+            failed.update(dict.fromkeys(owners[key], problem))
+        return failed
 
     def _all(self, delta: TargetDelta, error: BaseException) -> dict[int, BaseException]:
         return dict.fromkeys((*delta.upsert_owners, *delta.delete_owners), error)

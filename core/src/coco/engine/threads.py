@@ -6,11 +6,14 @@ import asyncio
 import contextvars
 import inspect
 import os
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_Job = tuple[Future[Any], Callable[[], Any]]
 
 
 class Threads:
@@ -18,7 +21,7 @@ class Threads:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or min(32, (os.cpu_count() or 1) + 8)
-        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="coco-work")
+        self._pool = _Pool(self.workers, "coco-work")
         self._store = ThreadPoolExecutor(1, thread_name_prefix="coco-store")
 
     async def store(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -28,15 +31,23 @@ class Threads:
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run blocking code with the caller's context variables (FFI-09)."""
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        return await loop.run_in_executor(self._pool, lambda: context.run(function, *args, **kwargs))
+        return await self.submit(lambda: function(*args, **kwargs))
 
     def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Start blocking code; the caller watches the future."""
-        loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        return loop.run_in_executor(self._pool, lambda: context.run(function))
+        return asyncio.wrap_future(self._pool.submit(lambda: context.run(function)))
+
+    def give_up(self, future: asyncio.Future[Any]) -> None:
+        """Nobody waits for this any more. Its thread cannot be stopped, so another one takes its place until it ends."""
+        self._pool.grow(1)
+
+        def ended(done: asyncio.Future[Any]) -> None:
+            self._pool.grow(-1)
+            if not done.cancelled():
+                done.exception()
+
+        future.add_done_callback(ended)
 
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a connector method that may be sync (in a thread) or async (on the loop)."""
@@ -46,5 +57,77 @@ class Threads:
         return await result if inspect.isawaitable(result) else result
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
         self._store.shutdown(wait=True)
+
+
+class _Pool:
+    """Threads that start as they are needed, up to a limit that may change. Daemons: a call that never ends keeps
+    no process alive."""
+
+    def __init__(self, limit: int, name: str) -> None:
+        self._limit = limit
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()
+        self._threads = 0
+        self._waiting = 0
+        self._idle = 0
+        self._closed = False
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+        with self._guard:
+            if self._closed:
+                raise RuntimeError("coco was stopped while it was at work")
+            self._waiting += 1
+            self._jobs.put((future, function))
+            self._start_if_needed()
+        return future
+
+    def grow(self, change: int) -> None:
+        with self._guard:
+            self._limit += change
+            self._start_if_needed()
+
+    def close(self) -> None:
+        """Drop what has not begun; running calls end when they end."""
+        with self._guard:
+            self._closed = True
+            while True:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is not None:
+                    job[0].cancel()
+            for _ in range(self._threads):
+                self._jobs.put(None)
+
+    def _start_if_needed(self) -> None:
+        if self._waiting > self._idle and self._threads < self._limit and not self._closed:
+            name = f"{self._name}_{self._threads}"
+            self._threads += 1
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._guard:
+                self._idle += 1
+            job = self._jobs.get()
+            with self._guard:
+                self._idle -= 1
+                if job is not None:
+                    self._waiting -= 1
+            if job is None:
+                return
+            future, function = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function()
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del job, future, function

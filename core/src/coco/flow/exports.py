@@ -143,6 +143,21 @@ def _attachments(value: Any, target_kind: str) -> tuple[Any, ...]:
     return specs
 
 
+def default_name(full_name: str, flow: str, export: str, delimiter: str = "__") -> str:
+    """``[namespace + delimiter]flow + delimiter + export`` (Q-10)."""
+    namespace = full_name.removesuffix(flow).removesuffix(".")
+    return delimiter.join([*([namespace] if namespace else []), flow, export])
+
+
+def complete_specs(state: BuildState, full_name: str) -> None:
+    """Let connectors fill in what only the flow knows: the default name of an export's resource."""
+    for export in state.exports.values():
+        complete = export.record.method("with_default_name")
+        if complete is not None:
+            with state.locator.locating(field=f"target {export.name}", at=export.location):
+                export.spec = complete(export.spec, default_name(full_name, state.name, export.name))
+
+
 def finish_export(
     state: BuildState, export: ExportNode, entries: EntrySchema, collector_id: int
 ) -> ExportStep:

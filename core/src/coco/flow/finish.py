@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 
 from coco.flow.entries import entry_schema
-from coco.flow.exports import check_distinct, distinct_declarations, finish_export
+from coco.flow.exports import check_distinct, complete_specs, distinct_declarations, finish_export
 from coco.flow.graph import (
     Collector,
     CollectStep,
@@ -37,6 +37,7 @@ def finish_flow(state: BuildState, full_name: str) -> Graph:
     """The graph of a flow whose function has returned. ``DefinitionError`` for what only now is known."""
     state.finished = True
     _name_sources(state)
+    complete_specs(state, full_name)
     return _Finisher(state, full_name).graph()
 
 

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 def add_transform(
     state: BuildState, fn_spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> DataSlice[Any]:
-    """Record one use of a function; its type is known at once."""
+    """Record one use of a function; its type is known at once.
+
+    A keyword ``op_args`` is none of the function's: it changes execution options for this step (FN-Common-7).
+    """
     state.check_open()
+    kwargs = dict(kwargs)
+    op_args = kwargs.pop("op_args", None)
     location = caller_location()
     with state.locator.locating(at=location):
         record, spec = resolve_function(fn_spec)
@@ -38,7 +43,7 @@ def add_transform(
     scope = _scope_of(state, [value for value, _ in named], record.kind, step, location)
     given = [(_argument(state, value, record, step, scope, location), name) for value, name in named]
     with state.locator.locating(scope=scope.title, field=step, at=location):
-        function = record.bind(spec, [(schema, name) for (schema, _), name in given])
+        function = record.bind(spec, [(schema, name) for (schema, _), name in given], op_args)
     refs: list[ValueRef] = []
     for (schema, ref), param in zip((item for item, _ in given), function.params, strict=True):
         refs.append(Constant(param.constant_engine, param.type, schema.constant) if ref is None else ref)
@@ -135,25 +140,20 @@ def resolve_function(fn_spec: Any) -> tuple[RegisteredFunction, Any]:
         return registry.get(OpCategory.FUNCTION, type(spec).__name__), spec
     record = registered_function(fn_spec)
     if record is None:
-        raise DefinitionError(_not_a_function(fn_spec))
+        if not callable(fn_spec):
+            got = type(fn_spec).__name__
+            raise DefinitionError(
+                f"transform() takes a FunctionSpec or a function decorated with @coco.op.function(), got {got}"
+            )
+        from coco.ops.decorators import adopt_function
+
+        record = adopt_function(fn_spec)
     if record.is_class:
         spec_name = record.spec_cls.__name__
         raise DefinitionError(
             f"{record.target.__name__} is the implementation of {spec_name}; pass its spec: {spec_name}(...)"
         )
     return record, EmptyFunctionSpec()
-
-
-def _not_a_function(fn_spec: Any) -> str:
-    if callable(fn_spec):
-        name = getattr(fn_spec, "__qualname__", None) or type(fn_spec).__name__
-        return (
-            f"{name} is not registered as a function of flows: decorate it with @coco.op.function() and "
-            "annotate what "
-            "it returns"
-        )
-    got = type(fn_spec).__name__
-    return f"transform() takes a FunctionSpec or a function decorated with @coco.op.function(), got {got}"
 
 
 def _slices_in(value: Any) -> Iterator[str]:

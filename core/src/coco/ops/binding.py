@@ -28,8 +28,9 @@ def bind_function(
     if spec is None and record.spec_cls is EmptyFunctionSpec:
         spec = EmptyFunctionSpec()
     if not isinstance(spec, record.spec_cls):
+        hint = " of another definition; was its module loaded again?" * (type(spec).__name__ == record.kind)
         raise DefinitionError(
-            f"{record.kind}: expected a {record.spec_cls.__name__}, got {type(spec).__name__}"
+            f"{record.kind}: expected a {record.spec_cls.__name__}, got {type(spec).__name__}{hint}"
         )
     effective = record.op_args.overridden(op_args, record.kind)
     signature = record.signature()
@@ -48,6 +49,7 @@ def bind_function(
     _check_constants(record, spec, params)
     if effective.gpu:
         _check_importable(record)
+        _check_picklable(record, spec)
     executors = Executors(record, spec)
     result_annotation = executors.analyzed_type() if record.has_analyze else signature.returns
     result_type, encode = _result(record.kind, result_annotation)
@@ -238,6 +240,17 @@ def _check_importable(record: RegisteredFunction) -> None:
             f"{record.kind}: gpu=True does not work for a function defined in a notebook or at a prompt; "
             "move it into a module"
         )
+
+
+def _check_picklable(record: RegisteredFunction, spec: Any) -> None:
+    import pickle
+
+    try:
+        pickle.dumps(spec)
+    except Exception as error:
+        raise DefinitionError(
+            f"{record.kind}: gpu=True sends the spec to another process, but it cannot be pickled: {error}"
+        ) from error
 
 
 def _result(kind: str, annotation: Any) -> tuple[EnrichedValueType, Callable[[Any], EngineValue]]:

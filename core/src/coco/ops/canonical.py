@@ -8,6 +8,7 @@ source (or when the file was edited after import) bytecode, constants and names 
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -134,15 +135,29 @@ def find_node(function: FunctionType) -> FunctionNode | None:
     source = _module_source(code.co_filename, function.__globals__)
     if source is None:
         return None
-    running = _code_key(code)
-    if not any(
-        _code_key(item) == running for item in source.codes.get((code.co_firstlineno, code.co_name), ())
-    ):
+    found = _running(source, code)
+    if found is None:
         return None
     if code.co_name == "<lambda>":
-        return _find_lambda(source, code)
-    node = source.definitions.get((code.co_firstlineno, code.co_name))
+        return _find_lambda(source, found)
+    node = source.definitions.get((found.co_firstlineno, code.co_name))
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+
+
+def _running(source: _ModuleSource, code: CodeType) -> CodeType | None:
+    """The code in the source that is what runs; it may have moved since it was loaded."""
+    running = _code_key(code)
+    for item in source.codes.get((code.co_firstlineno, code.co_name), ()):
+        if _code_key(item) == running:
+            return item
+    moved = [
+        item
+        for (_, name), items in source.codes.items()
+        if name == code.co_name
+        for item in items
+        if _code_key(item) == running
+    ]
+    return moved[0] if len(moved) == 1 else None
 
 
 def _find_lambda(source: _ModuleSource, code: CodeType) -> ast.Lambda | None:
@@ -184,20 +199,20 @@ def _code_key(code: CodeType) -> Any:
     )
 
 
-def bytecode_form(code: CodeType, doc: str | None) -> list[Any]:
-    """Stand-in for the canonical text when there is no source; depends on the interpreter's version."""
-    constants: list[Any] = []
-    for item in code.co_consts:
-        if isinstance(item, CodeType):
-            inner_doc = item.co_consts[0] if item.co_consts and isinstance(item.co_consts[0], str) else None
-            constants.append(bytecode_form(item, inner_doc))
-        elif doc is None or item != doc:
-            constants.append(_constant(sorted(item, key=repr) if isinstance(item, frozenset) else item))
-    return [
-        "bytecode",
-        code.co_code.hex(),
-        constants,
-        list(code.co_names),
-        list(code.co_varnames),
-        list(code.co_freevars),
-    ]
+def bytecode_form(code: CodeType) -> list[Any]:
+    """Stand-in for the canonical text when there is no source; depends on the interpreter's version.
+
+    Operations with names and constants in place of positions, so that a docstring moves nothing.
+    """
+    form: list[Any] = ["bytecode", list(code.co_varnames), list(code.co_freevars)]
+    for item in dis.get_instructions(code):
+        argument: Any = item.arg
+        if isinstance(item.argval, CodeType):
+            argument = bytecode_form(item.argval)
+        elif item.opcode in dis.hasconst:
+            value = item.argval
+            argument = _constant(sorted(value, key=repr) if isinstance(value, frozenset) else value)
+        elif isinstance(item.argval, str):
+            argument = item.argval
+        form.append([item.opname, argument])
+    return form

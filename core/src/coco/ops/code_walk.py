@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any
 
 from coco.ops import canonical, names
-from coco.ops.project import Project
+from coco.ops.project import Project, module_file
 from coco.ops.value_form import ValueForms
 
 _SKIPPED_ATTRIBUTES = frozenset(
@@ -31,6 +31,7 @@ _SKIPPED_ATTRIBUTES = frozenset(
         "_field_types",
     }
 )
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__set_name__", "__init_subclass__"})
 _GENERATORS = frozenset({"coco", "collections", "dataclasses", "enum"})
 _MISSING = object()
 
@@ -48,7 +49,7 @@ class CodeWalk:
         self._known: dict[int, int] = {}
         self._alive: list[Any] = []
         self._stores: dict[int, set[str]] = {}
-        self.values = ValueForms(self.function, self.klass, self.opaque)
+        self.values = ValueForms(self.function, self.klass, self.kept, self.opaque)
 
     def function(self, function: FunctionType) -> Any:
         """Reference to a function's unit; by name alone if it is not the project's."""
@@ -61,11 +62,26 @@ class CodeWalk:
 
     def klass(self, cls: type) -> Any:
         """Reference to a class's unit; by name alone if it is not the project's."""
-        module = sys.modules.get(cls.__module__)
-        filename = getattr(module, "__file__", None) or _class_file(cls)
-        if not self.project.covers(cls.__module__, filename):
+        if not self._covers_class(cls):
             return self._named(cls.__module__, cls.__qualname__)
         return self._unit(cls, f"{cls.__module__}.{cls.__qualname__}", self._class_unit)
+
+    def _covers_class(self, cls: type) -> bool:
+        module = sys.modules.get(cls.__module__)
+        return self.project.covers(cls.__module__, getattr(module, "__file__", None) or _class_file(cls))
+
+    def kept(self, cls: type) -> set[str] | None:
+        """Attributes in which a class of the project keeps state after ``__init__``; None for other classes."""
+        if not self._covers_class(cls):
+            return None
+        stored: set[str] = set()
+        for base in cls.__mro__:
+            for name, member in base.__dict__.items():
+                if name not in _MAKERS:
+                    for function in _functions_of(member):
+                        node = canonical.find_node(function)
+                        stored |= names.mutated(node)[1] if node else set()
+        return stored
 
     def methods(self, cls: type, skip: Iterable[str] = ()) -> Any:
         """References to the methods of a class alone (for spec classes, whose fields are dumped apart)."""
@@ -121,11 +137,7 @@ class CodeWalk:
     def _function_unit(self, function: FunctionType, index: int) -> Any:
         node = canonical.find_node(function)
         label = self.labels[index]
-        code = (
-            canonical.canonical_text(node)
-            if node
-            else canonical.bytecode_form(function.__code__, function.__doc__)
-        )
+        code = canonical.canonical_text(node) if node else canonical.bytecode_form(function.__code__)
         written_names, written_attributes = names.mutated(node) if node else (set[str](), set[str]())
         self._stores[index] = written_attributes
         unit: dict[str, Any] = {"code": code}
@@ -163,7 +175,11 @@ class CodeWalk:
         scope = function.__globals__
         found: dict[str, Any] = {}
         imported = names.local_imports(node, scope.get("__package__")) if node else {}
-        roots = names.global_names(function) - written
+        roots = {
+            name
+            for name in names.global_names(function)
+            if name not in written or not names.is_container(scope.get(name))
+        }
         if node is not None:
             used = names.chains(node, roots | set(imported))
         else:
@@ -199,7 +215,7 @@ class CodeWalk:
 
     def _chain_form(self, value: Any, rest: tuple[str, ...], label: str = "") -> Any:
         while isinstance(value, types.ModuleType):
-            if not rest or not self.project.covers(value.__name__, getattr(value, "__file__", None)):
+            if not rest or not self.project.covers(value.__name__, module_file(value)):
                 return self._named(value.__name__, ".".join(rest)) if rest else ["module", value.__name__]
             inner = getattr(value, rest[0], _MISSING)
             if inner is _MISSING:

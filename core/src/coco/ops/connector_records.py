@@ -235,6 +235,9 @@ def check_source_types(kind: str, connector_cls: type, key_type: Any, value_type
         raise DefinitionError(
             f"{kind}: give key_type= and value_type=, or a static method types(spec) -> (key_type, value_type)"
         )
-    key_fields_of(key_type)
+    try:
+        key_fields_of(key_type)
+    except ValueError as error:
+        raise DefinitionError(f"{kind}: key_type: {error}") from error
     if not isinstance(enriched_type_of(value_type).type, StructType):
         raise DefinitionError(f"{kind}: value_type must be a struct, got {value_type!r}")

@@ -70,25 +70,56 @@ def function(func: Any = None, /, **op_args: Any) -> Any:
     def register(target: Any) -> Any:
         if not inspect.isfunction(target):
             raise CallShapeError(f"@function takes a function, got {type(target).__name__}")
-        if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-            raise DefinitionError(f"{target.__name__} is a generator; return a list instead")
-        record = RegisteredFunction(
-            camel_case(target.__name__),
-            EmptyFunctionSpec,
-            origin_of(target),
-            options,
-            inspect.iscoroutinefunction(target),
-            inspect.getdoc(target),
-            target,
-            False,
-            names,
-        )
+        record = _function_record(target, options, names)
         record.check_declaration()
         registry.register(record)
         _mark(target, record)
         return target
 
     return register if func is None else register(func)
+
+
+def _function_record(target: Any, options: OpArgs, names: dict[str, Any]) -> RegisteredFunction:
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise DefinitionError(f"{target.__name__} is a generator; return a list instead")
+    return RegisteredFunction(
+        camel_case(target.__name__),
+        EmptyFunctionSpec,
+        origin_of(target),
+        options,
+        inspect.iscoroutinefunction(target),
+        inspect.getdoc(target),
+        target,
+        False,
+        names,
+    )
+
+
+def adopt_function(target: Any) -> RegisteredFunction:
+    """The record of an undecorated function, as if decorated with the defaults (FN-Common-21).
+
+    Only for a named function whose parameters and result are all annotated; it is neither changed nor
+    registered by name. Raises ``DefinitionError`` that says how to decorate it for anything else.
+    """
+    name = getattr(target, "__qualname__", None) or type(target).__name__
+    advice = "decorate it with @coco.op.function() and annotate what it takes and returns"
+    if not inspect.isfunction(target):
+        raise DefinitionError(f"{name} is not registered as a function of flows: {advice}")
+    if target.__name__ == "<lambda>":
+        raise DefinitionError(
+            f"{name} is not registered as a function of flows: a lambda has no types, so write a function, {advice}"
+        )
+    signature = inspect.signature(target)
+    bare = [item.name for item in signature.parameters.values() if item.annotation is inspect.Parameter.empty]
+    if signature.return_annotation is inspect.Signature.empty:
+        bare.append("its result")
+    if bare:
+        raise DefinitionError(
+            f"{name} is not registered as a function of flows and lacks annotations ({', '.join(bare)}): {advice}"
+        )
+    record = _function_record(target, OpArgs(), {})
+    record.check_declaration()
+    return record
 
 
 def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
@@ -106,7 +137,7 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
             raise DefinitionError(
                 f"{target.__name__}: `spec` must be annotated with a FunctionSpec, got {spec_cls}"
             )
-        if inspect.getattr_static(target, "__call__", None) is None:
+        if not any("__call__" in base.__dict__ for base in target.__mro__):  # every class has its metaclass's
             raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
         needed = [
             item.name

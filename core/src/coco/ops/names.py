@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dis
 import importlib
+from collections.abc import MutableMapping, MutableSequence, MutableSet
 from types import FunctionType
 from typing import Any
 
@@ -97,6 +98,13 @@ def mutated(node: ast.AST) -> tuple[set[str], set[str]]:
         ):
             note(item.func.value)
     return names, attributes
+
+
+def is_container(value: Any) -> bool:
+    """Whether storing into it keeps state there; a module's ``update`` is a call like any other."""
+    return isinstance(value, (MutableMapping, MutableSequence, MutableSet)) or (
+        type(value).__module__ == "numpy" and hasattr(value, "__setitem__")
+    )
 
 
 def local_imports(node: FunctionNode, package: str | None) -> dict[str, tuple[str, str | None]]:

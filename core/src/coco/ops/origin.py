@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from coco.errors import DefinitionError
+
 
 @dataclass(frozen=True, slots=True)
 class OpOrigin:
@@ -26,6 +28,13 @@ class OpOrigin:
     def is_local(self) -> bool:
         """Whether it was defined inside a function: then others may bear the same name."""
         return "<locals>" in self.qualname
+
+    def same(self, other: OpOrigin) -> bool:
+        """Whether both are one place; a program run and the same file imported are."""
+        return self.qualname == other.qualname and (
+            self.module == other.module
+            or resolved_module_name(self.module) == resolved_module_name(other.module)
+        )
 
     def memo_scope(self) -> str:
         """What keeps memo entries of different operations of one kind apart.
@@ -61,6 +70,18 @@ def resolved_module_name(module: str) -> str:
         return name.removesuffix(".__main__")
     path = getattr(main, "__file__", None)
     return os.path.splitext(os.path.basename(path))[0] if path else "__main__"
+
+
+def main_program() -> tuple[str, str]:
+    """How the running program can be loaded again: ("module", name) or ("path", file)."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return "module", spec.name
+    path = getattr(main, "__file__", None)
+    if path is None:
+        raise DefinitionError("the program has no file, so another process cannot load it")
+    return "path", os.path.abspath(path)
 
 
 @cache

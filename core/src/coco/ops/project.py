@@ -6,6 +6,7 @@ import importlib.util
 import linecache
 import os
 import sys
+import types
 from functools import lru_cache
 
 from coco.ops.origin import is_installed_file
@@ -42,12 +43,20 @@ class Project:
         return self.covers(module, _file_of(top))
 
 
-@lru_cache(maxsize=256)
-def _file_of(top: str) -> str | None:
-    loaded = sys.modules.get(top)
-    path = getattr(loaded, "__file__", None)
+def module_file(module: types.ModuleType | None) -> str | None:
+    """File of a loaded module; for a package without one, a name in its first folder."""
+    path = getattr(module, "__file__", None)
     if path:
         return str(path)
+    folders = list(getattr(module, "__path__", ()))
+    return os.path.join(folders[0], "__init__.py") if folders else None
+
+
+@lru_cache(maxsize=256)
+def _file_of(top: str) -> str | None:
+    path = module_file(sys.modules.get(top))
+    if path:
+        return path
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):

@@ -20,7 +20,8 @@ from coco.ops.connector_records import (
     RegisteredTarget,
 )
 from coco.ops.function_record import ArgSchema, BoundFunction, BoundParam, RegisteredFunction
-from coco.spec import OpCategory
+from coco.ops.origin import OpOrigin
+from coco.spec import EmptyFunctionSpec, OpCategory
 
 LOG = logging.getLogger("coco.ops")
 OP_KIND = "__coco_op_kind__"
@@ -33,11 +34,14 @@ Resolver = Callable[[OpCategory, str], bool]
 
 
 class OpRegistry:
-    """Thread-safe. Two origins of one kind are refused; the same origin replaces (reload, notebook)."""
+    """Thread-safe. Plain functions are objects first: two of one name live side by side, and only looking one
+    up by its name is ambiguous. Operations with a spec class are known by its name, also in stored state, so
+    two origins of one name are refused; the same origin replaces (reload, notebook cell).
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._records: dict[tuple[OpCategory, str], Any] = {}
+        self._records: dict[tuple[OpCategory, str], list[Any]] = {}
         self._resolver: Resolver | None = None
 
     def set_resolver(self, resolver: Resolver | None) -> None:
@@ -46,26 +50,31 @@ class OpRegistry:
 
     def register(self, record: Any) -> None:
         """Add a record; raises ``DefinitionError`` naming both origins on a clash."""
-        key = (record.category, record.kind)
         with self._lock:
-            known = self._records.get(key)
-            if known is not None and known.origin != record.origin:
-                local = known.origin.is_local or record.origin.is_local
-                if not local and known.origin.module != "__main__":
+            known = self._records.setdefault((record.category, record.kind), [])
+            rivals = [item for item in known if _has_spec(item) and _has_spec(record)]
+            for item in rivals:
+                if not _may_replace(item.origin, record.origin):
                     raise DefinitionError(
-                        f"{record.category.value} {record.kind!r} is defined twice: by {known.origin} and by "
+                        f"{record.category.value} {record.kind!r} is defined twice: by {item.origin} and by "
                         f"{record.origin}; rename one of them"
                     )
-            if known is not None:
+            replaced = [
+                item
+                for item in known
+                if item in rivals
+                or (_has_spec(item) == _has_spec(record) and item.origin.same(record.origin))
+            ]
+            if replaced:
                 LOG.debug("%s %s replaces the one registered before", record.category.value, record.kind)
-            self._records[key] = record
+            known[:] = [item for item in known if all(item is not other for other in replaced)]
+            known.append(record)
 
     def get(self, category: OpCategory, kind: str) -> Any:
-        """The record; raises ``UnknownNameError`` if nothing provides it."""
-        with self._lock:
-            found = self._records.get((category, kind))
+        """The record; raises ``UnknownNameError`` if nothing provides it, ``DefinitionError`` if several do."""
+        found = self._find(category, kind)
         if found is None and self._resolver is not None and self._resolver(category, kind):
-            found = self._records.get((category, kind))
+            found = self._find(category, kind)
         if found is None:
             hint = f"install the package that provides it (for example coco-{category.value}-{kind.lower()})"
             raise UnknownNameError(
@@ -73,12 +82,36 @@ class OpRegistry:
             )
         return found
 
+    def _find(self, category: OpCategory, kind: str) -> Any:
+        with self._lock:
+            known = list(self._records.get((category, kind), ()))
+        chosen = [item for item in known if _has_spec(item)] or known
+        if len(chosen) > 1:
+            origins = ", ".join(str(item.origin) for item in chosen)
+            raise DefinitionError(
+                f"{category.value} {kind!r} is ambiguous: it is defined by {origins}; pass the function itself"
+            )
+        return chosen[0] if chosen else None
+
     def records(self) -> list[Any]:
         """All records, by category and kind."""
         with self._lock:
             return [
-                self._records[key] for key in sorted(self._records, key=lambda item: (item[0].value, item[1]))
+                record
+                for key in sorted(self._records, key=lambda item: (item[0].value, item[1]))
+                for record in self._records[key]
             ]
+
+
+def _has_spec(record: Any) -> bool:
+    return record.spec_cls is not EmptyFunctionSpec
+
+
+def _may_replace(old: OpOrigin, new: OpOrigin) -> bool:
+    """Whether a definition is another edition of one before: the same place, a notebook, or inside a function."""
+    if old.same(new) or old.is_local or new.is_local:
+        return True
+    return old.module == new.module == "__main__"
 
 
 registry = OpRegistry()

@@ -49,7 +49,12 @@ class TargetConnector(Protocol):
     ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
     ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
     ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``validate``,
-    ``data_identity``, ``describe_change``, ``check_existing``, ``apply_setup_changes``.
+    ``with_default_name``, ``data_identity``, ``describe_change``, ``check_existing``, ``apply_setup_changes``.
+
+    ``stored_form(spec, field)`` gives a function from a field's engine value to the one that comes back from
+    the target (text without NUL, a rounded number), or ``None`` where the two are always equal. The engine
+    identifies and compares rows by what it returns. A row from ``read_rows`` may hold ``...`` for a value
+    that cannot come back.
     """
 
     @staticmethod
@@ -84,6 +89,8 @@ OPTIONAL_SETUP_METHODS: Sequence[str] = (
     "check_existing",
     "apply_setup_changes",
     "validate",
+    "with_default_name",
+    "stored_form",
     "data_identity",
 )
 DATA_METHODS: Sequence[str] = (

@@ -57,17 +57,22 @@ class ValueForms:
     """Makes forms: lists of JSON-able data, tagged by kind. Functions and classes are left to the callbacks."""
 
     def __init__(
-        self, function: Callable[[FunctionType], Any], klass: Callable[[type], Any], opaque: set[str]
+        self,
+        function: Callable[[FunctionType], Any],
+        klass: Callable[[type], Any],
+        kept: Callable[[type], set[str] | None],
+        opaque: set[str],
     ) -> None:
         self._function = function
         self._klass = klass
+        self._kept = kept
         self._opaque = opaque
         self._open: list[int] = []
 
     def form(self, value: Any, where: str, *, strict: bool) -> list[Any]:
         """Form of a value. ``strict``: raise ``DefinitionError`` for a value that has none (A-02)."""
         if isinstance(value, enum.Enum):
-            return ["enum", type(value).__qualname__, value.name, self.form(value.value, where, strict=False)]
+            return ["enum", self._klass(type(value)), value.name, self.form(value.value, where, strict=False)]
         if type(value) in _PLAIN:
             return [type(value).__name__, repr(value)]
         if isinstance(value, _TEXTUAL):
@@ -105,6 +110,9 @@ class ValueForms:
             ]
         if isinstance(value, types.ModuleType):
             return ["module", value.__name__]
+        wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
+        if wrapped is not None:
+            return ["wrapper", type(value).__name__, self.form(wrapped, where, strict=strict)]
         if inspect.isroutine(value) or isinstance(value, types.BuiltinFunctionType):
             owner = getattr(value, "__self__", None)
             if owner is not None and not isinstance(owner, (types.ModuleType, type)):
@@ -113,9 +121,6 @@ class ValueForms:
                 "name",
                 f"{getattr(value, '__module__', None) or ''}.{getattr(value, '__qualname__', repr(type(value)))}",
             ]
-        wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
-        if wrapped is not None:
-            return ["wrapper", type(value).__name__, self.form(wrapped, where, strict=strict)]
         if typing.get_origin(value) is not None or isinstance(value, (typing.TypeVar, typing.NewType)):
             return ["type", self.text(repr(value))]
         return None
@@ -167,16 +172,10 @@ class ValueForms:
         name = f"{cls.__module__}.{cls.__qualname__}"
         fields = _fields(value)
         reference = self._klass(cls)
-        if fields is None and reference[0] == "unit":
-            fields = {
-                key: item for key, item in getattr(value, "__dict__", {}).items() if not key.startswith("__")
-            }
-            if not strict:  # a shared object's caches would make identity depend on the time of day
-                fields = {
-                    key: item
-                    for key, item in fields.items()
-                    if type(item) in _PLAIN or isinstance(item, enum.Enum)
-                }
+        if fields is None:
+            kept = self._kept(cls)
+            if kept is not None:  # state that it keeps would make identity depend on the time of day
+                fields = {key: item for key, item in _attributes(value).items() if key not in kept}
         if fields is None:
             if strict:
                 raise DefinitionError(
@@ -209,3 +208,15 @@ def _fields(value: Any) -> dict[str, Any] | None:
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         return {name: getattr(value, name) for name in type(value).model_fields}
     return None
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What an object holds, in its dictionary and in slots."""
+    found = {}
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name):
+                found[name] = getattr(value, name)
+    found.update(getattr(value, "__dict__", {}))
+    return {name: item for name, item in found.items() if not name.startswith("__")}

@@ -67,19 +67,22 @@ class SourcePlan:
     """One source with the exports it feeds.
 
     ``exclusive``: exports whose keys contain the whole key of this source and that no other source
-    feeds, so that no two source rows can ever yield the same target row (then no ownership is kept).
+    feeds, so that no two source rows can ever yield the same target row (then no ownership is kept). The
+    value is a rule: where in the export's key the source's key stands. Under one rule the target rows of two
+    source rows never meet, not even those of an earlier version of the flow.
     ``step`` is None for entries collected at the root: they are treated as the one row of a source
     named ``ROOT_SOURCE`` with an empty key.
     """
 
     step: SourceStep | None
     collects: dict[str, tuple[CollectStep, ...]]
-    exclusive: frozenset[str]
+    exclusive: dict[str, str]
     programs: dict[frozenset[str], Program] = field(default_factory=dict)
+    alias: str = ""
 
     @property
     def name(self) -> str:
-        return self.step.name if self.step is not None else ROOT_SOURCE
+        return self.step.name if self.step is not None else self.alias or ROOT_SOURCE
 
     @property
     def exports(self) -> tuple[str, ...]:
@@ -117,7 +120,7 @@ class Planner:
     def _plan_source(self, source: SourceStep | None) -> SourcePlan:
         name = source.name if source is not None else None
         collects: dict[str, tuple[CollectStep, ...]] = {}
-        exclusive = set()
+        exclusive: dict[str, str] = {}
         for export in self.graph.exports:
             collector = self._collectors[export.collector]
             mine = tuple(step for step in collector.collects if self.source_of_scope(step.scope) == name)
@@ -125,32 +128,34 @@ class Planner:
                 continue
             collects[export.name] = mine
             alone = len(mine) == len(collector.collects)
-            if alone and (source is None or self._covers_key(source, export, mine)):
-                exclusive.add(export.name)
-        return SourcePlan(source, collects, frozenset(exclusive))
+            rule = self._key_rule(source, export, mine) if alone else None
+            if rule is not None:
+                exclusive[export.name] = rule
+        return SourcePlan(source, collects, exclusive)
 
-    def _covers_key(self, source: SourceStep, export: ExportStep, collects: tuple[CollectStep, ...]) -> bool:
-        """Whether every part of the source's key stands in the export's key, in every collect call.
+    def _key_rule(
+        self, source: SourceStep | None, export: ExportStep, collects: tuple[CollectStep, ...]
+    ) -> str | None:
+        """Where the source's key stands in the export's key; None unless all of it does, in every collect call.
 
         A generated id counts too: it is derived from the source row's key.
         """
+        if source is None:
+            return "root"
         key_slots = set(self.graph.scopes[source.row_scope].key_slots)
-        positions: list[int] | None = None
+        rules: set[str] = set()
         for step in collects:
-            found: dict[int, int] = {}
-            for position in export.key_positions:
+            found: dict[int, str] = {}
+            for place, position in enumerate(export.key_positions):
                 item = step.fields[position]
                 if isinstance(item, GeneratedUuid):
-                    found.update(dict.fromkeys(key_slots, position))
+                    found.update(dict.fromkeys(key_slots, f"{place} uuid"))
                 elif isinstance(item, SlotRef) and not item.path and item.slot in key_slots:
-                    found[item.slot] = position
+                    found[item.slot] = str(place)
             if set(found) != key_slots:
-                return False
-            order = [found[slot] for slot in sorted(key_slots)]
-            if positions is not None and order != positions:
-                return False
-            positions = order
-        return True
+                return None
+            rules.add(", ".join(found[slot] for slot in sorted(key_slots)))
+        return rules.pop() if len(rules) == 1 else None
 
     def program(self, plan: SourcePlan, exports: frozenset[str]) -> Program:
         """The program of one source for some of its exports (kept in ``plan.programs``)."""

@@ -2,26 +2,53 @@
 
 Each confirmation is its own transaction, so a crash between two steps loses neither: what was confirmed is
 done, what was staged is taken up again by the next setup, from any state it may have been left in.
+Connectors see every possible previous state in turn, oldest first, and must bear that the resource is in
+another one or absent.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from coco.engine_object import load_engine_object
 from coco.errors import CocoError, SetupConflictError, error_context
 from coco.events import EmitFn, SetupStepDone
-from coco.ops.registry import registry
-from coco.setup.diff import ChangeKind, FlowChange, ResourceChange, rebuild_key, rebuild_state
+from coco.setup.attachments import AttachmentSteps
+from coco.setup.changes import ChangeKind, FlowChange, ResourceChange, rebuild_key, rebuild_state
 from coco.setup.states import FLOW_RESOURCE, FlowState, Staged, TargetState
-from coco.spec import OpCategory
 from coco.state.protocol import SetupWrite, StateStore
 
 CallFn = Callable[..., Awaitable[Any]]
 """Runs a connector or store method off the event loop, or awaits it."""
+
+Step = tuple[Any, Any, Any]
+"""Arguments of one ``apply_setup_change``: key, previous state, current state."""
+
+
+def write_silently(store: StateStore, change: FlowChange) -> int:
+    """Bring the engine's own records up to date, where no resource is touched (SU-45). Returns the version.
+
+    Blocking: runs where the store may be called.
+    """
+    silent = [item for item in change.resources if item.silent]
+    needed = _ids_needed(change, silent)
+    _give_ids(change, silent, store.allocate_ids(needed) if needed else [])
+    return _write_silent(store, change, silent, [])
+
+
+def _write_silent(
+    store: StateStore, change: FlowChange, silent: Sequence[ResourceChange], more: Sequence[SetupWrite]
+) -> int:
+    dead = [identity for item in silent for identity in item.dead_ids()]
+    if dead:
+        store.drop_target_keys(dead)
+    writes = [SetupWrite(item.resource_type, item.key, _record(item.final)) for item in silent]
+    writes += more
+    if change.flow_state is not None and change.flow_state_changed:
+        writes.append(SetupWrite(FLOW_RESOURCE, "", change.flow_state.to_json()))
+    return store.setup_write(change.flow, change.version, writes) if writes else change.version
 
 
 @dataclasses.dataclass
@@ -37,165 +64,189 @@ class Applier:
 
     async def apply(self, change: FlowChange) -> list[str]:
         """Returns warnings. Raises the first failure after naming what was done and what was not."""
-        version = change.version
-        pending = [item for item in change.resources if item.pending]
         warnings = [
             f"{item.title}: {note}" for item in change.resources for note in item.notes if not item.pending
         ]
-        await self._give_ids(change, pending)
-        writes = [_staged(item) for item in pending]
-        if change.flow_state is not None and change.flow_state_changed:
-            writes.append(SetupWrite(FLOW_RESOURCE, "", change.flow_state.to_json()))
-        if writes:
-            version = await self.store_call(self.store.setup_write, change.flow, version, writes)
-        done: list[str] = []
+        invalid = [item for item in change.resources if item.kind is ChangeKind.INVALID]
+        if invalid:
+            raise CocoError(f"{invalid[0].title} cannot be set up: {'; '.join(invalid[0].notes)}")
+        silent = [item for item in change.resources if item.silent]
+        pending = [item for item in change.resources if item.pending and not item.silent]
         for item in pending:
+            with _naming(change, item):
+                await self._check_foreign(item)
+        needed = _ids_needed(change, [*silent, *pending])
+        ids = await self.store_call(self.store.allocate_ids, needed) if needed else []
+        _give_ids(change, [*silent, *pending], ids)
+        staged = [_staged(item) for item in pending]
+        version = await self.store_call(_write_silent, self.store, change, silent, staged)
+        done: list[str] = []
+        for group in _groups(pending):
             try:
-                with error_context(f"while applying setup of flow '{change.flow}': {item.title}"):
-                    await self._apply_one(item)
+                with _naming(change, group[0]):
+                    await self._apply_group(group)
             except SetupConflictError:
                 raise
             except Exception as error:
-                if item.kind is ChangeKind.DELETE and self.ignore_drop_failures:
-                    warnings.append(f"{item.title} could not be dropped: {error}")
-                    continue
-                left = [other.title for other in pending if other.title not in done]
-                error.add_note(
-                    f"done: {', '.join(done) or 'nothing'}; not done: {', '.join(left)}; run setup again to continue"
-                )
-                if item.kind is ChangeKind.DELETE:
-                    error.add_note(
-                        "set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and forget this one"
-                    )
-                raise
-            final = None if item.kind is ChangeKind.DELETE or item.state is None else item.state.to_json()
-            version = await self.store_call(
-                self.store.setup_write,
-                change.flow,
-                version,
-                [SetupWrite(item.resource_type, item.key, final)],
-            )
-            done.append(item.title)
-            self.emit(SetupStepDone(change.flow, item.title, item.kind.value))
-            for line in item.actions:
-                self.report(f"  {line}: DONE")
-        await self._forget(change, pending)
+                dropping = all(item.kind is ChangeKind.DELETE for item in group)
+                if not (dropping and self.ignore_drop_failures):
+                    _explain(error, done, pending, dropping=dropping)
+                    raise
+                warnings += [f"{item.title} could not be dropped and is forgotten: {error}" for item in group]
+            for item in group:
+                dead = item.dead_ids()
+                if dead:
+                    await self.store_call(self.store.drop_target_keys, dead)
+                final = SetupWrite(item.resource_type, item.key, _record(item.final))
+                version = await self.store_call(self.store.setup_write, change.flow, version, [final])
+                done.append(item.title)
+                self.emit(SetupStepDone(change.flow, item.title, item.kind.value))
+                for line in item.actions:
+                    self.report(f"  {line}: DONE")
+        if change.drop:
+            await self._forget_flow(change.flow, version)
         return warnings
 
-    async def _give_ids(self, change: FlowChange, pending: list[ResourceChange]) -> None:
-        fresh = [item for item in pending if item.state is not None and item.state.target_id == 0]
-        sources: list[str] = []
-        if change.flow_state is not None:
-            sources = [name for name, item in change.flow_state.sources.items() if item.source_id == 0]
-        needed = len(fresh) + len(sources)
-        if not needed:
+    async def _check_foreign(self, item: ResourceChange) -> None:
+        """Refuse what coco did not make and what does not fit, before anything is on record (SU-50)."""
+        if item.kind is not ChangeKind.CREATE or item.desired is None:
             return
-        ids = iter(await self.store_call(self.store.allocate_ids, needed))
-        for item in fresh:
-            assert item.state is not None
-            item.state = dataclasses.replace(item.state, target_id=next(ids))
-        if change.flow_state is not None and sources:
-            records = {
-                name: dataclasses.replace(item, source_id=next(ids)) if item.source_id == 0 else item
-                for name, item in change.flow_state.sources.items()
-            }
-            change.flow_state = FlowState(records, change.flow_state.removed)
-
-    async def _forget(self, change: FlowChange, pending: list[ResourceChange]) -> None:
-        """Row counts and ownership of resources that are gone or were rebuilt."""
-        dead: list[int] = []
-        for item in pending:
-            if item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD):
-                dead.extend(
-                    TargetState.from_json(data).target_id for data in item.existing.possible_versions()
-                )
-        if dead:
-            await self.store_call(self.store.drop_target_keys, dead)
-        if change.drop:
-            records = await self.store_call(self.store.setup_records, change.flow)
-            left = [item for item in records if item.resource_type != FLOW_RESOURCE]
-            for record in records:
-                if record.resource_type == FLOW_RESOURCE and record.state is not None and not left:
-                    state = FlowState.from_json(record.state)
-                    ids = [item.source_id for item in state.sources.values()]
-                    await self.store_call(self.store.drop_sources, [*ids, *state.removed])
-                    version = await self.store_call(self.store.setup_version, change.flow)
-                    await self.store_call(
-                        self.store.setup_write, change.flow, version, [SetupWrite(FLOW_RESOURCE, "", None)]
-                    )
-
-    async def _apply_one(self, item: ResourceChange) -> None:
-        previous = TargetState.from_json(item.previous) if item.previous is not None else None
-        record = item.record
-        key = rebuild_key(record, item.key)
-        before = rebuild_state(record, previous.connector) if previous is not None else None
-        if item.kind is ChangeKind.USER_MANAGED:
+        begun = any(not state.setup_by_user for state in item.existing.states())
+        taken_over = item.existing.current is not None
+        check = item.record.method("check_existing")
+        if check is None or (begun and not taken_over):
             return
-        if item.kind is ChangeKind.DELETE:
-            if previous is not None and previous.setup_by_user:
-                return
-            if previous is not None:
-                await self._teardown(key, previous.attachments)
-            await self._change(record, key, before, None)
-            return
-        assert item.desired is not None
-        current = item.desired.state
-        if item.kind is ChangeKind.CREATE:
-            await self._check_foreign(record, key, item)
-            await self._change(record, key, None, current)
-            await self._set_up(key, item, {})
-        elif item.kind is ChangeKind.REBUILD:
-            if previous is not None:
-                await self._teardown(key, previous.attachments)
-            await self._change(record, key, before, None)
-            await self._change(record, key, None, current)
-            await self._set_up(key, item, {})
-        elif item.kind is ChangeKind.UPDATE:
-            old = previous.attachments if previous is not None else {}
-            await self._teardown(key, {n: v for n, v in old.items() if n not in item.desired.attachments})
-            if previous is None or previous.connector != item.desired.connector or item.existing.staging:
-                await self._change(record, key, before if before is not None else current, current)
-            await self._set_up(key, item, old)
-
-    async def _check_foreign(self, record: Any, key: Any, item: ResourceChange) -> None:
-        """Something that coco did not make stands where the resource shall be (SU-50)."""
-        check = record.method("check_existing")
-        if check is None or item.existing.known or item.desired is None:
-            return
-        problem = await self.call(check, key, item.desired.state)
+        problem = await self.call(check, rebuild_key(item.record, item.key), item.desired.state)
         if problem:
-            raise CocoError(problem)
+            raise CocoError(f"{problem}; nothing was changed")
 
-    async def _change(self, record: Any, key: Any, previous: Any, current: Any) -> None:
-        await self.call(record.method("apply_setup_change"), key, previous, current)
+    async def _apply_group(self, group: Sequence[ResourceChange]) -> None:
+        """Resources of one connector: old attachments, the resources themselves, new attachments (SU-16)."""
+        keys = [rebuild_key(item.record, item.key) for item in group]
+        attachments = [AttachmentSteps.of(item) for item in group]
+        steps = [step for item, key in zip(group, keys, strict=True) for step in connector_steps(item, key)]
+        for key, attached in zip(keys, attachments, strict=True):
+            await attached.tear_down(self.call, key)
+        many = group[0].record.method("apply_setup_changes")
+        if many is not None:
+            if steps:
+                await self.call(many, steps)
+        else:
+            apply = group[0].record.method("apply_setup_change")
+            for step in steps:
+                await self.call(apply, *step)
+        for key, attached in zip(keys, attachments, strict=True):
+            await attached.set_up(self.call, key)
 
-    async def _set_up(self, key: Any, item: ResourceChange, old: dict[str, list[Any]]) -> None:
-        assert item.desired is not None
-        for name, spec in item.desired.attachment_specs.items():
-            if old.get(name) == item.desired.attachments[name] and not item.existing.staging:
-                continue
-            connector = registry.get(OpCategory.TARGET_ATTACHMENT, type(spec).__name__)
-            needed = connector.method("needs_apply")
-            if needed is not None and name in old:
-                saved = load_engine_object(connector.spec_cls, old[name][1])
-                if not needed(saved, spec):
-                    continue
-            with error_context(f"while setting up attachment '{name}'"):
-                await self.call(connector.method("apply"), key, spec)
+    async def _forget_flow(self, flow: str, version: int) -> None:
+        """The flow's own record goes last, and stays while a resource could not be dropped (SU-17)."""
+        records = await self.store_call(self.store.setup_records, flow)
+        if any(item.resource_type != FLOW_RESOURCE for item in records):
+            return
+        for record in records:
+            if record.state is not None:
+                state = FlowState.from_json(record.state)
+                ids = [item.source_id for item in state.sources.values()]
+                await self.store_call(self.store.drop_sources, [*ids, *state.removed])
+            gone = SetupWrite(FLOW_RESOURCE, "", None)
+            version = await self.store_call(self.store.setup_write, flow, version, [gone])
 
-    async def _teardown(self, key: Any, attachments: dict[str, list[Any]]) -> None:
-        for name, (kind, dumped) in attachments.items():
-            connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
-            saved = load_engine_object(connector.spec_cls, dumped)
-            with error_context(f"while tearing down attachment '{name}'"):
-                await self.call(connector.method("teardown"), key, saved)
+
+def connector_steps(item: ResourceChange, key: Any) -> list[Step]:
+    """Calls that lead from every possible version of a resource to the desired one."""
+    versions = _readable(item)
+    if item.kind is ChangeKind.DELETE:
+        return [(key, state, None) for state in versions]
+    assert item.desired is not None
+    wanted = item.desired.state
+    if item.kind is ChangeKind.CREATE:
+        return [(key, None, wanted)]
+    if item.kind is ChangeKind.REBUILD:
+        return [*((key, state, None) for state in versions or [wanted]), (key, None, wanted)]
+    return [(key, state, wanted) for state in versions]
+
+
+def _readable(item: ResourceChange) -> list[Any]:
+    """Possible states, each once, in the connector's class; for an update without those that are as desired."""
+    wanted = item.desired.connector if item.desired is not None else None
+    found: list[Any] = []
+    seen: list[Any] = []
+    for version in item.existing.states():
+        if version.connector in seen or (item.kind is ChangeKind.UPDATE and version.connector == wanted):
+            continue
+        seen.append(version.connector)
+        try:
+            found.append(rebuild_state(item.record, version.connector))
+        except (TypeError, ValueError, KeyError) as error:
+            if item.kind is ChangeKind.DELETE:
+                raise CocoError(
+                    f"what is on record of {item.title} cannot be read by the installed plugin ({error}); "
+                    "install the version that wrote it to drop it"
+                ) from error
+    return found
+
+
+def _groups(pending: Sequence[ResourceChange]) -> list[list[ResourceChange]]:
+    """Resources whose connector takes all changes at once stand together; all others alone (CT-16)."""
+    groups: list[list[ResourceChange]] = []
+    together: dict[str, list[ResourceChange]] = {}
+    for item in pending:
+        if item.record.method("apply_setup_changes") is None:
+            groups.append([item])
+        elif item.resource_type in together:
+            together[item.resource_type].append(item)
+        else:
+            groups.append(together.setdefault(item.resource_type, [item]))
+    return groups
+
+
+def _naming(change: FlowChange, item: ResourceChange) -> Any:
+    return error_context(f"while applying setup of flow '{change.flow}': {item.title}")
+
+
+def _explain(
+    error: Exception, done: Sequence[str], pending: Sequence[ResourceChange], *, dropping: bool
+) -> None:
+    left = [item.title for item in pending if item.title not in done]
+    error.add_note(
+        f"done: {', '.join(done) or 'nothing'}; not done: {', '.join(left)}; run setup again to continue"
+    )
+    if dropping:
+        error.add_note("set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and forget this one")
+
+
+def _ids_needed(change: FlowChange, items: Sequence[ResourceChange]) -> int:
+    sources = change.flow_state.sources.values() if change.flow_state is not None else ()
+    fresh = sum(item.state is not None and item.state.target_id == 0 for item in items)
+    return fresh + sum(item.source_id == 0 for item in sources)
+
+
+def _give_ids(change: FlowChange, items: Sequence[ResourceChange], fresh: Sequence[int]) -> None:
+    ids = iter(fresh)
+    for item in items:
+        if item.state is not None and item.state.target_id == 0:
+            item.state = dataclasses.replace(item.state, target_id=next(ids))
+    if change.flow_state is not None:
+        records = {
+            name: dataclasses.replace(item, source_id=next(ids)) if item.source_id == 0 else item
+            for name, item in change.flow_state.sources.items()
+        }
+        change.flow_state = FlowState(records, change.flow_state.removed)
+
+
+def _record(state: TargetState | None) -> dict[str, Any] | None:
+    return None if state is None else json.loads(json.dumps(state.to_json()))
 
 
 def _staged(item: ResourceChange) -> SetupWrite:
     """The record while the change is under way: what was, and all that may be (SU-22)."""
     staging = [change.to_json() for change in item.existing.staging]
+    fresh: list[dict[str, Any]] = []
     if item.kind in (ChangeKind.REBUILD, ChangeKind.DELETE):
-        staging.append(Staged(None).to_json())
-    if item.state is not None and item.kind is not ChangeKind.DELETE:
-        staging.append(Staged(json.loads(json.dumps(item.state.to_json()))).to_json())
+        fresh.append(Staged(None).to_json())
+    if item.final is not None:
+        fresh.append(Staged(_record(item.final)).to_json())
+    for change in fresh:
+        if change not in staging:
+            staging.append(change)
     return SetupWrite(item.resource_type, item.key, item.existing.current, tuple(staging))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from coco.setup.diff import ChangeKind, FlowChange
+from coco.setup.changes import ChangeKind, FlowChange, ResourceChange
 
 
 class BundleRuntime(Protocol):
@@ -83,7 +83,7 @@ class SetupChangeBundle:
             return True
         if report:
             print("No setup changes to apply.")  # noqa: T201
-        return any(item.flow_state_changed for item in self._changes or ())
+        return any(item.silent for item in self._changes or ())
 
 
 def _reporter(report: bool) -> Callable[[str], None]:
@@ -103,9 +103,17 @@ def describe_changes(changes: list[FlowChange]) -> str:
         lines.append(f"Flow {change.flow} [{change.status}]")
         for item in change.resources:
             lines.append(f"  [ {item.kind.value} ] {item.title}")
-            if item.kind is not ChangeKind.NONE:
-                lines += [f"    TODO: {text}" for text in item.actions]
-                lines += [f"    NOTE: {text}" for text in item.notes]
+            lines += [f"    TODO: {text}" for text in item.actions]
+            lines += [f"    NOTE: {text}" for text in _remarks(item)]
         if change.drop and change.status != "NONE":
-            lines.append("  [ TO DELETE ] internal state")
+            lines.append(f"  [ {ChangeKind.DELETE.value} ] internal state")
     return "\n".join(lines) or "No flows."
+
+
+def _remarks(item: ResourceChange) -> list[str]:
+    marks = []
+    if item.destructive:
+        marks.append("destructive: data in the target is deleted")
+    if item.lossy:
+        marks.append("lossy: some of its data is lost until it is written again")
+    return [*marks, *item.notes]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
 from coco.engine_object import dump_engine_object
 from coco.flow.graph import ExportStep, Graph
+from coco.ops.calls import call_blocking, positional_arity
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.plan.plan import ROOT_SOURCE, Planner
 from coco.setup.states import DECLARATION_PREFIX, TARGET_PREFIX, encode_key
@@ -45,12 +45,12 @@ class DesiredSource:
 
 def _persistent_key(record: Any, spec: Any, name: str) -> Any:
     method = record.method("get_persistent_key")
-    wants_name = len(inspect.signature(method).parameters) >= 2
-    return method(spec, name) if wants_name else method(spec)
+    count, any_number = positional_arity(method)
+    return call_blocking(method, *((spec, name) if count >= 2 or any_number else (spec,)))
 
 
 def desired_targets(graph: Graph) -> list[DesiredTarget]:
-    """Every export's and declaration's resource. Calls only sync, side-effect free connector methods."""
+    """Every export's and declaration's resource. Calls only connector methods without side effects."""
     found = []
     for export in graph.exports:
         record: Any = export.target
@@ -58,7 +58,13 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
         dumped = dump_engine_object(key)
         get_state = record.method("get_setup_state")
         state = (
-            get_state(export.spec, list(export.key_fields), list(export.value_fields), export.index_options)
+            call_blocking(
+                get_state,
+                export.spec,
+                list(export.key_fields),
+                list(export.value_fields),
+                export.index_options,
+            )
             if get_state is not None
             else export.spec
         )
@@ -87,7 +93,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
         record = step.declaration
         key = _persistent_key(record, step.spec, record.kind)
         get_state = record.method("get_setup_state")
-        state = get_state(step.spec) if get_state is not None else step.spec
+        state = call_blocking(get_state, step.spec) if get_state is not None else step.spec
         found.append(
             DesiredTarget(
                 DECLARATION_PREFIX + record.kind,

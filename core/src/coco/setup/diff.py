@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import enum
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from coco.engine_object import load_engine_object
+from coco.auth_registry import default_registry
 from coco.errors import CocoError
+from coco.ops.calls import call_blocking
 from coco.ops.registry import registry
 from coco.ops.targets import TargetStateCompatibility
+from coco.setup.changes import (
+    ChangeKind,
+    FlowChange,
+    ResourceChange,
+    describe_resource,
+    rebuild_key,
+    rebuild_state,
+)
 from coco.setup.desired import DesiredSource, DesiredTarget
+from coco.setup.references import auth_keys
 from coco.setup.states import (
-    DECLARATION_PREFIX,
     FLOW_RESOURCE,
     TARGET_PREFIX,
     CombinedState,
@@ -25,221 +32,151 @@ from coco.setup.states import (
 from coco.spec import OpCategory
 from coco.state.protocol import SetupRecord
 
-
-class ChangeKind(enum.Enum):
-    """What setup will do to a resource; the value is what a plan shows."""
-
-    NONE = "READY"
-    CREATE = "TO CREATE"
-    UPDATE = "TO UPDATE"
-    REBUILD = "TO REBUILD"
-    DELETE = "TO DELETE"
-    INVALID = "INVALID"
-    USER_MANAGED = "USER MANAGED"
-    UNKNOWN = "UNKNOWN"
-
-
-@dataclass
-class ResourceChange:
-    """One resource's change. ``previous``: state to hand to the connector; ``keeps_data``: rows stay trusted.
-
-    ``destructive``: data is lost for good unless it can be computed again; ``lossy``: rows are written again.
-    """
-
-    kind: ChangeKind
-    resource_type: str
-    key: str
-    title: str
-    desired: DesiredTarget | None
-    existing: CombinedState
-    previous: dict[str, Any] | None = None
-    record: Any = None
-    actions: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    destructive: bool = False
-    lossy: bool = False
-    state: TargetState | None = None
-
-    @property
-    def pending(self) -> bool:
-        return self.kind not in (ChangeKind.NONE, ChangeKind.USER_MANAGED, ChangeKind.UNKNOWN) or (
-            self.kind is ChangeKind.USER_MANAGED and self.state is not None
-        )
-
-
-@dataclass
-class FlowChange:
-    """Everything setup or drop will do for one flow."""
-
-    flow: str
-    status: str
-    version: int
-    resources: list[ResourceChange]
-    flow_state: FlowState | None
-    flow_state_changed: bool
-    drop: bool = False
-
-    @property
-    def up_to_date(self) -> bool:
-        """No resource is pending (changes of the engine's own records alone need no decision, SU-45)."""
-        return not any(item.pending for item in self.resources) and not (self.drop and self.status != "NONE")
-
-    @property
-    def destructive(self) -> bool:
-        return any(item.destructive for item in self.resources if item.pending)
-
-
-def describe_resource(record: Any, kind: str, key: str) -> str:
-    """The connector's own name for a resource, else kind and key."""
-    describe = record.method("describe") if record is not None else None
-    if describe is not None:
-        try:
-            return str(describe(rebuild_key(record, key)))
-        except Exception as error:  # a description must never stop a plan
-            return f"{kind} {key} ({error})"
-    return f"{kind} {key}"
-
-
-def rebuild_key(record: Any, key: str) -> Any:
-    """The persistent key in its declared class (CT-13)."""
-    return load_engine_object(record.persistent_key_type or Any, json.loads(key))
-
-
-def rebuild_state(record: Any, data: Any) -> Any:
-    """A stored connector state in its declared class; unknown fields are ignored, missing take defaults."""
-    return load_engine_object(record.setup_state_cls or record.spec_cls, data)
+_ORDER = (
+    TargetStateCompatibility.COMPATIBLE,
+    TargetStateCompatibility.PARTIALLY_COMPATIBLE,
+    TargetStateCompatibility.NOT_COMPATIBLE,
+)
 
 
 def worst_compatibility(
-    record: Any, desired: DesiredTarget, existing: CombinedState
-) -> TargetStateCompatibility:
-    """The weakest answer over all possible versions."""
-    order = [
-        TargetStateCompatibility.COMPATIBLE,
-        TargetStateCompatibility.PARTIALLY_COMPATIBLE,
-        TargetStateCompatibility.NOT_COMPATIBLE,
-    ]
-    worst = 0
+    record: Any, desired: DesiredTarget, versions: Iterable[TargetState]
+) -> tuple[TargetStateCompatibility, str]:
+    """The weakest answer over all possible versions, and why, where we know (SU-40)."""
+    worst = TargetStateCompatibility.COMPATIBLE
     check = record.method("check_state_compatibility")
-    for data in existing.possible_versions():
-        state = TargetState.from_json(data)
-        if state.key_fields != desired.key_fields:
-            return TargetStateCompatibility.NOT_COMPATIBLE
-        if state.connector == desired.connector:
+    for version in versions:
+        if version.key_fields != desired.key_fields:
+            return TargetStateCompatibility.NOT_COMPATIBLE, "its key fields change"
+        if version.connector == desired.connector:
             continue
-        if check is None:
-            answer = TargetStateCompatibility.PARTIALLY_COMPATIBLE
-        else:
-            try:
-                answer = check(desired.state, rebuild_state(record, state.connector))
-            except (TypeError, ValueError, KeyError):
-                return TargetStateCompatibility.NOT_COMPATIBLE  # written by an older plugin, unreadable now
-        worst = max(worst, order.index(answer))
-    return order[worst]
+        try:
+            existing = rebuild_state(record, version.connector)
+        except (TypeError, ValueError, KeyError) as error:
+            reason = f"what is on record cannot be read by the installed plugin: {error}"
+            return TargetStateCompatibility.NOT_COMPATIBLE, reason
+        answer = TargetStateCompatibility.PARTIALLY_COMPATIBLE
+        if check is not None:
+            answer = call_blocking(check, desired.state, existing)
+        if not isinstance(answer, TargetStateCompatibility):
+            raise CocoError(
+                f"{record.kind}: check_state_compatibility must return a TargetStateCompatibility, "
+                f"got {type(answer).__name__}"
+            )
+        worst = max(worst, answer, key=_ORDER.index)
+    return worst, ""
 
 
 def diff_target(desired: DesiredTarget, existing: CombinedState, rows: int) -> ResourceChange:
     """The change of one wanted resource. ``rows``: how many rows state tracks there."""
     record = desired.record
-    kind = desired.resource_type.partition(":")[2]
     change = ResourceChange(
         ChangeKind.NONE,
         desired.resource_type,
         desired.key,
-        describe_resource(record, kind, desired.key),
+        describe_resource(record, desired.resource_type.partition(":")[2], desired.key),
         desired,
         existing,
         record=record,
     )
-    current = TargetState.from_json(existing.current) if existing.current is not None else None
     if desired.setup_by_user:
-        change.kind = ChangeKind.USER_MANAGED
-        if current is None or not current.setup_by_user or current.key_fields != desired.key_fields:
-            change.state = _fresh(desired)
-        elif current.value_fields != desired.value_fields or current.connector != desired.connector:
-            change.state = _with_ids(desired, current, bump=False)
-        if current is not None and not current.setup_by_user:
-            change.notes.append("was managed by coco: it is left alone from now on")
+        _diff_user_managed(change, desired, existing)
         return change
+    versions = existing.states()
+    same = all(
+        item.connector == desired.connector and item.key_fields == desired.key_fields for item in versions
+    )
     if not existing.known:
         change.kind = ChangeKind.CREATE
         change.actions.append(f"create {change.title}")
-    elif current is not None and current.setup_by_user:
+    elif existing.current is not None and versions[0].setup_by_user:
         change.kind = ChangeKind.CREATE
         change.actions.append(f"take over {change.title}")
-    elif not existing.always_exists:
-        versions = list(existing.possible_versions())
-        newest = TargetState.from_json(versions[-1]) if versions else None
-        started = any(item.state is None for item in existing.staging)
-        same = (
-            newest is not None
-            and newest.connector == desired.connector
-            and newest.key_fields == desired.key_fields
-        )
-        if not started and same:
-            change.kind = ChangeKind.CREATE
-            change.actions.append(f"create {change.title} (continue after an interrupted setup)")
-        else:
-            change.kind = ChangeKind.REBUILD
-            change.previous = versions[-1] if versions else None
-            change.actions.append(f"create {change.title} anew (an interrupted setup left it undecided)")
-    else:
+    elif existing.always_exists:
         _diff_existing(change, desired, existing, rows)
-    if change.kind is ChangeKind.NONE:
-        return change
-    bump = change.lossy
+    elif existing.current is None and same and all(item.state is not None for item in existing.staging):
+        change.kind = ChangeKind.CREATE
+        change.actions.append(f"create {change.title} (continue after an interrupted setup)")
+    else:
+        change.kind = ChangeKind.REBUILD
+        change.destructive = True
+        change.actions.append(f"create {change.title} anew (an interrupted setup left it undecided)")
+        change.notes.append(f"{rows} rows there are deleted and written again by the next update")
     if change.kind in (ChangeKind.CREATE, ChangeKind.REBUILD):
         change.state = _fresh(desired)
-    else:
-        assert current is not None
-        change.state = _with_ids(desired, current, bump=bump)
+    elif change.kind is ChangeKind.UPDATE:
+        change.state = _with_ids(desired, versions, bump=change.lossy)
     return change
+
+
+def _diff_user_managed(change: ResourceChange, desired: DesiredTarget, existing: CombinedState) -> None:
+    change.kind = ChangeKind.USER_MANAGED
+    current = TargetState.from_json(existing.current) if existing.current is not None else None
+    if current is None or not current.setup_by_user or current.key_fields != desired.key_fields:
+        change.state = _fresh(desired)
+        if any(not item.setup_by_user for item in existing.states()):
+            change.notes.append("was managed by coco: it is left alone from now on")
+        return
+    wanted = _with_ids(desired, [current], bump=False)
+    if wanted != current or existing.undecided:
+        change.state = wanted
 
 
 def _diff_existing(
     change: ResourceChange, desired: DesiredTarget, existing: CombinedState, rows: int
 ) -> None:
     record = desired.record
-    versions = [TargetState.from_json(item) for item in existing.possible_versions()]
-    undecided = bool(existing.staging)
-    if not undecided and all(
+    versions = existing.states()
+    if not existing.undecided and all(
         item.connector == desired.connector
         and item.key_fields == desired.key_fields
         and item.attachments == desired.attachments
         for item in versions
     ):
         if any(item.value_fields != desired.value_fields for item in versions):
-            # The connector's state does not tell: nothing to alter, rows follow through their logic.
-            change.kind = ChangeKind.UPDATE
-            change.actions.append(f"note the new fields of {change.title}")
+            # The connector's state does not tell: nothing to alter, rows follow through their logic (CT-8).
+            change.state = _with_ids(desired, versions, bump=False)
+            change.notes.append("its fields change: rows are written again by the next update")
         return
-    answer = worst_compatibility(record, desired, existing)
-    change.previous = list(existing.possible_versions())[-1]
-    lines = record.method("describe_change")
-    if lines is not None and answer is not TargetStateCompatibility.NOT_COMPATIBLE:
-        previous = TargetState.from_json(change.previous)
-        change.actions.extend(
-            lines(rebuild_key(record, desired.key), rebuild_state(record, previous.connector), desired.state)
-        )
+    answer, reason = worst_compatibility(record, desired, versions)
     if answer is TargetStateCompatibility.NOT_COMPATIBLE:
         change.kind = ChangeKind.REBUILD
         change.destructive = True
         change.actions.append(f"drop and create {change.title}")
+        if reason:
+            change.notes.append(reason)
         change.notes.append(f"{rows} rows there are deleted and written again by the next update")
         return
     change.kind = ChangeKind.UPDATE
-    if not change.actions:
-        change.actions.append(f"alter {change.title}")
-    if undecided:
+    altered = [item for item in versions if item.connector != desired.connector]
+    if altered:
+        change.actions += _described_change(record, desired, altered[-1]) or [f"alter {change.title}"]
+    change.actions += _attachment_actions(desired, versions)
+    if existing.undecided:
+        change.actions = change.actions or [f"confirm {change.title}"]
         change.notes.append("continues after an interrupted setup")
-    for name in versions[-1].attachments.keys() - desired.attachments.keys():
-        change.actions.append(f"tear down attachment {name}")
-    for name, spec in desired.attachments.items():
-        if versions[-1].attachments.get(name) != spec:
-            change.actions.append(f"set up attachment {name}")
     if answer is TargetStateCompatibility.PARTIALLY_COMPATIBLE:
         change.lossy = True
         change.notes.append(f"{rows} rows there are written again by the next update")
+
+
+def _described_change(record: Any, desired: DesiredTarget, previous: TargetState) -> list[str]:
+    describe = record.method("describe_change")
+    if describe is None:
+        return []
+    lines = call_blocking(
+        describe, rebuild_key(record, desired.key), rebuild_state(record, previous.connector), desired.state
+    )
+    return [str(line) for line in lines]
+
+
+def _attachment_actions(desired: DesiredTarget, versions: Sequence[TargetState]) -> list[str]:
+    saved = {name for item in versions for name in item.attachments}
+    lines = [f"tear down attachment {name}" for name in sorted(saved - desired.attachments.keys())]
+    for name, spec in desired.attachments.items():
+        if any(item.attachments.get(name) != spec for item in versions):
+            lines.append(f"set up attachment {name}")
+    return lines
 
 
 def _fresh(desired: DesiredTarget) -> TargetState:
@@ -257,18 +194,15 @@ def _fresh(desired: DesiredTarget) -> TargetState:
     )
 
 
-def _with_ids(desired: DesiredTarget, current: TargetState, *, bump: bool) -> TargetState:
-    version = current.max_schema_version + 1 if bump else current.schema_version
-    return TargetState(
-        current.target_id,
-        version,
-        max(version, current.max_schema_version),
-        desired.setup_by_user,
-        desired.name,
-        desired.key_fields,
-        desired.value_fields,
-        desired.connector,
-        desired.attachments,
+def _with_ids(desired: DesiredTarget, versions: Sequence[TargetState], *, bump: bool) -> TargetState:
+    """A state that goes on with the id of the confirmed version, which is the oldest."""
+    highest = max(item.max_schema_version for item in versions)
+    version = highest + 1 if bump else versions[0].schema_version
+    return replace(
+        _fresh(desired),
+        target_id=versions[0].target_id,
+        schema_version=version,
+        max_schema_version=max(version, highest),
     )
 
 
@@ -284,7 +218,7 @@ def diff_deleted(record: SetupRecord, rows: int) -> ResourceChange:
     except CocoError as error:
         reason = str(error)
     change = ResourceChange(
-        ChangeKind.DELETE if known is not None else ChangeKind.UNKNOWN,
+        ChangeKind.DELETE,
         record.resource_type,
         record.key,
         describe_resource(known, kind, record.key),
@@ -292,19 +226,37 @@ def diff_deleted(record: SetupRecord, rows: int) -> ResourceChange:
         existing,
         record=known,
     )
-    versions = list(existing.possible_versions())
-    change.previous = versions[-1] if versions else None
-    if known is None:
-        change.notes.append(f"cannot be dropped: {reason}")
-        return change
-    if change.previous is not None and TargetState.from_json(change.previous).setup_by_user:
+    versions = existing.states()
+    if any(item.setup_by_user for item in versions):
+        change.kind = ChangeKind.USER_MANAGED
+        change.forget = True
         change.actions.append(f"forget {change.title} (it is yours and stays as it is)")
+        return change
+    if known is not None:
+        missing = _missing_auth(known, record.key, versions)
+        if missing:
+            reason = f"auth entry {missing!r} is not registered; call coco.add_auth_entry({missing!r}, ...)"
+    if reason:
+        change.kind = ChangeKind.UNKNOWN
+        change.notes.append(f"cannot be dropped: {reason}")
         return change
     change.actions.append(f"drop {change.title}")
     change.destructive = True
     if rows:
         change.notes.append(f"{rows} rows there are deleted")
     return change
+
+
+def _missing_auth(record: Any, key: str, versions: Sequence[TargetState]) -> str | None:
+    """Key of an auth entry that dropping needs and nobody registered (AU-18)."""
+    found: list[str] = []
+    try:
+        found += auth_keys(rebuild_key(record, key))
+        for version in versions:
+            found += auth_keys(rebuild_state(record, version.connector))
+    except (TypeError, ValueError, KeyError):  # said when the drop is tried
+        pass
+    return next((item for item in found if item not in default_registry()), None)
 
 
 def diff_flow_state(
@@ -369,10 +321,13 @@ def _rows(record: SetupRecord | None, counts: Mapping[int, int]) -> int:
 
 
 __all__ = [
-    "DECLARATION_PREFIX",
     "ChangeKind",
     "FlowChange",
     "ResourceChange",
+    "diff_deleted",
     "diff_drop",
     "diff_flow",
+    "diff_flow_state",
+    "diff_target",
+    "worst_compatibility",
 ]

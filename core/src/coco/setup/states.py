@@ -45,16 +45,6 @@ class TargetState:
         known.setdefault("attachments", {})
         return cls(**known)
 
-    def same_resource(self, other: TargetState) -> bool:
-        """Equal but for ids, versions and the export's name."""
-        return (
-            self.connector == other.connector
-            and self.key_fields == other.key_fields
-            and self.value_fields == other.value_fields
-            and self.setup_by_user == other.setup_by_user
-            and self.attachments == other.attachments
-        )
-
 
 @dataclass(frozen=True)
 class SourceRecord:
@@ -123,10 +113,26 @@ class CombinedState:
             if item.state is not None:
                 yield item.state
 
+    def states(self) -> list[TargetState]:
+        """The possible versions of a target's resource, each once: the confirmed one, then those begun."""
+        found: list[TargetState] = []
+        for data in self.possible_versions():
+            state = TargetState.from_json(data)
+            if state not in found:
+                found.append(state)
+        return found
+
     @property
     def always_exists(self) -> bool:
+        """Whether the resource is there whatever happened (SU-22)."""
         return self.current is not None and all(item.state is not None for item in self.staging)
 
     @property
+    def undecided(self) -> bool:
+        """Whether a change was begun and not confirmed."""
+        return bool(self.staging)
+
+    @property
     def known(self) -> bool:
+        """Whether there is any record of the resource."""
         return self.current is not None or bool(self.staging)

@@ -32,10 +32,9 @@ class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
         Takes plain Python values and returns one. Blocks; it must not be called from the event loop
         that runs flows.
         """
-        import importlib
+        from coco.spec.execution import execute
 
-        run = importlib.import_module("coco.environment").execute_spec
-        return run(self, args, kwargs)
+        return execute(self, args, kwargs)
 
 
 class TargetSpec(SpecBase, category=OpCategory.TARGET):

@@ -227,6 +227,10 @@ picky_calls: list[Any] = []
 @op.target_connector(spec_cls=Picky, persistent_key_type=str, setup_state_cls=Picky)
 class PickyConnector:
     @staticmethod
+    def with_default_name(spec: Picky, default_name: str) -> Picky:
+        return spec if spec.table else Picky(table=default_name)
+
+    @staticmethod
     def get_persistent_key(spec: Picky) -> str:
         return spec.table
 

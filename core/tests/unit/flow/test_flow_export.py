@@ -3,6 +3,7 @@
 import pytest
 
 from coco.errors import DefinitionError
+from coco.flow.exports import default_name
 from coco.index import FtsIndexDef, HnswVectorIndexMethod, VectorIndexDef, VectorSimilarityMetric
 
 COSINE = VectorSimilarityMetric.COSINE_SIMILARITY
@@ -260,3 +261,19 @@ def test_connectors_may_object(export, ops):
         DefinitionError, match=r"Picky has no full-text indexes \(flow Demo, target rows, at test_flow"
     ):
         export("rows", ops.Picky(table="t"), fts_indexes=[FtsIndexDef("content")])
+
+
+def test_connectors_may_complete_their_spec(export, ops):
+    """Where a spec names no resource, the connector may take the default name; all later calls see that."""
+    ops.picky_calls.clear()
+    (step,) = export("rows", ops.Picky(table="")).exports
+    assert step.spec == ops.Picky(table="Demo__rows")
+    assert ops.picky_calls[0][0] == step.spec
+    (step,) = export("rows", ops.Picky(table="chosen")).exports
+    assert step.spec == ops.Picky(table="chosen")
+
+
+def test_default_names_hold_the_namespace():
+    assert default_name("Demo", "Demo", "rows") == "Demo__rows"
+    assert default_name("Staging.Demo", "Demo", "rows") == "Staging__Demo__rows"
+    assert default_name("Staging.Demo", "Demo", "rows", "-") == "Staging-Demo-rows"

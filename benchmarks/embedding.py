@@ -1,0 +1,69 @@
+"""The one embedding that every system calls: plain Python, 64 dimensions, about 20 µs for 500 characters.
+
+It imports the standard library only, so that it runs in the environment of any peer. Calls are counted in a
+memory-mapped file: what a killed process had counted is still there.
+"""
+
+import mmap
+import os
+import threading
+from pathlib import Path
+from zlib import crc32
+
+DIMENSION = 64
+COUNTER_VARIABLE = "BENCH_CALLS"
+SALTS = {1: 0, 2: 0x5EED}
+"""Variant of the function -> salt: the second one is "the function was changed"."""
+
+
+class CallCounter:
+    """A number of calls in a file of eight bytes, seen at once by every process that maps it."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            path.write_bytes(bytes(8))
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), 8)
+        self._cell = memoryview(self._map).cast("Q")
+        self._lock = threading.Lock()
+
+    def add(self, count: int = 1) -> None:
+        with self._lock:
+            self._cell[0] += count
+
+    @property
+    def value(self) -> int:
+        return self._cell[0]
+
+    def reset(self) -> None:
+        self._cell[0] = 0
+
+
+def compute(text: str, salt: int = 0) -> list[float]:
+    """The embedding itself: each word adds or subtracts one at a place that its hash gives; length 1."""
+    vector = [0.0] * DIMENSION
+    for word in text.lower().encode().split():
+        code = crc32(word, salt)
+        if code & 64:
+            vector[code & 63] += 1.0
+        else:
+            vector[code & 63] -= 1.0
+    length = sum([value * value for value in vector]) ** 0.5
+    if length:
+        return [value / length for value in vector]
+    return vector
+
+
+_counter: CallCounter | None = None
+
+
+def embed(text: str, salt: int = 0) -> list[float]:
+    """``compute``, counted if the environment says where."""
+    global _counter
+    if _counter is None:
+        path = os.environ.get(COUNTER_VARIABLE)
+        if path is None:
+            return compute(text, salt)
+        _counter = CallCounter(Path(path))
+    _counter.add()
+    return compute(text, salt)

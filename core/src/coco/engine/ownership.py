@@ -1,0 +1,160 @@
+"""Owners of target rows in which several source rows may meet: when they are kept, and who must act (I-50).
+
+Exports whose rows cannot meet need no owners. That is decided by the plan, but a target outlives a plan: rows
+of a source that feeds it no longer, or rows under another key rule, may still stand in the way of new ones.
+So what fed a target, and by which rule, is noted in the store, under a cursor of the target's id; until all
+such rows are gone, owners are kept for this export too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from coco.engine.context import Run
+from coco.engine.exports import ExportRun
+from coco.state.protocol import Owner, OwnerChange, StageRow, StateStore, TargetKeys, unfinished
+
+CURSOR = "fed by"
+CHUNK = 500
+
+Waiting = dict[tuple[int, bytes], list[tuple[int, bytes]]]
+"""(source id, source key) -> (target id, packed key) pairs that this source row must write again."""
+
+
+@dataclass(frozen=True)
+class Feeding:
+    """What has fed one target so far. ``rule`` None: under several rules. ``owners``: they are kept."""
+
+    sources: frozenset[int]
+    rule: str | None
+    owners: bool
+
+    @classmethod
+    def load(cls, store: StateStore, target_id: int) -> Feeding | None:
+        data = store.get_cursor(target_id, CURSOR)
+        if data is None:
+            return None
+        sources, rule, owners = json.loads(data)
+        return cls(frozenset(sources), rule, owners)
+
+    def save(self, store: StateStore, target_id: int) -> None:
+        data = json.dumps([sorted(self.sources), self.rule, self.owners])
+        store.put_cursor(target_id, CURSOR, data.encode())
+
+
+def prepare_ownership(run: Run) -> None:
+    """Decide for each export whether owners are kept, and build them where they were not. In the store's thread."""
+    for export in run.exports.values():
+        wanted = _wanted(run, export)
+        known = Feeding.load(run.store, export.target_id)
+        if known is None:
+            # New, as a rule; otherwise state of unknown history.
+            every = frozenset((*run.source_ids.values(), *run.removed_sources))
+            fresh = run.store.row_counts([export.target_id])[export.target_id] == 0
+            known = wanted if fresh and not wanted.owners else Feeding(every, None, False)
+        sources = known.sources | wanted.sources
+        same = sources == wanted.sources and known.rule == wanted.rule
+        after = wanted if same else Feeding(sources, None, True)
+        if after.owners and not known.owners:
+            _build_owners(run, export.target_id, sources)
+        if after != Feeding.load(run.store, export.target_id):
+            after.save(run.store, export.target_id)
+        export.shared = after.owners
+
+
+def settle_ownership(run: Run) -> None:
+    """After a pass over everything in which no row was left behind: forget what is of the past."""
+    for export in run.exports.values():
+        wanted = _wanted(run, export)
+        if export.shared and not wanted.owners:
+            wanted.save(run.store, export.target_id)
+            _drop_owners(run.store, export.target_id)
+        elif Feeding.load(run.store, export.target_id) != wanted:
+            wanted.save(run.store, export.target_id)
+
+
+def _wanted(run: Run, export: ExportRun) -> Feeding:
+    """What the plan alone asks for."""
+    rules = [plan.exclusive.get(export.name) for plan in run.whole_plan.sources if plan.name in export.logic]
+    rule = rules[0] if len(rules) == 1 else None
+    return Feeding(frozenset(run.source_ids[name] for name in export.logic), rule, rule is None)
+
+
+def _drop_owners(store: StateStore, target_id: int) -> None:
+    counts = store.row_counts([target_id])
+    store.drop_target_keys([target_id])
+    store.set_row_counts(counts)
+
+
+def _build_owners(run: Run, target_id: int, sources: Iterable[int]) -> None:
+    store = run.store
+    _drop_owners(store, target_id)
+    for source_id in sorted(sources):
+        for batch in store.scan(source_id, CHUNK):
+            changes = []
+            for key, tracked in store.get_many(source_id, [key for key, _ in batch]).items():
+                had = tracked.targets.get(target_id)
+                for target_key, fp in had.rows if had is not None else ():
+                    order = tracked.head.process_ordinal
+                    changes.append(OwnerChange(target_id, target_key, source_id, key, fp, order))
+            if changes:
+                store.commit(source_id, [], owners=changes)
+
+
+def mark_waiting(run: Run, waiting: Waiting) -> None:
+    """Make rows unfinished that must write a target row again, before its present winner gives it up.
+
+    So they are taken up by the next pass, should this one die. In the store's thread.
+    """
+    by_source: dict[int, list[bytes]] = {}
+    for source_id, key in waiting:
+        by_source.setdefault(source_id, []).append(key)
+    for source_id, keys in by_source.items():
+        rows = []
+        for key, tracked in run.store.get_many(source_id, keys).items():
+            staged = dict(tracked.staged)
+            for target_id, target_key in waiting[(source_id, key)]:
+                had = staged.get(target_id, TargetKeys(b"", ()))
+                staged[target_id] = TargetKeys(had.logic_fp, (*had.rows, (target_key, b"")))
+            head = tracked.head
+            ordinal = run.next_process_ordinal(head.max_process_ordinal)
+            rows.append(StageRow(key, head.max_process_ordinal, ordinal, staged))
+        run.store.stage(source_id, rows)
+
+
+def uncertain_rows(run: Run, export: ExportRun) -> int:
+    """How many rows attempts that did not end may have deleted. In the store's thread."""
+    keys: set[bytes] = set()
+    for source_id in {*run.source_ids.values(), *run.removed_sources}:
+        for batch in run.store.scan(source_id, CHUNK):
+            begun = [key for key, head in batch if unfinished(head)]
+            for tracked in run.store.get_many(source_id, begun).values() if begun else ():
+                staged = tracked.staged.get(export.target_id)
+                keys.update(key for key, fp in (staged.rows if staged is not None else ()) if not fp)
+    return len(keys)
+
+
+def change_of_counts(
+    before: Mapping[int, Mapping[bytes, Sequence[Owner]]], changes: Sequence[OwnerChange]
+) -> dict[int, int]:
+    """By target id: how many keys gained their first owner less how many lost their last."""
+    claims: dict[tuple[int, bytes], set[tuple[int, bytes]]] = {}
+    for target_id, owners in before.items():
+        for key, items in owners.items():
+            claims[(target_id, key)] = {(item.source_id, item.source_key) for item in items}
+    had = {mark for mark, owners in claims.items() if owners}
+    for change in changes:
+        owners_now = claims.setdefault((change.target_id, change.target_key), set())
+        who = (change.source_id, change.source_key)
+        if change.row_fp is None:
+            owners_now.discard(who)
+        else:
+            owners_now.add(who)
+    counts: dict[int, int] = {}
+    for mark, owners_now in claims.items():
+        difference = int(bool(owners_now)) - int(mark in had)
+        if difference:
+            counts[mark[0]] = counts.get(mark[0], 0) + difference
+    return counts

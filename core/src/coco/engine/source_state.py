@@ -1,0 +1,97 @@
+"""What the batches of one source share during one pass, and what becomes of rows that failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coco.engine.batches import RowProblem, WorkRow
+from coco.engine.context import Run
+from coco.engine.failures import next_failure, version_of
+from coco.engine.functions import FunctionStep
+from coco.engine.read import SourcePort
+from coco.engine.stats import UpdateStats
+from coco.errors import StateStoreError
+from coco.plan.fingerprints import fingerprint_json
+from coco.plan.plan import SourcePlan
+from coco.state.protocol import Failure
+
+
+class SourceState:
+    """``logic_fp``: all exports together; ``logic``: by export. ``failures``: recorded ones, by packed key."""
+
+    def __init__(
+        self, run: Run, plan: SourcePlan, port: SourcePort | None, failures: dict[bytes, Failure]
+    ) -> None:
+        self.run = run
+        self.plan = plan
+        self.port = port
+        self.name = plan.name
+        self.source_id = run.source_ids[plan.name]
+        self.failures = failures
+        self.stats = UpdateStats()
+        self.logic = {
+            name: export.logic[plan.name] for name, export in run.exports.items() if plan.name in export.logic
+        }
+        self.logic_fp = logic_fingerprint(run, plan.name)
+        self._steps: dict[frozenset[str], dict[int, FunctionStep]] = {}
+
+    def steps(self, exports: frozenset[str]) -> dict[int, FunctionStep]:
+        known = self._steps.get(exports)
+        if known is None:
+            known = self.run.steps_for(self.run.planner.program(self.plan, exports))
+            self._steps[exports] = known
+        return known
+
+    def count(self, row: WorkRow) -> None:
+        """Raise the one outcome counter of a row that was committed (I-67)."""
+        stats, head = self.stats, row.head
+        if row.again:
+            return
+        if row.gone:
+            stats.num_deletions += 1
+        elif head is None:
+            stats.num_insertions += 1
+        elif row.forced or (head.logic_fp is not None and head.logic_fp != self.logic_fp):
+            stats.num_reprocesses += 1
+        elif head.logic_fp is None:
+            stats.num_insertions += 1
+        else:
+            stats.num_updates += 1
+
+    async def fail(self, problems: list[tuple[WorkRow, RowProblem]]) -> None:
+        """Note rows that could not be brought up to date. Raises what concerns the state store."""
+        run = self.run
+        records = []
+        for row, problem in problems:
+            if isinstance(problem.error, StateStoreError):
+                raise problem.error
+            record = next_failure(
+                self.source_id,
+                row.key,
+                problem,
+                self.failures.get(row.key),
+                version=version_of(row.ordinal, row.content_fp),
+                logic_fp=self.logic_fp,
+                park_after=run.options.park_after,
+            )
+            self.failures[row.key] = record
+            records.append(record)
+            self.stats.num_errors += 1
+            run.report_failure(self.name, readable_key(row.parts), problem.phase, problem.op, problem.error)
+        await run.threads.store(run.store.put_failures, records)
+
+
+def logic_fingerprint(run: Run, source: str) -> bytes:
+    """One fingerprint over all exports that a source feeds, with their ids."""
+    return fingerprint_json(
+        sorted(
+            [export.target_id, export.logic[source]]
+            for export in run.exports.values()
+            if source in export.logic
+        )
+    )
+
+
+def readable_key(parts: tuple[Any, ...]) -> str:
+    """A key for messages: the single part, or all of them."""
+    return str(parts[0]) if len(parts) == 1 else str(parts)

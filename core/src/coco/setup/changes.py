@@ -1,0 +1,143 @@
+"""The records of a change plan: what will be done to one resource, and to one flow (SU-27, SU-28)."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.engine_object import load_engine_object
+from coco.setup.desired import DesiredTarget
+from coco.setup.states import CombinedState, FlowState, TargetState
+
+
+class ChangeKind(enum.Enum):
+    """What setup will do to a resource; the value is what a plan shows."""
+
+    NONE = "READY"
+    CREATE = "TO CREATE"
+    UPDATE = "TO UPDATE"
+    REBUILD = "TO REBUILD"
+    DELETE = "TO DELETE"
+    INVALID = "INVALID"
+    USER_MANAGED = "USER MANAGED"
+    UNKNOWN = "UNKNOWN"
+
+
+_TOUCHING = (
+    ChangeKind.CREATE,
+    ChangeKind.UPDATE,
+    ChangeKind.REBUILD,
+    ChangeKind.DELETE,
+    ChangeKind.INVALID,
+)
+
+
+@dataclass
+class ResourceChange:
+    """One resource's change.
+
+    destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
+    state: what will be on record afterwards; None where the record stays as it is, or goes.
+    forget: the record goes and the resource stays, because it is the user's.
+    """
+
+    kind: ChangeKind
+    resource_type: str
+    key: str
+    title: str
+    desired: DesiredTarget | None
+    existing: CombinedState
+    record: Any = None
+    actions: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    destructive: bool = False
+    lossy: bool = False
+    state: TargetState | None = None
+    forget: bool = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to do, be it to our own record only."""
+        return self.kind in _TOUCHING or self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether only our own record changes, which needs nobody's consent (SU-3, SU-45)."""
+        return self.kind not in _TOUCHING and (self.state is not None or self.forget)
+
+    @property
+    def final(self) -> TargetState | None:
+        """What is on record when this is done; None if nothing is."""
+        return None if self.kind is ChangeKind.DELETE or self.forget else self.state
+
+    def dead_ids(self) -> list[int]:
+        """Ids whose rows and owners mean nothing any more when this is done."""
+        final = self.final
+        kept = final.target_id if final is not None else 0
+        return sorted({item.target_id for item in self.existing.states() if item.target_id != kept} - {0})
+
+
+@dataclass
+class FlowChange:
+    """Everything setup or drop will do for one flow."""
+
+    flow: str
+    status: str
+    version: int
+    resources: list[ResourceChange]
+    flow_state: FlowState | None
+    flow_state_changed: bool
+    drop: bool = False
+
+    @property
+    def up_to_date(self) -> bool:
+        """Nothing to decide (changes of the engine's own records alone are no decision, SU-45)."""
+        touching = any(item.pending and not item.silent for item in self.resources)
+        return not touching and not (self.drop and self.status != "NONE")
+
+    @property
+    def silent(self) -> bool:
+        """Whether the engine's own records have to follow, though nothing has to be decided."""
+        return self.up_to_date and (self.flow_state_changed or any(item.silent for item in self.resources))
+
+    @property
+    def destructive(self) -> bool:
+        return any(item.destructive for item in self.resources if item.pending)
+
+    def within(self, described: FlowChange) -> bool:
+        """Whether this does nothing that ``described`` did not show (SU-14)."""
+        shown = {(item.resource_type, item.key): item for item in described.resources if item.pending}
+        for item in self.resources:
+            before = shown.get((item.resource_type, item.key))
+            if item.silent or not item.pending:
+                continue
+            if (
+                before is None
+                or before.kind is not item.kind
+                or (item.destructive and not before.destructive)
+            ):
+                return False
+        return self.drop == described.drop
+
+
+def rebuild_key(record: Any, key: str) -> Any:
+    """The persistent key in its declared class (CT-13)."""
+    return load_engine_object(record.persistent_key_type or Any, json.loads(key))
+
+
+def rebuild_state(record: Any, data: Any) -> Any:
+    """A stored connector state in its declared class; unknown fields are ignored, missing take defaults."""
+    return load_engine_object(record.setup_state_cls or record.spec_cls, data)
+
+
+def describe_resource(record: Any, kind: str, key: str) -> str:
+    """The connector's own name for a resource, else kind and key."""
+    describe = record.method("describe") if record is not None else None
+    if describe is not None:
+        try:
+            return str(describe(rebuild_key(record, key)))
+        except Exception as error:  # a description must never stop a plan
+            return f"{kind} {key} ({error})"
+    return f"{kind} {key}"

@@ -1,0 +1,43 @@
+import os
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+import coco
+from coco.environment.runtime import RUNTIME
+
+HERE = Path(__file__).parent
+for folder in (HERE, HERE.parent / "support"):  # plain modules that tests share
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+COMMON = {
+    "deadline": timedelta(seconds=60),
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    "print_blob": True,
+}
+settings.register_profile("laws", max_examples=60, stateful_step_count=20, **COMMON)  # type: ignore[arg-type]
+settings.register_profile("long", max_examples=1_500, stateful_step_count=40, **COMMON)  # type: ignore[arg-type]
+
+settings.register_profile(
+    "hunt",  # finds quickly, and leaves the example as large as it is
+    max_examples=500,
+    stateful_step_count=40,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    **COMMON,  # type: ignore[arg-type]
+)
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    RUNTIME.stop()
+    monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
+    yield
+    for flow in list(coco.flows().values()):
+        flow.close()
+    RUNTIME.stop()
+    os.environ.pop("COCO_STATE_URL", None)
