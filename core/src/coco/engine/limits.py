@@ -89,11 +89,13 @@ class Permits:
     def __init__(self, limiters: list[Limiter]) -> None:
         self._limiters = limiters
         self._held: list[tuple[Limiter, int, int]] = []
+        self._rows = 0
 
-    async def acquire(self, rows: int, size: int) -> None:
+    async def acquire(self, rows: int, size: int, *, first: bool = False) -> None:
+        self._rows = rows
         try:
             for limiter in self._limiters:
-                held = await limiter.acquire(rows, size)
+                held = await limiter.acquire(rows, size, first=first)
                 self._held.append((limiter, *held))
         except BaseException:
             self.release()
@@ -102,8 +104,8 @@ class Permits:
     async def resize(self, size: int) -> None:
         """The real size, known once the rows were read (DB-19).
 
-        Who needs more gives back all its bytes before it waits, ahead of those that hold nothing yet: nobody
-        waits for bytes while others wait for its own.
+        Who needs more gives everything back before it waits, ahead of those that have not begun: whoever holds
+        permits of the last limiter is at work and waits for nobody.
         """
         if all(limiter.capped(0, size)[1] <= held for limiter, _, held in self._held):
             for place, (limiter, rows, held) in enumerate(self._held):
@@ -111,12 +113,8 @@ class Permits:
                 self._held[place] = (limiter, rows, less)
                 limiter.release(0, held - less)
             return
-        for place, (limiter, rows, held) in enumerate(self._held):
-            self._held[place] = (limiter, rows, 0)
-            limiter.release(0, held)
-        for place, (limiter, rows, _) in enumerate(self._held):
-            _, taken = await limiter.acquire(0, size, first=True)
-            self._held[place] = (limiter, rows, taken)
+        self.release()
+        await self.acquire(self._rows, size, first=True)
 
     def release(self) -> None:
         while self._held:

@@ -19,6 +19,7 @@ from coco.engine.limits import Limiter, Permits
 from coco.engine.ownership import prepare_ownership, settle_ownership, uncertain_rows
 from coco.engine.process import BatchProcessor, SourceState, readable_key
 from coco.engine.read import ListedRow, ReadOutcome, SourcePort
+from coco.engine.sizing import LARGEST_BATCH, BatchSizer
 from coco.engine.stats import SourceUpdateInfo
 from coco.errors import SafetyStopError, SourceError, TargetError
 from coco.events import (
@@ -36,11 +37,6 @@ from coco.plan.plan import SourcePlan
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
 
-FIRST_BATCH = 64
-LARGEST_BATCH = 512
-SMALLEST_BATCH = 4
-QUICK_SECONDS = 0.25
-SLOW_SECONDS = 1.0
 MAX_ROUNDS = 100
 """Of exporting rows again because another one gave way; each round can only follow from the one before."""
 TICK_MICROS = 2_000_000
@@ -216,14 +212,13 @@ class SourceRun:
         self.port = SourcePort(plan.step, run.threads, run.flow) if plan.step is not None else None
         self.state = SourceState(run, plan, self.port, {})
         self.stats = self.state.stats
-        self._processor = BatchProcessor(self.state, shared_lock)
         step = plan.step
         rows = step.max_inflight_rows if step is not None else None
         size = step.max_inflight_bytes if step is not None else None
         self._limiters = [Limiter(rows, size), run.global_limiter]
         bounds = [item for item in (rows, run.global_limiter.max_rows) if item is not None]
-        self._largest = max(1, min([LARGEST_BATCH, *bounds]))
-        self._size = min(FIRST_BATCH, self._largest)
+        self._sizer = BatchSizer(min([LARGEST_BATCH, *bounds]))
+        self._processor = BatchProcessor(self.state, shared_lock, self._sizer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
         self._opened = False
@@ -268,7 +263,7 @@ class SourceRun:
             async for batch in self._listing(not heads):
                 listed += len(batch)
                 pending.extend(self._detect(batch, heads))
-                while len(pending) >= self._size:
+                while len(pending) >= self._sizer.rows:
                     pending = await self._start_some(pending)
         except SourceError as problem:
             error = problem
@@ -361,20 +356,29 @@ class SourceRun:
         first = []
         for row in batch:
             if row.key in self._listed:
-                self.run.warn(f"source '{self.plan.name}' listed a key more than once: {readable_key(row.parts)}")
+                self.run.warn(
+                    f"source '{self.plan.name}' listed a key more than once: {readable_key(row.parts)}"
+                )
             else:
                 self._listed.add(row.key)
                 first.append(row)
         return first
 
     async def _start_some(self, pending: list[WorkRow]) -> list[WorkRow]:
-        """Start the first batch of ``pending``, as large as the limits allow; returns the rest."""
+        """Start the first batch of ``pending``, as large as the limits allow; returns the rest.
+
+        Under a limit of bytes, rows of unknown size travel alone.
+        """
         end, size = 0, 0
-        while end < len(pending) and end < self._size:
-            size += self._weight_of(pending[end])
-            if self._max_bytes is not None and end and size > self._max_bytes:
+        while end < len(pending) and end < self._sizer.rows:
+            row = pending[end]
+            size += self._weight_of(row)
+            alone = self._max_bytes is not None and row.size is None and row.value is None
+            if end and (alone or (self._max_bytes is not None and size > self._max_bytes)):
                 break
             end += 1
+            if alone:
+                break
         await self._start(pending[:end])
         return pending[end:]
 
@@ -390,6 +394,10 @@ class SourceRun:
         """Admit one batch and process it in the background."""
         if self._error is not None:
             raise self._error
+        while len(self._tasks) >= self._sizer.lanes:
+            await asyncio.wait(set(self._tasks), return_when=asyncio.FIRST_COMPLETED)
+            if self._error is not None:
+                raise self._error
         permits = Permits(self._limiters)
         await permits.acquire(len(rows), sum(self._weight_of(row) for row in rows))
         task = asyncio.get_running_loop().create_task(self._process(rows, permits))
@@ -397,8 +405,6 @@ class SourceRun:
         task.add_done_callback(self._tasks.discard)
 
     async def _process(self, rows: list[WorkRow], permits: Permits) -> None:
-        started = time.monotonic()
-
         async def weigh(outcome: ReadOutcome) -> None:
             size = sum(_size_of(value) for column in outcome.columns for value in column)
             self._rows_read += len(outcome.rows)
@@ -414,15 +420,6 @@ class SourceRun:
                 self._error = error
         finally:
             permits.release()
-            self._adapt(len(rows), time.monotonic() - started)
-
-    def _adapt(self, rows: int, seconds: float) -> None:
-        if rows < self._size:
-            return
-        if seconds < QUICK_SECONDS:
-            self._size = min(self._size * 2, self._largest)
-        elif seconds > SLOW_SECONDS:
-            self._size = max(self._size // 2, min(SMALLEST_BATCH, self._largest))
 
     async def _drain(self) -> None:
         while self._tasks:
@@ -458,8 +455,8 @@ class SourceRun:
             return
         self.run.emit(RowsGone(self.run.flow, self.plan.name, len(gone)))
         try:
-            for start in range(0, len(gone), self._largest):
-                await self._start(gone[start : start + self._largest])
+            for start in range(0, len(gone), self._sizer.largest):
+                await self._start(gone[start : start + self._sizer.largest])
             await self._drain()
         finally:
             await self._cancel_tasks()
@@ -469,15 +466,13 @@ class SourceRun:
             return lambda key: ()
         return unpacker(list(self.plan.step.table.key_fields))
 
-    async def process_keys(
-        self, keys: Iterable[bytes], *, forced: bool = True, again: bool = False
-    ) -> None:
+    async def process_keys(self, keys: Iterable[bytes], *, forced: bool = True, again: bool = False) -> None:
         """Process given keys: whatever they look like (retries, repairs, ownership), or as far as they changed."""
         await self._open()
         read_parts = self._key_reader()
         chosen = list(keys)
         heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, chosen)
-        for start in range(0, len(chosen), self._largest):
+        for start in range(0, len(chosen), self._sizer.largest):
             await self._start(
                 [
                     WorkRow(
@@ -490,7 +485,7 @@ class SourceRun:
                         again=again,
                         value=() if self.port is None else None,
                     )
-                    for key in chosen[start : start + self._largest]
+                    for key in chosen[start : start + self._sizer.largest]
                 ]
             )
         await self._drain()
@@ -500,7 +495,9 @@ class SourceRun:
         await self._open()
         heads = await self.run.threads.store(load_heads, self.run.store, self.state.source_id)
         tracked = len(heads)
-        state_mark = _mark((key, head.process_ordinal, head.max_process_ordinal) for key, head in heads.items())
+        state_mark = _mark(
+            (key, head.process_ordinal, head.max_process_ordinal) for key, head in heads.items()
+        )
         seen: list[bytes] = []
         work: list[WorkRow] = []
         async for batch in self._listing(False):

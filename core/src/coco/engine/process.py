@@ -12,6 +12,7 @@ from coco.engine.evaluate import Evaluation
 from coco.engine.failures import is_parked, version_of
 from coco.engine.read import ReadOutcome
 from coco.engine.roots import root_values
+from coco.engine.sizing import BatchSizer
 from coco.engine.source_state import SourceState, readable_key
 from coco.engine.write import Evaluated, Writer
 from coco.events import DuplicateKeys, RowsCollapsed, RowsRead
@@ -27,8 +28,11 @@ OnRead = Callable[[ReadOutcome], Awaitable[None]]
 class BatchProcessor:
     """Processes batches of one source. Instances keep no state between batches."""
 
-    def __init__(self, state: SourceState, shared_lock: asyncio.Lock) -> None:
+    def __init__(
+        self, state: SourceState, shared_lock: asyncio.Lock, sizer: BatchSizer | None = None
+    ) -> None:
         self._state = state
+        self._sizer = sizer or BatchSizer()
         self._run = state.run
         self._writer = Writer(state, shared_lock)
 
@@ -157,7 +161,9 @@ class BatchProcessor:
         for names, positions in groups.items():
             assert outcome is not None
             columns = [[column[position] for position in positions] for column in outcome.columns]
+            started, computed = time.monotonic(), time.process_time()
             collected = await self._evaluate(names, [work[position] for position in positions], columns)
+            self._sizer.learn(len(positions), time.monotonic() - started, time.process_time() - computed)
             self._take_rows(names, positions, collected, produced, problems)
             state.stats.num_function_calls += collected.calls
             state.stats.num_memo_hits += collected.memo_hits

@@ -31,6 +31,7 @@ CRASHES = 3
 BATCH_CRASHES = 2
 LOAD_CRASHES = 2
 STOP_SECONDS = 5.0
+ENDING_SECONDS = 2.0
 SENT_AT_ONCE = 64
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from coco.engine.worker import main; main()"
 
@@ -130,9 +131,13 @@ class ChildProcess:
                 await self._process.wait()
         await self.kill()
 
-    async def kill(self) -> int:
-        """End at once; returns the exit code (negative: the signal)."""
+    async def kill(self, *, ending: bool = False) -> int:
+        """End at once; returns the exit code (negative: the signal). ``ending``: it seems to end by itself."""
         process = self._process
+        if ending:  # asking whether it has ended, as killing does, would take the exit code from its watcher
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDING_SECONDS):
+                    await process.wait()
         with contextlib.suppress(ProcessLookupError):
             if process.returncode is None:
                 process.kill()
@@ -173,7 +178,7 @@ class ChildExecutor:
             try:
                 await self._process.load(self._function)
             except _Died:
-                code = await self._end()
+                code = await self._end(died=True)
                 LOG.warning("%s: its process ended while it was loaded (%s)", self._name, _ending(code))
                 if attempt == LOAD_CRASHES:
                     raise WorkerDiedError(
@@ -217,7 +222,7 @@ class ChildExecutor:
                     position += 1
                     crashes = 0
                 except _Died:
-                    code = await self._end()
+                    code = await self._end(died=True)
                     crashes += 1
                     LOG.warning("%s: its process ended during a call (%s)", op, _ending(code))
                     if crashes >= attempts:
@@ -279,9 +284,9 @@ class ChildExecutor:
         await self.run(packed, timeout, op, deliver)
         return outcome
 
-    async def _end(self) -> int:
+    async def _end(self, *, died: bool = False) -> int:
         process, self._process = self._process, None
-        return 0 if process is None else await process.kill()
+        return 0 if process is None else await process.kill(ending=died)
 
     async def close(self) -> None:
         """End the process in order; a later call would start another one."""
