@@ -98,6 +98,21 @@ class RegisteredSource(_Connector):
         return await made if inspect.isawaitable(made) else made
 
 
+_Decode = Callable[[tuple[Any, ...]], Any]
+
+
+def _made_when_called(make: Callable[[], _Decode]) -> _Decode:
+    """Natural forms fit every field, so there is no error to find early, and NumPy need not be imported for them."""
+    made: list[_Decode] = []
+
+    def decode(parts: tuple[Any, ...]) -> Any:
+        if not made:
+            made.append(make())
+        return made[0](parts)
+
+    return decode
+
+
 @dataclass(frozen=True)
 class BoundTarget:
     """Decoders of one export: key parts and value tuples to what ``mutate`` is annotated with."""
@@ -124,11 +139,21 @@ class RegisteredTarget(_Connector):
 
     def bind(self, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema]) -> BoundTarget:
         """Decoders for these fields; raises ``DefinitionError`` where a declared class does not fit them (CT-23)."""
-        value_info = analyze_type_info(self.value_annotation)
         self._check_value_fields(value_fields)
+
+        def key_decoder() -> _Decode:
+            return make_engine_key_decoder(
+                ["<key>"], list(key_fields), analyze_type_info(self.key_annotation)
+            )
+
+        def value_decoder() -> _Decode:
+            return make_engine_struct_decoder(
+                ["<value>"], list(value_fields), analyze_type_info(self.value_annotation)
+            )
+
         return BoundTarget(
-            make_engine_key_decoder(["<key>"], list(key_fields), analyze_type_info(self.key_annotation)),
-            make_engine_struct_decoder(["<value>"], list(value_fields), value_info),
+            _made_when_called(key_decoder) if self.key_annotation is Any else key_decoder(),
+            _made_when_called(value_decoder) if self.value_annotation is Any else value_decoder(),
         )
 
     def _check_value_fields(self, value_fields: Sequence[FieldSchema]) -> None:
