@@ -6,6 +6,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 PYTEST ?=
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python tools/workspace.py
@@ -70,7 +71,7 @@ packages: $(VENV)/.dev
 	$(BIN)/tox
 
 bench: $(VENV)/.kernels
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:
 	rm -rf core/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tox

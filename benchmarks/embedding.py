@@ -54,16 +54,12 @@ def compute(text: str, salt: int = 0) -> list[float]:
     return vector
 
 
-_counter: CallCounter | None = None
+_PATH = os.environ.get(COUNTER_VARIABLE)
+_COUNTER = CallCounter(Path(_PATH)) if _PATH else None
 
 
 def embed(text: str, salt: int = 0) -> list[float]:
     """``compute``, counted if the environment says where."""
-    global _counter
-    if _counter is None:
-        path = os.environ.get(COUNTER_VARIABLE)
-        if path is None:
-            return compute(text, salt)
-        _counter = CallCounter(Path(path))
-    _counter.add()
+    if _COUNTER is not None:
+        _COUNTER.add()
     return compute(text, salt)

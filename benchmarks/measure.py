@@ -58,6 +58,15 @@ def _stat(pid: int) -> list[int]:
     return [int(field) for field in fields[11:15]]
 
 
+def clean_environment() -> dict[str, str]:
+    """Ours without what would change how Python or coco run: above all, modules must be compiled once only."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == "COCO_PURE" or not name.startswith(("PYTHON", "COCO_", "COCOINDEX_"))
+    }
+
+
 @dataclass
 class Child:
     """A system at work in a process group of its own."""
@@ -122,7 +131,7 @@ class Child:
 
     def _start(self, out: int, errors: int, report: Path | None = None) -> "subprocess.Popen[bytes]":
         launcher = [] if report is None else [sys.executable, "-I", "-S", str(LAUNCHER), str(report)]
-        environment = {**os.environ, **self.environment, COUNTER_VARIABLE: str(self.counter_path)}
+        environment = {**clean_environment(), **self.environment, COUNTER_VARIABLE: str(self.counter_path)}
         return subprocess.Popen(
             [*launcher, *self.arguments],
             env=environment,

@@ -132,6 +132,8 @@ def _measure(
             for name, python in pythons.items():
                 print(f"{files} files, round {number + 1}: {name}", file=sys.stderr, flush=True)
                 session = Session(SYSTEMS[name], python, server, folder, timeout)
+                if number == 0:
+                    session.warm(corpus)
                 for result in session.run(corpus, workloads):
                     results.setdefault((name, result.workload), []).append(result)
                 session.close()

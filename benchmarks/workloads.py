@@ -95,6 +95,15 @@ class Session:
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def warm(self, pristine: Corpus) -> None:
+        """One update over a few files, not measured: modules are compiled, programs and libraries in memory."""
+        corpus = pristine.only(self._folder / "warm", pristine.files()[:3])
+        self._fresh()
+        try:
+            self._measure(corpus, 1)
+        except RunFailedError:
+            return  # it will fail again, and be reported, where it counts
+
     def run(self, pristine: Corpus, workloads: list[str]) -> list[Result]:
         """Goes through the workloads that the system can do, in order; a failure ends those that build on it."""
         able = [name for name in workloads if self.system.only is None or name in self.system.only]

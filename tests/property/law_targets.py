@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+import coco
 from coco import op
 
 Row = tuple[Any, ...]
@@ -107,3 +110,81 @@ class FileBackend:
         return found
 
     def close(self) -> None: ...
+
+
+class SqliteBackend:
+    """Tables of one SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "rows.db"
+        self._run = 0
+
+    def fresh(self) -> None:
+        self._run += 1
+
+    def _table(self, target: str) -> str:
+        return f"t{self._run}_{target}"
+
+    def spec(self, target: str) -> Any:
+        return coco.targets.Sqlite(path=str(self._path), table=self._table(target))
+
+    def exists(self, target: str) -> bool:
+        with closing(sqlite3.connect(self._path)) as db:
+            found = db.execute("SELECT 1 FROM sqlite_master WHERE name=?", (self._table(target),))
+            return found.fetchone() is not None
+
+    def rows(self, target: str, keys: Sequence[str], values: Sequence[str]) -> dict[Row, Row]:
+        with closing(sqlite3.connect(self._path)) as db:
+            cursor = db.execute(f'SELECT * FROM "{self._table(target)}"')
+            names = [item[0] for item in cursor.description]
+            return _rows([dict(zip(names, row, strict=True)) for row in cursor], keys, values)
+
+    def close(self) -> None: ...
+
+
+class PostgresBackend:
+    """Tables of one database of a real server."""
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self._db = psycopg.connect(url, autocommit=True)
+        self._run = 0
+
+    def fresh(self) -> None:
+        self._run += 1
+
+    def _table(self, target: str) -> str:
+        return f"t{self._run}_{target}"
+
+    def spec(self, target: str) -> Any:
+        return coco.targets.Postgres(table_name=self._table(target))
+
+    def exists(self, target: str) -> bool:
+        found = self._db.execute("SELECT to_regclass(%s)", (self._table(target),)).fetchone()
+        return found is not None and found[0] is not None
+
+    def rows(self, target: str, keys: Sequence[str], values: Sequence[str]) -> dict[Row, Row]:
+        cursor = self._db.execute(f'SELECT * FROM "{self._table(target)}"'.encode())
+        names = [item.name for item in cursor.description or ()]
+        return _rows([dict(zip(names, row, strict=True)) for row in cursor], keys, values)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _rows(found: list[dict[str, Any]], keys: Sequence[str], values: Sequence[str]) -> dict[Row, Row]:
+    rows = {}
+    for row in found:
+        assert row.keys() - {"coco_id"} == {*keys, *values}  # the row number that full text search uses
+        key = tuple(plain(row[field]) for field in keys)
+        rows[key] = tuple(_table_or(field, row[field]) for field in values)
+    assert len(rows) == len(found)
+    return rows
+
+
+def _table_or(field: str, value: Any) -> Any:
+    """Columns of tables hold JSON, as text where the database has no such type."""
+    if field in ("parts", "words") and isinstance(value, str):
+        value = json.loads(value)
+    return plain(value)

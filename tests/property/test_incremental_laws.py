@@ -18,7 +18,7 @@ from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from law_flow import LOUD, SOURCES, TARGETS, Shape, flow_of
 from law_model import Model
-from law_targets import Backend, FileBackend
+from law_targets import Backend, FileBackend, PostgresBackend, SqliteBackend
 from memory_rows import READS, STYLES, WORLD, Entry
 
 KEYS = st.sampled_from(["a", "b", "c", "d", "e/f"])
@@ -224,21 +224,39 @@ class LawMachine(RuleBasedStateMachine):
 
 
 @contextlib.contextmanager
-def backend_of(name: str, folder: Path) -> Iterator[Backend]:
-    made: Backend = {"file": FileBackend}[name](folder)
-    try:
-        yield made
-    finally:
-        made.close()
+def backend_of(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
+    with contextlib.ExitStack() as stack:
+        backend: Backend
+        if name == "postgres":
+            postgres = pytest.importorskip("coco_testing.postgres")
+            pytest.importorskip("coco_target_postgres")
+            try:
+                server = stack.enter_context(postgres.start_postgres())
+            except postgres.PostgresUnavailableError as error:
+                pytest.skip(str(error))
+            url = stack.enter_context(server.database())
+            monkeypatch.setenv("COCO_DATABASE_URL", url)
+            backend = PostgresBackend(url)
+        elif name == "sqlite":
+            pytest.importorskip("coco_target_sqlite")
+            backend = SqliteBackend(folder)
+        else:
+            backend = FileBackend(folder)
+        stack.callback(RUNTIME.stop)
+        stack.callback(backend.close)
+        yield backend
 
 
-@pytest.mark.parametrize("name", ["file"])
-def test_any_history_ends_in_the_same_targets(name: str, tmp_path: Path) -> None:
-    with backend_of(name, tmp_path) as backend:
+@pytest.mark.parametrize("name", ["file", "sqlite", "postgres"])
+def test_any_history_ends_in_the_same_targets(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with backend_of(name, tmp_path, monkeypatch) as backend:
 
         class Machine(LawMachine):
             pass
 
         Machine.backend = backend
         Machine.folder = tmp_path
-        run_state_machine_as_test(Machine, settings=settings.get_profile(os.environ.get("LAWS", "laws")))  # type: ignore[no-untyped-call]
+        profile = settings.get_profile(os.environ.get("LAWS", "laws"))
+        run_state_machine_as_test(Machine, settings=profile)  # type: ignore[no-untyped-call]

@@ -104,7 +104,7 @@ SHELF: dict[str, dict[str, str]] = {}
 """Rows of the test source, by shelf and name."""
 
 
-class Shelf(op.SourceSpec):
+class Bookcase(op.SourceSpec):
     name: str
 
 
@@ -117,14 +117,14 @@ class Book:
     text: str
 
 
-@op.source_connector(spec_cls=Shelf, key_type=BookKey, value_type=Book)
-class ShelfConnector:
+@op.source_connector(spec_cls=Bookcase, key_type=BookKey, value_type=Book)
+class BookcaseConnector:
     def __init__(self, name: str) -> None:
         self._books = SHELF[name]
 
     @staticmethod
-    def create(spec: Shelf) -> ShelfConnector:
-        return ShelfConnector(spec.name)
+    def create(spec: Bookcase) -> BookcaseConnector:
+        return BookcaseConnector(spec.name)
 
     @staticmethod
     def provides_ordinal() -> bool:

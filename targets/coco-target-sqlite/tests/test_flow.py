@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from sqlite_test_support import SHELF, Shelf, sql
+from sqlite_test_support import SHELF, Bookcase, sql
 
 import coco
 from coco import op
@@ -80,7 +80,7 @@ def make_flow(
         known.close()
 
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
-        scope["books"] = builder.add_source(Shelf(name="books"))
+        scope["books"] = builder.add_source(Bookcase(name="books"))
         rows = scope.add_collector()
         with scope["books"].row() as book:
             book["vector"] = book["text"].transform(sqlite_letters)

@@ -270,7 +270,7 @@ async def _settle(
 
 def _equal_rows(export: ExportRun, equal: Any, computed: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
     for item, mine, theirs in zip(export.step.value_fields, computed, row, strict=True):
-        if theirs is ... or mine == theirs:
+        if theirs is ... or pack(mine) == pack(theirs):  # packed, NaN equals itself
             continue
         if equal is None or not equal(item, mine, theirs):
             return False

@@ -2,9 +2,7 @@
 
 import dataclasses
 import datetime
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +15,7 @@ from coco.environment.runtime import RUNTIME
 from coco.errors import DefinitionError, LifecycleError, UnknownNameError
 from coco.ops.decorators import adopt_function, camel_case
 from coco.ops.function_record import ArgSchema, BoundFunction
-from coco.ops.registry import OpRegistry, registered_function, registry
+from coco.ops.registry import registered_function, registry
 from coco.spec.execution import set_execute
 from coco.types.schema import BasicValueType, EnrichedValueType
 from coco.typing import Float32, Vector
@@ -175,145 +173,6 @@ def test_options_in_effect() -> None:
     assert op.OpArgs().timeout_seconds == 300
     assert op.OpArgs(timeout=datetime.timedelta(minutes=5)).timeout_seconds == 300
     assert op.OpArgs(cache=True).cache
-
-
-# registry
-
-
-def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> list[Any]:
-    """Modules of a project, imported."""
-    import importlib
-
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    for name, text in texts.items():
-        (tmp_path / f"{name}.py").write_text(text)
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    importlib.invalidate_caches()
-    return [importlib.import_module(name) for name in texts]
-
-
-CLEAN = (
-    "from coco import op\n@op.function()\ndef registry_clean(text: str) -> str:\n    return text + {mark!r}\n"
-)
-
-
-def test_functions_of_one_name_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002: used as objects they are what they are; only their name is ambiguous."""
-    one, two = modules(
-        tmp_path, monkeypatch, registry_one=CLEAN.format(mark="1"), registry_two=CLEAN.format(mark="2")
-    )
-
-    @coco.transform_flow()
-    def flow(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
-        return text.transform(one.registry_clean).transform(two.registry_clean)
-
-    assert flow.eval("a") == "a12"
-    with pytest.raises(
-        DefinitionError, match=r"ambiguous.*registry_one\.registry_clean.*registry_two\.registry_clean"
-    ):
-        registry.get(op.OpCategory.FUNCTION, "RegistryClean")
-
-
-def test_a_reloaded_function_replaces_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002, A-26: a flow built before keeps what it had."""
-    import importlib
-
-    (module,) = modules(
-        tmp_path, monkeypatch, registry_reload=CLEAN.replace("clean", "again").format(mark="1")
-    )
-
-    @coco.transform_flow()
-    def flow(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
-        return text.transform(module.registry_again)
-
-    assert flow.eval("a") == "a1"
-    (tmp_path / "registry_reload.py").write_text(CLEAN.replace("clean", "again").format(mark="22"))
-    importlib.reload(module)
-    assert registry.get(op.OpCategory.FUNCTION, "RegistryAgain").target is module.registry_again
-    assert flow.eval("a") == "a1"
-
-
-SPEC = """
-from coco import op
-
-class RegistryWork(op.FunctionSpec):
-    pass
-
-@op.executor_class()
-class Executor:
-    spec: RegistryWork
-    def __call__(self, text: str) -> str:
-        return text
-"""
-
-
-def test_specs_of_one_name_clash_with_both_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002: they are known by name, in stored state too."""
-    modules(tmp_path, monkeypatch, registry_spec_one=SPEC)
-    with pytest.raises(
-        DefinitionError,
-        match=r"'RegistryWork' is defined twice: by registry_spec_one\.Executor and by registry_spec_two\.Executor",
-    ):
-        modules(tmp_path, monkeypatch, registry_spec_two=SPEC)
-    assert registry.get(op.OpCategory.FUNCTION, "RegistryWork").origin.module == "registry_spec_one"
-
-
-def test_a_spec_wins_over_functions_of_its_name() -> None:
-    class LocalNamed(op.FunctionSpec):
-        pass
-
-    @op.executor_class()
-    class LocalNamedExecutor:
-        spec: LocalNamed
-
-        def __call__(self, text: str) -> str:
-            return text
-
-    @op.function()
-    def local_named(text: str) -> str:
-        return text
-
-    assert registry.get(op.OpCategory.FUNCTION, "LocalNamed").target is LocalNamedExecutor
-
-
-def test_a_definition_inside_a_function_replaces_the_one_before() -> None:
-    """O-020: tests and factories define the same thing again and again."""
-
-    def make() -> type[op.FunctionSpec]:
-        class MadeAgain(op.FunctionSpec):
-            pass
-
-        @op.executor_class()
-        class Executor:
-            spec: MadeAgain
-
-            def __call__(self, text: str) -> str:
-                return text
-
-        return MadeAgain
-
-    make()
-    second = make()
-    assert registry.get(op.OpCategory.FUNCTION, "MadeAgain").spec_cls is second
-
-
-def test_a_miss_asks_the_resolver_once() -> None:
-    """O-002: plugins are imported at first use."""
-    empty = OpRegistry()
-    asked: list[tuple[op.OpCategory, str]] = []
-
-    def resolve(category: op.OpCategory, kind: str) -> bool:
-        asked.append((category, kind))
-        return False
-
-    empty.set_resolver(resolve)
-    with pytest.raises(
-        UnknownNameError, match="no function named 'Nothing' is registered; import its module or"
-    ):
-        empty.get(op.OpCategory.FUNCTION, "Nothing")
-    assert asked == [(op.OpCategory.FUNCTION, "Nothing")]
-    assert empty.records() == []
 
 
 # binding

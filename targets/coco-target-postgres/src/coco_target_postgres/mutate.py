@@ -181,10 +181,9 @@ def _upserts(
     table: PreparedTable, batch: MutationColumns, failed: dict[tuple[Any, ...], str]
 ) -> Iterator[Statement]:
     keys, rows, changed = batch.upsert_keys, batch.upsert_rows, batch.changed
-    if len(set(keys)) < len(keys):  # of different source rows that are one without U+0000: the later wins
-        last = {key: position for position, key in enumerate(keys)}
-        keys, rows = list(last), [rows[i] for i in last.values()]
-        changed = None
+    last = _last_of_each(table, keys)
+    if last is not None:
+        keys, rows, changed = [keys[i] for i in last], [rows[i] for i in last], None
     if changed is None:
         yield from _whole_rows(table, keys, rows, failed)
         return
@@ -197,6 +196,20 @@ def _upserts(
             yield from _whole_rows(table, some_keys, some_rows, failed)
         else:
             yield from _some_fields(table, some_keys, some_rows, fields, failed)
+
+
+def _last_of_each(table: PreparedTable, keys: Sequence[tuple[Any, ...]]) -> list[int] | None:
+    """Where keys of different source rows are one in the table (without U+0000), the later wins; None if none are."""
+    forms = [column.stored_form for column in table.key_columns]
+    marks: Sequence[tuple[Any, ...]] = keys
+    if any(forms):
+        marks = [
+            tuple([part if form is None else form(part) for form, part in zip(forms, key, strict=True)])
+            for key in keys
+        ]
+    if len(set(marks)) == len(marks):
+        return None
+    return list({mark: position for position, mark in enumerate(marks)}.values())
 
 
 def _whole_rows(
