@@ -13,9 +13,9 @@ from coco import op
 from coco.op import PartialSourceRow, PartialSourceRowData
 from coco_testing.abilities import NOT_IMPLEMENTED, claim
 from coco_testing.reference.source import (
-    MemoryRows,
-    MemoryRowsConnector,
     MemoryWorld,
+    ReferenceRows,
+    ReferenceRowsConnector,
     RowKey,
     RowValue,
     Version,
@@ -23,14 +23,14 @@ from coco_testing.reference.source import (
 from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
 
 _numbers = itertools.count(1)
-C = MemoryRowsConnector
+C = ReferenceRowsConnector
 
 
 def mutant(
     name: str, *kills: str, world: type[MemoryWorld] = MemoryWorld, abilities: Any = None, **methods: Any
 ) -> Any:
-    spec_cls = types.new_class(f"{name}Rows", (MemoryRows,))
-    connector = type(f"{name}Connector", (MemoryRowsConnector,), methods)
+    spec_cls = types.new_class(f"{name}Rows", (ReferenceRows,))
+    connector = type(f"{name}Connector", (ReferenceRowsConnector,), methods)
     op.source_connector(spec_cls=spec_cls, key_type=RowKey, value_type=RowValue)(connector)
 
     def make(self: Any) -> MemoryWorld:

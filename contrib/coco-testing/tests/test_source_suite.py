@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from coco_testing.abilities import claim
-from coco_testing.reference.source import MemoryRows, MemoryWorld
+from coco_testing.reference.source import MemoryWorld, ReferenceRows
 from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
 
 _numbers = itertools.count()
@@ -18,4 +18,4 @@ class TestMemoryRows(SourceSuite):
 
     @pytest.fixture
     def world(self) -> MemoryWorld:
-        return MemoryWorld(MemoryRows(folder=f"folder{next(_numbers)}"))
+        return MemoryWorld(ReferenceRows(folder=f"folder{next(_numbers)}"))

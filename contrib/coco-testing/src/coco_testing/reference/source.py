@@ -23,7 +23,7 @@ FOLDERS: dict[str, dict[str, Version]] = {}
 """The "service": folder to name to newest version."""
 
 
-class MemoryRows(op.SourceSpec):
+class ReferenceRows(op.SourceSpec):
     """Rows of a folder in memory."""
 
     folder: str
@@ -47,15 +47,15 @@ Row = PartialSourceRow[RowKey, RowValue]
 Data = PartialSourceRowData[RowValue]
 
 
-@op.source_connector(spec_cls=MemoryRows, key_type=RowKey, value_type=RowValue)
-class MemoryRowsConnector:
+@op.source_connector(spec_cls=ReferenceRows, key_type=RowKey, value_type=RowValue)
+class ReferenceRowsConnector:
     """Keeps every rule and has every ability. Mutants derive from it."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     @classmethod
-    def create(cls, spec: Any) -> MemoryRowsConnector:
+    def create(cls, spec: Any) -> ReferenceRowsConnector:
         return cls(spec.folder)
 
     @staticmethod
