@@ -6,6 +6,7 @@ memory-mapped file: what a killed process had counted is still there.
 
 import mmap
 import os
+import signal
 import threading
 from pathlib import Path
 from zlib import crc32
@@ -17,26 +18,34 @@ SALTS = {1: 0, 2: 0x5EED}
 
 
 class CallCounter:
-    """A number of calls in a file of eight bytes, seen at once by every process that maps it."""
+    """A number of calls in a file, seen at once by every process that maps it.
+
+    At ``kill_at`` calls, if that is not 0, the process group is killed: a SIGKILL at the same place in every system.
+    It is in the file too, because constants and attributes are part of a function's identity for coco, which would
+    see one function in the process that is killed and another in the one that resumes.
+    """
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            path.write_bytes(bytes(8))
+            path.write_bytes(bytes(16))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 8)
+            self._map = mmap.mmap(file.fileno(), 16)
         self._cell = memoryview(self._map).cast("Q")
         self._lock = threading.Lock()
 
     def add(self, count: int = 1) -> None:
         with self._lock:
             self._cell[0] += count
+        if self._cell[0] >= self._cell[1] > 0:
+            os.killpg(0, signal.SIGKILL)
 
     @property
     def value(self) -> int:
         return self._cell[0]
 
-    def reset(self) -> None:
+    def reset(self, kill_at: int = 0) -> None:
         self._cell[0] = 0
+        self._cell[1] = kill_at
 
 
 def compute(text: str, salt: int = 0) -> list[float]:

@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.embedding import COUNTER_VARIABLE, CallCounter
 
 TICKS = os.sysconf("SC_CLK_TCK")
-POLL_SECONDS = 0.001
 LAUNCHER = Path(__file__).resolve().with_name("launch.py")
 
 
@@ -107,22 +105,22 @@ class Child:
         )
 
     def run_and_kill(self, calls: int, *, timeout: float) -> int:
-        """Starts it and kills it once it has called the function ``calls`` times; returns how often it did.
+        """Starts it and has it killed when it calls the function for the ``calls``th time; returns how often it did.
 
         Raises ``RunFailedError`` if it ends before that.
         """
-        self.counter.reset()
-        deadline = time.perf_counter() + timeout
+        self.counter.reset(kill_at=calls)
         with tempfile.TemporaryFile("w+") as errors:
             process = self._start(subprocess.DEVNULL, errors.fileno())
-            while self.counter.value < calls:
-                ended = process.poll() is not None
-                if ended or time.perf_counter() > deadline:
-                    self._kill(process)
-                    errors.seek(0)
-                    raise RunFailedError(f"ended before {calls} calls: {_tail(errors.read())}")
-                time.sleep(POLL_SECONDS)
-            self._kill(process)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                raise RunFailedError(f"took more than {timeout:.0f} s and was killed") from None
+            finally:
+                self._kill(process)
+            if process.returncode != -signal.SIGKILL:
+                errors.seek(0)
+                raise RunFailedError(f"ended before {calls} calls: {_tail(errors.read())}")
         return self.counter.value
 
     def start_live(self) -> "subprocess.Popen[bytes]":
@@ -131,7 +129,8 @@ class Child:
 
     def _start(self, out: int, errors: int, report: Path | None = None) -> "subprocess.Popen[bytes]":
         launcher = [] if report is None else [sys.executable, "-I", "-S", str(LAUNCHER), str(report)]
-        environment = {**clean_environment(), **self.environment, COUNTER_VARIABLE: str(self.counter_path)}
+        environment = {**clean_environment(), **self.environment}
+        environment[COUNTER_VARIABLE] = str(self.counter_path)
         return subprocess.Popen(
             [*launcher, *self.arguments],
             env=environment,

@@ -23,6 +23,7 @@ from benchmarks.workloads import ROOT, WORKLOADS, Result, Session
 WORK = ROOT / ".bench"
 RESULTS = Path(__file__).resolve().parent / "results"
 QUICK_FILES = 500
+BAR_FILES = 10_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
                 f"\n== {files} files, medians of {repeat} ==\n\n{workload_tables(found[files])}", flush=True
             )
             _print_bars(judge(found[files]))
+            if files < BAR_FILES:
+                print(f"\nthe bars are meant for {BAR_FILES} files and more")
     finally:
         if server is not None:
             server.stop()

@@ -20,12 +20,12 @@ COMMON = {
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     "print_blob": True,
 }
-settings.register_profile("laws", max_examples=60, stateful_step_count=20, **COMMON)  # type: ignore[arg-type]
+settings.register_profile("laws", max_examples=50, stateful_step_count=20, **COMMON)  # type: ignore[arg-type]
 settings.register_profile("long", max_examples=1_500, stateful_step_count=40, **COMMON)  # type: ignore[arg-type]
 
 settings.register_profile(
     "hunt",  # finds quickly, and leaves the example as large as it is
-    max_examples=500,
+    max_examples=int(os.environ.get("LAW_EXAMPLES", "500")),
     stateful_step_count=40,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     **COMMON,  # type: ignore[arg-type]

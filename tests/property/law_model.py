@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from typing import Any
@@ -82,6 +83,22 @@ class Model:
         self._targets: set[str] = set()
         self._count = 0
         self._owners: dict[tuple[str, int, Row], set[tuple[str, str]]] = {}
+        self._tried: dict[tuple[str, str], list[dict[str, list[tuple[Row, Row]]]]] = {}
+
+    def die(self, shape: Shape) -> None:
+        """An update that did not end: of each row, what it had or what it was about to have may stand.
+
+        That shows only in rows that fail from then on: all others are brought up to date by the next update.
+        """
+        for mark, known in self.known.items():
+            self._tried.setdefault(mark, []).append(known.rows)
+        for source in shape.sources:
+            for key, entry in WORLD[source].items():
+                with contextlib.suppress(Failed):
+                    self._tried.setdefault((source, key), []).append(
+                        yields(shape, source, key, entry.content)
+                    )
+        self._targets &= set(shape.active())
 
     def update(self, shape: Shape) -> None:
         active = set(shape.active())
@@ -93,13 +110,18 @@ class Model:
         listed = {(source, key) for source in shape.sources for key in WORLD[source]}
         for mark in self.known.keys() - listed:
             del self.known[mark]
+        for mark in self._tried.keys() - listed:
+            del self._tried[mark]
         for source, key in sorted(listed):
             content = WORLD[source][key].content
             try:
                 rows = yields(shape, source, key, content)
             except Failed:
                 self.failed.add((source, key))
+                if (source, key) in self._tried:  # nobody knows what it has
+                    self.known.pop((source, key), None)
                 continue
+            self._tried.pop((source, key), None)
             fields = {target: shape.value_fields(target) for target in rows}
             self.known[(source, key)] = Known(content, fields, dict(self._epochs), rows)
         for mark, known in self.known.items():
@@ -129,12 +151,19 @@ class Model:
                 if not same or (mark in self.failed and len(owners) > 1):
                     loose.add(key)
                 wanted.setdefault(key, []).append(plain(values))
+        perhaps: set[Row] = set()
+        for tries in self._tried.values():
+            for rows in tries:
+                for key, values in rows.get(target, ()):
+                    perhaps.add(key)
+                    if target == "ids":
+                        uuids[repr(values)] += 0
         if target == "ids":
-            assert Counter(repr(values) for values in actual.values()) == uuids
+            found = Counter(repr(values) for values in actual.values())
+            assert found == uuids or (perhaps and found >= +uuids and found.keys() <= uuids.keys()), found
             return
-        assert actual.keys() == wanted.keys(), (
-            target,
-            {"missing": wanted.keys() - actual.keys(), "extra": actual.keys() - wanted.keys()},
-        )
+        assert wanted.keys() - actual.keys() <= perhaps, (target, "missing", wanted.keys() - actual.keys())
+        assert actual.keys() - wanted.keys() <= perhaps, (target, "extra", actual.keys() - wanted.keys())
         for key, values in actual.items():
-            assert key in loose or values in wanted[key], (target, key, values, wanted[key])
+            sure = key not in loose and key not in perhaps
+            assert not sure or values in wanted[key], (target, key, values, wanted[key])

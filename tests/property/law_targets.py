@@ -16,7 +16,13 @@ Row = tuple[Any, ...]
 
 
 class Backend(Protocol):
-    """A kind of target, for one test run. Every ``fresh`` starts with nothing in it."""
+    """A kind of target, for one test run. Every ``fresh`` starts with nothing in it.
+
+    ``can_verify``: coco can read its rows back. ``connector``: the class that writes.
+    """
+
+    can_verify: bool
+    connector: type
 
     def fresh(self) -> None: ...
 
@@ -84,6 +90,9 @@ class LawFileConnector:
 class FileBackend:
     """One JSON file per target."""
 
+    can_verify = False
+    connector: type = LawFileConnector
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._run = 0
@@ -115,7 +124,12 @@ class FileBackend:
 class SqliteBackend:
     """Tables of one SQLite file."""
 
+    can_verify = True
+
     def __init__(self, folder: Path) -> None:
+        from coco_target_sqlite.spec import SqliteConnector
+
+        self.connector: type = SqliteConnector
         self._path = folder / "rows.db"
         self._run = 0
 
@@ -145,10 +159,14 @@ class SqliteBackend:
 class PostgresBackend:
     """Tables of one database of a real server."""
 
+    can_verify = True
+
     def __init__(self, url: str) -> None:
         import psycopg
+        from coco_target_postgres.spec import PostgresConnector
 
-        self._db = psycopg.connect(url, autocommit=True)
+        self.connector: type = PostgresConnector
+        self._db = psycopg.connect(url, autocommit=True, prepare_threshold=None)
         self._run = 0
 
     def fresh(self) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 import coco
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
+from fuse import FUSE, burning
 from law_flow import LOUD, SOURCES, TARGETS, Shape, flow_of
 from law_model import Model
 from law_targets import Backend, FileBackend, PostgresBackend, SqliteBackend
@@ -188,6 +189,27 @@ class LawMachine(RuleBasedStateMachine):
         again = self.flow.update(allow_deletes=True)
         self.check_no_work(again)
         self.check(again)
+        if self.backend.can_verify and not self.model.failed:
+            report = RUNTIME.verify(self.flow)
+            assert report.ok, report.render()
+
+    @rule(length=st.integers(1, 30), mode=st.sampled_from(["", "", "full_reprocess"]))
+    def die_in_an_update(self, length: int, mode: str) -> None:
+        if not self.shape.active():
+            return
+        if self.flow is None:
+            self.flow = flow_of(self.shape, self.backend.spec)
+        options: dict[str, Any] = {mode: True} if mode else {}
+        FUSE.light(length)
+        try:
+            self.flow.setup()
+            self.flow.update(allow_deletes=True, **options)
+        except Exception:
+            assert FUSE.burnt
+        self.model.die(self.shape)
+        self.close_flow()
+        RUNTIME.stop()  # what it may still want to write while it ends is lost as well
+        FUSE.light(None)
 
     def check(self, info: coco.IndexUpdateInfo) -> None:
         assert not info.drifted
@@ -251,7 +273,7 @@ def backend_of(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_any_history_ends_in_the_same_targets(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with backend_of(name, tmp_path, monkeypatch) as backend:
+    with backend_of(name, tmp_path, monkeypatch) as backend, burning(backend.connector):
 
         class Machine(LawMachine):
             pass
