@@ -8,6 +8,7 @@ the results it refers to are durable.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Sequence
 
@@ -16,6 +17,8 @@ from coco.events import EmitFn, MemoWritten
 from coco.state.protocol import StateStore
 
 FLUSH_SECONDS = 0.05
+FLUSH_ENTRIES = 256
+"""A crash repeats at most about this many quick calls, or those of ``FLUSH_SECONDS``, whichever is less."""
 
 
 class MemoSession:
@@ -41,6 +44,9 @@ class MemoSession:
         self._writing: dict[bytes, bytes] = {}
         self._fresh: set[bytes] = set()
         self._flusher: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._woken = False
         self._lock = asyncio.Lock()
         self._guard = threading.Lock()
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
@@ -68,15 +74,25 @@ class MemoSession:
             self._pending[fp] = packed
             if self._ignore:
                 self._fresh.add(fp)
+            wake = len(self._pending) >= FLUSH_ENTRIES and not self._woken and self._loop is not None
+            self._woken = self._woken or wake
+        if wake and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # a call that outlived its run, whose loop is closed
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     def start(self) -> None:
         """Begin to write in the background; needs a running loop."""
         if self._write:
-            self._flusher = asyncio.get_running_loop().create_task(self._flush_regularly())
+            self._loop = asyncio.get_running_loop()
+            self._flusher = self._loop.create_task(self._flush_regularly())
 
     async def _flush_regularly(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+            self._woken = False
             if self._pending:
                 await self.flush()
 
