@@ -87,8 +87,12 @@ class Corpus:
 
     def check(self, folder: Path) -> None:
         db = sqlite3.connect(folder / "out.db")
-        parts = {tuple(json.loads(key)): json.loads(value) for key, value in db.execute("SELECT * FROM parts")}
-        words = {json.loads(key): json.loads(value)["file"] for key, value in db.execute("SELECT * FROM words")}
+        parts = {
+            tuple(json.loads(key)): json.loads(value) for key, value in db.execute("SELECT * FROM parts")
+        }
+        words = {
+            json.loads(key): json.loads(value)["file"] for key, value in db.execute("SELECT * FROM words")
+        }
         db.close()
         assert parts == {
             (name, text): {"loud": text.upper()} for name, texts in self.texts.items() for text in texts

@@ -104,7 +104,13 @@ def test_a_row_above_the_limit_runs_alone() -> None:
 
 def test_all_sources_together() -> None:
     coco.stop()
-    coco.init(Settings(global_execution_options=GlobalExecutionOptions(source_max_inflight_rows=5, source_max_inflight_bytes=45)))
+    coco.init(
+        Settings(
+            global_execution_options=GlobalExecutionOptions(
+                source_max_inflight_rows=5, source_max_inflight_bytes=45
+            )
+        )
+    )
     for name in ("one", "two", "three"):
         fill(name, documents(40, 10))
     info = weighed({"one": {}, "two": {"max_inflight_rows": 2}, "three": {"max_inflight_bytes": 30}}).update()
@@ -115,7 +121,13 @@ def test_all_sources_together() -> None:
 
 def test_sizes_that_differ_widely_do_not_lock_up() -> None:
     coco.stop()
-    coco.init(Settings(global_execution_options=GlobalExecutionOptions(source_max_inflight_rows=7, source_max_inflight_bytes=300)))
+    coco.init(
+        Settings(
+            global_execution_options=GlobalExecutionOptions(
+                source_max_inflight_rows=7, source_max_inflight_bytes=300
+            )
+        )
+    )
     for name in ("one", "two"):
         fill(name, {f"{number:03}": "x" * (1 + (number * 37) % 290) for number in range(80)})
     weighed({"one": {"max_inflight_bytes": 280}, "two": {"max_inflight_rows": 3}}).update()

@@ -26,7 +26,9 @@ def shared_shout(text: str) -> str:
     return text.upper()
 
 
-def by_title(*sources: str, origin: bool = True, fields: tuple[str, ...] = (), name: str = "Shared") -> coco.Flow:
+def by_title(
+    *sources: str, origin: bool = True, fields: tuple[str, ...] = (), name: str = "Shared"
+) -> coco.Flow:
     """Documents "title:text", one target row per title. ``sources``: those that feed it, in order of listing."""
 
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from memory_rows import MemoryRows
+
 import coco
 from coco import op
-from memory_rows import MemoryRows
 
 SOURCES = ("one", "two", "three")
 TARGETS = ("lines", "loudest", "words", "ids", "whole")

@@ -163,6 +163,7 @@ class PostgresBackend:
 
     def __init__(self, url: str) -> None:
         import psycopg
+
         from coco_target_postgres.spec import PostgresConnector
 
         self.connector: type = PostgresConnector

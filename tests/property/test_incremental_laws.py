@@ -10,20 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-
-import coco
-from coco.environment.runtime import RUNTIME
-from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from fuse import FUSE, burning
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from law_flow import LOUD, SOURCES, TARGETS, Shape, flow_of
 from law_model import Model
 from law_targets import Backend, FileBackend, PostgresBackend, SqliteBackend
 from memory_rows import READS, STYLES, WORLD, Entry
 
+import coco
+from coco.environment.runtime import RUNTIME
+from coco.events import FlowEvent, FunctionCalled, TargetMutated
+
 KEYS = st.sampled_from(["a", "b", "c", "d", "e/f"])
-LINES = ["red", "red fox", "bad apple", "evil twin", "blue fox", "fox blue", "green", "Red", "  ", "one two three"]
+LINES = [
+    "red",
+    "red fox",
+    "bad apple",
+    "evil twin",
+    "blue fox",
+    "fox blue",
+    "green",
+    "Red",
+    "  ",
+    "one two three",
+]
 CONTENTS = st.lists(st.sampled_from(LINES), max_size=4).map("/".join)
 SOURCE = st.sampled_from(SOURCES)
 
@@ -241,7 +253,9 @@ class LawMachine(RuleBasedStateMachine):
                 assert not READS, READS
         else:
             rows = sum(event.rows for event in self.events if isinstance(event, FunctionCalled))
-            assert stats.num_no_change + len(self.model.failed) == sum(len(WORLD[s]) for s in self.shape.sources)
+            assert stats.num_no_change + len(self.model.failed) == sum(
+                len(WORLD[s]) for s in self.shape.sources
+            )
             assert stats.num_parked < len(self.model.failed) or rows == 0
 
 

@@ -17,8 +17,8 @@ Key = tuple[Any, ...]
 class Table:
     """``rows``: what it holds, as engine values by field name. ``writes``: (key, fields written) in order.
 
-    ``refuse``: keys that it names as refused. ``poison``: a batch with such a value in it fails whole. ``on_write``: told before
-    each batch. ``down``: raised instead of anything.
+    ``refuse``: keys that it names as refused. ``poison``: a batch with such a value in it fails whole.
+    ``on_write``: told before each batch. ``down``: raised instead of anything.
     """
 
     rows: dict[Key, dict[str, Any]] = dataclasses.field(default_factory=dict)
