@@ -1,6 +1,6 @@
 """Killed anywhere, the next update ends where an update without a death would have ended (I-42).
 
-Each case kills the same work twice, with edits in between, then lets it finish.
+Each case kills the same work once or twice, with edits in between, then lets it finish.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from typing import Any
 import pytest
 
 APP = Path(__file__).with_name("crash_app.py")
-FILES = 120
+FILES = 100
 PARTS = 3
 IN_FLIGHT = 24 * PARTS
 """Calls that a death may cost: those of the rows in flight (see the limit in the app)."""
 
-POINTS = {
-    "before-setup_write": (2, 1),
-    "before-create": (2, 1),
-    "after-create": (1, 1),
-    "SetupStepDone": (1, 1),
-    "before-put_cursor": (2, 1),
-    "RowsDetected": (1, 1),
-    "RowsRead": (3, 2),
-    "FunctionCalled": (5, 4),
+POINTS: dict[str, tuple[int, ...]] = {
+    "before-setup_write": (2,),
+    "before-create": (2,),
+    "after-create": (1,),
+    "SetupStepDone": (1,),
+    "before-put_cursor": (2,),
+    "RowsDetected": (1,),
+    "RowsRead": (3,),
+    "FunctionCalled": (5,),
     "call": (77, 9),
-    "before-memo_put_many": (3, 1),
+    "before-memo_put_many": (3,),
     "MemoWritten": (3, 1),
     "before-stage": (4, 1),
     "RowsStaged": (3, 2),
     "write": (20, 4),
     "TargetMutated": (5, 1),
-    "before-commit": (3, 1),
+    "before-commit": (3, 2),
     "RowsCommitted": (4, 1),
     "RowsGone": (1, 1),
 }
-"""Point -> its occurrence in the first run and in the second one, after the edits."""
+"""Point -> at which occurrence to die: in the first run, and perhaps in a second one, after edits."""
 
 
 class Corpus:
@@ -161,7 +161,7 @@ def test_killed_at_any_moment(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     corpus = Corpus(tmp_path, chance)
     kills = 0
-    for _ in range(4):
+    for _ in range(3):
         process = start(tmp_path)
         try:
             process.wait(chance.uniform(0.4, 1.2))

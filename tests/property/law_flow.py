@@ -164,10 +164,10 @@ def flow_of(shape: Shape, spec_of: Callable[[str], Any], name: str = "Law") -> c
                             collectors["words"].collect(**fields)
                     if shape.fed("lines", source):
                         renamed = "noise" if "renamed" in shape.extra else "loud"
-                        fields = {"file": doc["_key"], "at": part["at"], renamed: part["loud"], "fixed": "x"}
+                        fields = {"file": doc["_key"], "at": part["at"], renamed: part["loud"]}
                         if "size" in shape.extra:
                             fields["size"] = doc["size"]
-                        collectors["lines"].collect(**fields)
+                        collectors["lines"].collect(**fields, fixed="x")
                     if shape.fed("loudest", source):
                         collectors["loudest"].collect(loud=part["loud"], file=doc["_key"], at=part["at"])
                     if shape.fed("ids", source):

@@ -67,8 +67,7 @@ def _words(text: str) -> list[dict[str, Any]]:
 class Known:
     """What one source row has in the targets since it was last brought up to date."""
 
-    content: str
-    fields: dict[str, list[str]]
+    versions: dict[str, int]
     epochs: dict[str, int]
     rows: dict[str, list[tuple[Row, Row]]]
 
@@ -81,6 +80,8 @@ class Model:
         self.failed: set[tuple[str, str]] = set()
         self._epochs: dict[str, int] = {}
         self._targets: set[str] = set()
+        self._fields: dict[str, list[str]] = {}
+        self._versions: dict[str, int] = {}
         self._count = 0
         self._owners: dict[tuple[str, int, Row], set[tuple[str, str]]] = {}
         self._tried: dict[tuple[str, str], list[dict[str, list[tuple[Row, Row]]]]] = {}
@@ -106,6 +107,11 @@ class Model:
             self._count += 1
             self._epochs[target] = self._count
         self._targets = active
+        for target in active:
+            if self._fields.get(target) != shape.value_fields(target):
+                self._fields[target] = shape.value_fields(target)
+                self._count += 1
+                self._versions[target] = self._count
         self.failed = set()
         listed = {(source, key) for source in shape.sources for key in WORLD[source]}
         for mark in self.known.keys() - listed:
@@ -122,15 +128,14 @@ class Model:
                     self.known.pop((source, key), None)
                 continue
             self._tried.pop((source, key), None)
-            fields = {target: shape.value_fields(target) for target in rows}
-            self.known[(source, key)] = Known(content, fields, dict(self._epochs), rows)
+            self.known[(source, key)] = Known(dict(self._versions), dict(self._epochs), rows)
         for mark, known in self.known.items():
             for target, pairs in known.rows.items():
                 for row_key, _ in pairs:
                     owners = self._owners.setdefault((target, known.epochs[target], row_key), set())
                     owners.add(mark)
 
-    def check(self, shape: Shape, target: str, actual: Rows) -> None:
+    def check(self, target: str, actual: Rows) -> None:
         """Assert that a target holds what it must. Where source rows meet, the row of any of them may stand."""
         wanted: dict[Row, list[Any]] = {}
         uuids: Counter[str] = Counter()
@@ -138,7 +143,7 @@ class Model:
         for mark, known in self.known.items():
             if known.epochs.get(target) != self._epochs[target]:
                 continue  # a failed row whose target was made anew meanwhile
-            same = known.fields.get(target) == shape.value_fields(target)
+            same = known.versions.get(target) == self._versions[target]
             own: dict[Row, Any] = {}
             for key, values in known.rows.get(target, ()):
                 if target == "ids":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from coco import op
@@ -32,8 +32,8 @@ class Misfortune:
     """What goes wrong. ``breaks_after``: rows listed before the listing breaks off. ``on_read``: told of each key."""
 
     breaks_after: int | None = None
-    prefixes: list[str] = dataclasses.field(default_factory=list)
-    errors: list[str] = dataclasses.field(default_factory=list)
+    prefixes: Sequence[str] = dataclasses.field(default_factory=list)
+    errors: Sequence[str] = dataclasses.field(default_factory=list)
     unreadable: set[str] = dataclasses.field(default_factory=set)
     vanished: set[str] = dataclasses.field(default_factory=set)
     twice: bool = False
@@ -89,10 +89,10 @@ class MemoryRowsConnector:
                 data.size = len(entry.content)
             yield PartialSourceRow(key, data)
 
-    def incomplete_prefixes(self) -> list[str]:
+    def incomplete_prefixes(self) -> Sequence[str]:
         return self._trouble.prefixes
 
-    def listing_errors(self) -> list[str]:
+    def listing_errors(self) -> Sequence[str]:
         return self._trouble.errors
 
     def get_value(self, key: str, options: SourceReadOptions) -> PartialSourceRowData[Document]:

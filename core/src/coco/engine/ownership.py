@@ -124,6 +124,11 @@ def mark_waiting(run: Run, waiting: Waiting) -> None:
         run.store.stage(source_id, rows)
 
 
+def winning_owner(owners: Sequence[Owner]) -> Owner:
+    """The owner whose row a target holds: the one processed last."""
+    return max(owners, key=lambda item: (item.process_ordinal, item.source_id, item.source_key))
+
+
 def uncertain_rows(run: Run, export: ExportRun) -> int:
     """How many rows attempts that did not end may have deleted. In the store's thread."""
     keys: set[bytes] = set()

@@ -97,7 +97,7 @@ class BatchProcessor:
             failure = state.failures.get(row.key)
             version = version_of(row.ordinal, row.content_fp)
             if not row.forced and is_parked(failure, version, state.logic_fp):
-                state.stats.num_parked += 1
+                state.leave_parked(row.key)
             else:
                 keep.append(position)
         outcome.keep(keep)

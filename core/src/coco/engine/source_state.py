@@ -17,7 +17,10 @@ from coco.state.protocol import Failure
 
 
 class SourceState:
-    """``logic_fp``: all exports together; ``logic``: by export. ``failures``: recorded ones, by packed key."""
+    """``logic_fp``: all exports together; ``logic``: by export. ``failures``: recorded ones, by packed key.
+
+    ``left``: keys that failed in this pass, or are left alone because they are parked.
+    """
 
     def __init__(
         self, run: Run, plan: SourcePlan, port: SourcePort | None, failures: dict[bytes, Failure]
@@ -28,6 +31,7 @@ class SourceState:
         self.name = plan.name
         self.source_id = run.source_ids[plan.name]
         self.failures = failures
+        self.left: set[bytes] = set()
         self.stats = UpdateStats()
         self.logic = {
             name: export.logic[plan.name] for name, export in run.exports.items() if plan.name in export.logic
@@ -58,6 +62,11 @@ class SourceState:
         else:
             stats.num_updates += 1
 
+    def leave_parked(self, key: bytes) -> None:
+        """Count a row that is not tried again."""
+        self.stats.num_parked += 1
+        self.left.add(key)
+
     async def fail(self, problems: list[tuple[WorkRow, RowProblem]]) -> None:
         """Note rows that could not be brought up to date. Raises what concerns the state store."""
         run = self.run
@@ -75,6 +84,7 @@ class SourceState:
                 park_after=run.options.park_after,
             )
             self.failures[row.key] = record
+            self.left.add(row.key)
             records.append(record)
             self.stats.num_errors += 1
             run.report_failure(self.name, readable_key(row.parts), problem.phase, problem.op, problem.error)

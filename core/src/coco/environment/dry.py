@@ -15,9 +15,9 @@ from coco.engine.batches import Collected, RowProblem, TargetRows, WorkRow
 from coco.engine.context import Run
 from coco.engine.evaluate import Evaluation
 from coco.engine.functions import CallResult, FunctionStep
-from coco.engine.pipeline import SourceRun
 from coco.engine.process import BatchProcessor
 from coco.engine.runners import Outcome
+from coco.engine.source_run import SourceRun
 from coco.events import ignore_event
 from coco.flow.graph import ROOT_SCOPE, TableRef
 from coco.plan.plan import Call, Program

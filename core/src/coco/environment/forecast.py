@@ -9,10 +9,10 @@ from typing import Any
 
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run, RunOptions
-from coco.engine.pipeline import SourceRun
 from coco.engine.process import readable_key
 from coco.engine.read import ReadOutcome
 from coco.engine.reconcile import RowInput, reconcile
+from coco.engine.source_run import SourceRun
 from coco.environment.dry import CallCount, DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run, max_delete_share

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from coco.engine.batches import TargetDelta, WorkRow
 from coco.engine.context import Run, RunOptions
 from coco.engine.exports import ExportRun
-from coco.engine.pipeline import SourceRun, load_heads
+from coco.engine.ownership import winning_owner
 from coco.engine.process import readable_key
+from coco.engine.source_run import SourceRun, load_heads
 from coco.environment.dry import DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run
@@ -309,20 +310,26 @@ async def _computed(
 
 
 def _expected_rows(run: Run) -> dict[str, dict[bytes, Expected]]:
-    """By export and packed key. Of several owners the one processed last counts. Runs in the store's thread."""
+    """By export and packed key. Where source rows meet, the winner among the owners counts. In the store's thread."""
     by_id = {export.target_id: name for name, export in run.exports.items()}
     expected: dict[str, dict[bytes, Expected]] = {name: {} for name in run.exports}
-    newest: dict[tuple[str, bytes], int] = {}
+    contested: dict[str, set[bytes]] = {}
     for source, source_id in run.source_ids.items():
         for batch in run.store.scan(source_id, BATCH):
             for source_key, tracked in run.store.get_many(source_id, [key for key, _ in batch]).items():
-                order = tracked.head.process_ordinal
                 for target_id, keys in tracked.targets.items():
                     name = by_id.get(target_id)
                     if name is None:
                         continue
                     for key, fp in keys.rows:
-                        if newest.get((name, key), -1) <= order:
-                            newest[(name, key)] = order
-                            expected[name][key] = Expected(fp, source, source_key)
+                        if key in expected[name]:
+                            contested.setdefault(name, set()).add(key)
+                        expected[name][key] = Expected(fp, source, source_key)
+    names = dict(zip(run.source_ids.values(), run.source_ids, strict=True))
+    for name, several in contested.items():
+        owners = run.store.get_owners(run.exports[name].target_id, sorted(several))
+        for key, claims in owners.items():
+            winner = winning_owner(claims)
+            if winner.source_id in names:
+                expected[name][key] = Expected(winner.row_fp, names[winner.source_id], winner.source_key)
     return expected
