@@ -11,8 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python tools/workspace.py
 
-MANIFESTS := pyproject.toml core/setup.py tools/workspace.py $(wildcard core/pyproject.toml */*/pyproject.toml)
-KERNELS := $(wildcard core/src/coco/hot/*_cy.py)
+MANIFESTS := pyproject.toml core/setup.py $(wildcard */*/setup.py) tools/workspace.py $(wildcard core/pyproject.toml */*/pyproject.toml)
+KERNELS := $(wildcard core/src/coco/hot/*_cy.py */*/src/*/hot/*_cy.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format types layers test-pure test-all bench packages clean distclean
@@ -59,9 +59,9 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
-# Core twice: by the kernels' sources first, then, with everything else, compiled.
+# What has kernels twice: by their sources first, then, with everything else, compiled.
 test-pure: $(VENV)/.kernels
-	COCO_PURE=1 $(BIN)/python -m pytest core/tests $(PYTEST)
+	COCO_PURE=1 $(BIN)/python -m pytest core/tests functions/coco-function-text/tests $(PYTEST)
 
 test-all: $(VENV)/.kernels
 	$(BIN)/python -m pytest $(PYTEST)
@@ -74,9 +74,9 @@ bench: $(VENV)/.kernels
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:
-	rm -rf core/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tox
+	rm -rf core/build functions/*/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tox
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -type d -print -prune | xargs rm -rf
-	rm -f core/src/coco/hot/*.so
+	rm -f core/src/coco/hot/*.so */*/src/*/hot/*.so
 
 distclean: clean
 	rm -rf $(VENV)

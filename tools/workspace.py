@@ -8,7 +8,7 @@ Runs on the standard library alone, for it is what builds the environment:
     python tools/workspace.py tox                   tox environments, one for each distribution
     python tools/workspace.py sources               folders with source, for type checks
     python tools/workspace.py sync GROUP            install all editable, with a group's tools (demo, dev)
-    python tools/workspace.py kernels               compile core's kernels where they stand
+    python tools/workspace.py kernels               compile all kernels where they stand
     python tools/workspace.py new NAME              a distribution such as coco-target-jsonl from the template
 """
 
@@ -188,10 +188,11 @@ def sync(group: str) -> None:
 
 
 def kernels() -> None:
-    """Compile core's kernels beside their sources."""
-    subprocess.run(
-        [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=ROOT / "core", check=True
-    )
+    """Compile kernels beside their sources: those of every member that has a setup.py."""
+    for member in members().values():
+        if (member.folder / "setup.py").is_file():
+            command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+            subprocess.run(command, cwd=member.folder, check=True)
 
 
 # --- a new distribution

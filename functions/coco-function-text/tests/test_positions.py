@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco_function_text.positions import Chunk, TextPosition, chunks_of, locate
+from coco_function_text.chunk_table import ChunkKey, chunk_table
+from coco_function_text.positions import Chunk, TextPosition
 
 TEXTS = st.text(st.sampled_from("ab \t\n\ré數😀\u0301"), max_size=60)
 
@@ -15,25 +16,35 @@ def naive(text: str, index: int) -> TextPosition:
     )
 
 
-@given(TEXTS, st.data())
-def test_positions_equal_those_counted_one_by_one(text: str, data: st.DataObject) -> None:
-    points = data.draw(st.lists(st.integers(0, len(text))))
-    assert locate(text, points) == {point: naive(text, point) for point in points}
+@given(TEXTS, st.booleans(), st.data())
+def test_positions_equal_those_counted_one_by_one(text: str, ascending: bool, data: st.DataObject) -> None:
+    points = st.integers(0, len(text))
+    pairs = data.draw(st.lists(st.tuples(points, points), max_size=8))
+    spans = [(min(pair), max(pair)) for pair in pairs]
+    if ascending:
+        spans.sort()
+    expected = {ChunkKey(s): Chunk(text[s[0] : s[1]], naive(text, s[0]), naive(text, s[1])) for s in spans}
+    found = chunk_table(text, spans)
+    assert found == expected
+    assert list(found) == list(expected)
+    for key, chunk in found.items():
+        assert (type(key), type(chunk)) == (ChunkKey, Chunk)
+        assert type(chunk.start) is type(chunk.end) is TextPosition
 
 
 def test_example() -> None:
     text = "ab\r\nüx\nend"
-    assert chunks_of(text, [(4, 6), (7, 10)]) == {
-        (4, 6): Chunk("üx", TextPosition(4, 2, 1), TextPosition(7, 2, 3)),
-        (7, 10): Chunk("end", TextPosition(8, 3, 1), TextPosition(11, 3, 4)),
+    assert chunk_table(text, [(4, 6), (7, 10)]) == {
+        ChunkKey((4, 6)): Chunk("üx", TextPosition(4, 2, 1), TextPosition(7, 2, 3)),
+        ChunkKey((7, 10)): Chunk("end", TextPosition(8, 3, 1), TextPosition(11, 3, 4)),
     }
 
 
 def test_end_behind_a_line_break_is_on_the_next_line() -> None:
-    assert locate("a\n", [2])[2] == TextPosition(2, 2, 1)
+    assert chunk_table("a\n", [(0, 2)])[ChunkKey((0, 2))].end == TextPosition(2, 2, 1)
 
 
 def test_overlapping_and_repeated_spans() -> None:
-    chunks = chunks_of("abcdef", [(0, 4), (2, 6), (0, 4)])
-    assert list(chunks) == [(0, 4), (2, 6)]
+    chunks = chunk_table("abcdef", [(0, 4), (2, 6), (0, 4)])
+    assert list(chunks) == [ChunkKey((0, 4)), ChunkKey((2, 6))]
     assert [chunk.text for chunk in chunks.values()] == ["abcd", "cdef"]

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from coco.typing import Range
 
-from .positions import Chunk, Span, chunks_of
+from .hot import locate_rows
+from .positions import Chunk, Span, TextPosition
 
 
 class ChunkKey(NamedTuple):
@@ -19,5 +20,8 @@ ChunkTable = dict[ChunkKey, Chunk]
 
 
 def chunk_table(text: str, spans: Sequence[Span]) -> ChunkTable:
-    """The rows for some ranges of ``text``."""
-    return {ChunkKey(span): chunk for span, chunk in chunks_of(text, spans).items()}
+    """The rows for some ranges of ``text``, in their order; ranges that are equal give one row.
+
+    Linear in the text and the chunks' size if the ranges ascend.
+    """
+    return locate_rows(text, spans, ChunkKey, Chunk, TextPosition)

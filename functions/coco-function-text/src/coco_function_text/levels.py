@@ -7,7 +7,6 @@ are still too large, so a level costs nothing on text that a higher one has cut 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -69,26 +68,14 @@ def _opens_next(separator: str) -> bool:
     return bool(separator.partition("\n")[2].strip())
 
 
-class PlaceLevel:
-    """Cuts at places that were found beforehand, for example the headings of a document."""
-
-    def __init__(self, places: Sequence[int], *, strong: bool) -> None:
-        self._places = places
-        self.strong = strong
-
-    def cuts(self, text: str, start: int, end: int) -> Sequence[int]:
-        return self._places[bisect_right(self._places, start) : bisect_left(self._places, end)]
-
-
 class FunctionLevel:
-    """Cuts where a function says."""
+    """Cuts where a function says. Its ``cuts`` is the function itself."""
+
+    __slots__ = ("cuts", "strong")
 
     def __init__(self, find: Callable[[str, int, int], Sequence[int]], *, strong: bool = False) -> None:
-        self._find = find
+        self.cuts = find
         self.strong = strong
-
-    def cuts(self, text: str, start: int, end: int) -> Sequence[int]:
-        return self._find(text, start, end)
 
 
 _CLOSERS = r"[\"'”’»)\]}」』）】》]*"

@@ -1,8 +1,7 @@
-"""From character spans to chunks: byte offset, line and column of every span, in one pass over the text."""
+"""Pieces of a text and their places."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 Span = tuple[int, int]
@@ -39,27 +38,3 @@ def utf8(text: str) -> bytes:
     raising.
     """
     return text.encode("utf-8", "surrogatepass")
-
-
-def locate(text: str, points: Iterable[int]) -> dict[int, TextPosition]:
-    """The positions of some character indexes of ``text``, in any order and with repeats; linear in the
-    text.
-    """
-    found: dict[int, TextPosition] = {}
-    ascii_only = text.isascii()
-    at, offset, line, line_start = 0, 0, 1, 0
-    for point in sorted(set(points)):
-        newlines = text.count("\n", at, point)
-        if newlines:
-            line += newlines
-            line_start = text.rindex("\n", at, point) + 1
-        offset += point - at if ascii_only else len(utf8(text[at:point]))
-        at = point
-        found[point] = TextPosition(offset, line, point - line_start + 1)
-    return found
-
-
-def chunks_of(text: str, spans: Sequence[Span]) -> dict[Span, Chunk]:
-    """The chunks at the given spans, keyed by span in the given order; equal spans give one chunk."""
-    at = locate(text, (point for span in spans for point in span))
-    return {span: Chunk(text[span[0] : span[1]], at[span[0]], at[span[1]]) for span in spans}

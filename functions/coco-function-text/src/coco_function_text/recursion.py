@@ -7,10 +7,11 @@ at the weak levels. Every run is then packed into chunks on its own (see ``packi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from .hot import take_apart
 from .levels import PLAIN_TEXT, Level
-from .packing import Packer, Pieces, Sizes
+from .packing import Packer, Sizes
 from .positions import Span
 from .ruler import Ruler
 
@@ -23,12 +24,8 @@ def sizes_of(chunk_size: int, min_chunk_size: int | None = None, chunk_overlap: 
     :raises ValueError: ``chunk_size`` < 1, ``min_chunk_size`` outside 0 .. ``chunk_size``, or
         ``chunk_overlap`` outside 0 .. ``chunk_size - 1``.
     """
-    for name, size in (
-        ("chunk_size", chunk_size), ("min_chunk_size", min_chunk_size), ("chunk_overlap", chunk_overlap)
-    ):  # fmt: skip
-        if (size is None and name != "chunk_size") or (isinstance(size, int) and not isinstance(size, bool)):
-            continue
-        raise ValueError(f"{name} must be a number of bytes, got {size!r}")
+    if type(chunk_size) is not int or min_chunk_size is not None or chunk_overlap is not None:
+        _check_types(chunk_size=chunk_size, min_chunk_size=min_chunk_size, chunk_overlap=chunk_overlap)
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, got {chunk_size}")
     least = chunk_size // 2 if min_chunk_size is None else min_chunk_size
@@ -40,6 +37,13 @@ def sizes_of(chunk_size: int, min_chunk_size: int | None = None, chunk_overlap: 
             f"chunk_overlap must be at least 0 and less than chunk_size ({chunk_size}), got {overlap}"
         )
     return Sizes(chunk_size, least, overlap)
+
+
+def _check_types(**sizes: object) -> None:
+    for name, size in sizes.items():
+        if (size is None and name != "chunk_size") or (isinstance(size, int) and not isinstance(size, bool)):
+            continue
+        raise ValueError(f"{name} must be a number of bytes, got {size!r}")
 
 
 def split_text(
@@ -57,79 +61,6 @@ def split_text(
 
     :raises ValueError: see ``sizes_of``.
     """
-    return _Splitter(text, sizes_of(chunk_size, min_chunk_size, chunk_overlap), levels).split()
-
-
-class _Splitter:
-    def __init__(self, text: str, sizes: Sizes, levels: Sequence[Level]) -> None:
-        self._text = text
-        self._ruler = Ruler(text)
-        self._most = sizes.most
-        self._strong = [(rank, level) for rank, level in enumerate(levels) if level.strong]
-        self._weak = [(rank, level) for rank, level in enumerate(levels) if not level.strong]
-        self._packer = Packer(self._ruler, sizes, [level for _, level in self._weak])
-
-    def split(self) -> list[Span]:
-        start, end = self._ruler.trim(0, len(self._text))
-        if start == end:
-            return []
-        if self._ruler.fits(start, end, self._most):
-            return [(start, end)]
-        return [span for run in self._runs(start, end, 0) for span in self._packer.pack(run)]
-
-    def _runs(self, start: int, end: int, depth: int) -> Iterator[Pieces]:
-        """The runs of a section that is too large, taken apart at the strong levels from ``depth`` on."""
-        for here in range(depth, len(self._strong)):
-            rank, level = self._strong[here]
-            cuts = level.cuts(self._text, start, end)
-            if cuts:
-                break
-        else:
-            whole = Pieces([], [], [], joined=True)
-            self._flatten(start, end, 0, 0, whole)
-            yield whole
-            return
-        run = Pieces([], [], [], joined=False)
-        for left, right in self._between(start, cuts, end):
-            if self._ruler.fits(left, right, self._most):
-                run.starts.append(left)
-                run.ends.append(right)
-                run.ranks.append(rank)
-                continue
-            if run.starts:
-                yield run
-                run = Pieces([], [], [], joined=False)
-            yield from self._runs(left, right, here + 1)
-        if run.starts:
-            yield run
-
-    def _between(self, start: int, cuts: Sequence[int], end: int) -> Iterator[Span]:
-        """The trimmed pieces between cuts, without those that are white space only."""
-        trim = self._ruler.trim
-        for cut in (*cuts, end):
-            left, right = trim(start, cut)
-            if left < right:
-                yield left, right
-            start = cut
-
-    def _flatten(self, start: int, end: int, depth: int, rank: int, into: Pieces) -> None:
-        """Adds the pieces of a range that is too large; ``rank``: of the boundary before it."""
-        for here in range(depth, len(self._weak)):
-            own, level = self._weak[here]
-            cuts = level.cuts(self._text, start, end)
-            if cuts:
-                break
-        else:
-            into.starts.append(start)
-            into.ends.append(end)
-            into.ranks.append(rank)
-            return
-        fits, most = self._ruler.fits, self._most
-        for left, right in self._between(start, cuts, end):
-            if fits(left, right, most):
-                into.starts.append(left)
-                into.ends.append(right)
-                into.ranks.append(rank)
-            else:
-                self._flatten(left, right, here + 1, rank, into)
-            rank = own
+    sizes = sizes_of(chunk_size, min_chunk_size, chunk_overlap)
+    ruler = Ruler(text)
+    return Packer(ruler, sizes, levels).pack(take_apart(ruler, sizes.most, levels))
