@@ -90,10 +90,14 @@ def reconcile_cases() -> list[Case]:
     ]
 
 
+from benchmarks.kernels.packing import row_cases, vector_cases  # noqa: E402  (they are made of the above)
+
 CASES: dict[str, Callable[[], list[Case]]] = {
     "fingerprint_cy": fingerprint_cases,
     "gather_cy": gather_cases,
     "merge_cy": merge_cases,
     "reconcile_cy": reconcile_cases,
+    "rows_cy": row_cases,
+    "vectors_cy": vector_cases,
 }
 """Kernel -> its cases. A kernel that is not here is printed as one without."""

@@ -46,6 +46,13 @@ def test_list_equals_what_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_package_gives_all_public_functions(name: str) -> None:
     tree = ast.parse((FOLDER / f"{name}.py").read_text())
     public = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} - {"_is_compiled"}
+    public |= {
+        node.target.id
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id[0].islower()
+    }
     public = {item for item in public if not item.startswith("_")}
     assert public, name
     assert public <= set(hot.__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import struct
 from types import ModuleType
 from typing import Any
 
@@ -198,3 +199,114 @@ def test_changed_fields(row: bytes, fields: list[tuple[bool, bytes]]) -> None:
     else:
         assert found is None
     assert both("reconcile_cy", "changed_fields", previous, current + b"x") is None
+
+
+# --- vectors
+
+VECTOR_FORMS = {"pack_float32": "f", "pack_float64": "d", "pack_int64": "q"}
+PLAIN = st.lists(st.floats()) | st.lists(st.integers(-(2**65), 2**65)) | st.lists(st.floats(width=32))
+MIXED = st.lists(
+    st.one_of(st.floats(), st.integers(), st.booleans(), st.none(), st.text(max_size=2)), max_size=5
+)
+
+
+@pytest.mark.parametrize("function", VECTOR_FORMS)
+@given(values=PLAIN | MIXED, as_tuple=st.booleans())
+def test_vectors_are_packed_as_struct_packs_them_or_not_at_all(
+    function: str, values: list[Any], as_tuple: bool
+) -> None:
+    found = both("vectors_cy", function, tuple(values) if as_tuple else values)
+    kind = int if function == "pack_int64" else float
+    plain = bool(values) and all(type(item) is kind and item == item for item in values)
+    try:
+        expected = struct.pack(f"<{len(values)}{VECTOR_FORMS[function]}", *values) if plain else None
+    except (struct.error, OverflowError):
+        expected = None
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "packed"),
+    [
+        ("pack_float32", [3.4028235677973366e38], None),  # rounds beyond the largest
+        ("pack_float32", [3.4028235677973362e38], b"\xff\xff\x7f\x7f"),
+        ("pack_float32", [float("inf"), float("-inf")], b"\x00\x00\x80\x7f\x00\x00\x80\xff"),
+        ("pack_float32", [-0.0], b"\x00\x00\x00\x80"),
+        ("pack_float64", [1.0, float("nan")], None),
+        ("pack_float64", [1.0, 2], None),
+        ("pack_int64", [2**63 - 1], b"\xff" * 7 + b"\x7f"),
+        ("pack_int64", [1, 2**63], None),
+        ("pack_int64", [1, True], None),
+    ],
+)
+def test_edges_of_vectors(kernel: Any, function: str, values: list[Any], packed: bytes | None) -> None:
+    assert getattr(kernel("vectors_cy"), function)(values) == packed
+
+
+def test_packed_vectors_share_nothing(kernel: Any) -> None:
+    pack = kernel("vectors_cy").pack_float64
+    first = pack([1.0])
+    assert pack([2.0]) != first == struct.pack("<d", 1.0)
+    assert pack([]) is None
+
+
+# --- rows
+
+ENTRIES = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.tuples(st.sampled_from(["a", "b", None])),
+        st.tuples(st.integers(0, 2), st.none() | st.text(max_size=2)),
+    )
+)
+
+
+@given(st.binary(max_size=20), st.lists(st.tuples(st.integers(), st.text())), st.sampled_from([8, 16]))
+def test_values_are_packed_and_fingerprinted(prefix: bytes, values: list[Any], size: int) -> None:
+    def pack(value: Any) -> bytes:
+        return repr(value).encode()
+
+    assert both("rows_cy", "pack_all", values, pack) == [pack(value) for value in values]
+    fingerprint = PAIRS["fingerprint_cy"][1].fingerprint
+    found = both("rows_cy", "fingerprint_values", prefix, values, pack, size)
+    assert found == [fingerprint(prefix + pack(value))[:size] for value in values]
+
+
+@given(ENTRIES, ENTRIES, st.booleans())
+def test_rows_by_owner(first: list[Any], second: list[Any], check_null: bool) -> None:
+    """Against dicts: a key keeps its first place and takes the last value; nulls are left out."""
+    expected: list[dict[Any, Any] | None] = [None] * 4
+    results = []
+    for module in PAIRS["rows_cy"]:
+        rows: list[Any] = [None] * 4
+        places: list[Any] = [None] * 4
+        told = []
+        for entries in (first, second):
+            owners = [owner for owner, _, _ in entries]
+            parts = [part for _, part, _ in entries]
+            values = [value for _, _, value in entries]
+            keys = [repr(part).encode() for part in parts]
+            fps = [repr(value).encode() for value in values]
+            told.append(module.group_rows(owners, keys, parts, fps, values, places, rows, check_null))
+        results.append((rows, told))
+    assert results[0] == results[1]
+    for entries, (duplicates, example, missing) in zip((first, second), results[0][1], strict=True):
+        replaced = []
+        for index, (owner, part, value) in enumerate(entries):
+            if check_null and None in part:
+                assert index in missing
+                continue
+            known = expected[owner]
+            if known is None:
+                known = expected[owner] = {}
+            if known.get(part, value) != value:
+                replaced.append(index)
+            known[part] = value
+        assert (duplicates, example) == (len(replaced), replaced[0] if replaced else -1)
+    for row, known in zip(results[0][0], expected, strict=True):
+        if known is None:
+            assert row is None
+        else:
+            assert row[1] == list(known) and row[3] == list(known.values())
+            assert row[0] == [repr(part).encode() for part in known]
+            assert row[2] == [repr(value).encode() for value in known.values()]

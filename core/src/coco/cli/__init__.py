@@ -10,7 +10,11 @@ def main() -> None:
 
     0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted. 143: terminated.
     """
+    import gc
     import threading
+
+    # A tenth of a short update went into looking for cycles among the classes and code just imported.
+    gc.set_threshold(50_000)
 
     from coco.cli.group import cli
     from coco.cli.signals import handled, interrupt, leave

@@ -9,8 +9,7 @@ from typing import Any
 from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
 from coco.flow.graph import ExportStep
-from coco.hot import fingerprint
-from coco.hot.reconcile_cy import FIELD_FP
+from coco.hot import FIELD_FP, ROW_FP, fingerprint_values, group_rows, pack_all
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.types.schema import BasicValueType, FieldSchema
 from coco.types.storage import pack
@@ -56,9 +55,9 @@ class ExportRun:
         Entries of one source row with one key: the later wins (I-49); ``on_duplicates(rows, example)`` is
         told of those that differed.
         """
-        result: list[TargetRows | None] = [None] * count
+        rows: list[tuple[list[Any], ...] | None] = [None] * count
+        places: list[Any] = [None] * count
         problems: dict[int, RowProblem] = {}
-        seen: dict[tuple[int, bytes], int] = {}
         duplicates = 0
         example = ""
         normalise = [
@@ -80,52 +79,30 @@ class ExportRun:
                 key_columns[position] = [None if v is None else (v[0], 0) for v in key_columns[position]]
             check_null = any(None in column for column in key_columns)
             parts = list(zip(*key_columns, strict=True))
-            packed = [pack(key) for key in parts]
-            if value_columns:
-                values = list(zip(*value_columns, strict=True))
-            else:
-                values = [()] * len(parts)
-            fps = [fingerprint(prefix + pack(value)) for value in values]
+            values = list(zip(*value_columns, strict=True)) if value_columns else [()] * len(parts)
+            fps = fingerprint_values(prefix, values, pack, ROW_FP)
             if self.partial:
                 fields = [
-                    [fingerprint(own + pack(value))[:FIELD_FP] for value in column]
+                    fingerprint_values(own, column, pack, FIELD_FP)
                     for own, column in zip(field_prefixes, value_columns, strict=True)
                 ]
                 fps = [b"".join(item) for item in zip(fps, *fields, strict=True)]
-            for index, owner in enumerate(entries.owners):
-                if check_null and None in parts[index]:
-                    missing = self.step.key_fields[parts[index].index(None)].name
-                    problems.setdefault(
-                        owner,
-                        RowProblem(
-                            Phase.EVALUATE.value,
-                            f"export:{self.name}",
-                            ValueConversionError(
-                                f"a value for primary key field '{missing}'", "null", (missing,)
-                            ),
-                        ),
-                    )
-                    continue
-                rows = result[owner]
-                if rows is None:
-                    rows = result[owner] = TargetRows()
-                key = packed[index]
-                mark = (owner, key)
-                place = seen.get(mark)
-                if place is None:
-                    seen[mark] = len(rows.keys)
-                    rows.keys.append(key)
-                    rows.parts.append(parts[index])
-                    rows.fps.append(fps[index])
-                    rows.values.append(values[index])
-                elif rows.fps[place] != fps[index]:
-                    duplicates += 1
-                    example = example or repr(parts[index])[:120]
-                    rows.fps[place] = fps[index]
-                    rows.values[place] = values[index]
+            replaced, first, missing = group_rows(
+                entries.owners, pack_all(parts, pack), parts, fps, values, places, rows, check_null
+            )
+            for index in missing:
+                problems.setdefault(entries.owners[index], self._null_in_key(parts[index]))
+            duplicates += replaced
+            if first >= 0:
+                example = example or repr(parts[first])[:120]
         if duplicates:
             on_duplicates(duplicates, example)
-        return result, problems
+        return [None if item is None else TargetRows(*item) for item in rows], problems
+
+    def _null_in_key(self, parts: tuple[Any, ...]) -> RowProblem:
+        name = self.step.key_fields[parts.index(None)].name
+        error = ValueConversionError(f"a value for primary key field '{name}'", "null", (name,))
+        return RowProblem(Phase.EVALUATE.value, f"export:{self.name}", error)
 
     def _stored_forms(self) -> tuple[list[StoredForm | None], list[StoredForm | None]]:
         """By key and value field: what makes values equal that the target cannot tell apart."""

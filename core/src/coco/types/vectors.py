@@ -13,13 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from coco.errors import ValueConversionError
+from coco.hot import pack_float32, pack_float64, pack_int64
 from coco.types.mismatch import Path, dimension_mismatch, mismatch
 from coco.types.scalars import NAN, float32_in, float64_in, int64_in
 from coco.types.schema import PACKED_VECTOR_FORMATS
 
 _ELEMENTS_IN = {"Float32": float32_in, "Float64": float64_in, "Int64": int64_in}
 _DTYPES = {"Float32": "<f4", "Float64": "<f8", "Int64": "<i8"}
-_PURE = {"Float32": {float}, "Float64": {float}, "Int64": {int}}
+_PACK = {"Float32": pack_float32, "Float64": pack_float64, "Int64": pack_int64}
 
 PackedEncoder = Callable[[Any, Path], bytes]
 
@@ -31,24 +32,15 @@ def _struct(code: str, count: int) -> struct.Struct:
 
 def packed_encoder(kind: str, dimension: int | None) -> PackedEncoder:
     """Encoder of vectors of ``kind`` with ``dimension`` elements, any number if None."""
-    code, _ = PACKED_VECTOR_FORMATS[kind]
-    pure = _PURE[kind]
-    floats = kind != "Int64"
-    fixed = None if dimension is None else _struct(code, dimension).pack
+    pack = _PACK[kind]
     array = _array_encoder(kind)
 
     def encode(value: Any, path: Path) -> bytes:
         if type(value) is list or type(value) is tuple:
-            count = len(value)
-            if dimension is not None and count != dimension:
-                raise dimension_mismatch(dimension, count, path)
-            # A NaN anywhere makes the sum one; so do opposite infinities, which lose only time.
-            if set(map(type, value)) == pure and (not floats or (total := sum(value)) == total):
-                try:
-                    return fixed(*value) if fixed is not None else _struct(code, count).pack(*value)
-                except (struct.error, OverflowError):
-                    pass  # an element is out of range; the slow way says which
-            return _pack_slowly(kind, value, path)
+            if dimension is not None and len(value) != dimension:
+                raise dimension_mismatch(dimension, len(value), path)
+            packed: bytes | None = pack(value)
+            return _pack_slowly(kind, value, path) if packed is None else packed
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray):
             return array(numpy, value, dimension, path)
