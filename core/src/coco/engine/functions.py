@@ -18,7 +18,7 @@ from coco.engine.threads import Threads
 from coco.errors import StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
 from coco.flow.graph import Constant, TransformStep
-from coco.hot import fingerprint
+from coco.hot import FINGERPRINT_SIZE, fingerprint_values
 from coco.plan.fingerprints import fingerprint_json
 from coco.types.storage import pack, unpacker
 
@@ -79,6 +79,17 @@ class CallResult:
         self.memo: dict[int, bytes] = {}
         self.calls = 0
         self.memo_hits = 0
+
+
+class _Answers:
+    """By call fingerprint: what calls gave, or why not. ``hits``: those of ``values`` that were known."""
+
+    __slots__ = ("errors", "hits", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, Any] = {}
+        self.errors: dict[bytes, BaseException] = {}
+        self.hits: set[bytes] = set()
 
 
 class FunctionStep:
@@ -207,78 +218,86 @@ class FunctionStep:
     async def _call_memoised(
         self, memo: MemoSession, args: Sequence[list[Any]], rows: list[int], result: CallResult
     ) -> int:
-        columns = [args[position] for position in self._memo_order]
-        prefix = self._prefix
-        if len(columns) == 1:
-            only = columns[0]
-            fps = [fingerprint(prefix + pack(only[row])) for row in rows]
-        else:
-            fps = [fingerprint(prefix + pack(tuple(column[row] for column in columns))) for row in rows]
-        groups: dict[bytes, list[int]] = {}
-        for row, fp in zip(rows, fps, strict=True):
-            groups.setdefault(fp, []).append(row)
-            result.memo[row] = fp
+        fps = self._call_fingerprints(args, rows)
+        first: dict[bytes, int] = {}
+        for fp, row in zip(fps, rows, strict=True):
+            first.setdefault(fp, row)
+        answers = _Answers()
         executions = 0
-        errors: dict[bytes, BaseException] = {}
-        todo = list(groups)
-        values: dict[bytes, Any] = {}
+        todo = list(first)
         while todo:
-            waiting = [fp for fp in todo if fp in memo.in_flight]
-            mine = [fp for fp in todo if fp not in memo.in_flight]
-            claimed: dict[bytes, asyncio.Future[None]] = {}
-            loop = asyncio.get_running_loop()
-            for fp in mine:
-                claimed[fp] = memo.in_flight[fp] = loop.create_future()
-            try:
-                known = await memo.get_many(mine)
-                misses = []
-                for fp in mine:
-                    packed = known.get(fp)
-                    if packed is not None:
-                        try:
-                            values[fp] = self._unpack(packed)
-                        except StoredValueError:
-                            misses.append(fp)
-                        else:
-                            result.memo_hits += len(groups[fp])
-                            self._release(memo, fp, claimed)
-                    else:
-                        misses.append(fp)
-                if misses:
-                    first = [groups[fp][0] for fp in misses]
-                    outcome = await self._run(args, first, _keeper(memo, misses))
-                    executions += outcome.executions
-                    result.calls += len(misses)
-                    for position, fp in enumerate(misses):
-                        if position in outcome.errors:
-                            errors[fp] = outcome.errors[position]
-                        else:
-                            values[fp] = outcome.results[position]
-            finally:
-                for fp in mine:
-                    self._release(memo, fp, claimed)
-            if waiting:
-                await asyncio.gather(
-                    *(asyncio.shield(memo.in_flight[fp]) for fp in waiting if fp in memo.in_flight)
-                )
-            todo = waiting
-        for fp, members in groups.items():
-            error = errors.get(fp)
-            for row in members:
-                if error is not None:
-                    result.errors[row] = error
-                    result.memo.pop(row, None)
-                else:
-                    result.values[row] = values[fp]
+            busy = memo.in_flight.keys() & todo
+            mine = [fp for fp in todo if fp not in busy] if busy else todo
+            if mine:
+                executions += await self._answer(memo, args, mine, first, answers)
+            todo = [fp for fp in todo if fp in busy]
+            others = {memo.in_flight[fp] for fp in todo if fp in memo.in_flight}
+            await asyncio.gather(*map(asyncio.shield, others))
+        result.calls += len(answers.values) + len(answers.errors) - len(answers.hits)
+        result.memo_hits += sum(fp in answers.hits for fp in fps) if answers.hits else 0
+        for row, fp in zip(rows, fps, strict=True):
+            if fp in answers.errors:
+                result.errors[row] = answers.errors[fp]
+            else:
+                result.values[row] = answers.values[fp]
+                result.memo[row] = fp
         return executions
 
-    @staticmethod
-    def _release(memo: MemoSession, fp: bytes, claimed: dict[bytes, asyncio.Future[None]]) -> None:
-        future = claimed.pop(fp, None)
-        if future is not None:
-            memo.in_flight.pop(fp, None)
-            if not future.done():
-                future.set_result(None)
+    def _call_fingerprints(self, args: Sequence[list[Any]], rows: list[int]) -> list[bytes]:
+        columns = [args[position] for position in self._memo_order]
+        chosen = [[column[row] for row in rows] for column in columns]
+        values = chosen[0] if len(chosen) == 1 else list(zip(*chosen, strict=True)) or [()] * len(rows)
+        return fingerprint_values(self._prefix, values, pack, FINGERPRINT_SIZE)
+
+    async def _answer(
+        self,
+        memo: MemoSession,
+        args: Sequence[list[Any]],
+        fps: list[bytes],
+        first: dict[bytes, int],
+        answers: _Answers,
+    ) -> int:
+        """Look up ``fps``, call for those that are unknown. Others who want them wait meanwhile.
+
+        ``first``: a row by call fingerprint. Returns how often user code ran.
+        """
+        loop = asyncio.get_running_loop()
+        looked_up: asyncio.Future[None] = loop.create_future()
+        called: asyncio.Future[None] = loop.create_future()
+        memo.in_flight.update(dict.fromkeys(fps, looked_up))
+        misses = fps
+        try:
+            known = await memo.get_many(fps)
+            if known:
+                misses = []
+                for fp in fps:
+                    packed = known.get(fp)
+                    try:
+                        if packed is not None:
+                            answers.values[fp] = self._unpack(packed)
+                            answers.hits.add(fp)
+                            del memo.in_flight[fp]
+                            continue
+                    except StoredValueError:
+                        pass  # of another release, or damaged: called again
+                    misses.append(fp)
+            if not misses:
+                return 0
+            memo.in_flight.update(dict.fromkeys(misses, called))
+            looked_up.set_result(None)
+            outcome = await self._run(args, [first[fp] for fp in misses], _keeper(memo, misses))
+            answers.values.update(zip(misses, outcome.results, strict=True))
+            for position, error in outcome.errors.items():
+                answers.errors[misses[position]] = error
+                del answers.values[misses[position]]
+            return outcome.executions
+        finally:
+            for fp in fps:
+                if memo.in_flight.get(fp) in (looked_up, called):
+                    del memo.in_flight[fp]
+            for future in (looked_up, called):
+                if not future.done():
+                    future.set_result(None)
 
     async def _run(
         self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None

@@ -50,18 +50,20 @@ class MemoSession:
         self._lock = asyncio.Lock()
         self._guard = threading.Lock()
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
+        """Calls that a batch looks up or makes just now: those of one batch wait for one future."""
         self.written = 0
 
     async def get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
         """Packed results that are known."""
         found: dict[bytes, bytes] = {}
-        missing = []
-        for fp in fingerprints:
-            packed = self._pending.get(fp) or self._writing.get(fp)
-            if packed is not None:
-                found[fp] = packed
-            elif not self._ignore or fp in self._fresh:
-                missing.append(fp)
+        missing: Sequence[bytes] = fingerprints
+        if self._pending or self._writing:
+            with self._guard:
+                for recent in (self._writing, self._pending):
+                    found.update((fp, recent[fp]) for fp in recent.keys() & missing)
+            missing = [fp for fp in fingerprints if fp not in found]
+        if self._ignore:
+            missing = [fp for fp in missing if fp in self._fresh]
         if missing:
             found.update(await self._threads.store(self._store.memo_get_many, missing))
         return found

@@ -15,6 +15,7 @@ from coco.engine.pipeline import run_update
 from coco.engine.stats import IndexUpdateInfo
 from coco.environment.bundles import BundleWork
 from coco.environment.environment import ENVIRONMENT, Environment
+from coco.environment.garbage import rare_collections
 from coco.environment.leases import lease
 from coco.environment.loop import BackgroundLoop
 from coco.environment.preparation import (
@@ -199,7 +200,8 @@ class Runtime:
                 run.plan = narrowed(run.plan, sources)
             for tell in begun:
                 tell(run.info)
-            await run_update(run)
+            with rare_collections():
+                await run_update(run)
             if options.only_keys is None and sources is None:
                 await threads.store(note_pass_done, store, graph, run.removed_sources)
                 await threads.store(_collect_memo, store)

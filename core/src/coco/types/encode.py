@@ -50,6 +50,8 @@ _UNUSUAL = {
     "Bool": "type({v}) is not bool",
     "Int64": "type({v}) is not int or not -9223372036854775808 <= {v} <= 9223372036854775807",
     "Float64": "type({v}) is not float or {v} != {v}",
+    "Range": "type({v}) is not tuple or len({v}) != 2 or type({v}[0]) is not int or type({v}[1]) is not int "
+    "or not 0 <= {v}[0] <= {v}[1] <= 9223372036854775807",
 }
 """Kind -> when a value is not its own engine value."""
 
