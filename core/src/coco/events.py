@@ -7,35 +7,32 @@ observe (``coco_flow_event``) and of progress displays. They carry counts and ke
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class FlowEvent:
+
+class FlowEvent(Struct, frozen=True):
     """Base of all events. ``flow``: full flow name."""
 
     flow: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted(FlowEvent):
+class RunStarted(FlowEvent, frozen=True):
     """An update pass begins. ``mode``: normal, reexport or reprocess."""
 
     mode: str
     sources: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished(FlowEvent):
+class RunFinished(FlowEvent, frozen=True):
     """An update pass ended. ``seconds``: engine time."""
 
     seconds: float
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SourceListed(FlowEvent):
+class SourceListed(FlowEvent, frozen=True):
     """A listing ended. ``complete``: deletions may be inferred from it (I-27)."""
 
     source: str
@@ -44,8 +41,7 @@ class SourceListed(FlowEvent):
     errors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RowsDetected(FlowEvent):
+class RowsDetected(FlowEvent, frozen=True):
     """One listing batch was compared with state."""
 
     source: str
@@ -54,16 +50,14 @@ class RowsDetected(FlowEvent):
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsGone(FlowEvent):
+class RowsGone(FlowEvent, frozen=True):
     """Tracked rows that a complete listing no longer has."""
 
     source: str
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsRead(FlowEvent):
+class RowsRead(FlowEvent, frozen=True):
     """Values were fetched. ``unchanged``: equal content, dropped; ``vanished``: gone since the listing."""
 
     source: str
@@ -73,8 +67,7 @@ class RowsRead(FlowEvent):
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionCalled(FlowEvent):
+class FunctionCalled(FlowEvent, frozen=True):
     """One function over one batch. ``calls``: results computed; ``executions``: times user code ran."""
 
     source: str | None
@@ -88,8 +81,7 @@ class FunctionCalled(FlowEvent):
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchBisected(FlowEvent):
+class BatchBisected(FlowEvent, frozen=True):
     """A failing batch was halved to find the culprit. ``where``: an op or ``target:NAME``."""
 
     where: str
@@ -97,15 +89,13 @@ class BatchBisected(FlowEvent):
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class MemoWritten(FlowEvent):
+class MemoWritten(FlowEvent, frozen=True):
     """Results of cached calls became durable."""
 
     entries: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsStaged(FlowEvent):
+class RowsStaged(FlowEvent, frozen=True):
     """State now says what may be written."""
 
     source: str
@@ -113,8 +103,7 @@ class RowsStaged(FlowEvent):
     refused: int
 
 
-@dataclass(frozen=True, slots=True)
-class TargetMutated(FlowEvent):
+class TargetMutated(FlowEvent, frozen=True):
     """One target answered for one batch."""
 
     target: str
@@ -125,8 +114,7 @@ class TargetMutated(FlowEvent):
     failed: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsCommitted(FlowEvent):
+class RowsCommitted(FlowEvent, frozen=True):
     """State is final for these rows."""
 
     source: str
@@ -134,16 +122,14 @@ class RowsCommitted(FlowEvent):
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowsCollapsed(FlowEvent):
+class RowsCollapsed(FlowEvent, frozen=True):
     """Only the ordinal moved (I-18)."""
 
     source: str
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowFailed(FlowEvent):
+class RowFailed(FlowEvent, frozen=True):
     """One source row left its batch. ``key``: readable form of the source key."""
 
     source: str
@@ -153,8 +139,7 @@ class RowFailed(FlowEvent):
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicateKeys(FlowEvent):
+class DuplicateKeys(FlowEvent, frozen=True):
     """Several entries with one target key; the later one won (I-49, I-50)."""
 
     target: str
@@ -162,8 +147,7 @@ class DuplicateKeys(FlowEvent):
     example: str
 
 
-@dataclass(frozen=True, slots=True)
-class DriftNoticed(FlowEvent):
+class DriftNoticed(FlowEvent, frozen=True):
     """A target holds another number of rows than state says. ``actual=None``: it cannot be read."""
 
     target: str
@@ -172,31 +156,27 @@ class DriftNoticed(FlowEvent):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuardStopped(FlowEvent):
+class GuardStopped(FlowEvent, frozen=True):
     """A guard refused to go on."""
 
     where: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseAwaited(FlowEvent):
+class LeaseAwaited(FlowEvent, frozen=True):
     """Another process works on the flow. ``holder``: host/process/token; ``what``: what has to wait for it."""
 
     holder: str
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class LiveIdle(FlowEvent):
+class LiveIdle(FlowEvent, frozen=True):
     """Live mode has nothing to do. ``seconds``: until it looks by itself; None: when a change is announced."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SetupStepDone(FlowEvent):
+class SetupStepDone(FlowEvent, frozen=True):
     """One step of a setup or drop was applied and recorded."""
 
     resource: str

@@ -48,6 +48,14 @@ def test_a_blocking_call_on_the_loop_names_the_twin(loop: BackgroundLoop) -> Non
         loop.run(outer(), "x()")
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores Ctrl-C, and Python then installs no handler of its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_ends_the_work_in_order(loop: BackgroundLoop) -> None:
     seen: list[str] = []
     main = threading.get_ident()

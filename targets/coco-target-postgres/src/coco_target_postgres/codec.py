@@ -10,6 +10,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable
+from operator import add
 from typing import Any
 
 ToBytes = Callable[[Any], bytes]
@@ -160,7 +161,10 @@ def json_to_bytes(text: bytes) -> bytes:
 def frame(cells: list[bytes | None]) -> list[bytes]:
     """Each cell with its length before it, as both COPY and arrays have it."""
     pack = _INT32.pack
-    return [b"\xff\xff\xff\xff" if cell is None else pack(len(cell)) + cell for cell in cells]
+    if None in cells:
+        return [b"\xff\xff\xff\xff" if cell is None else pack(len(cell)) + cell for cell in cells]
+    lengths: list[bytes] = [*map(pack, map(len, cells))]  # type: ignore[arg-type]  # none is null
+    return [*map(add, lengths, cells)]
 
 
 def array_of(frames: list[bytes], element_oid: int, has_null: bool) -> bytes:

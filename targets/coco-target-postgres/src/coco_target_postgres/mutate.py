@@ -7,7 +7,7 @@ measured to be the faster way to an upsert; see the README.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -32,6 +32,9 @@ Frames = list[list[bytes]]
 """One list of framed cells per column."""
 
 Statement = Callable[[Connection], None]
+
+UNFIT = (OverflowError, ValueError, TypeError, struct.error)
+"""What a codec raises for a value that has no binary form."""
 
 
 def mutate(table: PreparedTable, batch: MutationColumns) -> None:
@@ -81,11 +84,8 @@ def encode(
     if not rows:
         return [[] for _ in columns], positions
     try:
-        frames = [
-            frame([None if value is None else column.to_bytes(value) for value in values])
-            for column, values in zip(columns, zip(*rows, strict=True), strict=True)
-        ]
-    except (OverflowError, ValueError, TypeError, struct.error):
+        frames = _frames(columns, zip(*rows, strict=True))
+    except UNFIT:
         positions = []
         for position, row in enumerate(rows):
             problem = _problem(columns, row)
@@ -93,10 +93,9 @@ def encode(
                 failed[keys[position]] = problem
             else:
                 positions.append(position)
-        frames = [
-            frame([None if rows[i][number] is None else column.to_bytes(rows[i][number]) for i in positions])
-            for number, column in enumerate(columns)
-        ]
+        frames = _frames(columns, [[rows[i][number] for i in positions] for number in range(len(columns))])
+    if _size(frames) <= MAX_ROW_BYTES:
+        return frames, positions
     large = [i for i, size in enumerate(_sizes(frames)) if size > MAX_ROW_BYTES]
     for i in reversed(large):
         cells = {column.name: len(frames[number][i]) for number, column in enumerate(columns)}
@@ -111,14 +110,30 @@ def encode(
     return frames, positions
 
 
+def _frames(columns: Sequence[Column], cells: Iterable[Sequence[Any]]) -> Frames:
+    """Framed cells of ``cells``, one sequence of values per column."""
+    frames = []
+    for column, values in zip(columns, cells, strict=True):
+        to_bytes = column.to_bytes
+        if None in values:
+            frames.append(frame([None if value is None else to_bytes(value) for value in values]))
+        else:
+            frames.append(frame(list(map(to_bytes, values))))
+    return frames
+
+
 def _problem(columns: Sequence[Column], row: tuple[Any, ...]) -> str:
     for column, value in zip(columns, row, strict=True):
         try:
             if value is not None:
                 column.to_bytes(value)
-        except (OverflowError, ValueError, TypeError, struct.error) as error:
+        except UNFIT as error:
             return f"column {column.name} ({column.type}): {error}"
     return ""
+
+
+def _size(frames: Frames) -> int:
+    return sum(sum(map(len, cells)) for cells in frames)
 
 
 def _sizes(frames: Frames) -> list[int]:
@@ -127,11 +142,11 @@ def _sizes(frames: Frames) -> list[int]:
 
 def _chunks(frames: Frames) -> Iterator[Frames]:
     """Parts of bounded size."""
-    sizes = _sizes(frames)
-    if sum(sizes) <= STATEMENT_BYTES:
-        if sizes:
+    if _size(frames) <= STATEMENT_BYTES:
+        if frames[0]:
             yield frames
         return
+    sizes = _sizes(frames)
     start, used = 0, 0
     for position, size in enumerate(sizes):
         if position > start and used + size > STATEMENT_BYTES:
@@ -200,13 +215,16 @@ def _upserts(
 
 def _last_of_each(table: PreparedTable, keys: Sequence[tuple[Any, ...]]) -> list[int] | None:
     """Where keys of different source rows are one in the table (without U+0000), the later wins; None if none are."""
-    forms = [column.stored_form for column in table.key_columns]
     marks: Sequence[tuple[Any, ...]] = keys
-    if any(forms):
-        marks = [
-            tuple([part if form is None else form(part) for form, part in zip(forms, key, strict=True)])
-            for key in keys
+    if keys:
+        columns = list(zip(*keys, strict=True))
+        forms = [column.stored_form for column in table.key_columns]
+        stored = [
+            parts if form is None else tuple(map(form, parts))
+            for form, parts in zip(forms, columns, strict=True)
         ]
+        if stored != columns:
+            marks = list(zip(*stored, strict=True))
     if len(set(marks)) == len(marks):
         return None
     return list({mark: position for position, mark in enumerate(marks)}.values())
@@ -218,10 +236,26 @@ def _whole_rows(
     rows: Sequence[tuple[Any, ...]],
     failed: dict[tuple[Any, ...], str],
 ) -> Iterator[Statement]:
-    columns = table.columns
-    frames, _ = encode(columns, keys, [(*key, *row) for key, row in zip(keys, rows, strict=True)], failed)
+    frames = _whole_columns(table, keys, rows)
+    if frames is None:  # some row cannot be sent: find out which
+        joined = [(*key, *row) for key, row in zip(keys, rows, strict=True)]
+        frames, _ = encode(table.columns, keys, joined, failed)
     for part in _chunks(frames):
         yield _copy(table, part) if table.direct else _upsert(table, part)
+
+
+def _whole_columns(
+    table: PreparedTable, keys: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]
+) -> Frames | None:
+    """Framed cells by column, or None if a value has no binary form or there may be a row that is too large."""
+    if not keys:
+        return [[] for _ in table.columns]
+    cells = [*zip(*keys, strict=True), *zip(*rows, strict=True)]
+    try:
+        frames = _frames(table.columns, cells)
+    except UNFIT:
+        return None
+    return frames if _size(frames) <= MAX_ROW_BYTES else None
 
 
 def _upsert(table: PreparedTable, frames: Frames) -> Statement:
