@@ -1,48 +1,42 @@
-"""The process that is killed: one setup and update over ``docs``, into tables of ``out.db``.
+"""The process that is killed: setup and update of a flow over ``docs`` and ``extra``; see ``crash_faults``.
 
-``COCO_FAULT=POINT:N`` kills it, by SIGKILL to itself, when it comes to the point the N-th time. Points are the
-engine's own events, the state store's methods just before they run, and places in the function and the target.
-Prints, as JSON, what two updates did, if it lives.
+``CRASH_TARGET``: ``torn`` (a connector of our own that commits every few rows, so that a death leaves a batch half
+written), ``sqlite`` or ``postgres``. ``CRASH_EDITION``: 1, or 2 in which a column came, a target and a source left.
+``CRASH_CHECK``: a second update, and verification. Prints, as JSON, what came of it, if it lives.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-import signal
 import sqlite3
-import threading
 import time
 from typing import Any
+
+import crash_faults as faults
 
 import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.functions import SplitBySeparators
-from coco.state.sqlite import SqliteStore
+from coco.ops.registry import registry
 
-POINT, _, NUMBER = os.environ.get("COCO_FAULT", "").partition(":")
-COUNT = itertools.count(1)
-GUARD = threading.Lock()
+TARGET = os.environ["CRASH_TARGET"]
+EDITION = int(os.environ["CRASH_EDITION"])
+ROWS_IN_FLIGHT = 10
 ROWS_PER_COMMIT = 5
-
-
-def reach(point: str) -> None:
-    """Die here, if it is time."""
-    if point == POINT:
-        with GUARD:
-            if next(COUNT) == int(NUMBER):
-                os.kill(os.getpid(), signal.SIGKILL)
 
 
 @op.function(cache=True, behavior_version=1)
 def crash_loud(text: str) -> str:
-    reach("call")
+    faults.reach("before-call")
     handle = os.open("calls", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
     os.write(handle, (text + "\n").encode())
     os.close(handle)
+    if text.startswith("bad"):
+        raise ValueError("a text that cannot be")
+    faults.reach("after-call")
     return text.upper()
 
 
@@ -51,10 +45,15 @@ def crash_first_word(text: str) -> str:
     return text.partition(" ")[0]
 
 
-class CrashTable(op.TargetSpec):
-    """A table of ``out.db``."""
+@op.function(behavior_version=1)
+def crash_length(text: str) -> int:
+    return len(text)
 
-    name: str
+
+class TornTable(op.TargetSpec):
+    """A table of ``out.db``: keys and values as JSON."""
+
+    table: str
 
 
 def connect() -> sqlite3.Connection:
@@ -63,17 +62,16 @@ def connect() -> sqlite3.Connection:
     return db
 
 
-@op.target_connector(spec_cls=CrashTable, persistent_key_type=str)
-class CrashTableConnector:
-    """Writes a few rows per transaction, so that a death leaves a batch half written."""
+@op.target_connector(spec_cls=TornTable, persistent_key_type=str)
+class TornTableConnector:
+    """Writes a few rows per transaction."""
 
     @staticmethod
-    def get_persistent_key(spec: CrashTable, target_name: str) -> str:
-        return spec.name
+    def get_persistent_key(spec: TornTable, target_name: str) -> str:
+        return spec.table
 
     @staticmethod
     def apply_setup_change(key: str, previous: Any, current: Any) -> None:
-        reach("before-create")
         db = connect()
         if current is None:
             db.execute(f"DROP TABLE IF EXISTS {key}")
@@ -81,63 +79,62 @@ class CrashTableConnector:
             db.execute(f"CREATE TABLE IF NOT EXISTS {key}(key TEXT PRIMARY KEY, value TEXT)")
         db.commit()
         db.close()
-        reach("after-create")
 
     @staticmethod
-    def mutate(*batches: tuple[CrashTable, dict[Any, dict[str, Any] | None]]) -> None:
+    def mutate(*batches: tuple[TornTable, dict[Any, dict[str, Any] | None]]) -> None:
         for spec, changes in batches:
             db = connect()
             for number, (key, value) in enumerate(changes.items(), 1):
                 name = json.dumps(key)
                 if value is None:
-                    db.execute(f"DELETE FROM {spec.name} WHERE key=?", (name,))
+                    db.execute(f"DELETE FROM {spec.table} WHERE key=?", (name,))
                 else:
-                    db.execute(f"INSERT OR REPLACE INTO {spec.name} VALUES(?, ?)", (name, json.dumps(value)))
+                    db.execute(f"INSERT OR REPLACE INTO {spec.table} VALUES(?, ?)", (name, json.dumps(value)))
                 if number % ROWS_PER_COMMIT == 0:
                     db.commit()
-                    reach("write")
+                    faults.reach("mid-mutate")
                     time.sleep(0.0005)
             db.commit()
             db.close()
 
     @staticmethod
-    def count_rows(spec: CrashTable) -> int:
+    def count_rows(spec: TornTable) -> int:
         db = connect()
-        count: int = db.execute(f"SELECT count(*) FROM {spec.name}").fetchone()[0]
+        count: int = db.execute(f"SELECT count(*) FROM {spec.table}").fetchone()[0]
         db.close()
         return count
 
 
+def table(name: str) -> Any:
+    if TARGET == "sqlite":
+        return coco.targets.Sqlite(path="out.db", table=name)
+    if TARGET == "postgres":
+        return coco.targets.Postgres(table_name=name)
+    return TornTable(table=name)
+
+
 @coco.flow_def(name="Crash")
 def crash(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
-    scope["docs"] = builder.add_source(coco.sources.LocalFile(path="docs"), max_inflight_rows=24)
     parts, words = scope.add_collector(), scope.add_collector()
+    heads = scope.add_collector() if EDITION == 1 else None
+    scope["docs"] = builder.add_source(coco.sources.LocalFile(path="docs"), max_inflight_rows=ROWS_IN_FLIGHT)
     with scope["docs"].row() as doc:
         doc["parts"] = doc["content"].transform(SplitBySeparators(separators_regex=["/"]))
+        if heads is not None:
+            heads.collect(file=doc["filename"], head=doc["content"].transform(crash_first_word))
         with doc["parts"].row() as part:
             part["loud"] = part["text"].transform(crash_loud)
             part["word"] = part["text"].transform(crash_first_word)
-            parts.collect(file=doc["filename"], text=part["text"], loud=part["loud"])
+            more = {} if EDITION == 1 else {"size": part["text"].transform(crash_length)}
+            parts.collect(file=doc["filename"], text=part["text"], loud=part["loud"], **more)
             words.collect(word=part["word"], file=doc["filename"])
-    parts.export("parts", CrashTable(name="parts"), primary_key_fields=["file", "text"])
-    words.export("words", CrashTable(name="words"), primary_key_fields=["word"])
-
-
-def prepare_faults() -> None:
-    """Points before the store's transactions, and after whatever the engine tells."""
-
-    def before(name: str) -> None:
-        method = getattr(SqliteStore, name)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            reach(f"before-{name}")
-            return method(*args, **kwargs)
-
-        setattr(SqliteStore, name, wrapped)
-
-    for name in ("stage", "commit", "collapse", "memo_put_many", "setup_write", "put_cursor"):
-        before(name)
-    RUNTIME.add_listener(lambda event: reach(type(event).__name__))
+    if heads is not None:
+        scope["extra"] = builder.add_source(coco.sources.LocalFile(path="extra"), max_inflight_rows=4)
+        with scope["extra"].row() as doc:
+            words.collect(word=doc["content"].transform(crash_first_word), file=doc["filename"])
+        heads.export("heads", table("heads"), primary_key_fields=["file"])
+    parts.export("parts", table("parts"), primary_key_fields=["file", "text"])
+    words.export("words", table("words"), primary_key_fields=["word"])
 
 
 def update(events: list[FlowEvent]) -> dict[str, Any]:
@@ -152,12 +149,21 @@ def update(events: list[FlowEvent]) -> dict[str, Any]:
 
 
 def main() -> None:
-    if POINT:
-        prepare_faults()
+    def connector(category: Any, spec: Any) -> type:
+        found: type = registry.get(category, type(spec).__name__).connector_cls
+        return found
+
+    faults.prepare(
+        connector(op.OpCategory.SOURCE, coco.sources.LocalFile(path="docs")),
+        connector(op.OpCategory.TARGET, table("parts")),
+    )
     events: list[FlowEvent] = []
     RUNTIME.add_listener(events.append)
     crash.setup()
-    print(json.dumps([update(events), update(events)]))
+    done: list[Any] = [update(events)]
+    if "CRASH_CHECK" in os.environ:
+        done += [update(events), RUNTIME.verify(crash).ok]
+    print(json.dumps(done))
     coco.stop()
 
 

@@ -1,172 +1,248 @@
-"""Killed anywhere, the next update ends where an update without a death would have ended (I-42).
+"""Killed anywhere, again and again, the next update ends where an update without a death would have ended (I-42).
 
-Each case kills the same work once or twice, with edits in between, then lets it finish.
+``CRASHES=long`` kills at every point with every target, and at more random moments: at least 300 deaths. Every life is
+logged; a failure names its log and the command that replays it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
-from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from crash_world import TARGETS, Case
 
-APP = Path(__file__).with_name("crash_app.py")
-FILES = 100
-PARTS = 3
-IN_FLIGHT = 24 * PARTS
-"""Calls that a death may cost: those of the rows in flight (see the limit in the app)."""
+from coco_testing.postgres import PostgresServer
 
-POINTS: dict[str, tuple[int, ...]] = {
-    "before-setup_write": (2,),
-    "before-create": (2,),
-    "after-create": (1,),
-    "SetupStepDone": (1,),
-    "before-put_cursor": (2,),
-    "RowsDetected": (1,),
-    "RowsRead": (3,),
-    "FunctionCalled": (5,),
-    "call": (77, 9),
-    "before-memo_put_many": (3,),
-    "MemoWritten": (3, 1),
-    "before-stage": (4, 1),
-    "RowsStaged": (3, 2),
-    "write": (20, 4),
-    "TargetMutated": (5, 1),
-    "before-commit": (3, 2),
-    "RowsCommitted": (4, 1),
-    "RowsGone": (1, 1),
-}
-"""Point -> at which occurrence to die: in the first run, and perhaps in a second one, after edits."""
+LONG = os.environ.get("CRASHES") == "long"
+LOG = os.environ.get("CRASH_LOG", "")
+SIDE_BY_SIDE = 2
 
 
-class Corpus:
-    """The files, and what must come of them."""
+def around(*names: str, inside: str = "in") -> list[str]:
+    return [f"{place}-{name}" for name in names for place in ("before", inside, "after")]
 
-    def __init__(self, folder: Path, chance: random.Random) -> None:
-        self._docs = folder / "docs"
-        self._docs.mkdir()
-        self._chance = chance
-        self.texts: dict[str, list[str]] = {}
-        self.ever: set[str] = set()
-        for number in range(FILES):
-            self.write(f"f{number:03}.txt", [self.part(number, place) for place in range(PARTS)])
 
-    def part(self, number: int, place: int) -> str:
-        return f"w{self._chance.randrange(40)} part {place} of {number} {self._chance.random()}"
+ONCE = [
+    "in-open",
+    *around("allocate_ids", "put_cursor"),
+    *around("setup_change", inside="mid"),
+]
+"""Reached before anything is there."""
 
-    def write(self, name: str, parts: list[str]) -> None:
-        (self._docs / name).write_text("/".join(parts))
-        self.texts[name] = parts
-        self.ever.update(parts)
+WORK = [
+    *around("acquire_lease"),
+    "RunStarted",
+    *around("list", inside="mid"),
+    "RowsDetected",
+    "SourceListed",
+    "before-read",
+    "after-read",
+    "RowsRead",
+    "before-call",
+    "after-call",
+    "FunctionCalled",
+    *around("memo_put_many"),
+    "MemoWritten",
+    *around("put_failures"),
+    "RowFailed",
+    *around("stage"),
+    "RowsStaged",
+    *around("mutate", inside="mid"),
+    "TargetMutated",
+    *around("commit"),
+    "RowsCommitted",
+    "DuplicateKeys",
+    "RunFinished",
+    *around("release_lease"),
+]
+EDITED = ["RowsGone", *around("collapse"), "RowsCollapsed"]
+CHANGED = [
+    *around("setup_write", "drop_target_keys", "drop_sources"),
+    "before-setup_change",
+    "mid-setup_change",
+    "SetupStepDone",
+]
+"""Reached when a target and a source left the flow."""
 
-    def remove(self, name: str) -> list[str]:
-        (self._docs / name).unlink()
-        return self.texts.pop(name)
+POINTS = {*ONCE, *WORK, *EDITED, *CHANGED}
+OFTEN = ("call", "read", "stage", "mutate", "commit", "memo_put_many", "collapse")
 
-    def edit(self) -> None:
-        """Edits, deletions, renames, copies, touches: of each some."""
-        names = sorted(self.texts)
-        for name in names[:20]:
-            self.write(name, [*self.texts[name][1:], self.part(999, 0)])
-        for name in names[20:35]:
-            self.remove(name)
-        for name in names[35:55]:
-            self.write(f"moved-{name}", self.remove(name))
-        for name in names[55:60]:
-            self.write(f"copy-{name}", list(self.texts[name]))
-        for name in names[60:80]:
-            os.utime(self._docs / name)
 
-    def check(self, folder: Path) -> None:
-        db = sqlite3.connect(folder / "out.db")
-        parts = {
-            tuple(json.loads(key)): json.loads(value) for key, value in db.execute("SELECT * FROM parts")
+def when(point: str, chance: random.Random) -> str:
+    """The point with the occurrence at which to die."""
+    highest = {"call": 25}.get(point.rpartition("-")[2], 3 if point.endswith(OFTEN) else 1)
+    return f"{point}:{chance.randint(1, highest)}"
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where to die: at first, again before anything changed, after edits, and in the second edition of the flow."""
+
+    target: str
+    name: str
+    first: str = ""
+    again: str = ""
+    edited: str = ""
+    changed: str = ""
+
+    def live(self, case: Case) -> None:
+        chance = random.Random(self.name)
+        for fault in (self.first, self.again):
+            if fault:
+                self._die(case, fault, chance)
+        if self.edited or self.changed:
+            if not case.kills or self.edited in EDITED:
+                case.run()  # so that there is something to edit
+            case.edit()
+        if self.edited:
+            self._die(case, self.edited, chance)
+        if self.changed:
+            case.turn(2)
+            self._die(case, self.changed, chance)
+        case.finish()
+
+    def _die(self, case: Case, point: str, chance: random.Random) -> None:
+        assert case.run(when(point, chance)), f"{point} was not reached\n{case.replay_hint()}"
+
+
+@dataclass(frozen=True)
+class Wandering:
+    """Dies at random: at any point whatsoever, or from outside at any moment."""
+
+    target: str
+    name: str
+
+    def live(self, case: Case) -> None:
+        chance = random.Random(self.name)
+        for _ in range(4):
+            if chance.random() < 0.5:
+                case.run(f"any:{chance.randint(1, 500)}")
+            else:
+                case.run(after=chance.uniform(0.35, 0.9))
+            if chance.random() < 0.7:
+                case.edit()
+            if chance.random() < 0.2:
+                case.turn(2)
+        case.finish()
+
+
+def short_lives() -> Iterator[Life]:
+    """Every point once, some in each life, targets in turn."""
+    once, work, edited, changed = [*ONCE], [*WORK], [*EDITED], [*CHANGED]
+    while once or work or edited or changed:
+        target = TARGETS[(len(once) + len(work)) % len(TARGETS)]
+        at = [(rest or work).pop(0) if rest or work else "" for rest in (once, work, edited, changed)]
+        if target == "torn" and "mid-setup_change" in at:
+            target = "sqlite"  # which says of its statements
+        yield Life(target, "+".join(filter(None, at)), *at)
+
+
+def long_lives() -> Iterator[Life]:
+    for target in TARGETS:
+        for slot, points in (("first", ONCE), ("first", WORK), ("edited", EDITED), ("changed", CHANGED)):
+            for point in points:
+                if (target, point) != ("torn", "mid-setup_change"):
+                    yield Life(target, point, **{slot: point})
+
+
+LIVES: list[Life | Wandering] = [*(long_lives() if LONG else short_lives())]
+LIVES += [Wandering(target, f"seed-{number}") for number in range(17 if LONG else 1) for target in TARGETS]
+ENOUGH = 300 if LONG else 40
+
+
+class Lives:
+    """Lives two at a time, as the time goes mostly into the start of processes."""
+
+    def __init__(self, chosen: list[Life | Wandering], folder: Path, server: PostgresServer | None) -> None:
+        self._server = server
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+        self.kills: dict[Life | Wandering, Future[int]] = {
+            life: self._pool.submit(self._live, life)
+            for life in chosen
+            if server is not None or life.target != "postgres"
         }
-        words = {
-            json.loads(key): json.loads(value)["file"] for key, value in db.execute("SELECT * FROM words")
-        }
-        db.close()
-        assert parts == {
-            (name, text): {"loud": text.upper()} for name, texts in self.texts.items() for text in texts
-        }
-        owners: dict[str, set[str]] = {}
-        for name, texts in self.texts.items():
-            for text in texts:
-                owners.setdefault(text.partition(" ")[0], set()).add(name)
-        assert words.keys() == owners.keys()
-        assert all(words[word] in owners[word] for word in words)
+
+    def _live(self, life: Life | Wandering) -> int:
+        folder = self._folder / f"{life.target}-{life.name}"[:80]
+        folder.mkdir()
+        with database_for(life.target, self._server) as url:
+            case = Case(folder, life.target, life.name, url)
+            life.live(case)
+            return case.kills
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
 
-def start(folder: Path, fault: str = "") -> subprocess.Popen[str]:
-    environment = {
-        **os.environ,
-        "COCO_STATE_URL": f"sqlite:///{folder / 'state.db'}",
-        "COCO_FAULT": fault,
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    return subprocess.Popen(
-        [sys.executable, str(APP)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@contextlib.contextmanager
+def database_for(target: str, server: PostgresServer | None) -> Iterator[str]:
+    if target == "postgres":
+        assert server is not None
+        with server.database() as url:
+            yield url
+    else:
+        yield ""
 
 
-def outcome(process: subprocess.Popen[str]) -> tuple[bool, Any]:
-    """(killed, what it printed)."""
-    out, err = process.communicate(timeout=60)
-    if process.returncode == -signal.SIGKILL:
-        return True, None
-    assert process.returncode == 0, err
-    return False, json.loads(out.splitlines()[-1])
+@pytest.fixture(scope="module")
+def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+    """Those that are to be run in this session, begun in the background."""
+    chosen = [
+        item.callspec.params["life"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == Path(__file__)
+        and item.originalname == "test_killed"
+    ]
+    server: PostgresServer | None = None
+    if any(life.target == "postgres" for life in chosen):
+        with contextlib.suppress(pytest.skip.Exception):
+            server = request.getfixturevalue("postgres_server")
+    begun = Lives(chosen, tmp_path_factory.mktemp("lives"), server)
+    yield begun
+    begun.close()
 
 
-def finish(folder: Path, corpus: Corpus, kills: int) -> None:
-    killed, (first, second) = outcome(start(folder))
-    assert not killed
-    corpus.check(folder)
-    assert first["errors"] == 0
-    assert first["drifted"] == []
-    assert second == {"errors": 0, "drifted": [], "calls": 0, "writes": 0}
-    calls = Counter((folder / "calls").read_text().splitlines())
-    assert calls.keys() <= corpus.ever
-    repeated = sum(count - 1 for count in calls.values())
-    assert repeated <= kills * IN_FLIGHT
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.target}-{life.name}")
+def test_killed(life: Life | Wandering, lives: Lives) -> None:
+    if life not in lives.kills:
+        pytest.skip("no Postgres")
+    lives.kills[life].result()
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_at(point: str, tmp_path: Path) -> None:
-    corpus = Corpus(tmp_path, random.Random(point))
-    kills = 0
-    for number in POINTS[point]:
-        killed, _ = outcome(start(tmp_path, f"{point}:{number}"))
-        kills += killed
-        corpus.edit()
-    assert kills, "the point was never reached"
-    finish(tmp_path, corpus, kills)
+def test_how_often(lives: Lives) -> None:
+    if len(lives.kills) < len(LIVES):
+        pytest.skip("not all lives were asked for")
+    kills = sum(future.result() for future in lives.kills.values())
+    print(f"{kills} deaths in {len(LIVES)} lives")
+    assert kills >= ENOUGH
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_at_any_moment(seed: int, tmp_path: Path) -> None:
-    chance = random.Random(seed)
-    corpus = Corpus(tmp_path, chance)
-    kills = 0
-    for _ in range(3):
-        process = start(tmp_path)
-        try:
-            process.wait(chance.uniform(0.4, 1.2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-        kills += outcome(process)[0]
-        corpus.edit()
-    finish(tmp_path, corpus, kills)
+def test_no_point_is_forgotten(tmp_path: Path) -> None:
+    """A whole life without a death comes to the points above, and to no other."""
+    case = Case(tmp_path, "sqlite", "whole")
+    seen: set[str] = set()
+    for edition in (0, 1, 2):
+        if edition:
+            case.edit()
+            case.turn(edition)
+        assert not case.run()
+        seen.update((tmp_path / "trace").read_text().splitlines())
+    case.finish()
+    assert seen == POINTS
+
+
+@pytest.mark.skipif(not LOG, reason="CRASH_LOG names no log")
+def test_replay(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """The steps of a log once more: ``CRASH_LOG=.../crash.json``."""
+    log = json.loads(Path(LOG).read_text())
+    with database_for(log["target"], postgres_server) as url:
+        Case(tmp_path, log["target"], log["seed"], url).replay(log["steps"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from json_file import JsonFile
 
 import coco
 from coco import op
@@ -25,43 +26,6 @@ from coco.errors import SourceError, StateStoreError
 
 OLD = 1_600_000_000
 SECRET = "s3cret-Pa55word-0815"
-
-
-class Sink(op.TargetSpec):
-    """Rows in a JSON file; down when a file ``down`` stands next to it. ``auth`` is read at each use."""
-
-    path: str
-    auth: coco.AuthEntryReference[Any] | None = None
-
-
-@op.target_connector(spec_cls=Sink, persistent_key_type=str)
-class SinkConnector:
-    @staticmethod
-    def get_persistent_key(spec: Sink, target_name: str) -> str:
-        return spec.path
-
-    @staticmethod
-    def apply_setup_change(key: str, previous: Any, current: Any) -> None:
-        if current is None:
-            Path(key).unlink(missing_ok=True)
-        elif not Path(key).exists():
-            Path(key).write_text("{}")
-
-    @staticmethod
-    def mutate(*batches: tuple[Sink, dict[Any, dict[str, Any] | None]]) -> None:
-        for spec, changes in batches:
-            path = Path(spec.path)
-            if spec.auth is not None:
-                assert coco.auth_registry.get_auth_entry(str, spec.auth) == SECRET
-            if path.with_name("down").exists():
-                raise ConnectionError(f"connection to {path.name} refused")
-            rows = json.loads(path.read_text())
-            for key, value in changes.items():
-                if value is None:
-                    rows.pop(str(key), None)
-                else:
-                    rows[str(key)] = value
-            path.write_text(json.dumps(rows, default=list))
 
 
 STUCK = threading.Event()
@@ -106,7 +70,7 @@ def make_flow(
         with scope["docs"].row() as doc:
             doc["loud"] = doc["content"].transform(function)
             out.collect(filename=doc["filename"], loud=doc["loud"])
-        out.export("out", Sink(path=str(target)), primary_key_fields=[key])
+        out.export("out", JsonFile(path=str(target)), primary_key_fields=[key])
 
     return coco.open_flow("Bad", define)
 
@@ -156,7 +120,7 @@ def test_a_function_that_fails_costs_its_row_only(
     (error,) = RUNTIME.errors(flow)
     assert (error["source"], error["key"], error["phase"]) == ("docs", "a.md", "evaluate")
     assert error["error_type"] == error_type and said in error["message"]
-    assert "Touchy" in error["op"] and "loud" in error["op"], "function and field"
+    assert error["op"] == "Touchy (docs.loud)", "function and field"
     STUCK.set()
     write(corpus / "a.md", "healed", OLD + 90)
     assert not flow.update().has_errors
@@ -176,7 +140,7 @@ def test_later_of_two_rows_with_one_key_wins_and_is_counted(corpus: Path, tmp_pa
             )
             with doc["chunks"].row() as chunk:
                 out.collect(filename=doc["filename"], loud=chunk["text"])
-        out.export("out", Sink(path=str(target)), primary_key_fields=["filename"])
+        out.export("out", JsonFile(path=str(target)), primary_key_fields=["filename"])
 
     flow = coco.open_flow("Bad", define)
     flow.setup()
@@ -197,7 +161,7 @@ def test_two_source_rows_with_one_key_are_warned_of(corpus: Path, tmp_path: Path
         out = scope.add_collector()
         with scope["docs"].row() as doc:
             out.collect(id=doc["content"].transform(touchy), loud=doc["filename"])
-        out.export("out", Sink(path=str(target)), primary_key_fields=["id"])
+        out.export("out", JsonFile(path=str(target)), primary_key_fields=["id"])
 
     flow = coco.open_flow("Bad", define)
     flow.setup()
@@ -430,9 +394,7 @@ def test_a_plugin_that_fails_to_import_costs_only_itself(corpus: Path, tmp_path:
 APP = f"""
 import coco
 from coco import op
-from coco.ops.registry import registry
-
-sink = registry.get(op.OpCategory.TARGET, "Sink").spec_cls
+from json_file import JsonFile
 
 @op.function(cache=True, behavior_version=1)
 def grumpy_app(text: str) -> str:
@@ -448,7 +410,7 @@ def grumpy(builder, scope):
         doc["loud"] = doc["content"].transform(grumpy_app)
         out.collect(filename=doc["filename"], loud=doc["loud"])
     auth = coco.add_auth_entry("sink", {SECRET!r}, replace=True)
-    out.export("out", sink(path="out.json", auth=auth), primary_key_fields=["filename"])
+    out.export("out", JsonFile(path="out.json", auth=auth), primary_key_fields=["filename"])
 """
 
 
@@ -473,7 +435,14 @@ def test_the_command_line_names_what_failed_and_what_to_do(app: str, corpus: Pat
     assert "Grumpy.docs: 1 added, 0 removed, 0 updated, 1 errors" in failed.stdout
     assert "coco errors" in failed.stderr
     listed = invoke("errors", app)
-    for said in ("Grumpy", "docs", "a.md", "evaluate", "GrumpyApp (loud)", ": ValueError: I do not like it"):
+    for said in (
+        "Grumpy",
+        "docs",
+        "a.md",
+        "evaluate",
+        "GrumpyApp (docs.loud)",
+        ": ValueError: I do not like it",
+    ):
         assert said in listed.stdout
     assert "coco update" in listed.stderr
     data = json.loads(invoke("errors", app, "--json").stdout)["flows"]["Grumpy"]

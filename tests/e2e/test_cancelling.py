@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 from counted import seen, work_of
@@ -28,12 +29,12 @@ async def cancel_slowly(text: str) -> str:
     return text.upper()
 
 
-def make(rows: int = 1) -> coco.Flow:
+def make(rows: int = 1, function: Any = cancel_slowly) -> coco.Flow:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(MemoryRows(name="docs"), max_inflight_rows=rows)
         out = scope.add_collector()
         with scope["docs"].row() as doc:
-            doc["loud"] = doc["content"].transform(cancel_slowly)
+            doc["loud"] = doc["content"].transform(function)
             out.collect(file=doc["_key"], loud=doc["loud"])
         out.export("out", RowTable(name="out"), primary_key_fields=["file"])
 
@@ -102,6 +103,38 @@ def test_while_a_function_runs() -> None:
     assert TABLES["out"].rows == everything()
     assert len(CALLS) == 7  # the call that was cut off, again; no other
     assert done < 7
+
+
+def test_while_a_function_blocks_a_thread() -> None:
+    """The caller is free at once, and so is the flow; only the thread is lost until the function ends."""
+    started, release = threading.Event(), threading.Event()
+
+    @op.function(cache=True, behavior_version=1)
+    def cancel_blocking(text: str) -> str:
+        CALLS.append(text)
+        if text == "text 3" and not started.is_set():
+            started.set()
+            assert release.wait(30)
+        return text.upper()
+
+    async def main() -> None:
+        task = asyncio.create_task(flow.update_async())
+        assert await asyncio.to_thread(started.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    flow = make(function=cancel_blocking)
+    try:
+        asyncio.run(main())
+        flow.update()
+        assert not release.is_set()
+        assert TABLES["out"].rows == everything()
+        assert len(CALLS) == 7
+    finally:
+        release.set()
+    flow.update()
+    assert TABLES["out"].rows == everything()
 
 
 def test_cached_results_of_a_batch_that_was_cut_off_are_kept() -> None:

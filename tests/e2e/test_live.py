@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from json_file import JsonFile
 
 import coco
 from coco import op
@@ -148,15 +149,9 @@ def make_flow(
         rows = scope.add_collector()
         with scope["notes"].row() as note:
             rows.collect(id=note["id"], text=note["text"].transform(checked_live))
-        rows.export("out", json_target(str(target)), primary_key_fields=["id"])
+        rows.export("out", JsonFile(path=str(target)), primary_key_fields=["id"])
 
     return coco.open_flow(name, define)
-
-
-def json_target(path: str) -> Any:
-    from coco.ops.registry import registry
-
-    return registry.get(op.OpCategory.TARGET, "JsonFile").spec_cls(path=path)
 
 
 def texts(target: Path) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_file import JsonFile
 
 import coco
 from coco import op
@@ -20,12 +21,6 @@ def shout_main(text: str) -> str:
     return text.upper()
 
 
-def json_target(path: str) -> Any:
-    from coco.ops.registry import registry
-
-    return registry.get(op.OpCategory.TARGET, "JsonFile").spec_cls(path=path)
-
-
 def make_flow(source: Path, target: Path) -> coco.Flow:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(coco.sources.LocalFile(path=str(source)))
@@ -37,7 +32,7 @@ def make_flow(source: Path, target: Path) -> coco.Flow:
             with doc["chunks"].row() as chunk:
                 chunk["loud"] = chunk["text"].transform(shout_main)
                 rows.collect(filename=doc["filename"], location=chunk["location"], loud=chunk["loud"])
-        rows.export("out", json_target(str(target)), primary_key_fields=["filename", "location"])
+        rows.export("out", JsonFile(path=str(target)), primary_key_fields=["filename", "location"])
 
     return coco.open_flow("Main", define)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from json_file import JsonLedger, load, store
 
 import coco
 from coco import op
@@ -21,73 +21,6 @@ from coco.types.storage import pack
 
 OLD = 1_600_000_000
 CALLS: list[str] = []
-
-
-class Ledger(op.TargetSpec):
-    """Rows in one JSON file that can be read back; ``digits`` rounds numbers on the way in."""
-
-    path: str
-    digits: int | None = None
-
-
-@op.target_connector(spec_cls=Ledger, persistent_key_type=str)
-class LedgerConnector:
-    @staticmethod
-    def get_persistent_key(spec: Ledger, target_name: str) -> str:
-        return spec.path
-
-    @staticmethod
-    def apply_setup_change(key: str, previous: Any, current: Any) -> None:
-        if current is None:
-            Path(key).unlink(missing_ok=True)
-        elif not Path(key).exists():
-            Path(key).write_text("[]")
-
-    @staticmethod
-    def mutate_columns(*batches: tuple[Ledger, Any]) -> None:
-        for spec, columns in batches:
-            rows = load(spec.path)
-            for key in columns.delete_keys:
-                rows.pop(key, None)
-            for key, row in zip(columns.upsert_keys, columns.upsert_rows, strict=True):
-                rows[key] = tuple(
-                    round(value, spec.digits)
-                    if spec.digits is not None and isinstance(value, float)
-                    else value
-                    for value in row
-                )
-            store(spec.path, rows)
-
-    @staticmethod
-    def count_rows(spec: Ledger) -> int:
-        return len(load(spec.path))
-
-    @staticmethod
-    def list_keys(spec: Ledger) -> Iterator[list[tuple[Any, ...]]]:
-        yield list(load(spec.path))
-
-    @staticmethod
-    def read_rows(spec: Ledger, keys: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        rows = load(spec.path)
-        return {key: rows[key] for key in keys if key in rows}
-
-    @staticmethod
-    def values_equal(field: Any, mine: Any, theirs: Any) -> bool:
-        if isinstance(mine, float) and isinstance(theirs, float):
-            return abs(mine - theirs) < 0.01
-        return bool(mine == theirs)
-
-
-def load(path: str | Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    return {frozen(key): frozen(row) for key, row in json.loads(Path(path).read_text())}
-
-
-def frozen(value: Any) -> Any:
-    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
-
-
-def store(path: str | Path, rows: dict[tuple[Any, ...], tuple[Any, ...]]) -> None:
-    Path(path).write_text(json.dumps(list(rows.items())))
 
 
 @op.function(cache=True, behavior_version=1)
@@ -131,7 +64,7 @@ def make_flow(corpus: Path, target: Path, *, chain: bool = False, digits: int | 
             doc["loud"] = doc["content"].transform(shout_truth)
             weight = doc["loud"].transform(weigh_truth) if chain else doc["content"].transform(plain_truth)
             rows.collect(filename=doc["filename"], loud=doc["loud"], weight=weight)
-        rows.export("out", Ledger(path=str(target), digits=digits), primary_key_fields=["filename"])
+        rows.export("out", JsonLedger(path=str(target), digits=digits), primary_key_fields=["filename"])
 
     return coco.open_flow("Truth", define)
 
@@ -155,7 +88,7 @@ def split_flow(corpus: Path, target: Path, version: int = 1) -> coco.Flow:
                     location=chunk["location"],
                     text=chunk["text"].transform(echo_truth),
                 )
-        rows.export("out", Ledger(path=str(target)), primary_key_fields=["filename", "location"])
+        rows.export("out", JsonLedger(path=str(target)), primary_key_fields=["filename", "location"])
 
     return coco.open_flow("Truth", define)
 
@@ -299,7 +232,7 @@ def invoke(*args: str, code: int = 0) -> Result:
 APP = """
 import coco
 from coco import op
-from coco.ops.registry import registry
+from json_file import JsonLedger
 
 @op.function(cache=True, behavior_version=VERSION)
 def shout_app(text: str) -> str:
@@ -311,8 +244,7 @@ def planned(builder, scope):
     rows = scope.add_collector()
     with scope["docs"].row() as doc:
         rows.collect(filename=doc["filename"], loud=doc["content"].transform(shout_app))
-    ledger = registry.get(op.OpCategory.TARGET, "Ledger").spec_cls
-    rows.export("out", ledger(path="out.json"), primary_key_fields=["filename"])
+    rows.export("out", JsonLedger(path="out.json"), primary_key_fields=["filename"])
 """
 
 
@@ -330,9 +262,9 @@ def test_apply_refuses_what_has_moved(corpus: Path, tmp_path: Path, monkeypatch:
     write(corpus / "new.md", "a file that the plan does not know", OLD)
     assert "something changed in the sources" in invoke("apply", "second.json", code=1).stderr
     (corpus / "new.md").unlink()
-    assert load("out.json")[("a.md",)] == ("ONE TWO",), "nothing was done so far"
+    assert load("out.json")[("a.md",)] == {"loud": "ONE TWO"}, "nothing was done so far"
     assert json.loads(invoke("apply", "second.json", "--json").stdout)["ok"]
-    assert load("out.json")[("a.md",)] == ("OTHER AGAIN",)
+    assert load("out.json")[("a.md",)] == {"loud": "OTHER AGAIN"}
     assert "another update changed the state" in invoke("apply", "second.json", code=1).stderr
 
 
@@ -354,8 +286,8 @@ def test_verify_finds_and_repairs_every_kind_of_damage(corpus: Path, tmp_path: P
     damaged = dict(good)
     keys = sorted(damaged)
     del damaged[keys[0]]
-    damaged[keys[1]] = ("scribble",)
-    damaged[("ghost.md", (0, 5))] = ("boo",)
+    damaged[keys[1]] = {"text": "scribble"}
+    damaged[("ghost.md", (0, 5))] = {"text": "boo"}
     store(target, damaged)
     report = RUNTIME.verify(flow)
     check = report.targets[0]
@@ -378,7 +310,7 @@ def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
     assert report.sources[0].hidden == ["a.md"] and not report.ok
     assert "edited without a sign" in report.render()
     assert RUNTIME.verify(flow, repair=True).ok
-    assert load(target)[("a.md",)][0] == "TWO ONE"
+    assert load(target)[("a.md",)]["loud"] == "TWO ONE"
 
 
 def test_verify_says_that_an_update_is_due(corpus: Path, tmp_path: Path) -> None:
@@ -399,8 +331,7 @@ def test_verify_compares_what_comes_back_altered(corpus: Path, tmp_path: Path) -
     report = RUNTIME.verify(flow)
     assert report.ok and report.targets[0].checked == 3, "rounded numbers are no damage"
     damaged = load(target)
-    loud, weight = damaged[("a.md",)]
-    damaged[("a.md",)] = (loud, weight + 0.5)
+    damaged[("a.md",)]["weight"] += 0.5
     store(target, damaged)
     assert RUNTIME.verify(flow).targets[0].different == ["a.md"]
     assert RUNTIME.verify(flow, repair=True).ok
@@ -425,7 +356,7 @@ def test_verify_compares_a_sample(corpus: Path, tmp_path: Path) -> None:
     assert report.targets[0].missing == ["c.md"], "keys are all compared"
 
 
-@pytest.mark.parametrize("lost", ["[]", None])
+@pytest.mark.parametrize("lost", ["{}", None])
 def test_an_update_notices_a_lost_target(corpus: Path, tmp_path: Path, lost: str | None) -> None:
     target = tmp_path / "out.json"
     flow = ready(make_flow(corpus, target, chain=True))
@@ -441,7 +372,7 @@ def test_an_update_notices_a_lost_target(corpus: Path, tmp_path: Path, lost: str
     if lost is None:
         assert "out.json" in report.targets[0].problem
         flow.setup()
-        target.write_text("[]")
+        target.write_text("{}")
     assert RUNTIME.verify(flow, repair=True).ok
     assert len(load(target)) == 3 and CALLS == []
     assert not flow.update().drifted

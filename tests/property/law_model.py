@@ -7,8 +7,8 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+from json_file import plain
 from law_flow import LOUD, Shape, measured
-from law_targets import plain
 from memory_rows import WORLD
 
 Row = tuple[Any, ...]

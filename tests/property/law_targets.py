@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from json_file import JsonFile, JsonFileConnector, load, plain
+
 import coco
-from coco import op
 
 Row = tuple[Any, ...]
 
@@ -38,60 +39,11 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-def plain(value: Any) -> Any:
-    """A comparable form: tables are lists of dicts in key order, everything else is what JSON would have."""
-    if isinstance(value, Mapping):
-        if all(isinstance(item, Mapping) for item in value.values()):  # no structs here are without fields
-            return [plain({"_key": key, **item}) for key, item in sorted(value.items())]
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return tuple(plain(item) for item in value)
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-class LawFile(op.TargetSpec):
-    """Rows in one JSON file."""
-
-    path: str
-
-
-@op.target_connector(spec_cls=LawFile, persistent_key_type=str)
-class LawFileConnector:
-    @staticmethod
-    def get_persistent_key(spec: LawFile, target_name: str) -> str:
-        return spec.path
-
-    @staticmethod
-    def apply_setup_change(key: str, previous: Any, current: Any) -> None:
-        if current is None:
-            Path(key).unlink(missing_ok=True)
-        elif not Path(key).exists():
-            Path(key).write_text("{}")
-
-    @staticmethod
-    def mutate(*batches: tuple[LawFile, dict[Any, dict[str, Any] | None]]) -> None:
-        for spec, changes in batches:
-            rows = json.loads(Path(spec.path).read_text())
-            for key, value in changes.items():
-                name = json.dumps(key, default=str)
-                if value is None:
-                    rows.pop(name, None)
-                else:
-                    rows[name] = plain(value)
-            Path(spec.path).write_text(json.dumps(rows))
-
-    @staticmethod
-    def count_rows(spec: LawFile) -> int:
-        return len(json.loads(Path(spec.path).read_text()))
-
-
 class FileBackend:
     """One JSON file per target."""
 
     can_verify = False
-    connector: type = LawFileConnector
+    connector: type = JsonFileConnector
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -104,16 +56,14 @@ class FileBackend:
         return self._folder / f"{self._run}-{target}.json"
 
     def spec(self, target: str) -> Any:
-        return LawFile(path=str(self._path(target)))
+        return JsonFile(path=str(self._path(target)))
 
     def exists(self, target: str) -> bool:
         return self._path(target).exists()
 
     def rows(self, target: str, keys: Sequence[str], values: Sequence[str]) -> dict[Row, Row]:
         found = {}
-        for name, row in json.loads(self._path(target).read_text()).items():
-            key = json.loads(name)
-            parts = tuple(key) if isinstance(key, list) else (key,)
+        for parts, row in load(self._path(target)).items():
             assert row.keys() <= set(values) | {"loud", "noise", "size", "origin", "at", "words"}, row
             found[parts] = tuple(row.get(field, ...) for field in values)
         return found

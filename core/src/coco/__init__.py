@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from coco.lib import init as init
     from coco.lib import settings as settings
     from coco.lib import stop as stop
+    from coco.op import fn as fn
     from coco.query_handler import QueryHandlerResultFields as QueryHandlerResultFields
     from coco.query_handler import QueryInfo as QueryInfo
     from coco.query_handler import QueryOutput as QueryOutput
@@ -109,6 +110,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "VectorSimilarityMetric",
     ),
     "lib": ("get_app_namespace", "init", "settings", "stop"),
+    "op": ("fn",),
     "query_handler": ("QueryHandlerResultFields", "QueryInfo", "QueryOutput"),
     "setting": (
         "DatabaseConnectionSpec",

@@ -21,12 +21,13 @@
     ├── SourceError                         a whole source cannot be listed
     ├── SourceReadError                     one source row cannot be read
     ├── FunctionTimeoutError (TimeoutError) a user function exceeded its limit
+    ├── PrepareError                        a function could not be prepared; costs the rows that need it
     ├── WorkerDiedError                     the process that runs a function ended in the middle of a call
     ├── BatchShapeError                     a batching function returned a wrong number of results
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
     ├── TargetError                         a target cannot be reached or refused a batch
-    ├── SafetyStopError                     a guard stopped a run that would delete too much
-    └── DriftError                          a target does not hold what state says it holds
+    │   └── DriftError                      its resource is gone or was altered behind our back
+    └── SafetyStopError                     a guard stopped a run that would delete too much
 
 Exceptions of user code are never wrapped away: they are kept as ``__cause__`` and re-raised as they
 are where Python code calls Python code (ERR-05).
@@ -50,6 +51,7 @@ class Phase(enum.Enum):
     SETUP = "setup"
     LIST = "list"
     READ = "read"
+    PREPARE = "prepare"
     EVALUATE = "evaluate"
     STAGE = "stage"
     APPLY = "apply"
@@ -187,6 +189,21 @@ class FunctionTimeoutError(CocoError, TimeoutError):
     recovery = Recovery.RETRIABLE
 
 
+class PrepareError(CocoError):
+    """A function's ``prepare`` failed, so it cannot be called. ``reason``: what was raised."""
+
+    recovery = Recovery.RETRIABLE
+
+    def __init__(self, where: str, reason: Exception) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+
+    def __str__(self) -> str:
+        reason = f"{type(self.reason).__name__}: {self.reason}"
+        return f"{self.where}: {reason}; what needs it is tried again by the next update"
+
+
 class WorkerDiedError(CocoError):
     """The child process of a ``gpu=True`` function ended during a call, repeatedly (X-050)."""
 
@@ -216,12 +233,14 @@ class TargetError(CocoError):
     recovery = Recovery.RETRIABLE
 
 
+class DriftError(TargetError):
+    """The resource that setup made is gone, or lacks what rows need. Target connectors raise it with what and where;
+    the way out, ``coco verify --repair``, is named by coco.
+    """
+
+
 class SafetyStopError(CocoError):
     """A guard stopped the run; the message says how to go on."""
-
-
-class DriftError(CocoError):
-    """A target does not hold what state says (lost or changed behind our back)."""
 
 
 def format_path(path: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from coco.ops.decorators import (
     attachment_connector,
     declaration_connector,
     executor_class,
+    fn,
     function,
     source_connector,
     target_connector,
@@ -19,7 +20,7 @@ from coco.ops.sources import (
     SourceConnector,
     SourceReadOptions,
 )
-from coco.ops.targets import MutationColumns, TargetConnector, TargetStateCompatibility
+from coco.ops.targets import Adoption, MutationColumns, TargetConnector, TargetStateCompatibility
 from coco.spec import (
     DeclarationSpec,
     EmptyFunctionSpec,
@@ -34,6 +35,7 @@ from coco.spec import (
 __all__ = [
     "NON_EXISTENCE",
     "NO_ORDINAL",
+    "Adoption",
     "ArgRelationship",
     "DeclarationSpec",
     "EmptyFunctionSpec",
@@ -54,6 +56,7 @@ __all__ = [
     "attachment_connector",
     "declaration_connector",
     "executor_class",
+    "fn",
     "function",
     "source_connector",
     "target_connector",

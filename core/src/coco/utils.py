@@ -15,6 +15,6 @@ def get_target_default_name(flow: Flow, export_name: str, delimiter: str = "__")
 
     A name that the target's spec gives explicitly is not consulted.
     """
-    from coco.flow.exports import default_name
+    from coco.naming import default_name, namespace_of
 
-    return default_name(flow.full_name, flow.name, export_name, delimiter)
+    return default_name(flow.name, export_name, namespace=namespace_of(flow.full_name), delimiter=delimiter)

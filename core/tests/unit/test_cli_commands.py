@@ -40,6 +40,10 @@ def second(builder, scope):
 class FakeBundle:
     destructive = True
 
+    @property
+    def invalid(self) -> list[str]:
+        return [name for name in self.names if name in self.runtime.invalid]
+
     def __init__(self, runtime: FakeRuntime, what: str, names: list[str]) -> None:
         self.runtime, self.what, self.names = runtime, what, names
 
@@ -119,6 +123,7 @@ class FakeRuntime:
     changed: int = 0
     good: bool = True
     rows: list[dict[str, Any]] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
     signalled: bool = True
     stopped: int = 0
 
@@ -237,6 +242,17 @@ def test_no_terminal_is_no(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
     assert "Use --force" in run("update", APP_FILE, answer="yes\n", code=1).stderr
     run("update", "-f", APP_FILE)
     assert [call[0] for call in runtime.calls] == ["setup", "update", "update"]
+
+
+def test_what_cannot_be_set_up_is_no_question(runtime: FakeRuntime) -> None:
+    runtime.pending, runtime.invalid = {"First", "Second"}, ["Second"]
+    for options in ([], ["-f"]):
+        refused = run("setup", APP_FILE, *options, code=1)
+        assert "setup of ['First', 'Second']" in refused.stdout
+        assert "Second cannot be set up; nothing was changed" in refused.stderr
+        assert output.QUESTION not in refused.output
+    assert "setup of" in run("update", "-q", "-f", APP_FILE, code=1).stderr
+    assert runtime.calls == []
 
 
 def test_drop(runtime: FakeRuntime) -> None:
@@ -400,6 +416,8 @@ def test_errors_and_retry(runtime: FakeRuntime) -> None:
 def test_show(runtime: FakeRuntime) -> None:
     text = run("show", f"{APP_FILE}:First", "--no-color", "-v").stdout
     assert "First" in text and "\x1b" not in text
+    found = json.loads(run("show", f"{APP_FILE}:First", "--json").stdout)
+    assert (found["name"], found["full_name"], found["targets"]) == ("First", "dev.First", [])
 
 
 def test_env_file(runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,10 +249,10 @@ def test_two_flows_share_a_file(shelf: dict[str, str], path: Path) -> None:
 
 def test_two_flows_must_not_share_a_table(shelf: dict[str, str], path: Path) -> None:
     make_flow(path, "One", table="same").setup()
-    with pytest.raises(CocoError, match="another flow"):
+    with pytest.raises(CocoError, match="flow 'One' has it already"):
         make_flow(path, "Two", table="same").setup()
     sql(path, "CREATE TABLE foreign_one(a)")
-    with pytest.raises(CocoError, match="coco did not make"):
+    with pytest.raises(CocoError, match="was not made by coco, and does not fit"):
         make_flow(path, "Three", table="foreign_one").setup()
     assert sql(path, "SELECT * FROM foreign_one") == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlite_test_support import FLOATS2, Export, field, packed, sql
 
+from coco import op
 from coco.errors import TargetError
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
 from coco.ops.targets import TargetStateCompatibility as Compatibility
@@ -199,19 +201,78 @@ def test_foreign_tables_are_refused(tmp_path: Path) -> None:
     export = variants(tmp_path / "a.db")["indexed"]
     assert setup.foreign_table(export.table_key, export.state) is None
     sql(export.path, "CREATE TABLE T(a)")
-    problem = setup.foreign_table(export.table_key, export.state)
-    assert problem is not None
-    assert "setup_by_user" in problem
+    assert "setup_by_user" in refusal(export)
     sql(export.path, "DROP TABLE T")
     sql(export.path, 'CREATE TABLE "t__fts__text"(a)')
+    assert "t__fts__text" in refusal(export)
+
+
+def refusal(export: Export) -> str:
     problem = setup.foreign_table(export.table_key, export.state)
-    assert problem is not None
-    assert "t__fts__text" in problem
-    sql(export.path, 'DROP TABLE "t__fts__text"')
+    assert isinstance(problem, str)
+    return problem
+
+
+FITTING = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT NOT NULL UNIQUE, text VARCHAR(9), n INT, v BLOB{})"
+
+
+@pytest.mark.parametrize("more", ["", ", mine TEXT", ", mine TEXT NOT NULL DEFAULT 'x'"])
+def test_a_table_that_fits_is_taken_over(more: str, tmp_path: Path) -> None:
+    """SU-50: as it is, with the rows that it holds."""
+    export = variants(tmp_path / "a.db")["indexed"]
+    sql(export.path, FITTING.format(more))
+    sql(export.path, "INSERT INTO t(k, text) VALUES ('a', 'hello')")
+    assert setup.foreign_table(export.table_key, export.state) == op.Adoption("it holds 1 rows")
+    before = sql(export.path, "PRAGMA table_info(t)")
     export.set_up()
-    problem = setup.foreign_table(export.table_key, export.state)
-    assert problem is not None
-    assert "another flow" in problem
+    assert sql(export.path, "PRAGMA table_info(t)") == before
+    export.write({("b",): ("there", 1, packed(1, 0))})
+    assert {key: row[0] for key, row in export.rows().items()} == {("a",): "hello", ("b",): "there"}
+
+
+@pytest.mark.parametrize(
+    ("make", "difference"),
+    [
+        ("CREATE TABLE t(k TEXT PRIMARY KEY, text TEXT, n INT, v BLOB)", "INTEGER PRIMARY KEY"),
+        (
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, text TEXT, n INT, v BLOB)",
+            r"UNIQUE index on \(k\)",
+        ),
+        ("CREATE TABLE t(id INTEGER PRIMARY KEY, text TEXT, n INT, v BLOB)", "no columns k for the key"),
+        ("CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT UNIQUE, text TEXT, n INT)", r"no column v \(BLOB\)"),
+        ("CREATE TABLE t(id INTEGER PRIMARY KEY, k INT UNIQUE, text TEXT, n INT, v BLOB)", "column k is INT"),
+        (FITTING.format("").replace("n INT", "n REAL"), "column n is REAL, the flow needs INTEGER"),
+        (FITTING.format("").replace("n INT", "n INT NOT NULL"), "column n is NOT NULL"),
+        (FITTING.format(", mine TEXT NOT NULL"), "column mine is NOT NULL, has no default"),
+        ("CREATE VIEW t AS SELECT 1 AS k, 2 AS text, 3 AS n, 4 AS v", "UNIQUE"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused_with_the_difference(
+    make: str, difference: str, tmp_path: Path
+) -> None:
+    export = variants(tmp_path / "a.db")["indexed"]
+    sql(export.path, make)
+    assert re.search(difference, refusal(export)), refusal(export)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_of_cocos_is_taken_over_only_as_it_is(name: str, tmp_path: Path) -> None:
+    """State was lost, or another flow made it: indexes may follow, columns may not."""
+    made, wanted = variants(tmp_path / "a.db")["indexed"], variants(tmp_path / "a.db")[name]
+    made.set_up()
+    answer = setup.foreign_table(wanted.table_key, wanted.state)
+    if name in ("plain", "indexed", "stemmed", "other order"):
+        assert isinstance(answer, op.Adoption) and "another flow or with another state store" in answer.note
+    else:
+        assert isinstance(answer, str) and "does not fit: it" in answer and "setup_by_user" not in answer
+
+
+def test_a_table_that_replaced_one_of_cocos_is_looked_at(tmp_path: Path) -> None:
+    export = variants(tmp_path / "a.db")["plain"]
+    export.set_up()
+    sql(export.path, "DROP TABLE t")
+    sql(export.path, "CREATE TABLE t(k TEXT PRIMARY KEY)")
+    assert "no column text" in refusal(export)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ class TargetSuite(Suite, kit=True):
         """The resource is there and has these rows, no more and no less."""
         found = self.read_back(driver.spec, driver.shape)
         assert found is not None, "the resource is not there (read_back gave None)"
-        assert_same_rows(driver.shape.encode(found), driver.stored(expected), driver.shape.value_fields)
+        rows, wanted = driver.shape.encode(found), driver.stored(expected)
+        assert_same_rows(rows, wanted, driver.shape.value_fields, driver.method("values_equal"))
 
     def assert_absent(self, driver: TargetDriver) -> None:
         """There is no such resource."""
@@ -369,7 +370,7 @@ class TargetSuite(Suite, kit=True):
     @check("value {name}")
     @pytest.mark.parametrize("name", [pytest.param(name, id=f"value {name}") for name in SAMPLES])
     def test_values(self, spec: Any, name: str) -> None:
-        """Values of a type come back as they were, or in the form ``stored_form`` says; null stays null.
+        """Values of a type come back as they were, or in the form ``stored_form`` says, or ``values_equal`` to it.
 
         If it fails: the column type is too narrow, or text is spliced into a statement.
         """
@@ -383,10 +384,22 @@ class TargetSuite(Suite, kit=True):
             repr(item) for item in driver.stored({n: rows[n] for n in range(len(samples.ordinary))}).values()
         }
         assert len(apart) == len(samples.ordinary), "stored_form makes ordinary values the same"
+        self._assert_apart(driver, [rows[n] for n in range(len(samples.ordinary))])
         driver.write(rows)
         self.assert_holds(driver, rows)
         driver.write({number: {"value": None} for number in rows})
         self.assert_holds(driver, {number: {"value": None} for number in rows})
+
+    def _assert_apart(self, driver: TargetDriver, rows: list[dict[str, Any]]) -> None:
+        equal = driver.method("values_equal")
+        values = [row[0] for row in driver.stored(dict(enumerate(rows))).values()]
+        for left in range(len(values)):
+            for right in range(len(values)):
+                assert (
+                    left == right
+                    or equal is None
+                    or not equal(driver.shape.value_fields[0], values[left], values[right])
+                ), "values_equal makes ordinary values the same"
 
     @check("key {name}")
     @pytest.mark.parametrize("name", [pytest.param(name, id=f"key {name}") for name in KEY_TYPES])

@@ -16,9 +16,13 @@ def main() -> None:
     # A tenth of a short update went into looking for cycles among the classes and code just imported.
     gc.set_threshold(50_000)
 
+    import warnings
+
+    from coco.cli.failures import show_warning
     from coco.cli.group import cli
     from coco.cli.signals import handled, interrupt, leave
 
+    warnings.showwarning = show_warning
     try:
         with handled(interrupt):
             cli.main(prog_name="coco")

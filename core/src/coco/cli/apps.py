@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coco.cli.failures import message, user_frames, wants_traceback
+from coco.cli.hints import remember_app
 from coco.errors import ClientError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 APP_VARIABLE = "COCO_APP_TARGETS"
 """The apps that this process has loaded, for child processes to load as well (CLI-13)."""
+
+
+ENV_FILE_META = "coco.env_file"
+"""Where the context keeps which variables came from which ``.env``: a dict from name to path."""
 
 
 def warn(text: str) -> None:
@@ -37,10 +42,13 @@ def prepare_process(env_file: str | None, app_dir: str | None) -> None:
     if path is not None:
         path = path.resolve()
         try:
-            load_env_file(path)
+            names = load_env_file(path)
         except (OSError, ValueError) as error:
             raise click.UsageError(f"cannot read {path}: {error}") from error
         click.echo(f"Loaded environment variables from: {path}", err=True)
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.find_root().meta[ENV_FILE_META] = dict.fromkeys(names, str(path))
     folder = os.path.abspath(app_dir or os.curdir)
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
@@ -96,6 +104,10 @@ def load_app(target: str) -> dict[str, Flow]:
 
 
 def _load_module(name: str) -> ModuleType:
+    if Path(name).is_file():
+        raise ClientError(f"{name} is no Python file: its name must end in .py")
+    if Path(name).is_dir() and not (Path(name) / "__init__.py").is_file():
+        raise ClientError(f"{name} is a folder and no Python package; name a file in it")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -108,7 +120,8 @@ def _load_module(name: str) -> ModuleType:
 def _load_file(target: str) -> ModuleType:
     path = Path(target).resolve()
     if not path.is_file():
-        raise ClientError(f"there is no file {path}")
+        what = f"{path} is a folder; name a file in it" if path.is_dir() else f"there is no file {path}"
+        raise ClientError(what)
     name = _module_name(path)
     loaded = sys.modules.get(name)
     if loaded is not None:
@@ -158,6 +171,7 @@ def _same_file(name: str | None, path: Path) -> bool:
 def load_flows(text: str) -> dict[str, Flow]:
     """All flows of an app; a flow part is ignored with a warning (CLI-8), no flow at all is an error (CLI-18)."""
     specifier = parse_specifier(text)
+    remember_app(text)
     if specifier.flow is not None:
         warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
     return _some(load_app(specifier.app), specifier.app)
@@ -166,6 +180,7 @@ def load_flows(text: str) -> dict[str, Flow]:
 def load_chosen(text: str) -> dict[str, Flow]:
     """The flow that a specifier names, or all flows of the app."""
     specifier = parse_specifier(text)
+    remember_app(text)
     found = _some(load_app(specifier.app), specifier.app)
     return found if specifier.flow is None else {specifier.flow: _by_name(found, specifier.flow)}
 
@@ -173,6 +188,7 @@ def load_chosen(text: str) -> dict[str, Flow]:
 def load_one(text: str) -> Flow:
     """The flow that a specifier names, the only one of the app, or the one that the user picks (CLI-14)."""
     specifier = parse_specifier(text)
+    remember_app(text)
     found = load_app(specifier.app)
     if specifier.flow is not None:
         return _by_name(found, specifier.flow)

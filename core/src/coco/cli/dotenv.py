@@ -70,7 +70,11 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text, flags=re.DOTALL)
 
 
-def load_env_file(path: Path) -> None:
-    """Set what the file says and the environment does not have yet. Raises ``ValueError``, ``OSError``."""
+def load_env_file(path: Path) -> list[str]:
+    """Set what the file says and the environment does not have yet; the names. Raises ``ValueError``, ``OSError``."""
+    added = []
     for name, value in parse_env(path.read_text(encoding="utf-8")).items():
-        os.environ.setdefault(name, value)
+        if name not in os.environ:
+            os.environ[name] = value
+            added.append(name)
+    return added

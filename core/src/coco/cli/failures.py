@@ -6,9 +6,11 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from coco.cli.hints import runnable
 from coco.errors import CocoError
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
@@ -39,26 +41,55 @@ def report(error: Exception) -> None:
 
 
 def message(error: BaseException) -> str:
-    """An error's text, then its contexts from the inside out; a bare ``SyntaxError`` with its line."""
+    """An error's text, then its contexts from the inside out and its notes; a bare ``SyntaxError`` with its line.
+
+    Commands in it can be run as they are.
+    """
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).strip()
     text = str(error) or type(error).__name__
     if not isinstance(error, CocoError) and text != type(error).__name__:
         text = f"{type(error).__name__}: {text}"
-    return "\n".join([text, *(f"  {context}" for context in getattr(error, "__coco_contexts__", ()))])
+    return runnable("\n".join([text, *_remarks(error)]))
+
+
+def _remarks(error: BaseException) -> list[str]:
+    """Where it happened, from the inside out, then what was said about it."""
+    found = [*getattr(error, "__coco_contexts__", ()), *getattr(error, "__notes__", ())]
+    return [f"  {text}" for text in dict.fromkeys(found)]
 
 
 def user_frames(error: BaseException) -> list[str]:
     """The traceback without the frames of coco, of click, of the standard library and of what is installed."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return [f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in frames]
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = zip(traceback.extract_tb(error.__traceback__), modules, strict=True)
+    return [
+        f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
+        for frame, module in frames
+        if _is_users(frame.filename, module)
+    ]
 
 
-def _is_users(filename: str) -> bool:
+def _is_users(filename: str, module: str) -> bool:
     if filename.startswith(("<", _PACKAGE)):
         return False
     standard = os.path.dirname(os.__file__)
-    return (
-        not filename.startswith((standard, os.path.join(sys.prefix, "lib")))
-        and "site-packages" not in filename
-    )
+    if filename.startswith((standard, os.path.join(sys.prefix, "lib"))):
+        return False
+    from coco.ops.origin import distribution_of, is_installed_file
+
+    # The second test is for packages that are installed in place.
+    return not is_installed_file(filename) and (module == "" or distribution_of(module) is None)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """What a Python warning looks like on the command line: its text, and where, if that is not within coco."""
+    where = "" if filename.startswith(_PACKAGE) else f" ({filename}:{lineno})"
+    click.echo(f"WARNING: {message}{where}", err=True)

@@ -27,6 +27,7 @@ COMMANDS = {
     "errors": "List the rows that failed.",
     "retry": "Update, taking up parked rows again.",
     "drop": "Remove targets and state of flows.",
+    "settings": "Show the settings in force and where they come from.",
     "plugins": "List plugins and what is wrong with them.",
 }
 """Name -> line in ``coco --help``. The command itself is ``coco.cli.commands.NAME:command``."""
@@ -55,7 +56,15 @@ class LazyGroup(click.Group):
             from coco.cli.apps import prepare_process
 
             prepare_process(ctx.params.get("env_file"), ctx.params.get("app_dir"))
-        return super().resolve_command(ctx, args)
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not close:
+                raise
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         docs = {**self._plugin_docs(), **COMMANDS}

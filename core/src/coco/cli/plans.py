@@ -62,20 +62,25 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 
 def write_plan(path: Path, plan: Mapping[str, Any]) -> None:
-    """Write a plan whole or not at all."""
+    """Write a plan whole or not at all; raises ``click.ClickException`` if that is impossible."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(plan, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(plan, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror or error}; name another place with -o")
 
 
 def read_plan(path: Path) -> dict[str, Any]:
     """Read a plan. What is none raises ``click.ClickException``."""
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        fail(f"cannot read {path}: {error}")
+    except OSError as error:
+        fail(f"cannot read {path}: {error.strerror or error}")
+    except ValueError:
+        plan = None
     if not isinstance(plan, dict) or plan.get("format") != FORMAT:
-        fail(f"{path} is not a plan of this version of coco; make one with: coco plan -o {path}")
+        fail(f"{path} is not a plan of this version of coco; make one with `coco plan APP -o {path}`")
     if not isinstance(plan.get("app"), str) or not isinstance(plan.get("flows"), dict):
         raise click.ClickException(f"{path} is damaged: it names no app or no flows")
     return plan

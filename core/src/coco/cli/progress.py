@@ -91,7 +91,7 @@ class Count:
         elif isinstance(event, RowFailed):
             self.done += 1
             self.failed += 1
-            if event.phase == "evaluate":
+            if event.phase in ("prepare", "evaluate"):
                 self.computing = max(self.computing - 1, 0)
             elif event.phase == "apply":
                 self.writing = max(self.writing - 1, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from coco.cli.hints import runnable
 from coco.cli.output import confirm, fail
 from coco.cli.progress import saying_waits
 
@@ -34,7 +35,7 @@ def push_setup(
     text, up_to_date = bundle.describe()
     if up_to_date:
         if say_current:
-            click.echo(text, err=to_stderr)
+            click.echo(runnable(text), err=to_stderr)
             click.echo("Setup is already up to date.", err=to_stderr)
         bundle.describe_and_apply(
             report_to_stdout=False
@@ -69,13 +70,16 @@ def require_setup(flows: Iterable[Flow]) -> None:
 
     text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()
     if not up_to_date:
-        click.echo(text, err=True)
-        fail("Setup is pending, and --no-setup was given; run `coco setup` first.")
+        click.echo(runnable(text), err=True)
+        fail(runnable("Setup is pending, and --no-setup was given; run `coco setup` first."))
 
 
 def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool) -> None:
-    if not (quiet and force):
-        click.echo(text, err=to_stderr)
+    invalid = bundle.invalid
+    if not (quiet and force) or invalid:
+        click.echo(runnable(text), err=to_stderr or quiet)
+    if invalid:
+        fail(f"{' and '.join(invalid)} cannot be set up; nothing was changed.")
     if bundle.destructive and not force:
         click.secho("This deletes data.", fg="red", err=True)
     confirm(force)

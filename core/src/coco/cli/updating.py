@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coco.cli.failures import message, report
-from coco.cli.output import print_json
+from coco.cli.hints import runnable
+from coco.cli.output import note, print_json
 from coco.cli.progress import progress
 from coco.errors import CocoError
 
@@ -45,12 +46,21 @@ def summarise(
         print_json({"ok": ok, "flows": found})
     elif not quiet:
         for name, info in infos.items():
-            lines = str(info).splitlines() or ["no sources"]
-            click.echo(
-                "\n".join(f"{name}.{line}" if not line.startswith("WARNING") else line for line in lines)
-            )
-    if not as_json:
-        for name, info in infos.items():
-            if info.has_errors:
-                click.echo(f"Flow {name} has rows that failed, or lost ones; see `coco errors`.", err=True)
+            for item in info.sources:
+                click.echo(f"{name}.{item.source_name}: {item.stats}")
+            if not info.sources:
+                click.echo(f"{name}: no sources")
+    for name, info in infos.items():
+        if not quiet or info.drifted:
+            for text in info.warnings:
+                note(runnable(f"WARNING: {text}"))
+        total = info.total
+        failed = [
+            f"{count} {word}"
+            for count, word in ((total.num_errors, "failed"), (total.num_parked, "parked"))
+            if count
+        ]
+        if failed:
+            rows = "rows of flow" if total.num_errors + total.num_parked > 1 else "row of flow"
+            note(runnable(f"{' and '.join(failed)} {rows} {name}; `coco errors` says why."))
     return ok

@@ -9,14 +9,15 @@ from coco.state.protocol import Head
 
 
 class RowProblem:
-    """Why one source row left its batch."""
+    """Why one source row left its batch. ``slot``: what a function was to fill, if one failed."""
 
-    __slots__ = ("error", "op", "phase")
+    __slots__ = ("error", "op", "phase", "slot")
 
-    def __init__(self, phase: str, op: str, error: BaseException) -> None:
+    def __init__(self, phase: str, op: str, error: BaseException, slot: int | None = None) -> None:
         self.phase = phase
         self.op = op
         self.error = error
+        self.slot = slot
 
 
 @dataclass(slots=True)
@@ -69,6 +70,14 @@ class Collected:
     memo: dict[int, list[bytes]] = field(default_factory=dict)
     calls: int = 0
     memo_hits: int = 0
+
+
+@dataclass(slots=True)
+class RootValues:
+    """What calls at the root of the flow gave, by slot, and why others gave nothing."""
+
+    values: dict[int, Any] = field(default_factory=dict)
+    problems: dict[int, RowProblem] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from coco.engine.batches import RootValues
 from coco.engine.exports import ExportRun
-from coco.engine.functions import Executors, FunctionStep
+from coco.engine.functions import FunctionStep
 from coco.engine.guards import DeleteGuard
 from coco.engine.limits import Limiter
 from coco.engine.memo import MemoSession
+from coco.engine.preparing import ExecutorSource
 from coco.engine.stats import IndexUpdateInfo, UpdateStats
 from coco.engine.targets import TargetPort
 from coco.engine.threads import Threads
@@ -30,7 +31,9 @@ class RunOptions:
 
     ``only_keys``: by source name, packed keys to look at; nothing else is touched. They are processed whatever
     they look like, unless ``force_keys`` is off: then equal content ends the work as usual (change streams).
-    ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version.
+    ``deleted``: by source, what change messages deleted, with the ordinal of the deletion; grows.
+    ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version. ``patient``: what
+    could not be prepared is left alone for a while.
     """
 
     reexport: bool = False
@@ -41,6 +44,8 @@ class RunOptions:
     park_after: int = DEFAULT_PARK_AFTER
     only_keys: dict[str, list[bytes]] | None = None
     force_keys: bool = True
+    deleted: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    patient: bool = False
 
     @property
     def mode(self) -> str:
@@ -49,14 +54,17 @@ class RunOptions:
 
 @dataclass
 class Run:
-    """One pass over one flow. ``waiting``: (source id, key) of rows to export again at its end (I-50)."""
+    """One pass over one flow. ``waiting``: (source id, key) of rows to export again at its end (I-50).
+
+    ``in_doubt``: whether another process may have worked on the flow meanwhile.
+    """
 
     flow: str
     plan: Plan
     planner: Planner
     store: StateStore
     threads: Threads
-    executors: Executors
+    executors: ExecutorSource
     emit: EmitFn
     memo: MemoSession
     options: RunOptions
@@ -68,12 +76,13 @@ class Run:
     removed_sources: list[int] = field(default_factory=list)
     info: IndexUpdateInfo = field(default_factory=IndexUpdateInfo)
     row_counts: dict[int, int] = field(default_factory=dict)
-    root_values: dict[int, Any] | None = None
+    root_values: RootValues | None = None
     root_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ports: dict[str, TargetPort] = field(default_factory=dict)
     on_progress: Callable[[str, UpdateStats], None] | None = None
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
+    in_doubt: Callable[[], bool] = lambda: False
     whole_plan: Plan = field(init=False)
     _last_ordinal: int = 0
 

@@ -13,7 +13,7 @@ from typing import Any
 from coco.engine.batches import Collected, Entries, RowProblem
 from coco.engine.frames import Frame, Frames
 from coco.engine.functions import FunctionStep
-from coco.errors import Phase
+from coco.errors import Phase, PrepareError
 from coco.flow.graph import CollectStep, GeneratedUuid, Graph
 from coco.hot import fingerprint
 from coco.plan.plan import Call, Collect, Explode, Program
@@ -85,7 +85,8 @@ class Evaluation:
             owners = owners or self.frames.owners(scope)
         for row, error in result.errors.items():
             assert owners is not None
-            problems.setdefault(owners[row], RowProblem(Phase.EVALUATE.value, step.name, error))
+            phase = Phase.PREPARE if isinstance(error, PrepareError) else Phase.EVALUATE
+            problems.setdefault(owners[row], RowProblem(phase.value, step.name, error, step.step.slot))
         memo = self.collected.memo
         for row, fp in result.memo.items():
             assert owners is not None

@@ -53,7 +53,8 @@ def describe(error: BaseException) -> str:
     current: BaseException | None = error
     while current is not None and len(texts) < 4:
         text = str(current) or type(current).__name__
-        texts.append(text if isinstance(current, CocoError) else f"{type(current).__name__}: {text}")
+        if not (texts and text in texts[-1]):  # said already
+            texts.append(text if isinstance(current, CocoError) else f"{type(current).__name__}: {text}")
         current = current.__cause__
     return "; caused by ".join(texts)
 

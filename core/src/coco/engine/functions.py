@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.memo import MemoSession
+from coco.engine.preparing import ExecutorSource, Pauses, key_of
 from coco.engine.runners import BatchRunner, Outcome, run_async, run_sync
 from coco.engine.subprocess import ChildExecutor, pack_call
 from coco.engine.threads import Threads
-from coco.errors import StoredValueError
+from coco.errors import PrepareError, StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
 from coco.flow.graph import Constant, TransformStep
 from coco.hot import FINGERPRINT_SIZE, fingerprint_values
@@ -33,10 +34,11 @@ class Executors:
         self._threads = threads
         self._ready: dict[Any, asyncio.Task[Any]] = {}
         self._turn = asyncio.Lock()
+        self.pauses = Pauses()
 
     async def get(self, function: BoundFunction) -> Any:
         """The prepared executor; a ``ChildExecutor`` for a function that runs in another process."""
-        key = (function.gpu, function.executor_key)
+        key = key_of(function)
         task = self._ready.get(key)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._make(function))
@@ -66,6 +68,7 @@ class Executors:
                 if callable(close):
                     await self._threads.call(close)
         self._ready.clear()
+        self.pauses.clear()
 
 
 class CallResult:
@@ -84,9 +87,10 @@ class CallResult:
 class _Answers:
     """By call fingerprint: what calls gave, or why not. ``hits``: those of ``values`` that were known."""
 
-    __slots__ = ("errors", "hits", "values")
+    __slots__ = ("calls", "errors", "hits", "values")
 
     def __init__(self) -> None:
+        self.calls = 0
         self.values: dict[bytes, Any] = {}
         self.errors: dict[bytes, BaseException] = {}
         self.hits: set[bytes] = set()
@@ -98,7 +102,7 @@ class FunctionStep:
     def __init__(
         self,
         step: TransformStep,
-        executors: Executors,
+        executors: ExecutorSource,
         threads: Threads,
         memo: MemoSession | None,
         emit: EmitFn,
@@ -155,8 +159,8 @@ class FunctionStep:
 
     @property
     def name(self) -> str:
-        """For messages and events: what runs, and the field it fills."""
-        return f"{self.function.kind} ({self.step.name})"
+        """For messages and events: what runs, and the field it fills, with the scope the field is in."""
+        return f"{self.function.kind} ({self.step.path})"
 
     async def call(
         self,
@@ -211,7 +215,7 @@ class FunctionStep:
                 result.values[row] = outcome.results[position]
             for position, error in outcome.errors.items():
                 result.errors[rows[position]] = error
-            result.calls += len(rows)
+            result.calls += len(rows) if outcome.called else 0
             return outcome.executions
         return await self._call_memoised(self._memo, args, rows, result)
 
@@ -233,7 +237,7 @@ class FunctionStep:
             todo = [fp for fp in todo if fp in busy]
             others = {memo.in_flight[fp] for fp in todo if fp in memo.in_flight}
             await asyncio.gather(*map(asyncio.shield, others))
-        result.calls += len(answers.values) + len(answers.errors) - len(answers.hits)
+        result.calls += answers.calls
         result.memo_hits += sum(fp in answers.hits for fp in fps) if answers.hits else 0
         for row, fp in zip(rows, fps, strict=True):
             if fp in answers.errors:
@@ -286,6 +290,7 @@ class FunctionStep:
             memo.in_flight.update(dict.fromkeys(misses, called))
             looked_up.set_result(None)
             outcome = await self._run(args, [first[fp] for fp in misses], _keeper(memo, misses))
+            answers.calls += len(misses) if outcome.called else 0
             answers.values.update(zip(misses, outcome.results, strict=True))
             for position, error in outcome.errors.items():
                 answers.errors[misses[position]] = error
@@ -303,8 +308,11 @@ class FunctionStep:
         self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None
     ) -> Outcome:
         """Call user code for ``rows``; ``keep(item, value)`` is told of each result as it comes, in any thread."""
-        executor = await self._executors.get(self.function)
         function = self.function
+        try:
+            executor = await self._executors.get(function)
+        except Exception as error:
+            return self._unprepared(error, len(rows))
         if function.batching:
             return await self._run_batching(executor, args[0], rows, keep)
         encode = function.encode
@@ -333,6 +341,15 @@ class FunctionStep:
 
         chosen = invoke if keep is None else invoke_and_keep
         return await run_sync(self._threads, chosen, len(rows), function.timeout_seconds, self.name)
+
+    def _unprepared(self, error: Exception, count: int) -> Outcome:
+        scope = self.step.path.rpartition(".")[0]
+        rows = f"for each row of {scope}" if scope else "at its root"
+        problem = PrepareError(f"flow '{self._flow}', {rows}: {self.name} could not be prepared", error)
+        outcome = Outcome(count)
+        outcome.called = False
+        outcome.errors = dict.fromkeys(range(count), problem)
+        return outcome
 
     async def _run_batching(
         self, executor: Any, column: list[Any], rows: list[int], keep: Callable[[int, Any], None] | None

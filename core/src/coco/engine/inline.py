@@ -5,6 +5,7 @@ from __future__ import annotations
 from coco.engine.evaluate import Evaluation
 from coco.engine.functions import Executors, FunctionStep
 from coco.engine.threads import Threads
+from coco.errors import PrepareError
 from coco.events import ignore_event
 from coco.flow.graph import ROOT_SCOPE, InlineGraph
 from coco.plan.plan import Call, Planner
@@ -31,6 +32,8 @@ async def evaluate_inline(
     if collected.problems:
         index = min(collected.problems)
         error = collected.problems[index].error
+        if isinstance(error, PrepareError):  # errors of user code arrive as they are (ERR-05)
+            error = error.reason
         if count > 1:
             error.add_note(f"while evaluating {inline.name}, element {index}")
         raise error

@@ -15,7 +15,7 @@ from coco.engine.process import BatchProcessor, SourceState
 from coco.engine.sizing import LARGEST_BATCH
 from coco.engine.source_run import SourceRun, gone_row, load_heads
 from coco.engine.stats import SourceUpdateInfo
-from coco.errors import TargetError
+from coco.errors import DriftError, TargetError
 from coco.events import DriftNoticed, RunFinished, RunStarted
 from coco.plan.plan import SourcePlan
 
@@ -113,22 +113,27 @@ async def heartbeat(run: Run) -> None:
         expected = run.row_counts.get(export.target_id, 0)
         if count is None or expected == 0 or export.step.setup_by_user:
             return
-        actual: int | None
+        actual: int | None = None
+        problem: BaseException | None = None
+        port = run.ports[name]
         try:
-            prepared = await run.ports[name].prepare()
-            actual = await run.threads.call(count, prepared)
-            reason = ""
+            actual = await run.threads.call(count, await port.prepare())
         except Exception as error:
-            actual, reason = None, f" ({error})"
+            problem = port.closed_door or error
         if actual is not None and actual >= expected:
             return
         if actual is not None and actual >= expected - await run.threads.store(uncertain_rows, run, export):
             return  # what is missing may have been deleted by an attempt that did not end
-        if actual is None:
-            message = f"target '{name}' cannot be read{reason}; state knows {expected} rows there"
+        known = f"state knows {expected} rows there"
+        if isinstance(problem, DriftError):
+            message = f"target '{name}' is gone or altered: {problem}; {known}; {port.way_out}"
+        elif problem is not None:
+            message = f"target '{name}' cannot be read: {problem}; {known}; if it is gone, {port.way_out}"
         else:
-            message = f"target '{name}' holds {actual} rows where state knows {expected}"
-        message += "; run `coco verify --repair` to restore it"
+            message = (
+                f"target '{name}' holds {actual} rows where state knows {expected}; "
+                "run `coco verify --repair APP` to restore it"
+            )
         run.emit(DriftNoticed(run.flow, name, expected, actual, message))
         run.info.drifted.append(name)
         run.warn(message)

@@ -14,7 +14,9 @@ from coco.engine.read import ReadOutcome
 from coco.engine.roots import root_values
 from coco.engine.sizing import BatchSizer
 from coco.engine.source_state import SourceState, readable_key
+from coco.engine.staleness import leave_older
 from coco.engine.write import Evaluated, Writer
+from coco.errors import Phase
 from coco.events import DuplicateKeys, RowsCollapsed, RowsRead
 from coco.hot.merge_cy import MAYBE
 from coco.state.protocol import CollapseRow, Tracked, unfinished
@@ -48,6 +50,7 @@ class BatchProcessor:
             if present:
                 outcome = await self._read(present)
                 stats.num_read += len(outcome.rows)
+                leave_older(run, state, outcome)
                 gone += await self._vanished(outcome)
                 if outcome.problems:
                     await state.fail(outcome.problems)
@@ -151,24 +154,32 @@ class BatchProcessor:
         tracked: dict[bytes, Tracked] = {}
         if known_keys:
             tracked = await run.threads.store(run.store.get_many, state.source_id, known_keys)
-        wanted = [self._wanted_exports(row, tracked.get(row.key)) for row in work]
+        wanted = [self.wanted_exports(row, tracked.get(row.key)) for row in work]
         groups: dict[frozenset[str], list[int]] = {}
         for position, names in enumerate(wanted):
             groups.setdefault(names, []).append(position)
         produced: list[dict[str, TargetRows | None]] = [{} for _ in rows]
         memo: list[tuple[bytes, ...]] = [()] * len(rows)
         problems: dict[int, RowProblem] = {}
-        for names, positions in groups.items():
+        held: dict[bytes, RowProblem] = {}
+        todo = list(groups.items())
+        while todo:
+            names, positions = todo.pop()
             assert outcome is not None
             columns = [[column[position] for position in positions] for column in outcome.columns]
             started, computed = time.monotonic(), time.process_time()
             collected = await self._evaluate(names, [work[position] for position in positions], columns)
             self._sizer.learn(len(positions), time.monotonic() - started, time.process_time() - computed)
-            self._take_rows(names, positions, collected, produced, problems)
+            self.take_rows(names, positions, collected, produced, problems)
             state.stats.num_function_calls += collected.calls
             state.stats.num_memo_hits += collected.memo_hits
             for place, fps in collected.memo.items():
                 memo[positions[place]] = tuple(fps)
+            for rest, spared in self._spared(names, positions, collected).items():
+                for position in spared:
+                    held.setdefault(rows[position].key, problems.pop(position))
+                    produced[position] = {}
+                todo.append((rest, spared))
         for position in range(len(work), len(rows)):
             produced[position] = dict.fromkeys(run.exports)
         if problems:
@@ -184,10 +195,31 @@ class BatchProcessor:
                 [memo[position] for position in alive],
                 tracked,
                 outcome.read_at if outcome is not None else time.time_ns() // 1_000,
+                held,
             )
         )
 
-    def _wanted_exports(self, row: WorkRow, tracked: Tracked | None) -> frozenset[str]:
+    def _spared(
+        self, names: frozenset[str], positions: list[int], collected: Collected
+    ) -> dict[frozenset[str], list[int]]:
+        """Rows that need a function that could not be prepared, by the exports that can be had without it."""
+        run, state = self._run, self._state
+        found: dict[frozenset[str], list[int]] = {}
+        known: dict[int | None, frozenset[str]] = {}
+        for place, problem in collected.problems.items():
+            if problem.phase != Phase.PREPARE.value:
+                continue
+            if problem.slot not in known:
+                known[problem.slot] = frozenset(
+                    name
+                    for name in names
+                    if problem.slot not in run.planner.program(state.plan, frozenset({name})).used
+                )
+            if known[problem.slot]:
+                found.setdefault(known[problem.slot], []).append(positions[place])
+        return found
+
+    def wanted_exports(self, row: WorkRow, tracked: Tracked | None) -> frozenset[str]:
         """Exports to evaluate: all, unless only the logic of some changed since the row was committed."""
         run, state = self._run, self._state
         everything = frozenset(state.logic)
@@ -219,11 +251,13 @@ class BatchProcessor:
                 slots[slot] = [row.parts[position] for row in rows]
             for slot, column in zip(scope.value_slots, columns, strict=True):
                 slots[slot] = column
-        roots = await root_values(run, program)
+        roots, problem = await root_values(run, program)
+        if problem is not None:
+            return Collected({}, dict.fromkeys(range(len(rows)), problem))
         evaluation = Evaluation(run.graph, program, state.steps(names), [row.key for row in rows], roots)
         return await evaluation.run(slots)
 
-    def _take_rows(
+    def take_rows(
         self,
         names: frozenset[str],
         positions: list[int],
@@ -231,6 +265,9 @@ class BatchProcessor:
         produced: list[dict[str, TargetRows | None]],
         problems: dict[int, RowProblem],
     ) -> None:
+        """Sort what was collected for the exports ``names`` to the rows at ``positions``: into ``produced`` by export,
+        or into ``problems``. Also for evaluations that write nothing.
+        """
         run, state = self._run, self._state
         for place, problem in collected.problems.items():
             problems[positions[place]] = problem

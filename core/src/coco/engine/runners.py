@@ -24,14 +24,18 @@ DEFAULT_BATCH = 256
 
 
 class Outcome:
-    """Results by item position; ``errors`` holds those that failed. ``executions``: times user code ran."""
+    """Results by item position; ``errors`` holds those that failed. ``executions``: times user code ran.
 
-    __slots__ = ("errors", "executions", "results")
+    ``called``: False if it could not be prepared for any call.
+    """
+
+    __slots__ = ("called", "errors", "executions", "results")
 
     def __init__(self, count: int) -> None:
         self.results: list[Any] = [None] * count
         self.errors: dict[int, BaseException] = {}
         self.executions = 0
+        self.called = True
 
 
 InvokeItem = Callable[[int], Any]

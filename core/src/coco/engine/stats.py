@@ -13,7 +13,7 @@ class UpdateStats:
     """Counters of one source. Each listed or deleted row raises exactly one of the six outcome counters.
 
     ``num_starts`` and ``num_ends``: rows taken up and let go, which excludes those that the listing shows to be
-    unchanged. ``num_read``: rows whose content was read.
+    unchanged. ``num_read``: rows whose content was read. ``num_stale``: late changes, older than what is known.
     """
 
     num_insertions: int = 0
@@ -32,6 +32,7 @@ class UpdateStats:
     num_target_deletes: int = 0
     num_target_unchanged: int = 0
     num_duplicate_keys: int = 0
+    num_stale: int = 0
 
     @property
     def has_any_change(self) -> bool:

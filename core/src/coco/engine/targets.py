@@ -9,14 +9,16 @@ from typing import Any
 from coco.engine.batches import TargetDelta
 from coco.engine.exports import ExportRun
 from coco.engine.threads import Threads
-from coco.errors import MutationError, TargetError, is_retriable
+from coco.errors import DriftError, MutationError, TargetError, is_retriable
 from coco.events import BatchBisected, EmitFn
 
 MAX_ROWS_PER_CALL = 5_000
 
 
 class TargetPort:
-    """One export's target during one run. ``down``: the error after which it is no longer asked."""
+    """One export's target during one run. ``down``: the error after which it is no longer asked; ``closed_door``: what
+    the connector said when it could not be opened.
+    """
 
     def __init__(self, export: ExportRun, threads: Threads, emit: EmitFn, flow: str) -> None:
         self.export = export
@@ -28,6 +30,7 @@ class TargetPort:
         self._ready = False
         self._lock = asyncio.Lock()
         self.down: BaseException | None = None
+        self.closed_door: BaseException | None = None
         self._columns = self._record.method("mutate_columns")
         self._mutate: Any = self._record.method("mutate")
 
@@ -51,12 +54,25 @@ class TargetPort:
             try:
                 self._prepared = await self._threads.call(prepare, *args)
             except Exception as error:
-                self.down = error
-                raise TargetError(
-                    f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
-                ) from error
+                text = f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
+                gone = isinstance(error, DriftError)
+                self.down = DriftError(f"{text}; {self.way_out}") if gone else TargetError(text)
+                self.closed_door = error
+                raise self.down from error
         self._ready = True
         return self._prepared
+
+    @property
+    def way_out(self) -> str:
+        """What to do if the resource is gone (SU-51)."""
+        if self.export.step.setup_by_user:
+            return "it is yours (setup_by_user=True): make it again"
+        return "run `coco verify --repair APP`, which makes it again and fills it"
+
+    async def reopen(self) -> None:
+        """Forget what was opened and what went wrong with it: the resource was made again."""
+        await self.close()
+        self.down = self.closed_door = None
 
     async def close(self) -> None:
         if not self._ready or self._prepared is self.export.step.spec:

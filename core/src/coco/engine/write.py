@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coco.engine.batches import RowProblem, TargetDelta, TargetRows, WorkRow
@@ -14,7 +14,7 @@ from coco.engine.reconcile import Delta, RowInput, reconcile
 from coco.engine.source_state import SourceState
 from coco.errors import Phase
 from coco.events import DuplicateKeys, GuardStopped, RowsCommitted, RowsStaged, TargetMutated
-from coco.state.protocol import CommitRow, Owner, OwnerChange, Tracked
+from coco.state.protocol import CommitRow, Owner, OwnerChange, StageRow, Tracked
 
 Owners = dict[int, dict[bytes, list[Owner]]]
 """By target id and packed key."""
@@ -22,13 +22,18 @@ Owners = dict[int, dict[bytes, list[Owner]]]
 
 @dataclass(slots=True)
 class Evaluated:
-    """Source rows with what they yield: aligned lists. ``read_at``: microseconds since the epoch."""
+    """Source rows with what they yield: aligned lists. ``read_at``: microseconds since the epoch.
+
+    ``held``: why some exports of a row could not be had now, by key. What it yields for the others is written, and
+    the row remains to be done again, whatever it looks like.
+    """
 
     rows: list[WorkRow]
     produced: list[dict[str, TargetRows | None]]
     memo: list[tuple[bytes, ...]]
     tracked: Mapping[bytes, Tracked]
     read_at: int
+    held: Mapping[bytes, RowProblem] = field(default_factory=dict)
 
     def without(self, positions: set[int]) -> Evaluated:
         keep = [position for position in range(len(self.rows)) if position not in positions]
@@ -38,6 +43,7 @@ class Evaluated:
             [self.memo[position] for position in keep],
             self.tracked,
             self.read_at,
+            self.held,
         )
 
 
@@ -83,6 +89,8 @@ class Writer:
         run.emit(RowsStaged(run.flow, state.name, len(work.rows) - len(refused), len(refused)))
         state.stats.num_no_change += len(refused)  # someone newer took the row up
         failed = await self._apply(delta, refused)
+        if run.in_doubt():
+            refused |= await self._overtaken(delta, refused)
         await self._commit(work, inputs, delta, owners, refused, failed)
 
     async def _with_marks(self, work: Evaluated) -> Evaluated:
@@ -157,10 +165,10 @@ class Writer:
                 run.emit(GuardStopped(run.flow, f"target:{name}", str(error)))
                 raise
 
-    async def _apply(self, delta: Delta, refused: set[int]) -> dict[int, BaseException]:
+    async def _apply(self, delta: Delta, refused: set[int]) -> dict[int, RowProblem]:
         """Write all targets side by side; one failing target does not stop the others (I-44)."""
         run, stats = self._run, self._state.stats
-        failed: dict[int, BaseException] = {}
+        failed: dict[int, RowProblem] = {}
 
         async def one(name: str) -> None:
             target = delta.targets[name]
@@ -177,7 +185,7 @@ class Writer:
             partial = sum(item is not None for item in target.changed)
             run.emit(TargetMutated(run.flow, name, ups, partial, downs, target.unchanged, len(problems)))
             for owner, error in problems.items():
-                failed.setdefault(owner, error)
+                failed.setdefault(owner, RowProblem(Phase.APPLY.value, f"target:{name}", error))
 
         if len(delta.targets) == 1:
             await one(next(iter(delta.targets)))
@@ -187,6 +195,29 @@ class Writer:
                     group.create_task(one(name))
         return failed
 
+    async def _overtaken(self, delta: Delta, refused: set[int]) -> set[int]:
+        """Rows that another process took up while this one was away: who wrote last to the targets is not known (I-74).
+
+        They become unfinished, so that the next update writes them again.
+        """
+        run, state = self._run, self._state
+        keys = [row.key for row in delta.stage]
+        heads = await run.threads.store(run.store.get_heads, state.source_id, keys)
+        overtaken: dict[int, StageRow] = {}
+        for position, row in enumerate(delta.stage):
+            head = heads.get(row.key)
+            highest = head.max_process_ordinal if head is not None else -1
+            if position not in refused and highest != row.process_ordinal:
+                ordinal = run.next_process_ordinal(max(highest, row.process_ordinal))
+                overtaken[position] = replace(row, expected=highest, process_ordinal=ordinal)
+        if overtaken:
+            await run.threads.store(run.store.stage, state.source_id, list(overtaken.values()))
+            run.warn(
+                f"another process worked on flow '{run.flow}' while this one was held up; the next update writes "
+                f"{len(overtaken)} rows of source '{state.name}' again"
+            )
+        return set(overtaken)
+
     async def _commit(
         self,
         work: Evaluated,
@@ -194,7 +225,7 @@ class Writer:
         delta: Delta,
         owners: Owners,
         refused: set[int],
-        failed: dict[int, BaseException],
+        failed: dict[int, RowProblem],
     ) -> None:
         run, state = self._run, self._state
         commits: list[CommitRow] = []
@@ -214,8 +245,8 @@ class Writer:
                 CommitRow(
                     row.key,
                     item.process_ordinal,
-                    row.ordinal,
-                    row.content_fp,
+                    None if row.key in work.held else row.ordinal,
+                    None if row.key in work.held else row.content_fp,
                     state.logic_fp,
                     work.read_at,
                     row.size,
@@ -236,16 +267,15 @@ class Writer:
             run.store.commit, state.source_id, commits, removed=removed, owners=changes, row_counts=counts
         )
         run.emit(RowsCommitted(run.flow, state.name, len(commits), len(removed)))
+        problems = [(work.rows[position], problem) for position, problem in failed.items()]
         for row in done:
+            if row.key in work.held and not row.gone:
+                problems.append((row, work.held[row.key]))
+                continue
             state.failures.pop(row.key, None)
             state.count(row)
-        if failed:
-            await state.fail(
-                [
-                    (work.rows[position], RowProblem(Phase.APPLY.value, "target", error))
-                    for position, error in failed.items()
-                ]
-            )
+        if problems:
+            await state.fail(problems)
 
 
 async def to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -9,6 +9,7 @@ from coco.environment.preparation import flow_change
 from coco.errors import LifecycleError, SetupConflictError
 from coco.setup.apply import Applier
 from coco.setup.diff import FlowChange, diff_drop
+from coco.setup.existing import look_at_existing, refuse_twins
 
 if TYPE_CHECKING:
     from coco.environment.runtime import Runtime
@@ -32,11 +33,16 @@ class BundleWork:
     async def _compute(self) -> list[FlowChange]:
         environment = self._runtime.environment
         store = await environment.threads.store(environment.store)
-        return await environment.threads.store(self._changes, store)
+        changes = await environment.threads.store(self._changes, store)
+        for change in changes:
+            await look_at_existing(change, environment.threads.call)
+        return changes
 
     def _changes(self, store: Any) -> list[FlowChange]:
         if self._drop is None:
-            return [flow_change(store, graph) for graph in self._graphs]
+            wanted = [flow_change(store, graph) for graph in self._graphs]
+            refuse_twins(wanted)
+            return wanted
         changes = []
         for flow in self._drop:
             records = store.setup_records(flow)
@@ -46,9 +52,13 @@ class BundleWork:
             )
         return changes
 
-    def _again(self, store: Any, described: FlowChange) -> FlowChange:
+    async def _again(self, store: Any, described: FlowChange) -> FlowChange:
         """The change as it is now, if it does nothing that was not described (SU-14)."""
-        found = next((item for item in self._changes(store) if item.flow == described.flow), None)
+        threads = self._runtime.environment.threads
+        changes = await threads.store(self._changes, store)
+        found = next((item for item in changes if item.flow == described.flow), None)
+        if found is not None:
+            await look_at_existing(found, threads.call)
         if found is None or not found.within(described):
             raise SetupConflictError(
                 f"the setup of flow '{described.flow}' was changed by someone else; describe it again"
@@ -75,7 +85,7 @@ class BundleWork:
                 )
             async with self._runtime.leased(change.flow, "drop" if change.drop else "setup"):
                 if await threads.store(store.setup_version, change.flow) != change.version:
-                    change = await threads.store(self._again, store, change)
+                    change = await self._again(store, change)
                 applier = Applier(
                     store,
                     threads.call,

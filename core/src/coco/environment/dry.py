@@ -128,9 +128,11 @@ class DryRun:
         """Values at the root of the flow, as far as they are known."""
         program = self.run.plan.root
         evaluation = Evaluation(self.run.graph, program, self.steps(program), [b""], {})
-        await evaluation.run({})
+        failed = bool((await evaluation.run({})).problems)
         columns = evaluation.frames.frame(ROOT_SCOPE).columns
-        self._root_values = {slot: column[0] for slot, column in columns.items() if column}
+        self._root_values = {
+            slot: UNKNOWN if failed else column[0] for slot, column in columns.items() if column
+        }
 
     def steps(self, program: Program) -> dict[int, _DryStep]:
         """The steps of a program, by transform id; their counts are in ``calls``."""
@@ -142,7 +144,7 @@ class DryRun:
             count = self.calls.get(item.step.id)
             if count is None:
                 function = item.step.function
-                count = CallCount(f"{function.kind} ({item.step.name})", function.enable_cache)
+                count = CallCount(f"{function.kind} ({item.step.path})", function.enable_cache)
                 self.calls[item.step.id] = count
             found[item.step.id] = _DryStep(
                 item.step,
@@ -173,7 +175,7 @@ class DryRun:
             names = (
                 frozenset(source.state.logic)
                 if tracked is None
-                else processor._wanted_exports(row, tracked.get(row.key))
+                else processor.wanted_exports(row, tracked.get(row.key))
             )
             groups.setdefault(names, []).append(position)
         for names, positions in groups.items():
@@ -181,7 +183,7 @@ class DryRun:
             collected, unknown = await self._group(
                 source, names, [rows[position] for position in positions], part
             )
-            processor._take_rows(names, positions, collected, result.produced, result.problems)
+            processor.take_rows(names, positions, collected, result.produced, result.problems)
             result.unknown.update(positions[place] for place in unknown)
         return result
 

@@ -13,6 +13,7 @@ from coco.engine.evaluate import Evaluation
 from coco.engine.failures import describe
 from coco.engine.functions import FunctionStep
 from coco.engine.memo import MemoSession
+from coco.engine.preparing import PassExecutors
 from coco.engine.read import SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
@@ -43,6 +44,7 @@ async def dump_flow(
     use_cache = options.use_cache and environment.store_exists()
     store: Any = await threads.store(environment.store) if use_cache else MemoryStore()
     memo = MemoSession(store, threads, emit, graph.full_name, write=False, ignore=not use_cache)
+    executors = PassExecutors(environment.executors, environment.executors.pauses)
     planner = Planner(graph)
     info = IndexUpdateInfo()
 
@@ -50,7 +52,7 @@ async def dump_flow(
         return {
             item.step.id: FunctionStep(
                 item.step,
-                environment.executors,
+                executors,
                 threads,
                 memo,
                 emit,
@@ -64,7 +66,8 @@ async def dump_flow(
 
     root_program = planner.plan().root
     root = Evaluation(graph, root_program, steps(root_program), [b""], {})
-    await root.run({})
+    for problem in (await root.run({})).problems.values():
+        raise problem.error
     root_values = {
         slot: column[0] for slot, column in root.frames.frame(ROOT_SCOPE).columns.items() if column
     }

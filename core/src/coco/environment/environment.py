@@ -8,7 +8,7 @@ import os
 import threading
 import urllib.parse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from coco.errors import CallShapeError, LifecycleError, StateStoreError
 from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings
@@ -29,6 +29,7 @@ class Environment:
     def __init__(self) -> None:
         self._guard = threading.RLock()
         self._settings: Settings | None = None
+        self._settings_given = False
         self._settings_function: Callable[[], Settings] | None = None
         self._store: StateStore | None = None
         self._threads: Threads | None = None
@@ -56,11 +57,20 @@ class Environment:
                     raise LifecycleError("coco is initialised with other settings; call coco.stop() first")
                 return
             self._settings = settings if settings is not None else self._resolve()
+            self._settings_given = settings is not None
 
     def _resolve(self) -> Settings:
         if self._settings_function is not None:
             return self._settings_function()
         return Settings.from_env()
+
+    @property
+    def settings_origin(self) -> Literal["init", "env"] | Callable[[], Settings]:
+        """Who supplied the settings: a call of ``init`` with settings, the environment, or this function (CF-21)."""
+        self.init(None)
+        if self._settings_given:
+            return "init"
+        return self._settings_function or "env"
 
     @property
     def settings(self) -> Settings:

@@ -131,11 +131,20 @@ class UpdatePlan:
         for call in self.calls:
             lines.append(f"calls of {call.function}: {_calls(call)}")
         for target in self.targets:
-            least = "at least " if target.open_ended else ""
-            lines.append(
-                f"rows of {target.target}: {least}{target.upserts} to write, {least}{target.deletes} to delete"
-            )
+            lines.append(f"rows of {target.target}: {_rows(target)}")
         return "\n".join([*lines, *(f"NOTE: {text}" for text in self.notes)])
+
+
+def _rows(target: TargetForecast) -> str:
+    if target.open_ended and not (target.upserts or target.deletes):
+        return "unknown; how many follows from calls above, or from rows that were not read"
+    least = "at least " if target.open_ended else ""
+    return f"{least}{target.upserts} to write, {least}{target.deletes} to delete"
+
+
+def _foretold(stop: str) -> str:
+    """What a guard says, before it has stopped anything."""
+    return f"an update would stop: {stop.removeprefix('stopped: ')}"
 
 
 def _calls(count: CallCount) -> str:
@@ -211,7 +220,7 @@ class _Forecast:
         self._marks["listing"].append(looked.listing_mark)
         self._marks["logic"].append(source.state.logic_fp)
         if looked.stop:
-            self._notes.append(looked.stop)
+            self._notes.append(_foretold(looked.stop))
         found.add("gone", looked.gone)
         chosen, rest = self._chosen(looked.work)
         found.add("new", [row for row in rest if row.code == NEW])
@@ -236,7 +245,7 @@ class _Forecast:
             try:
                 self._run.guard.check(self._run.flow, name, change)
             except SafetyStopError as error:
-                self._notes.append(str(error))
+                self._notes.append(_foretold(str(error)))
 
     def _chosen(self, work: list[WorkRow]) -> tuple[list[WorkRow], list[WorkRow]]:
         """Rows to read, and the others."""

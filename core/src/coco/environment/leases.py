@@ -9,7 +9,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from coco.engine.threads import Threads
 from coco.errors import LeaseHeldError, StateStoreError
@@ -57,12 +57,16 @@ async def lease(
     what: str,
     wait_seconds: float = WAIT_SECONDS,
     emit: EmitFn = ignore_event,
-) -> AsyncIterator[None]:
-    """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it."""
+) -> AsyncIterator[Callable[[], bool]]:
+    """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it.
+
+    Gives a function that tells whether the lease was ever over, so that someone else may have had it.
+    """
     holder = new_holder()
     deadline = time.monotonic() + wait_seconds
     announced = ""
     while True:
+        until = time.time() + LEASE_SECONDS
         try:
             held = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
         except asyncio.CancelledError:
@@ -85,23 +89,37 @@ async def lease(
             )
         await asyncio.sleep(POLL_SECONDS)
 
+    doubt = False
+
+    def in_doubt() -> bool:
+        return doubt or time.time() > until
+
     async def renew() -> None:
+        nonlocal doubt, until
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
+            doubt = in_doubt()
+            next_until = time.time() + LEASE_SECONDS
             try:
                 lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
             except StateStoreError as error:
                 LOG.warning("the lease of flow '%s' could not be renewed: %s", flow, error)
                 continue
             if lost is not None:
-                # Staging refuses every row that the other one takes up, so data stays right; work may be done twice.
+                # Staging refuses every row that the other one takes up; what is on its way is written again later.
+                doubt = True
                 LOG.warning("%s took over the lease of flow '%s' while it was in use here", lost.holder, flow)
+            else:
+                until = next_until
 
     renewal = asyncio.get_running_loop().create_task(renew())
     try:
-        yield
+        yield in_doubt
     finally:
+        _OURS.discard(holder)  # from here on it is a dead one's, whatever becomes of giving it back
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
-        await asyncio.shield(threads.store(store.release_lease, flow, holder))
-        _OURS.discard(holder)
+        try:
+            await asyncio.shield(threads.store(store.release_lease, flow, holder))
+        except StateStoreError as error:  # what was done under it is done, or has failed for a better reason
+            LOG.warning("the lease of flow '%s' could not be given back: %s", flow, error)

@@ -48,6 +48,7 @@ class LiveUpdate:
         self._reader = asyncio.Lock()
         self._wake = asyncio.Event()
         self._followed: list[Followed] = []
+        self._deleted: dict[str, dict[bytes, int]] = {}
 
     # -- control ----------------------------------------------------------------------------------
     @property
@@ -218,9 +219,12 @@ class LiveUpdate:
         share = max_delete_share()
         try:
             if named:
-                await self._pass(RunOptions(only_keys=named, force_keys=False), set(named))
+                await self._pass(
+                    RunOptions(only_keys=named, force_keys=False, deleted=self._deleted, patient=True),
+                    set(named),
+                )
             if whole:
-                await self._pass(RunOptions(max_delete_share=share), whole)
+                await self._pass(RunOptions(max_delete_share=share, patient=True), whole)
         except Exception as error:
             if not self._survives(error):
                 raise
@@ -247,6 +251,8 @@ class LiveUpdate:
     async def _passed(self, whole: set[str], looked_at: set[str]) -> None:
         now = time.monotonic()
         for item in self._followed:
+            if item.name in whole:
+                self._deleted.pop(item.name, None)
             if item.name in looked_at:
                 await item.passed(now, await self._failures(item.name), whole=item.name in whole)
         if self._updated:  # told only now, so that who hears of a change knows that it is acknowledged
@@ -276,6 +282,9 @@ class LiveUpdate:
         finally:
             self._running = None
         _add(self._info, info)
+        stale = {item.source_name for item in info.sources if item.stats.num_stale}
+        for followed in self._followed:
+            followed.due = followed.due or followed.name in stale  # a listing says what there is
         changed = [item for item in info.sources if item.stats.has_any_change]
         self._updated.update(item.source_name for item in changed)
         if changed and self._options.print_stats:

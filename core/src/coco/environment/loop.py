@@ -19,6 +19,8 @@ T = TypeVar("T")
 LOG = logging.getLogger("coco")
 GRACE_SECONDS = 1.0
 """How long an interrupted blocking call waits for its work to end in order."""
+WAKE_SECONDS = 0.2
+"""How often a blocking call wakes up to look for signals: of two at once, another thread may have got both."""
 
 
 class BackgroundLoop:
@@ -116,7 +118,8 @@ class BackgroundLoop:
 
         try:
             self.submit(guarded())
-            done.acquire()
+            while not done.acquire(timeout=WAKE_SECONDS):
+                pass
         except BaseException:
             # Ctrl-C: end the work in order, but make nobody wait for code that does not stop.
             given_up.append(True)

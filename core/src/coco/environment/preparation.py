@@ -11,6 +11,7 @@ from coco.engine.context import Run, RunOptions
 from coco.engine.exports import ExportRun
 from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
+from coco.engine.preparing import PassExecutors
 from coco.environment.environment import Environment
 from coco.errors import ClientError, SetupRequiredError
 from coco.events import EmitFn
@@ -18,9 +19,10 @@ from coco.flow.graph import Graph
 from coco.plan.fingerprints import LogicFingerprints
 from coco.plan.plan import Plan, Planner
 from coco.setup.apply import write_silently
-from coco.setup.changes import FlowChange
+from coco.setup.changes import ChangeKind, FlowChange
 from coco.setup.desired import desired_sources, desired_targets
 from coco.setup.diff import diff_flow
+from coco.setup.existing import check_flow_name, refuse_shared
 from coco.setup.states import FLOW_RESOURCE, FlowState, SourceRecord, TargetState
 from coco.state.protocol import SetupWrite, StateStore
 
@@ -31,7 +33,7 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
     ids = [
         item.state["target_id"] for item in records if item.state is not None and "target_id" in item.state
     ]
-    return diff_flow(
+    change = diff_flow(
         graph.full_name,
         store.setup_version(graph.full_name),
         records,
@@ -39,6 +41,11 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
         desired_sources(graph),
         store.row_counts(ids) if ids else {},
     )
+    if change.status == "NEW":
+        check_flow_name(graph.full_name, store.flows())
+    if any(item.kind is ChangeKind.CREATE for item in change.resources):
+        refuse_shared(change, store.setup_records())
+    return change
 
 
 def check_setup(store: StateStore, graph: Graph) -> None:
@@ -151,7 +158,7 @@ def make_run(
         planner=planner,
         store=store,
         threads=environment.threads,
-        executors=environment.executors,
+        executors=PassExecutors(environment.executors, environment.executors.pauses, patient=options.patient),
         emit=emit,
         memo=MemoSession(
             store, environment.threads, emit, graph.full_name, write=write_memo, ignore=options.reprocess

@@ -160,6 +160,7 @@ class Runtime:
             merged.reprocess = merged.reprocess or options.reprocess
             merged.allow_deletes = merged.allow_deletes or options.allow_deletes
             merged.retry_parked = merged.retry_parked or options.retry_parked
+            merged.patient = merged.patient and options.patient
         assert chosen.task is not None
         if begun is not None:
             chosen.begun.append(begun)
@@ -190,12 +191,13 @@ class Runtime:
         sources: Collection[str] | None,
         begun: Iterable[Begun],
     ) -> IndexUpdateInfo:
-        async with self.leased(graph.full_name, "an update"):
+        async with self.leased(graph.full_name, "an update") as in_doubt:
             environment = self.environment
             threads = environment.threads
             store = await threads.store(environment.store)
             await threads.store(check_setup, store, graph)
             run = await threads.store(make_run, environment, store, graph, options, self.emit)
+            run.in_doubt = in_doubt
             if sources is not None:
                 run.plan = narrowed(run.plan, sources)
             for tell in begun:
@@ -208,12 +210,12 @@ class Runtime:
             return run.info
 
     @contextlib.asynccontextmanager
-    async def leased(self, flow: str, what: str) -> AsyncIterator[None]:
-        """Alone with a flow. Runs on the loop."""
+    async def leased(self, flow: str, what: str) -> AsyncIterator[Callable[[], bool]]:
+        """Alone with a flow; tells whether it may have been for a part of the time only. Runs on the loop."""
         threads = self.environment.threads
         store = await threads.store(self.environment.store)
-        async with lease(store, threads, flow, what, emit=self.emit):
-            yield
+        async with lease(store, threads, flow, what, emit=self.emit) as in_doubt:
+            yield in_doubt
 
     def is_updating(self, flow: str) -> bool:
         """Whether a pass over the flow runs in this process."""
@@ -330,7 +332,7 @@ class Runtime:
                 graph, RunOptions(only_keys=only_keys, allow_deletes=True, retry_parked=True)
             )
 
-        def alone(what: str) -> contextlib.AbstractAsyncContextManager[None]:
+        def alone(what: str) -> contextlib.AbstractAsyncContextManager[Any]:
             return self.leased(graph.full_name, what)
 
         return await verify(

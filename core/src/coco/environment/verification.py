@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from coco.engine.source_run import SourceRun, load_heads
 from coco.environment.dry import DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run
+from coco.environment.restoring import look_or_restore
 from coco.environment.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.events import EmitFn
 from coco.flow.graph import Graph
@@ -52,12 +54,13 @@ async def verify(
     alone: Alone,
     emit: EmitFn,
 ) -> VerifyReport:
-    """Compare; with ``repair`` export again what is missing or differs, remove what is too much, compare again.
+    """Compare; with ``repair`` make targets again that are gone, export again what is missing or differs, remove what
+    is too much, compare again.
 
     Nobody else updates the flow meanwhile, or half of a batch would look like damage.
     """
     async with alone("verify"):
-        found = await _compare(environment, graph, sample, emit, remove_extra=repair)
+        found = await _compare(environment, graph, sample, emit, repair=repair)
     report = found.report
     report.remaining = not _fine(report)
     if not (repair and report.remaining):
@@ -68,7 +71,7 @@ async def verify(
         report.repaired = sum(len(keys) for keys in found.broken.values()) - info.total.num_errors
         report.calls = info.total.num_function_calls
     async with alone("verify"):
-        again = await _compare(environment, graph, sample, emit, remove_extra=False)
+        again = await _compare(environment, graph, sample, emit, repair=False)
     report.remaining = not _fine(again.report)
     return report
 
@@ -88,7 +91,7 @@ class _Found:
 
 
 async def _compare(
-    environment: Environment, graph: Graph, sample: int | None, emit: EmitFn, *, remove_extra: bool
+    environment: Environment, graph: Graph, sample: int | None, emit: EmitFn, *, repair: bool
 ) -> _Found:
     threads = environment.threads
     store = await threads.store(environment.store)
@@ -103,12 +106,13 @@ async def _compare(
         for name, export in run.exports.items():
             check = TargetCheck(name, expected=len(expected[name]))
             found.report.targets.append(check)
-            try:
-                await _check_target(
-                    run, export, check, expected[name], sample, sources, found, remove_extra=remove_extra
-                )
-            except Exception as error:
-                check.problem = f"cannot be read: {type(error).__name__}: {error}"
+            look = functools.partial(
+                _check_target, run, export, check, expected[name], sample, sources, found, remove_extra=repair
+            )
+            if await look_or_restore(run, graph, export, check, look, repair=repair):
+                for key, row in expected[name].items():
+                    check.missing.append(readable_key(unpacker(list(export.step.key_fields))(key)))
+                    found.broke(row)
     finally:
         for source in sources.values():
             await source.close()
@@ -193,11 +197,11 @@ async def _check_target(
 ) -> None:
     list_keys = export.step.target.method("list_keys")
     read_rows = export.step.target.method("read_rows")
+    prepared = await run.ports[export.name].prepare()
     if list_keys is None:
         check.skipped = "this target cannot list its keys"
         await _count_only(run, export, check)
         return
-    prepared = await run.ports[export.name].prepare()
 
     def all_keys() -> dict[bytes, Any]:
         return {pack(key): key for batch in list_keys(prepared) for key in batch}

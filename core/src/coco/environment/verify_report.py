@@ -33,6 +33,7 @@ class TargetCheck:
     """One target: keys that are missing, differ, or should not be there. ``checked``: rows compared by value.
 
     ``unclear``: rows whose values come back altered and that cannot be computed without calling functions.
+    ``restored``: it was gone and was made again.
     """
 
     target: str
@@ -45,6 +46,7 @@ class TargetCheck:
     extra: list[str] = field(default_factory=list)
     skipped: str = ""
     problem: str = ""
+    restored: bool = False
 
     @property
     def ok(self) -> bool:
@@ -84,7 +86,8 @@ class VerifyReport:
         """One line per source and target, examples below."""
         lines = []
         for source in self.sources:
-            text = f"source {source.source}: {'ok' if source.ok else 'DIFFERS'}; {source.listed} listed"
+            state = "ok" if source.ok else "DIFFERS" if source.behind or source.hidden else "PROBLEM"
+            text = f"source {source.source}: {state}; {source.listed} listed"
             text += f", {source.checked} compared"
             if source.behind:
                 text += f", {source.behind} not yet processed: run `coco update`"
@@ -93,7 +96,9 @@ class VerifyReport:
             lines.append(text)
             lines += _examples((("edited", source.hidden), ("problem", source.problems)))
         for item in self.targets:
-            if item.skipped or item.problem:
+            if item.restored:
+                lines.append(f"target {item.target}: was gone or altered, and was made again")
+            if item.problem or (item.skipped and not item.missing):
                 lines.append(f"target {item.target}: {item.problem or f'not checked ({item.skipped})'}")
                 continue
             text = (
@@ -112,7 +117,7 @@ class VerifyReport:
         if self.repaired or self.removed:
             lines.append(
                 f"repaired: {self.repaired} source rows exported again with {self.calls} function calls, "
-                f"{self.removed} rows removed"
+                f"{self.removed} rows removed; compared again: {'all is well' if self.ok else 'something still differs'}"
             )
         return "\n".join(lines)
 

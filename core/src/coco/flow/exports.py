@@ -5,18 +5,21 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from coco.engine_object import canonical_json, dump_engine_object
 from coco.errors import CallShapeError, DefinitionError
 from coco.flow.entries import EntrySchema
-from coco.flow.graph import CodeLocation, ExportStep
+from coco.flow.graph import CodeLocation, DeclarationStep, ExportStep
 from coco.flow.names import check_name
 from coco.flow.nodes import CollectorNode, DeclarationNode, ExportNode
 from coco.flow.places import caller_location
 from coco.flow.specs import checked_spec
 from coco.flow.state import BuildState
 from coco.index import FtsIndexDef, IndexOptions, VectorIndexDef, VectorSimilarityMetric
+from coco.naming import default_name, namespace_of
+from coco.ops.targets import ExportView, FlowView
 from coco.spec import OpCategory, spec_kind
 from coco.types.schema import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
 
@@ -143,19 +146,16 @@ def _attachments(value: Any, target_kind: str) -> tuple[Any, ...]:
     return specs
 
 
-def default_name(full_name: str, flow: str, export: str, delimiter: str = "__") -> str:
-    """``[namespace + delimiter]flow + delimiter + export`` (Q-10)."""
-    namespace = full_name.removesuffix(flow).removesuffix(".")
-    return delimiter.join([*([namespace] if namespace else []), flow, export])
-
-
 def complete_specs(state: BuildState, full_name: str) -> None:
     """Let connectors fill in what only the flow knows: the default name of an export's resource."""
     for export in state.exports.values():
         complete = export.record.method("with_default_name")
         if complete is not None:
             with state.locator.locating(field=f"target {export.name}", at=export.location):
-                export.spec = complete(export.spec, default_name(full_name, state.name, export.name))
+                name = default_name(state.name, export.name, namespace=namespace_of(full_name))
+                completed = complete(export.spec, name)
+                export.default_named = completed != export.spec
+                export.spec = completed
 
 
 def finish_export(
@@ -284,8 +284,12 @@ def persistent_key(record: Any, spec: Any, name: str) -> str | None:
 
 
 def check_distinct(state: BuildState) -> None:
-    """Two exports into one resource are an error: each would delete the other's rows."""
+    """Two exports into one resource are an error: each would delete the other's rows (NS-11).
+
+    Names that coco made must differ in more than case, which not every product heeds.
+    """
     seen: dict[tuple[str, str], str] = {}
+    folded: dict[tuple[str, str], ExportNode] = {}
     for export in state.exports.values():
         with state.locator.locating(field=f"target {export.name}", at=export.location):
             key = persistent_key(export.record, export.spec, export.name)
@@ -297,6 +301,12 @@ def check_distinct(state: BuildState) -> None:
                     f"targets {other!r} and {export.name!r} are the same {export.record.kind} resource "
                     f"{key}; "
                     "collect into one collector and export it once, or give one of them another resource"
+                )
+            twin = folded.setdefault((export.record.kind, key.casefold()), export)
+            if twin is not export and (twin.default_named or export.default_named):
+                raise DefinitionError(
+                    f"targets {twin.name!r} and {export.name!r} would have names that differ in case alone: "
+                    f"{key}; rename one of them, or name its resource"
                 )
 
 
@@ -314,6 +324,43 @@ def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
                     f"{node.record.kind} {mark[1]} is declared differently {_at(known[1].location)}"
                 )
     return [node for _, node in kept.values()]
+
+
+def with_flow(
+    state: BuildState, full_name: str, exports: Sequence[ExportStep], declarations: Sequence[DeclarationNode]
+) -> tuple[tuple[ExportStep, ...], tuple[DeclarationStep, ...]]:
+    """Let connectors complete their specs by what the rest of the flow says (TG-Graph-5, TG-Graph-8)."""
+    view = FlowView(
+        full_name,
+        tuple(
+            ExportView(
+                item.name,
+                item.spec,
+                item.key_fields,
+                item.value_fields,
+                item.index_options,
+                item.setup_by_user,
+            )
+            for item in exports
+        ),
+        tuple(node.spec for node in declarations),
+    )
+    completed = []
+    for export in exports:
+        complete = state.exports[export.name].record.method("with_flow")
+        if complete is not None:
+            with state.locator.locating(field=f"target {export.name}", at=export.location):
+                export = replace(export, spec=complete(export.spec, view))
+        completed.append(export)
+    steps = []
+    for node in declarations:
+        spec = node.spec
+        complete = node.record.method("with_flow")
+        if complete is not None:
+            with state.locator.locating(field=f"declaration {node.record.kind}", at=node.location):
+                spec = complete(spec, view)
+        steps.append(DeclarationStep(spec, node.record, node.location))
+    return tuple(completed), tuple(steps)
 
 
 def _at(location: CodeLocation | None) -> str:

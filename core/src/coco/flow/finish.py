@@ -6,12 +6,17 @@ import logging
 from collections.abc import Iterable
 
 from coco.flow.entries import entry_schema
-from coco.flow.exports import check_distinct, complete_specs, distinct_declarations, finish_export
+from coco.flow.exports import (
+    check_distinct,
+    complete_specs,
+    distinct_declarations,
+    finish_export,
+    with_flow,
+)
 from coco.flow.graph import (
     Collector,
     CollectStep,
     Constant,
-    DeclarationStep,
     ExportStep,
     GeneratedUuid,
     Graph,
@@ -118,6 +123,7 @@ class _Finisher:
             state.name_automatically(node.slot)
         collectors = self._collectors()
         check_distinct(state)
+        exports, declarations = with_flow(state, self._full_name, self._exports, distinct_declarations(state))
         return Graph(
             name=state.name,
             full_name=self._full_name,
@@ -132,6 +138,7 @@ class _Finisher:
                 TransformStep(
                     position,
                     node.slot.label,
+                    ".".join(name for name in (node.slot.scope.path, node.slot.label) if name),
                     node.slot.scope.id,
                     node.function,
                     tuple(self.new_ref(arg) for arg in node.args),
@@ -141,11 +148,8 @@ class _Finisher:
                 for position, node in enumerate(transforms)
             ),
             collectors=tuple(collectors),
-            exports=tuple(self._exports),
-            declarations=tuple(
-                DeclarationStep(node.spec, node.record, node.location)
-                for node in distinct_declarations(state)
-            ),
+            exports=exports,
+            declarations=declarations,
             fields=tuple(
                 NamedField(scope.id, name, self._value(scope.fields[name]), scope.added[name])
                 for scope, name in state.assigned

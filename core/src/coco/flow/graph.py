@@ -131,10 +131,14 @@ class SourceStep:
 
 @dataclass(frozen=True, slots=True)
 class TransformStep:
-    """Calls a function once per row of ``scope``. ``args`` are aligned with ``function.params``."""
+    """Calls a function once per row of ``scope``. ``args`` are aligned with ``function.params``.
+
+    ``path``: dotted name of the field it fills, for messages, e.g. ``documents.chunks.embedding``.
+    """
 
     id: int
     name: str
+    path: str
     scope: int
     function: BoundFunction
     args: tuple[ValueRef, ...]

@@ -145,7 +145,7 @@ class CollectorNode:
 
 @dataclass(eq=False)
 class ExportNode:
-    """An ``export`` call, its collected fields not yet checked."""
+    """An ``export`` call, its collected fields not yet checked. ``default_named``: coco named its resource."""
 
     name: str
     collector: CollectorNode
@@ -155,6 +155,7 @@ class ExportNode:
     attachments: Sequence[Any]
     setup_by_user: bool
     location: CodeLocation | None
+    default_named: bool = False
 
 
 @dataclass(eq=False)

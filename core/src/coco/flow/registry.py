@@ -9,6 +9,7 @@ from typing import Any
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
 from coco.flow.flow import Flow, FlowFunction
 from coco.flow.runtime import SetupBundle, runtime
+from coco.naming import state_name
 
 _lock = threading.Lock()
 _flows: dict[str, Flow] = {}
@@ -32,7 +33,8 @@ def flow_def(name: str | None = None) -> Callable[[FlowFunction], Flow]:
 def open_flow(name: str, fl_def: FlowFunction) -> Flow:
     """Define and register a flow; like ``flow_def`` for flows made at run time.
 
-    A name that is registered already raises ``DefinitionError``; ``close()`` on the old flow frees it.
+    A name that is registered already, or differs from one in case alone (NS-11), raises ``DefinitionError``;
+    ``close()`` on the old flow frees it.
     """
     flow = Flow(name, fl_def)
     with _lock:
@@ -40,6 +42,12 @@ def open_flow(name: str, fl_def: FlowFunction) -> Flow:
             raise DefinitionError(
                 f"a flow named {name!r} is registered already; close() it to use the name again"
             )
+        for other in _flows:
+            if state_name(other) == state_name(name):
+                raise DefinitionError(
+                    f"the names of flows {other!r} and {name!r} differ in case alone, which not every store and "
+                    "target heeds; rename one of them"
+                )
         _flows[name] = flow
     return flow
 

@@ -6,8 +6,8 @@ import re
 
 from coco.errors import DefinitionError
 from coco.kit.quoting import check_identifier
+from coco.naming import DELIMITER, name_parts
 
-DELIMITER = "__"
 DIGEST_CHARS = 10
 
 
@@ -19,8 +19,7 @@ def default_name(
     max_bytes: limit on the UTF-8 form; a longer name is shortened by ``shorten``. Raises ``DefinitionError``
     for an empty flow or target.
     """
-    parts = [namespace] if namespace else []
-    return join_names(*parts, flow, target, delimiter=delimiter, max_bytes=max_bytes)
+    return join_names(*name_parts(flow, target, namespace), delimiter=delimiter, max_bytes=max_bytes)
 
 
 def join_names(*parts: str, delimiter: str = DELIMITER, max_bytes: int | None = None) -> str:

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
+from coco.errors import DefinitionError
 from coco.ops import canonical, names
+from coco.ops.origin import record_of, versions_of
 from coco.ops.project import Project, module_file
-from coco.ops.value_form import ValueForms
+from coco.ops.value_form import NoIdentityError, ValueForms
 
 _SKIPPED_ATTRIBUTES = frozenset(
     {
@@ -35,12 +37,21 @@ _MAKERS = frozenset({"__init__", "__new__", "__post_init__", "__set_name__", "__
 _GENERATORS = frozenset({"coco", "collections", "dataclasses", "enum"})
 _MISSING = object()
 
+ENVIRONMENT = "environment"
+"""As a dependency: the versions of the packages that a function uses."""
+
 
 class CodeWalk:
-    """One walk. ``units`` is the canonical result, ``labels`` a readable name per unit."""
+    """One walk. ``units`` is the canonical result, ``labels`` a readable name per unit.
 
-    def __init__(self, project: Project) -> None:
+    ``strict``: a closure value without identity is an error. ``environments``: functions that depend on the
+    versions of the packages they use.
+    """
+
+    def __init__(self, project: Project, *, strict: bool = True) -> None:
         self.project = project
+        self.strict = strict
+        self.environments: list[FunctionType] = []
         self.units: list[Any] = []
         self.labels: list[str] = []
         self.constants: dict[str, Any] = {}
@@ -49,13 +60,14 @@ class CodeWalk:
         self._known: dict[int, int] = {}
         self._alive: list[Any] = []
         self._stores: dict[int, set[str]] = {}
-        self.values = ValueForms(self.function, self.klass, self.kept, self.opaque)
+        self.values = ValueForms(self.function, self.klass, self.kept, self.opaque, self.by_name)
 
     def function(self, function: FunctionType) -> Any:
         """Reference to a function's unit; by name alone if it is not the project's."""
-        pinned = getattr(function, "__coco_behavior_version__", None)
-        if pinned is not None and self.units:
-            return ["pinned", function.__name__, pinned]
+        record = record_of(function)
+        if record is not None and record.op_args.behavior_version is not None and self.units:
+            version = record.op_args.behavior_version
+            return ["pinned", function.__name__, version, *self.dependencies(function)]
         if not self.project.covers(function.__globals__.get("__name__"), function.__code__.co_filename):
             return self._external(function)
         return self._unit(function, f"{function.__module__}.{function.__qualname__}", self._function_unit)
@@ -107,6 +119,42 @@ class CodeWalk:
             self.units[known] = make(obj, known)
         return ["unit", known]
 
+    def dependencies(self, function: FunctionType) -> list[Any]:
+        """Forms of what a function declares to depend on; raises ``DefinitionError`` for what has none."""
+        record = record_of(function)
+        forms = []
+        for place, item in enumerate(record.dependencies if record is not None else ()):
+            if isinstance(item, str) and item == ENVIRONMENT:
+                self.environments.append(function)
+            else:
+                forms.append(self._dependency(item, f"deps[{place}] of {function.__qualname__}"))
+        return forms
+
+    def _dependency(self, item: Any, where: str) -> Any:
+        if isinstance(item, types.ModuleType):
+            own = self.project.covers(item.__name__, module_file(item))
+            versions = {} if own else versions_of(item.__name__)
+            if not versions:
+                raise DefinitionError(
+                    f"{where} is the module {item.__name__}, which no installed package provides; give the "
+                    "functions and values of it that results depend on"
+                )
+            return ["package", versions]
+        try:
+            return self.values.form(item, where, strict=True)
+        except NoIdentityError as error:
+            raise DefinitionError(
+                f"{error.subject}; give what tells its editions apart instead, such as a name and a revision"
+            ) from None
+
+    def packages(self) -> dict[str, str]:
+        """Versions of the installed distributions that the code met by now uses."""
+        found: dict[str, str] = {}
+        for name in sorted({item.partition(".")[0] for item in self.by_name}):
+            if not hasattr(builtins, name) and not self.project.covers_module(name):
+                found.update(versions_of(name))
+        return found
+
     def _named(self, module: str | None, name: str) -> Any:
         full = f"{module}.{name}" if module and module != "builtins" else name
         self.by_name.add(full)
@@ -156,6 +204,9 @@ class CodeWalk:
         unit["keyword_defaults"] = keyword_defaults
         unit["closure"] = closure
         unit["globals"] = self._globals(function, node, written_names)
+        dependencies = self.dependencies(function)
+        if dependencies:
+            unit["dependencies"] = dependencies
         wrapped = getattr(function, "__wrapped__", None)
         if isinstance(wrapped, FunctionType):
             unit["wraps"] = self.function(wrapped)
@@ -169,7 +220,7 @@ class CodeWalk:
             return [self._chain_form(content, chain[1:]) for chain in sorted(chains)]
         if name == "__class__":  # the cell behind super(): the class is walked by whoever uses it
             return ["class"]
-        return self.values.form(content, f"closure value {name!r} of {label}", strict=True)
+        return self.values.form(content, f"closure value {name!r} of {label}", strict=self.strict)
 
     def _globals(self, function: FunctionType, node: Any, written: set[str]) -> Any:
         scope = function.__globals__
@@ -197,6 +248,7 @@ class CodeWalk:
         if root in imported:
             module, attribute = imported[root]
             if not self.project.covers_module(module):
+                self.by_name.add(module)
                 return None  # the import statement itself is part of the code
             value = names.import_or_none(module)
             if attribute is not None and value is not None:
@@ -216,7 +268,11 @@ class CodeWalk:
     def _chain_form(self, value: Any, rest: tuple[str, ...], label: str = "") -> Any:
         while isinstance(value, types.ModuleType):
             if not rest or not self.project.covers(value.__name__, module_file(value)):
-                return self._named(value.__name__, ".".join(rest)) if rest else ["module", value.__name__]
+                return (
+                    self._named(value.__name__, ".".join(rest))
+                    if rest
+                    else self.values.module(value.__name__)
+                )
             inner = getattr(value, rest[0], _MISSING)
             if inner is _MISSING:
                 return ["undefined"]

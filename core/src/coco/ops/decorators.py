@@ -68,18 +68,72 @@ def function(func: Any = None, /, **op_args: Any) -> Any:
     names = _caller_locals()
 
     def register(target: Any) -> Any:
-        if not inspect.isfunction(target):
-            raise CallShapeError(f"@function takes a function, got {type(target).__name__}")
-        record = _function_record(target, options, names)
-        record.check_declaration()
-        registry.register(record)
-        _mark(target, record)
-        return target
+        return _register_function(target, "@function", options, names)
 
     return register if func is None else register(func)
 
 
-def _function_record(target: Any, options: OpArgs, names: dict[str, Any]) -> RegisteredFunction:
+@overload
+def fn(func: F, /) -> F: ...
+@overload
+def fn(
+    *, memo: bool = ..., version: int | None = ..., deps: Any = ..., **op_args: Any
+) -> Callable[[F], F]: ...
+def fn(
+    func: Any = None,
+    /,
+    *,
+    memo: bool = False,
+    version: int | None = None,
+    deps: Any = None,
+    **op_args: Any,
+) -> Any:
+    """Declare a sync or async function for flows and for direct calls; it is returned as it is (A-01, A-02).
+
+    memo: keep results, found again by code and arguments (``cache`` of ``function``). version: stands in place
+    of the code as identity; raise it when results change (``behavior_version`` of ``function``). deps: what
+    else results depend on, and the code does not show: a value or a list of them: constants, functions,
+    dataclasses, modules of installed packages, which count by their version, and ``"environment"``, which
+    stands for the versions of all packages that the function and its helpers use. They count beside a
+    ``version`` too. Other keywords are those of ``function``.
+
+    A return annotation is needed only where a flow uses the function. Raises as ``function`` does; a
+    dependency without identity is a ``DefinitionError`` where the function is used.
+    """
+    for given, meant in (("cache", "memo"), ("behavior_version", "version")):
+        if given in op_args:
+            raise CallShapeError(f"@fn: unknown option {given!r}; it is called {meant!r} here")
+    options = OpArgs.from_keywords({**op_args, "cache": memo, "behavior_version": version}, "@fn")
+    dependencies = tuple(deps) if isinstance(deps, (list, tuple)) else (deps,) if deps is not None else ()
+    names = _caller_locals()
+
+    def register(target: Any) -> Any:
+        return _register_function(target, "@fn", options, names, dependencies, result_needed=False)
+
+    return register if func is None else register(func)
+
+
+def _register_function(
+    target: Any,
+    decorator: str,
+    options: OpArgs,
+    names: dict[str, Any],
+    dependencies: tuple[Any, ...] = (),
+    *,
+    result_needed: bool = True,
+) -> Any:
+    if not inspect.isfunction(target):
+        raise CallShapeError(f"{decorator} takes a function, got {type(target).__name__}")
+    record = _function_record(target, options, names, dependencies)
+    record.check_declaration(result_needed=result_needed)
+    registry.register(record)
+    _mark(target, record)
+    return target
+
+
+def _function_record(
+    target: Any, options: OpArgs, names: dict[str, Any], dependencies: tuple[Any, ...] = ()
+) -> RegisteredFunction:
     if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
         raise DefinitionError(f"{target.__name__} is a generator; return a list instead")
     return RegisteredFunction(
@@ -92,6 +146,7 @@ def _function_record(target: Any, options: OpArgs, names: dict[str, Any]) -> Reg
         target,
         False,
         names,
+        dependencies,
     )
 
 

@@ -117,6 +117,7 @@ class RegisteredFunction:
 
     ``target``: the function itself or the executor class. ``is_class`` tells which.
     ``local_names``: names of the scope it was defined in, for annotations written as text.
+    ``dependencies``: what its results depend on besides its code (A-02).
     """
 
     kind: str
@@ -128,6 +129,7 @@ class RegisteredFunction:
     target: Any = field(repr=False)
     is_class: bool = False
     local_names: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    dependencies: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     category = OpCategory.FUNCTION
 
@@ -167,8 +169,8 @@ class RegisteredFunction:
 
         return bind_function(self, spec, args, op_args)
 
-    def check_declaration(self) -> None:
-        """Everything that can be told at decoration (O-057)."""
+    def check_declaration(self, *, result_needed: bool = True) -> None:
+        """Everything that can be told at decoration (O-057). ``result_needed``: a return annotation is."""
         signature = self.declared_signature()
         relationship = self.op_args.arg_relationship
         if relationship is not None and signature.parameter(relationship[1]) is None:
@@ -176,6 +178,8 @@ class RegisteredFunction:
                 f"{self.kind}: arg_relationship names {relationship[1]!r}, which is no parameter; "
                 f"parameters are: {', '.join(item.name for item in signature.parameters) or 'none'}"
             )
+        if not result_needed and signature.returns is inspect.Signature.empty:
+            return
         if not self.has_analyze and not isinstance(signature.returns, Unresolved):
             from coco.ops.signature import checked_result_type
 

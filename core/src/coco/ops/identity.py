@@ -7,13 +7,15 @@ of other packages, which counts by name only. A ``behavior_version`` stands in p
 
 A container that a function fills itself (``CACHE[key] = ...``) is state and does not count. An object can
 say what it stands for with ``__coco_identity__() -> str``; an executor class can add to its identity with a
-static ``extra_identity(spec) -> str`` (a model revision, say).
+static ``extra_identity(spec) -> str`` (a model revision, say). What a function declares as ``deps`` counts too,
+also beside a version, and also where another function calls it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -22,7 +24,7 @@ from coco.engine_object import canonical_json, dump_for_identity
 from coco.errors import DefinitionError
 from coco.ops.calls import call_blocking
 from coco.ops.code_walk import CodeWalk
-from coco.ops.origin import OpOrigin
+from coco.ops.origin import RECORD, OpOrigin, versions_of
 from coco.ops.project import Project
 
 IDENTITY_VERSION = 1
@@ -79,10 +81,18 @@ def function_identity(
     }
     if behavior_version is not None:
         parts["behavior_version"] = str(behavior_version)
+        walk = CodeWalk(_project_of(target))
+        dependencies = walk.dependencies(target) if isinstance(target, FunctionType) else []
+        if dependencies:
+            data["dependencies"] = [dependencies, walk.units]
     else:
         walk, root = walk_code(target, spec)
         data["code"] = [root, walk.units]
-        parts.update(_code_parts(walk))
+    parts.update(_code_parts(walk))
+    if walk.environments:
+        packages = _packages_of(walk.environments)
+        data["packages"] = packages
+        parts.update({f"package {name}": version for name, version in packages.items()})
     extra = getattr(target, "extra_identity", None) if isinstance(target, type) else None
     if extra is not None:
         data["extra"] = str(call_blocking(extra, spec))
@@ -92,15 +102,33 @@ def function_identity(
     return FunctionIdentity(code, memo, parts)
 
 
-def walk_code(target: Any, spec: Any = None) -> tuple[CodeWalk, Any]:
-    """Walk a function, or an executor class together with the methods of its spec's class."""
+def walk_code(target: Any, spec: Any = None, *, strict: bool = True) -> tuple[CodeWalk, Any]:
+    """Walk a function, or an executor class together with the methods of its spec's class.
+
+    strict: raise ``DefinitionError`` for a closure value without identity.
+    """
+    walk = CodeWalk(_project_of(target), strict=strict)
     if isinstance(target, FunctionType):
-        walk = CodeWalk(Project(target.__module__, target.__code__.co_filename))
         return walk, walk.function(target)
+    return walk, [walk.klass(target), walk.methods(type(spec)) if spec is not None else {}]
+
+
+def _project_of(target: Any) -> Project:
+    if isinstance(target, FunctionType):
+        return Project(target.__module__, target.__code__.co_filename)
     call = getattr(target, "__call__", None)  # noqa: B004 - the method itself is wanted
     code = getattr(getattr(call, "__func__", call), "__code__", None)
-    walk = CodeWalk(Project(target.__module__, getattr(code, "co_filename", None)))
-    return walk, [walk.klass(target), walk.methods(type(spec)) if spec is not None else {}]
+    return Project(target.__module__, getattr(code, "co_filename", None))
+
+
+def _packages_of(functions: Iterable[FunctionType]) -> dict[str, str]:
+    """Versions of the interpreter and of the installed packages that functions and their helpers use."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for function in functions:
+        walk, _ = walk_code(function, strict=False)
+        found.update(versions_of(function.__module__))
+        found.update(walk.packages())
+    return dict(sorted(found.items()))
 
 
 def _code_parts(walk: CodeWalk) -> dict[str, str]:
@@ -136,21 +164,26 @@ def describe_identity(function: Any, spec: Any = None) -> dict[str, Any]:
     """What the identity of a function or executor class covers.
 
     Keys: ``behavior_version`` (None if code counts), ``code`` (functions and classes), ``constants``
-    (name -> form), ``by_name`` (other packages' code that counts by name only) and ``opaque`` (types of
-    objects that count by type only). Works for undecorated functions too.
+    (name -> form), ``by_name`` (other packages' code that counts by name only), ``opaque`` (types of
+    objects that count by type only), ``dependencies`` (forms of what it declares) and ``packages`` (versions
+    of packages, if it depends on its environment). Works for undecorated functions too.
     """
-    record = getattr(function, "__coco_op_record__", None)
-    version = getattr(getattr(record, "op_args", None), "behavior_version", None)
-    target = getattr(record, "target", None) or function
-    if version is not None:
-        return {"behavior_version": version, "code": [], "constants": {}, "by_name": [], "opaque": []}
+    record = getattr(function, RECORD, None)
+    target = function if record is None else record.target
     if not isinstance(target, (FunctionType, type)):
         raise DefinitionError(f"{function!r} is neither a function nor an executor class")
-    walk, _ = walk_code(target, spec)
+    version = None if record is None else record.op_args.behavior_version
+    if version is None:
+        walk, _ = walk_code(target, spec)
+    else:
+        walk = CodeWalk(_project_of(target))
+    dependencies = walk.dependencies(target) if isinstance(target, FunctionType) else []
     return {
-        "behavior_version": None,
+        "behavior_version": version,
         "code": sorted(walk.labels),
         "constants": dict(sorted(walk.constants.items())),
         "by_name": sorted(walk.by_name),
         "opaque": sorted(walk.opaque),
+        "dependencies": dependencies,
+        "packages": _packages_of(walk.environments) if walk.environments else {},
     }

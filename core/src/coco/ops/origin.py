@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from coco.errors import DefinitionError
+
+RECORD = "__coco_record__"
+"""Attribute of what was decorated: its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,12 @@ class OpOrigin:
         distribution = self.distribution
         suffix = f" (package {distribution})" if distribution else ""
         return f"{self.module}.{self.qualname}{suffix}"
+
+
+def record_of(function: Any) -> Any:
+    """The record of a decorated function; None for one that only wraps it and took over its attributes."""
+    record = getattr(function, RECORD, None)
+    return record if record is not None and record.target is function else None
 
 
 def origin_of(obj: Any) -> OpOrigin:
@@ -116,6 +126,31 @@ def distribution_of(module: str) -> str | None:
         return None
     names = metadata.packages_distributions().get(top)
     return _normalised(names[0]) if names else None
+
+
+def versions_of(module: str) -> dict[str, str]:
+    """Versions of the distributions that provide a module, by normalised name; several for a namespace.
+
+    Empty for the standard library and for a project's own code. What was not installed from a wheel with a
+    list of its files counts if it is named like the module.
+    """
+    from importlib import metadata
+
+    top = module.partition(".")[0]
+    if top in ("__main__", "builtins") or top in sys.stdlib_module_names:
+        return {}
+    found = {_normalised(name): metadata.version(name) for name in _providers().get(top, ())}
+    if not found:
+        name = distribution_of(top)
+        found = {name: metadata.version(name)} if name is not None else {}
+    return found
+
+
+@cache
+def _providers() -> Mapping[str, list[str]]:
+    from importlib import metadata
+
+    return metadata.packages_distributions()
 
 
 def _normalised(name: str) -> str:

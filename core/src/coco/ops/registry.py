@@ -20,12 +20,11 @@ from coco.ops.connector_records import (
     RegisteredTarget,
 )
 from coco.ops.function_record import ArgSchema, BoundFunction, BoundParam, RegisteredFunction
-from coco.ops.origin import OpOrigin
+from coco.ops.origin import RECORD, OpOrigin
 from coco.spec import EmptyFunctionSpec, OpCategory
 
 LOG = logging.getLogger("coco.ops")
 OP_KIND = "__coco_op_kind__"
-RECORD = "__coco_record__"
 
 Record = (
     RegisteredFunction | RegisteredSource | RegisteredTarget | RegisteredAttachment | RegisteredDeclaration
@@ -124,6 +123,8 @@ def registered_function(function: Any) -> RegisteredFunction | None:
 
 
 __all__ = [
+    "OP_KIND",
+    "RECORD",
     "ArgSchema",
     "BoundFunction",
     "BoundParam",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from coco.index import IndexOptions
 from coco.types.schema import FieldSchema
 
 
@@ -21,6 +22,16 @@ class TargetStateCompatibility(enum.Enum):
     COMPATIBLE = "compatible"
     PARTIALLY_COMPATIBLE = "partially_compatible"
     NOT_COMPATIBLE = "not_compatible"
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """An answer of ``check_existing``: what is there was not made by this flow, and fits as it is (SU-50).
+
+    note: what else a user should know before coco takes it over, such as how many rows it holds.
+    """
+
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -42,6 +53,30 @@ class MutationColumns:
     changed: list[tuple[int, ...] | None] | None = None
 
 
+@dataclass(frozen=True)
+class ExportView:
+    """An export as connectors of the same flow see it."""
+
+    name: str
+    spec: Any
+    key_fields: tuple[FieldSchema, ...]
+    value_fields: tuple[FieldSchema, ...]
+    index_options: IndexOptions
+    setup_by_user: bool = False
+
+
+@dataclass(frozen=True)
+class FlowView:
+    """All that a flow writes and declares, for connectors whose resources depend on one another.
+
+    flow: its full name. declarations: their specs.
+    """
+
+    flow: str
+    exports: tuple[ExportView, ...] = ()
+    declarations: tuple[Any, ...] = ()
+
+
 class TargetConnector(Protocol):
     """Required of a class under ``@target_connector``. Methods are static or class methods, sync or async.
 
@@ -49,7 +84,17 @@ class TargetConnector(Protocol):
     ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
     ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
     ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``validate``,
-    ``with_default_name``, ``data_identity``, ``describe_change``, ``check_existing``, ``apply_setup_changes``.
+    ``with_default_name``, ``with_flow``, ``data_identity``, ``describe_change``, ``check_existing``,
+    ``apply_setup_changes``.
+
+    ``with_flow(spec, flow: FlowView)`` gives the spec completed by what only the rest of the flow tells, as a
+    graph's relationships need the keys of their end nodes; it also refuses what does not fit together. Called
+    once per export and declaration when the flow is defined; must be pure.
+
+    ``check_existing(key, desired_state)`` looks, changing nothing, at what is there before the resource is first made:
+    None for nothing, an ``Adoption`` for something that can be taken over without altering or losing any of it, else
+    the reason to refuse. ``upgrade_key(data)`` and ``upgrade_state(data)`` turn what an older release of the
+    connector stored, as plain data, into today's spelling.
 
     ``stored_form(spec, field)`` gives a function from a field's engine value to the one that comes back from
     the target (text without NUL, a rounded number), or ``None`` where the two are always equal. The engine
@@ -88,8 +133,11 @@ OPTIONAL_SETUP_METHODS: Sequence[str] = (
     "describe_change",
     "check_existing",
     "apply_setup_changes",
+    "upgrade_key",
+    "upgrade_state",
     "validate",
     "with_default_name",
+    "with_flow",
     "stored_form",
     "data_identity",
 )

@@ -53,8 +53,25 @@ _STATELESS_MODULES = frozenset(
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
+class NoIdentityError(DefinitionError):
+    """A value that has no form. ``subject``: the message without advice."""
+
+    def __init__(self, where: str, type_name: str) -> None:
+        self.subject = (
+            f"{where} has type {type_name}, which has no stable identity, so changes of it would go unnoticed"
+        )
+        super().__init__(
+            f"{self.subject}; "
+            "pass it through the spec, make it a dataclass of plain values, create it in prepare(), "
+            "or give behavior_version= to pin the function's identity"
+        )
+
+
 class ValueForms:
-    """Makes forms: lists of JSON-able data, tagged by kind. Functions and classes are left to the callbacks."""
+    """Makes forms: lists of JSON-able data, tagged by kind. Functions and classes are left to the callbacks.
+
+    ``opaque``, ``by_name``: filled with what counts by its type or its name only.
+    """
 
     def __init__(
         self,
@@ -62,11 +79,13 @@ class ValueForms:
         klass: Callable[[type], Any],
         kept: Callable[[type], set[str] | None],
         opaque: set[str],
+        by_name: set[str],
     ) -> None:
         self._function = function
         self._klass = klass
         self._kept = kept
         self._opaque = opaque
+        self._by_name = by_name
         self._open: list[int] = []
 
     def form(self, value: Any, where: str, *, strict: bool) -> list[Any]:
@@ -109,7 +128,7 @@ class ValueForms:
                 self.form(value.keywords, where, strict=strict),
             ]
         if isinstance(value, types.ModuleType):
-            return ["module", value.__name__]
+            return self.module(value.__name__)
         wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
         if wrapped is not None:
             return ["wrapper", type(value).__name__, self.form(wrapped, where, strict=strict)]
@@ -117,10 +136,13 @@ class ValueForms:
             owner = getattr(value, "__self__", None)
             if owner is not None and not isinstance(owner, (types.ModuleType, type)):
                 return ["bound", self.form(owner, where, strict=strict), getattr(value, "__name__", "")]
-            return [
-                "name",
-                f"{getattr(value, '__module__', None) or ''}.{getattr(value, '__qualname__', repr(type(value)))}",
-            ]
+            module, name = (
+                getattr(value, "__module__", None) or "",
+                getattr(value, "__qualname__", repr(type(value))),
+            )
+            if module not in ("", "builtins"):
+                self._by_name.add(f"{module}.{name}")
+            return ["name", f"{module}.{name}"]
         if typing.get_origin(value) is not None or isinstance(value, (typing.TypeVar, typing.NewType)):
             return ["type", self.text(repr(value))]
         return None
@@ -178,11 +200,7 @@ class ValueForms:
                 fields = {key: item for key, item in _attributes(value).items() if key not in kept}
         if fields is None:
             if strict:
-                raise DefinitionError(
-                    f"{where} has type {name}, which has no stable identity, so changes of it would go unnoticed; "
-                    "pass it through the spec, make it a dataclass of plain values, create it in prepare(), "
-                    "or give behavior_version= to pin the function's identity"
-                )
+                raise NoIdentityError(where, name)
             self._opaque.add(name)
             return ["opaque", cls.__qualname__]
         return [
@@ -190,6 +208,11 @@ class ValueForms:
             reference,
             {key: self.form(item, f"{where}: {key}", strict=strict) for key, item in sorted(fields.items())},
         ]
+
+    def module(self, name: str) -> list[Any]:
+        """Form of a whole module."""
+        self._by_name.add(name)
+        return ["module", name]
 
     @staticmethod
     def text(text: str) -> str:

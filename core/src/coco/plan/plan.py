@@ -178,6 +178,10 @@ class Planner:
         slots = {step.slot for step in self.graph.transforms if self.source_of_scope(step.scope) == name}
         return self._program(source, collects, extra=slots)
 
+    def root_program(self, slot: int) -> Program:
+        """The calls at the root that lead to one slot."""
+        return self._program(None, (), extra={slot})
+
     def inline_program(self, result: ValueRef) -> Program:
         """What a transform flow needs for its result."""
         slots = set() if isinstance(result, Constant) else {result.slot}

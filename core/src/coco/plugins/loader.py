@@ -157,14 +157,14 @@ class PluginHost:
 
     def companions(self, category: str) -> list[str]:
         """Names that stand beside the operations of a category, such as classes of their options."""
-        return sorted({name for _, manifest in self._ops(category) for name in manifest.also})
+        return sorted({name for _, manifest in self._ops(category) for name in manifest.companions})
 
     def load_companion(self, category: str, name: str) -> Any:
         """Import such a name; None if nobody provides it. Raises ``PluginError`` like ``load``."""
         found = {
-            f"{manifest.target.partition(':')[0]}:{name}": plugin
+            manifest.companions[name]: plugin
             for plugin, manifest in self._ops(category)
-            if name in manifest.also
+            if name in manifest.companions
         }
         key = f"{category}:{name}"
         if len(found) > 1:

@@ -35,7 +35,8 @@ class OpManifest:
     too.
     doc: one line for lists.
     also: other names of that module that users of the operation need, such as classes of its options. They
-    stand beside it in ``coco.sources``, ``coco.functions`` or ``coco.targets``.
+    stand beside it in ``coco.sources``, ``coco.functions`` or ``coco.targets``. ``"module:Name"`` says that a name
+    comes from another module: several plugins may share it.
 
     Raises ``ValueError`` for anything malformed.
     """
@@ -57,9 +58,16 @@ class OpManifest:
         _check_target(owner, self.target)
         _check_doc(owner, self.doc)
         if not isinstance(self.also, tuple) or not all(
-            isinstance(name, str) and name.isidentifier() for name in self.also
+            isinstance(name, str) and (name.isidentifier() or _TARGET.fullmatch(name)) for name in self.also
         ):
             raise ValueError(f"{owner}: expected a tuple of identifiers as also, got {self.also!r}")
+
+    @property
+    def companions(self) -> dict[str, str]:
+        """Names of ``also`` with their ``"module:Name"``."""
+        module = self.target.partition(":")[0]
+        targets = [name if ":" in name else f"{module}:{name}" for name in self.also]
+        return {target.rpartition(":")[2]: target for target in targets}
 
     @property
     def key(self) -> str:

@@ -69,7 +69,7 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
                 "name": op.name,
                 "target": op.target,
                 "doc": op.doc,
-                "also": list(op.also),
+                "also": list(op.companions),
             }
             for op in plugin.ops
         ],

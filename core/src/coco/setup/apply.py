@@ -17,6 +17,7 @@ from coco.errors import CocoError, SetupConflictError, error_context
 from coco.events import EmitFn, SetupStepDone
 from coco.setup.attachments import AttachmentSteps
 from coco.setup.changes import ChangeKind, FlowChange, ResourceChange, rebuild_key, rebuild_state
+from coco.setup.existing import refuse_foreign
 from coco.setup.states import FLOW_RESOURCE, FlowState, Staged, TargetState
 from coco.state.protocol import SetupWrite, StateStore
 
@@ -44,7 +45,7 @@ def _write_silent(
     dead = [identity for item in silent for identity in item.dead_ids()]
     if dead:
         store.drop_target_keys(dead)
-    writes = [SetupWrite(item.resource_type, item.key, _record(item.final)) for item in silent]
+    writes = [write for item in silent for write in item.writes(_record(item.final))]
     writes += more
     if change.flow_state is not None and change.flow_state_changed:
         writes.append(SetupWrite(FLOW_RESOURCE, "", change.flow_state.to_json()))
@@ -69,16 +70,17 @@ class Applier:
         ]
         invalid = [item for item in change.resources if item.kind is ChangeKind.INVALID]
         if invalid:
-            raise CocoError(f"{invalid[0].title} cannot be set up: {'; '.join(invalid[0].notes)}")
+            reason = "; ".join(invalid[0].notes)
+            raise CocoError(
+                f"{invalid[0].title} of flow '{change.flow}' cannot be set up: {reason}; nothing was changed"
+            )
         silent = [item for item in change.resources if item.silent]
         pending = [item for item in change.resources if item.pending and not item.silent]
-        for item in pending:
-            with _naming(change, item):
-                await self._check_foreign(item)
+        await refuse_foreign(change, self.call)
         needed = _ids_needed(change, [*silent, *pending])
         ids = await self.store_call(self.store.allocate_ids, needed) if needed else []
         _give_ids(change, [*silent, *pending], ids)
-        staged = [_staged(item) for item in pending]
+        staged = [write for item in pending for write in _staged(item)]
         version = await self.store_call(_write_silent, self.store, change, silent, staged)
         done: list[str] = []
         for group in _groups(pending):
@@ -106,19 +108,6 @@ class Applier:
         if change.drop:
             await self._forget_flow(change.flow, version)
         return warnings
-
-    async def _check_foreign(self, item: ResourceChange) -> None:
-        """Refuse what coco did not make and what does not fit, before anything is on record (SU-50)."""
-        if item.kind is not ChangeKind.CREATE or item.desired is None:
-            return
-        begun = any(not state.setup_by_user for state in item.existing.states())
-        taken_over = item.existing.current is not None
-        check = item.record.method("check_existing")
-        if check is None or (begun and not taken_over):
-            return
-        problem = await self.call(check, rebuild_key(item.record, item.key), item.desired.state)
-        if problem:
-            raise CocoError(f"{problem}; nothing was changed")
 
     async def _apply_group(self, group: Sequence[ResourceChange]) -> None:
         """Resources of one connector: old attachments, the resources themselves, new attachments (SU-16)."""
@@ -238,7 +227,7 @@ def _record(state: TargetState | None) -> dict[str, Any] | None:
     return None if state is None else json.loads(json.dumps(state.to_json()))
 
 
-def _staged(item: ResourceChange) -> SetupWrite:
+def _staged(item: ResourceChange) -> list[SetupWrite]:
     """The record while the change is under way: what was, and all that may be (SU-22)."""
     staging = [change.to_json() for change in item.existing.staging]
     fresh: list[dict[str, Any]] = []
@@ -249,4 +238,4 @@ def _staged(item: ResourceChange) -> SetupWrite:
     for change in fresh:
         if change not in staging:
             staging.append(change)
-    return SetupWrite(item.resource_type, item.key, item.existing.current, tuple(staging))
+    return item.writes(item.existing.current, staging)

@@ -48,6 +48,12 @@ class SetupChangeBundle:
         """Whether applying loses data; known after ``describe``."""
         return any(item.destructive for item in self._changes or ())
 
+    @property
+    def invalid(self) -> list[str]:
+        """What cannot be set up, by name; known after ``describe``. Applying would fail and change nothing."""
+        found = [item for change in self._changes or () for item in change.resources]
+        return [item.title for item in found if item.kind is ChangeKind.INVALID]
+
     def apply(self, report_to_stdout: bool = False) -> None:
         """Carry out what was described (or is to do now). Raises ``SetupConflictError`` if setup moved meanwhile."""
         if self._changes is None:

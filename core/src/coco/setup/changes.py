@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from coco.engine_object import load_engine_object
+from coco.ops.calls import call_blocking
 from coco.setup.desired import DesiredTarget
 from coco.setup.states import CombinedState, FlowState, TargetState
+from coco.state.protocol import SetupWrite
 
 
 class ChangeKind(enum.Enum):
@@ -41,6 +44,8 @@ class ResourceChange:
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
     forget: the record goes and the resource stays, because it is the user's.
+    stored_key: the key as an earlier release spelled it on record; empty if it is ``key`` (SU-33).
+    adopted: the resource is there already, made by someone else, and is taken over as it is (SU-50).
     """
 
     kind: ChangeKind
@@ -56,6 +61,8 @@ class ResourceChange:
     lossy: bool = False
     state: TargetState | None = None
     forget: bool = False
+    stored_key: str = ""
+    adopted: bool = False
 
     @property
     def pending(self) -> bool:
@@ -71,6 +78,13 @@ class ResourceChange:
     def final(self) -> TargetState | None:
         """What is on record when this is done; None if nothing is."""
         return None if self.kind is ChangeKind.DELETE or self.forget else self.state
+
+    def writes(self, state: dict[str, Any] | None, staging: Sequence[Any] = ()) -> list[SetupWrite]:
+        """What brings the record to ``state``; one in an old spelling goes at the same time."""
+        found = [SetupWrite(self.resource_type, self.key, state, tuple(staging))]
+        if self.stored_key:
+            found.insert(0, SetupWrite(self.resource_type, self.stored_key, None))
+        return found
 
     def dead_ids(self) -> list[int]:
         """Ids whose rows and owners mean nothing any more when this is done."""
@@ -117,19 +131,27 @@ class FlowChange:
                 before is None
                 or before.kind is not item.kind
                 or (item.destructive and not before.destructive)
+                or (item.adopted and not before.adopted)
             ):
                 return False
         return self.drop == described.drop
 
 
 def rebuild_key(record: Any, key: str) -> Any:
-    """The persistent key in its declared class (CT-13)."""
-    return load_engine_object(record.persistent_key_type or Any, json.loads(key))
+    """The persistent key in its declared class, from any spelling that the connector knows (CT-13, SU-33)."""
+    upgrade = record.method("upgrade_key")
+    data = json.loads(key)
+    return load_engine_object(
+        record.persistent_key_type or Any, data if upgrade is None else call_blocking(upgrade, data)
+    )
 
 
 def rebuild_state(record: Any, data: Any) -> Any:
     """A stored connector state in its declared class; unknown fields are ignored, missing take defaults."""
-    return load_engine_object(record.setup_state_cls or record.spec_cls, data)
+    upgrade = record.method("upgrade_state")
+    return load_engine_object(
+        record.setup_state_cls or record.spec_cls, data if upgrade is None else call_blocking(upgrade, data)
+    )
 
 
 def describe_resource(record: Any, kind: str, key: str) -> str:

@@ -21,6 +21,7 @@ from coco.setup.changes import (
 )
 from coco.setup.desired import DesiredSource, DesiredTarget
 from coco.setup.references import auth_keys
+from coco.setup.spelling import respelled
 from coco.setup.states import (
     FLOW_RESOURCE,
     TARGET_PREFIX,
@@ -206,25 +207,30 @@ def _with_ids(desired: DesiredTarget, versions: Sequence[TargetState], *, bump: 
     )
 
 
-def diff_deleted(record: SetupRecord, rows: int) -> ResourceChange:
-    """A resource that no export names any more (or that is dropped)."""
+def registered(record: SetupRecord) -> tuple[Any, str]:
+    """The target or declaration that a record is of, or (None, why there is none)."""
     prefix, _, kind = record.resource_type.partition(":")
     category = OpCategory.TARGET if prefix + ":" == TARGET_PREFIX else OpCategory.DECLARATION
-    existing = CombinedState.of(record)
-    known: Any = None
-    reason = ""
     try:
-        known = registry.get(category, kind)
+        return registry.get(category, kind), ""
     except CocoError as error:
-        reason = str(error)
+        return None, str(error)
+
+
+def diff_deleted(stored: SetupRecord, rows: int) -> ResourceChange:
+    """A resource that no export names any more (or that is dropped)."""
+    known, reason = registered(stored)
+    record = respelled(stored, known)
+    existing = CombinedState.of(record)
     change = ResourceChange(
         ChangeKind.DELETE,
         record.resource_type,
         record.key,
-        describe_resource(known, kind, record.key),
+        describe_resource(known, record.resource_type.partition(":")[2], record.key),
         None,
         existing,
         record=known,
+        stored_key=stored.key if stored.key != record.key else "",
     )
     versions = existing.states()
     if any(item.setup_by_user for item in versions):
@@ -287,19 +293,55 @@ def diff_flow(
     row_counts: Mapping[int, int],
 ) -> FlowChange:
     """Setup of one flow."""
-    by_key = {(item.resource_type, item.key): item for item in records}
-    flow_record = by_key.pop((FLOW_RESOURCE, ""), None)
+    flow_record = next((item for item in records if item.resource_type == FLOW_RESOURCE), None)
     existing = (
         FlowState.from_json(flow_record.state) if flow_record is not None and flow_record.state else None
     )
     changes = []
+    left = [item for item in records if item.resource_type != FLOW_RESOURCE]
     for target in targets:
-        record = by_key.pop((target.resource_type, target.key), None)
-        changes.append(diff_target(target, CombinedState.of(record), _rows(record, row_counts)))
-    for record in by_key.values():
+        same = [item for item in left if item.resource_type == target.resource_type and _is_key(target, item)]
+        left = [item for item in left if item not in same]
+        same.sort(key=lambda item: item.key != target.key)  # today's spelling first
+        changes.append(_diff_recorded(target, same[0] if same else None, row_counts))
+        changes += [_forgotten(target, item) for item in same[1:]]
+    for record in left:
         changes.append(diff_deleted(record, _rows(record, row_counts)))
     state, changed = diff_flow_state(sources, existing)
     return FlowChange(flow, "EXISTING" if existing is not None else "NEW", version, changes, state, changed)
+
+
+def _is_key(target: DesiredTarget, record: SetupRecord) -> bool:
+    return target.key in (record.key, respelled(record, target.record).key)
+
+
+def _diff_recorded(
+    target: DesiredTarget, stored: SetupRecord | None, row_counts: Mapping[int, int]
+) -> ResourceChange:
+    """The change of a wanted resource with what is on record of it, be that in an old spelling (SU-33)."""
+    if stored is None:
+        return diff_target(target, CombinedState(None), 0)
+    record = respelled(stored, target.record)
+    change = diff_target(target, CombinedState.of(record), _rows(record, row_counts))
+    change.stored_key = stored.key if stored.key != record.key else ""
+    if record != stored and change.state is None and record.state is not None and not change.pending:
+        change.state = TargetState.from_json(record.state)  # our own record follows silently
+    return change
+
+
+def _forgotten(target: DesiredTarget, record: SetupRecord) -> ResourceChange:
+    """A second record of one resource, in an old spelling: the resource stays, the record goes."""
+    title = describe_resource(target.record, target.resource_type.partition(":")[2], target.key)
+    return ResourceChange(
+        ChangeKind.NONE,
+        record.resource_type,
+        record.key,
+        f"{title} (an old record of it)",
+        None,
+        CombinedState.of(record),
+        record=target.record,
+        forget=True,
+    )
 
 
 def diff_drop(

@@ -236,11 +236,12 @@ def spec_repr(self: Any) -> str:
     for item in dataclasses.fields(self):
         if item.repr and hasattr(self, item.name):
             value = getattr(self, item.name)
-            parts.append(f"{item.name}={'***' if _is_secret(item.name, value) else repr(value)}")
+            parts.append(f"{item.name}={'***' if is_secret(item.name, value) else repr(value)}")
     return f"{type(self).__qualname__}({', '.join(parts)})"
 
 
-def _is_secret(name: str, value: Any) -> bool:
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a field's name speaks of a secret and its value is one; a reference to a secret is none."""
     if not isinstance(value, (str, bytes)):
         return False
     lowered = name.lower()

@@ -3,8 +3,8 @@
 import pytest
 
 from coco.errors import DefinitionError
-from coco.flow.exports import default_name
 from coco.index import FtsIndexDef, HnswVectorIndexMethod, VectorIndexDef, VectorSimilarityMetric
+from coco.naming import default_name, namespace_of
 
 COSINE = VectorSimilarityMetric.COSINE_SIMILARITY
 L2 = VectorSimilarityMetric.L2_DISTANCE
@@ -274,6 +274,7 @@ def test_connectors_may_complete_their_spec(export, ops):
 
 
 def test_default_names_hold_the_namespace():
-    assert default_name("Demo", "Demo", "rows") == "Demo__rows"
-    assert default_name("Staging.Demo", "Demo", "rows") == "Staging__Demo__rows"
-    assert default_name("Staging.Demo", "Demo", "rows", "-") == "Staging-Demo-rows"
+    assert default_name("Demo", "rows") == "Demo__rows"
+    assert default_name("Demo", "rows", namespace=namespace_of("Staging.Demo")) == "Staging__Demo__rows"
+    assert default_name("Demo", "rows", namespace="Staging", delimiter="-") == "Staging-Demo-rows"
+    assert namespace_of("Demo") == ""

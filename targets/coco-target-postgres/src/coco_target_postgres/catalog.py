@@ -10,7 +10,8 @@ from coco_target_postgres.connections import Connection
 
 _COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), n.nspname, t.typname, a.attnotnull,
-       col_description(a.attrelid, a.attnum), a.atttypid, a.attgenerated
+       col_description(a.attrelid, a.attnum), a.atttypid, a.attgenerated,
+       a.atthasdef OR a.attidentity <> ''
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
@@ -31,7 +32,9 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """A column as it is. ``mark``: its comment. ``type``: spelled without the schema of the type."""
+    """A column as it is. ``mark``: its comment. ``type``: spelled without the schema of the type. ``filled``: a new row
+    that says nothing of it gets a value.
+    """
 
     name: str
     type: str
@@ -39,6 +42,7 @@ class ColumnInfo:
     mark: str | None
     oid: int
     generated: bool
+    filled: bool
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,12 @@ def find_table(connection: Connection, schema: str, table: str) -> TableInfo | N
         return None
     oid, kind = row
     columns = {}
-    for name, type_, type_schema, _, not_null, mark, type_oid, generated in connection.execute(
+    for name, type_, type_schema, _, not_null, mark, type_oid, generated, filled in connection.execute(
         _COLUMNS, (oid,)
     ):
         qualifier = quote_identifier(type_schema) + "."
         plain = type_.removeprefix(qualifier).removeprefix(f"{type_schema}.")
-        columns[name] = ColumnInfo(name, plain, not_null, mark, type_oid, bool(generated))
+        columns[name] = ColumnInfo(name, plain, not_null, mark, type_oid, bool(generated), filled)
     unique, primary = [], ()
     for is_primary, names in connection.execute(_UNIQUE, (oid,)):
         unique.append(tuple(names))

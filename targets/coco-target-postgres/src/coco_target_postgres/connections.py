@@ -106,7 +106,7 @@ class Address:
         except psycopg.Error as error:
             # Not chained: the driver's own message may repeat what it was given.
             raise ConnectionLostError(
-                f"Failed to connect to database URL {self.shown}: {self.scrubbed(server_message(error))}; "
+                f"Failed to connect to database URL {self.shown}: {' '.join(self.scrubbed(server_message(error)).split())}; "
                 "check that the server runs and that the address, user and password are right"
             ) from None
         made.adapters.register_dumper(BinaryValue, _BinaryValueDumper)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from coco.errors import CocoError, TargetError
+from coco.errors import CocoError, DriftError, TargetError
 
 MESSAGE_LIMIT = 600
 
@@ -14,6 +14,9 @@ _TRANSIENT = ("40001", "40P01", "55P03")
 _CONNECTION_STATES = ("08", "57P01", "57P02", "57P03")
 _ROW_CLASSES = ("22", "23", "44", "54", "P0", "XX")
 """Data, constraints, limits, exceptions of triggers, and what extensions raise without a class of their own."""
+
+_GONE = ("42P01", "42703", "3F000")
+"""Undefined table, column, schema."""
 
 _POOLER_STATES = ("26000", "42P05")
 
@@ -54,7 +57,7 @@ def server_message(error: psycopg.Error) -> str:
 
 _ADVICE = {
     "42501": "grant the user what is missing: CREATE on the schema for setup, SELECT, INSERT, UPDATE and DELETE on the table",
-    "42P01": "was it dropped behind coco's back? `coco drop` followed by setup and update makes it again",
+    "42P01": "it was dropped behind coco's back; `coco verify --repair APP` makes it again and fills it",
     "42P10": "the table needs a unique index on exactly the key columns",
     "25006": "the server takes no writes; is this a replica?",
     "53100": "make room on the server's disk",
@@ -80,4 +83,5 @@ def translated(error: psycopg.Error, what: str, connection: psycopg.Connection |
         return ConnectionLostError(f"{message}; the connection was lost")
     if state[:2] in _ROW_CLASSES or isinstance(error, (psycopg.DataError, psycopg.IntegrityError)):
         return RowError(message)
-    return TargetError(message + advice(error.sqlstate))
+    kind = DriftError if state in _GONE else TargetError
+    return kind(message + advice(error.sqlstate))

@@ -16,6 +16,7 @@ import psycopg
 
 from coco.errors import CocoError, TargetError
 from coco.kit.quoting import quote_identifier, quote_identifiers, quote_literal, quote_qualified
+from coco.op import Adoption
 from coco_target_postgres.catalog import TableInfo, find_indexes, find_table, vector_schema
 from coco_target_postgres.columns import is_vector_column
 from coco_target_postgres.connections import Address, Connection, database_of
@@ -24,6 +25,8 @@ from coco_target_postgres.names import index_name
 from coco_target_postgres.state import IndexState, PostgresKey, PostgresState
 
 MARK = "made by coco"
+COUNTED_ROWS = 1_000
+"""A plan counts the rows of a table that it takes over up to here; exact numbers of large tables take long."""
 
 
 @contextmanager
@@ -44,16 +47,53 @@ def setup_error(error: psycopg.Error, what: str, connection: Connection | None) 
     return found if isinstance(found, TargetError) else TargetError(f"{what}: {server_message(error)}")
 
 
-def check_existing(key: PostgresKey) -> str | None:
-    """What is wrong with making a table of this name; None if nothing (TG-Postgres-23)."""
+def check_existing(key: PostgresKey, desired: PostgresState) -> Adoption | str | None:
+    """What stands where a table shall be made: nothing, what fits, or why it does not (SU-50, TG-Postgres-23)."""
     with setup_connection(key, "cannot look for") as connection:
         found = find_table(connection, key.schema, key.table)
-    if found is None:
-        return None
-    return (
-        f"{key.title} exists already and was not made by this flow; give another table_name=, or setup_by_user=True "
-        "to write into it as it is, or remove it"
-    )
+        if found is None:
+            return None
+        misfits = _misfits(found, desired)
+        if misfits:
+            return (
+                f"{key.title} exists already, was not made by this flow, and does not fit: {'; '.join(misfits)}; give "
+                "another table_name=, or setup_by_user=True to write into it as it is, or remove it"
+            )
+        table = quote_qualified(key.schema, key.table)
+        some = f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {COUNTED_ROWS + 1}) AS part".encode()
+        row = connection.execute(some).fetchone()
+    assert row is not None
+    note = f"it holds {row[0] if row[0] <= COUNTED_ROWS else f'more than {COUNTED_ROWS}'} rows"
+    if any(item.mark == MARK for item in found.columns.values()):
+        note += "; coco made it, for another flow or with another state store: see that none writes into it"
+    return Adoption(note)
+
+
+def _misfits(found: TableInfo, desired: PostgresState) -> list[str]:
+    """Why rows cannot go into a table as it is; empty if they can."""
+    if found.kind not in ("r", "p"):
+        return ["it is a view or the like"]
+    misfits = []
+    wanted = [(item.name, item.type) for item in desired.key_columns]
+    actual = [(name, found.columns[name].type) for name in found.primary_key]
+    if actual != wanted:
+        shown, needed = (", ".join(f"{name} {type_}" for name, type_ in key) for key in (actual, wanted))
+        misfits.append(f"its primary key is ({shown or 'none'}), the flow needs ({needed})")
+    for name, type_ in desired.value_columns.items():
+        there = found.columns.get(name)
+        if there is None:
+            misfits.append(f"it has no column {name} {type_}")
+        elif there.type != type_:
+            misfits.append(f"column {name} is {there.type}, the flow needs {type_}")
+        elif there.not_null:
+            misfits.append(f"column {name} is NOT NULL")
+    ours = {*desired.value_columns, *(name for name, _ in wanted)}
+    misfits += [
+        f"column {name} is NOT NULL, has no default, and the flow has no such field"
+        for name, item in found.columns.items()
+        if name not in ours and item.not_null and not item.filled and name not in found.primary_key
+    ]
+    return misfits
 
 
 def apply_setup_change(

@@ -116,10 +116,10 @@ class PostgresConnector:
         return change_lines(previous, current)
 
     @staticmethod
-    def check_existing(key: PostgresKey, desired: PostgresState) -> str | None:
+    def check_existing(key: PostgresKey, desired: PostgresState) -> op.Adoption | str | None:
         from coco_target_postgres.setup import check_existing
 
-        return check_existing(key)
+        return check_existing(key, desired)
 
     @staticmethod
     def apply_setup_change(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from coco.errors import TargetError
+from coco.errors import DriftError, TargetError
 from coco.kit.quoting import quote_identifier, quote_qualified
 from coco.kit.retry import RetryPolicy, retry
 from coco.types.schema import FieldSchema
@@ -114,10 +114,7 @@ def prepare(
             try:
                 found = find_table(connection, key.schema, key.table)
                 if found is None:
-                    raise TargetError(
-                        f"{key.title} does not exist; if coco made it and it was dropped since, run `coco drop`, setup "
-                        "and update; with setup_by_user=True, make it first"
-                    )
+                    raise DriftError(f"{key.title} does not exist: it was never set up, or was dropped")
                 _check(key, found, key_columns, value_columns)
                 extension = sorted(
                     {item.element for item in (*key_columns, *value_columns) if item.oid is None}
@@ -139,10 +136,7 @@ def _check(
     needed = [*key_columns, *value_columns]
     missing = [f"{item.name} {item.type}" for item in needed if item.name not in found.columns]
     if missing:
-        raise TargetError(
-            f"{key.title} lacks the columns {', '.join(missing)}; run setup, or add them if the table is yours "
-            "(setup_by_user=True)"
-        )
+        raise DriftError(f"{key.title} lacks the columns {', '.join(missing)}")
     names = {item.name for item in key_columns}
     if not any(set(columns) == names for columns in found.unique):
         shown = ", ".join(quote_identifier(item.name) for item in key_columns)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from coco.errors import TargetError
+from coco.errors import DriftError, TargetError
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a call waits for another process's transaction."""
@@ -107,10 +107,7 @@ def _check_place(path: str, *, create: bool) -> None:
                 f"the folder of SQLite file {path} cannot be made: {error.strerror or error}"
             ) from error
     elif not os.path.exists(path):
-        raise TargetError(
-            f"SQLite file {path} does not exist: it was never set up, or was moved or deleted. "
-            "Bring it back, or make it anew with `coco drop`, `coco setup` and `coco update`"
-        )
+        raise DriftError(f"SQLite file {path} does not exist: it was never set up, or was moved or deleted")
 
 
 def explained(error: sqlite3.Error, path: str, table: str = "") -> TargetError:
@@ -128,16 +125,15 @@ def explained(error: sqlite3.Error, path: str, table: str = "") -> TargetError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return TargetError(
             f"{where} is corrupt, or no SQLite database ({text}). It was left as it is: restore a backup, or move "
-            "it away and make it anew with `coco drop`, `coco setup` and `coco update`"
+            "it away and run `coco verify --repair APP`, which makes it again and fills it"
         )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return TargetError(
             f"{where} cannot be opened for writing ({text}): check the permissions of the file and of its folder"
         )
     if "no such table" in text or "no column named" in text or "no such column" in text:
-        return TargetError(
-            f"{where} is not as setup left it ({text}). Bring it back, or make it anew with `coco drop`, "
-            "`coco setup` and `coco update`"
+        return DriftError(
+            f"{where} is not as setup left it ({text}); `coco verify --repair APP` makes what is gone again"
         )
     if "no such module: fts5" in text:
         return TargetError(

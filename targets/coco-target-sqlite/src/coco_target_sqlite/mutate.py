@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from coco.errors import MutationError, TargetError
+from coco.errors import DriftError, MutationError, TargetError
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
+from coco_target_sqlite.adoption import has_unique_key
 from coco_target_sqlite.catalog import column_names, table_exists
 from coco_target_sqlite.connection import connect, explained, quoted, transaction
-from coco_target_sqlite.setup import has_unique_key
 from coco_target_sqlite.types import column_codec
 
 Row = tuple[Any, ...]
@@ -99,13 +99,12 @@ class Table:
 
     def _check(self) -> None:
         where = f"table {self._table!r} of SQLite file {self._path}"
-        again = "Bring it back, or make it anew with `coco drop`, `coco setup` and `coco update`"
         if not table_exists(self._db, self._table):
-            raise TargetError(f"{where} does not exist: it was never set up, or was dropped. {again}")
+            raise DriftError(f"{where} does not exist: it was never set up, or was dropped")
         present = {name.lower() for name in column_names(self._db, self._table)}
         missing = [name for name in (*self._keys, *self._values) if name.lower() not in present]
         if missing:
-            raise TargetError(f"{where} has no columns {', '.join(missing)}. {again}")
+            raise DriftError(f"{where} has no columns {', '.join(missing)}")
         if not has_unique_key(self._db, self._table, self._keys):
             raise TargetError(f"{where} needs a UNIQUE index on ({', '.join(self._keys)}): create it")
 

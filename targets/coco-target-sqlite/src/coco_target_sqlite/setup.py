@@ -10,7 +10,9 @@ import os
 import sqlite3
 
 from coco.errors import TargetError
+from coco.op import Adoption
 from coco_target_sqlite import fts
+from coco_target_sqlite.adoption import coco_misfits, foreign_misfits, key_misfits, row_number
 from coco_target_sqlite.catalog import (
     Entry,
     column_names,
@@ -61,28 +63,33 @@ def drop(key: TableKey) -> None:
         db.close()
 
 
-def foreign_table(key: TableKey, desired: TableState) -> str | None:
-    """Why a table, or an index, must not be made: something else bears its name. None if all is well."""
+def foreign_table(key: TableKey, desired: TableState) -> Adoption | str | None:
+    """What stands where a table shall be made: nothing, what fits, or why it does not (SU-50)."""
     if not os.path.exists(key.path):
         return None
     db = connect(key.path, create=False)
     try:
         entry = find_entry(db, key.table)
-        if entry is not None and table_exists(db, key.table):
-            return (
-                f"table {entry.table!r} of SQLite file {key.path} was made by coco, but for another flow or with "
-                "another state store. Use another table, or drop this one where it was made or by hand"
-            )
-        if table_exists(db, key.table):
-            return (
-                f"there is a table {key.table!r} in SQLite file {key.path} that coco did not make. Use another "
-                "`table`, or export with setup_by_user=True to write into it as it is"
-            )
         for index in desired.text_indexes:
             name = fts.index_name(key.table, index.field)
             if entry is None and table_exists(db, name):
                 return f"there is a table {name!r} in SQLite file {key.path} where a full-text index shall be"
-        return None
+        if not table_exists(db, key.table):
+            return None
+        what = f"table {key.table!r} of SQLite file {key.path}"
+        ways = "Use another `table`, or drop this one"
+        if entry is None:
+            misfits = foreign_misfits(db, key, desired)
+            origin = "was not made by coco"
+            ways += ", or export with setup_by_user=True to write into it as it is"
+        else:
+            misfits = coco_misfits(entry.state, desired) or foreign_misfits(db, key, desired)
+            origin = "was made by coco, for another flow or with another state store"
+        if misfits:
+            return f"{what} {origin}, and does not fit: {'; '.join(misfits)}. {ways}"
+        rows = db.execute(f"SELECT count(*) FROM {quoted(key.table)}").fetchone()[0]
+        warning = "; coco made it, for another flow or with another state store: see that none writes into it"
+        return Adoption(f"it holds {rows} rows{'' if entry is None else warning}")
     except sqlite3.Error as error:
         raise explained(error, key.path, key.table) from error
     finally:
@@ -134,39 +141,15 @@ def _drop(db: sqlite3.Connection, entry: Entry) -> None:
 
 
 def _adopt(db: sqlite3.Connection, key: TableKey, state: TableState) -> Entry:
-    """Take over a table that its user managed until now (TG-Common-13); missing columns come later."""
-    where = f"table {key.table!r} of SQLite file {key.path} cannot be taken over"
-    info = db.execute(f"PRAGMA table_info({quoted(key.table)})").fetchall()
-    names = {row[1].lower() for row in info}
-    lacking = [item.name for item in state.key if item.name.lower() not in names]
-    if lacking:
-        raise TargetError(f"{where}: it has no columns {', '.join(lacking)} for the key")
-    if not has_unique_key(db, key.table, [item.name for item in state.key]):
-        raise TargetError(f"{where}: it needs a UNIQUE index on ({', '.join(i.name for i in state.key)})")
-    numbers = [row[1] for row in info if row[5] and row[2].upper() == "INTEGER"]
-    only = len([row for row in info if row[5]]) == 1
-    if numbers and only:
-        row_id = numbers[0]
-    elif state.text_indexes:
-        raise TargetError(f"{where}: full-text indexes need a column INTEGER PRIMARY KEY")
-    else:
-        row_id = "rowid"
+    """Take over a table that coco did not make (TG-Common-13); missing columns come later."""
+    misfits = key_misfits(db, key.table, state)
+    if misfits:
+        raise TargetError(
+            f"table {key.table!r} of SQLite file {key.path} cannot be taken over: {'; '.join(misfits)}"
+        )
+    names = {name.lower() for name in column_names(db, key.table)}
     known = [item for item in state.values if item.name.lower() in names]
-    return Entry(key.table, row_id, TableState(state.key, known))
-
-
-def has_unique_key(db: sqlite3.Connection, table: str, key: list[str]) -> bool:
-    """Whether exactly these columns identify a row, as ON CONFLICT demands."""
-    wanted = {name.lower() for name in key}
-    primary = {row[1].lower() for row in db.execute(f"PRAGMA table_info({quoted(table)})") if row[5]}
-    if primary == wanted:
-        return True
-    for row in db.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
-        if row[2] and not row[4]:  # unique, and not partial
-            columns = db.execute(f"PRAGMA index_info({quoted(row[1])})").fetchall()
-            if {str(item[2]).lower() for item in columns} == wanted:
-                return True
-    return False
+    return Entry(key.table, row_number(db, key.table) or "rowid", TableState(state.key, known))
 
 
 def _alter_columns(db: sqlite3.Connection, entry: Entry, state: TableState) -> None:

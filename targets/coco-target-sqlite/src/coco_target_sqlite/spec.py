@@ -100,7 +100,7 @@ class SqliteConnector:
         return states.change_lines(previous, current)
 
     @staticmethod
-    def check_existing(key: TableKey, desired_state: TableState) -> str | None:
+    def check_existing(key: TableKey, desired_state: TableState) -> op.Adoption | str | None:
         return setup.foreign_table(key, desired_state)
 
     @staticmethod

@@ -32,7 +32,8 @@ def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) ->
         for text in moved:
             note(text)
         fail(
-            f"things have moved since {plan_file} was made; nothing was done. Make a new one with: coco plan"
+            f"things have moved since {plan_file} was made; nothing was done. "
+            f"Make a new one with `coco plan {plan['app']} -o {plan_file}`"
         )
     push_setup(flows.values(), force=True, quiet=quiet, to_stderr=as_json)
     finish(update_once(flows, quiet=quiet, as_json=as_json, allow_deletes=allow_deletes))

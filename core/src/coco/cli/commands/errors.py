@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.hints import runnable
 from coco.cli.output import note, print_json
 
 
@@ -26,16 +27,16 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
         return
     for name, rows in found.items():
         for row in rows:
-            click.echo(_line(name, row))
+            click.echo(runnable(_line(name, row)))
     rows_of_all = [row for rows in found.values() for row in rows]
     parked = sum(bool(row.get("parked")) for row in rows_of_all)
     if not rows_of_all:
-        note("No rows failed.")
+        persisted = RUNTIME.flow_names_with_setup()
+        missing = [name for name in found if name not in persisted]
+        note("No rows failed." + (f" Never set up: {', '.join(missing)}." if missing else ""))
         return
-    note(
-        f"{len(rows_of_all)} failed row(s), {parked} parked. Mend the rows or the functions, then run `coco update`; "
-        f"`coco retry {app_flow_specifier}` takes up parked rows as they are."
-    )
+    said = f"{len(rows_of_all)} failed row(s), {parked} parked. Mend the rows or the functions, then run `coco update`"
+    note(runnable(f"{said}; `coco retry` takes up parked rows as they are." if parked else f"{said}."))
 
 
 def _line(flow: str, row: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_one
-from coco.cli.output import fail, finish, print_json
+from coco.cli.output import fail, finish, note, print_json
 
 
 @click.command("evaluate")
@@ -36,10 +36,18 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_js
         output_dir = Path(f"eval_{flow.full_name.replace('.', '_')}_{stamp}")
     if output_dir.exists() and not output_dir.is_dir():
         fail(f"{output_dir} exists and is not a folder")
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"cannot make {output_dir}: {error.strerror or error}; name another folder with -o")
     info = RUNTIME.evaluate_and_dump(flow, EvaluateAndDumpOptions(str(output_dir), use_cache=cache))
     if as_json:
         print_json({"ok": not info.has_errors, "output_dir": str(output_dir), **info.to_dict()})
     else:
-        click.echo(str(info))
-        click.echo(f"Written to {output_dir}", err=True)
+        for item in info.sources:
+            done, failed = item.stats.num_insertions, item.stats.num_errors
+            click.echo(
+                f"{item.source_name}: {done} rows evaluated" + (f", {failed} failed" if failed else "")
+            )
+        note(f"Written to {output_dir}, one file for each row")
     finish(not info.has_errors)

@@ -21,11 +21,17 @@ def command(folder: Path) -> None:
     files = project_files(folder.resolve().name)
     taken = [name for name in files if (folder / name).exists()]
     if taken:
-        fail(f"{', '.join(taken)} exist(s) in {folder} already; nothing was written")
+        fail(
+            f"{', '.join(taken)} exist(s) in {folder} already; nothing was written. "
+            "Name another folder: coco init FOLDER"
+        )
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            fail(f"cannot write {path}: {error.strerror or error}")
         click.echo(str(path))
     steps = "coco update main.py" if folder == Path() else f"cd {folder} && coco update main.py"
     note(f"\nNext: {steps}")

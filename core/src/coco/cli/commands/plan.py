@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.hints import runnable
 from coco.cli.output import note, print_json
 
 
@@ -35,7 +36,7 @@ def command(app_flow_specifier: str, output: Path | None, read: int, as_json: bo
     if as_json:
         print_json(plan)
     else:
-        click.echo(plan_text(plan))
+        click.echo(runnable(plan_text(plan)))
     if output is not None:
         write_plan(output, plan)
         note(f"Written to {output}; carry it out with: coco apply {output}")

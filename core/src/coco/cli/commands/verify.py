@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.hints import runnable
 from coco.cli.output import finish, print_json
 from coco.cli.progress import saying_waits
 
@@ -38,5 +39,5 @@ def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: 
     else:
         for name, report in reports.items():
             click.echo(f"Flow {name}")
-            click.echo(report.render() or "no targets")
+            click.echo(runnable(report.render()) or "no targets")
     finish(ok)

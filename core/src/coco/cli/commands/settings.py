@@ -1,0 +1,52 @@
+"""``coco settings``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from coco.cli.apps import ENV_FILE_META, load_app, parse_specifier
+from coco.cli.output import note, print_json
+
+
+@click.command("settings")
+@click.argument("app_target", required=False)
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def command(app_target: str | None, as_json: bool) -> None:
+    """Show the settings in force and where they come from.
+
+    With APP_TARGET, as its settings function or its coco.init() says; without, as the environment says. Passwords
+    are not shown. Connects to nothing.
+    """
+    from coco.environment.environment import ENVIRONMENT
+    from coco.environment.settings_report import settings_report
+
+    if app_target is not None:
+        load_app(parse_specifier(app_target).app)
+    report = settings_report(ENVIRONMENT)
+    files: dict[str, str] = click.get_current_context().find_root().meta.get(ENV_FILE_META, {})
+    if as_json:
+        found = report.to_dict()
+        for line in found["settings"].values():
+            line["file"] = files.get(line["place"])
+        print_json(found)
+        return
+    rows = []
+    for item in report.settings:
+        file = f" in {files[item.place]}" if item.place in files else ""
+        origin = item.place + file if item.origin == "env" else f"{item.origin} {item.place}".strip()
+        rows.append((item.name, _shown(item.value), origin))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, value, origin in rows:
+        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip())
+    for name in report.unused:
+        note(f"{name} is set and does not count: the app supplies its settings itself")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, list) else str(value) or "(empty)"

@@ -1,0 +1,84 @@
+"""Functions that cannot be prepared: tried once in a pass, and after a pause that grows where passes follow closely."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from coco.ops.registry import BoundFunction
+
+FIRST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 300.0
+
+
+class ExecutorSource(Protocol):
+    """Where a step has its executor from."""
+
+    async def get(self, function: BoundFunction) -> Any:
+        """The prepared executor. Raises what its ``prepare`` raised."""
+
+
+def key_of(function: BoundFunction) -> Hashable:
+    """Equal for uses that share an executor."""
+    return function.gpu, function.executor_key
+
+
+@dataclass(slots=True)
+class _Pause:
+    error: Exception
+    seconds: float
+    until: float
+
+
+class Pauses:
+    """Executors that could not be prepared, by key. Outlives the passes; touched on the runtime's loop only."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, _Pause] = {}
+
+    def error(self, key: Hashable) -> Exception | None:
+        """Why it failed, as long as it is too early for another attempt."""
+        known = self._known.get(key)
+        return known.error if known is not None and time.monotonic() < known.until else None
+
+    def failed(self, key: Hashable, error: Exception) -> None:
+        known = self._known.get(key)
+        seconds = FIRST_PAUSE_SECONDS if known is None else min(known.seconds * 2, LONGEST_PAUSE_SECONDS)
+        self._known[key] = _Pause(error, seconds, time.monotonic() + seconds)
+
+    def succeeded(self, key: Hashable) -> None:
+        self._known.pop(key, None)
+
+    def clear(self) -> None:
+        self._known.clear()
+
+
+class PassExecutors:
+    """Executors as one pass sees them: one that could not be prepared is not tried again for each row.
+
+    ``patient``: nor while its pause lasts, which is for passes that nobody asked for (live mode).
+    """
+
+    def __init__(self, inner: ExecutorSource, pauses: Pauses, *, patient: bool = False) -> None:
+        self._inner = inner
+        self._pauses = pauses
+        self._patient = patient
+        self._failed: dict[Hashable, Exception] = {}
+
+    async def get(self, function: BoundFunction) -> Any:
+        key = key_of(function)
+        failed = self._failed.get(key) or (self._pauses.error(key) if self._patient else None)
+        if failed is not None:
+            raise failed
+        try:
+            executor = await self._inner.get(function)
+        except Exception as error:
+            if key not in self._failed:  # batches that waited for one attempt are one failure
+                self._failed[key] = error
+                self._pauses.failed(key, error)
+            raise
+        self._pauses.succeeded(key)
+        return executor

@@ -1,0 +1,47 @@
+"""Records that an earlier release wrote, as this one would write them (SU-33, CT-13).
+
+A class gains a field with a default, a connector renames one: the resource is the same, only its spelling in state
+is not. Records are read in today's spelling, and written so at the next apply; nothing is dropped or made anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from coco.engine_object import dump_engine_object
+from coco.setup.changes import rebuild_key, rebuild_state
+from coco.setup.states import encode_key
+from coco.state.protocol import SetupRecord
+
+_UNREADABLE = (TypeError, ValueError, KeyError)
+
+
+def respelled(record: SetupRecord, known: Any) -> SetupRecord:
+    """The record with key and connector states in today's spelling.
+
+    ``known``: the registered target or declaration; None if its plugin is not installed. What the plugin cannot
+    read stays as it is: the plan says so.
+    """
+    if known is None:
+        return record
+    try:
+        key = encode_key(dump_engine_object(rebuild_key(known, record.key)))
+    except _UNREADABLE:
+        key = record.key
+    state = None if record.state is None else _state(record.state, known)
+    staging = tuple(
+        {**item, "upsert": _state(item["upsert"], known)} if "upsert" in item else item
+        for item in record.staging
+    )
+    return replace(record, key=key, state=state, staging=staging)
+
+
+def _state(data: dict[str, Any], known: Any) -> dict[str, Any]:
+    if "connector" not in data:
+        return data
+    try:
+        connector = dump_engine_object(rebuild_state(known, data["connector"]))
+    except _UNREADABLE:
+        return data
+    return data if connector == data["connector"] else {**data, "connector": connector}

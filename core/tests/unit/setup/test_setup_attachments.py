@@ -1,0 +1,57 @@
+"""Attachments and declarations come and go with their resource (SU-16, ATT)."""
+
+from __future__ import annotations
+
+from setup_lab import TEXT, WIDE, Lab, LabIndex, LabTarget, define, plan_of
+
+import coco
+
+
+def test_attachments_come_go_and_change(lab: Lab) -> None:
+    """SU-16, ATT-4 to ATT-6."""
+    define(LabTarget("one"), attachments=(LabIndex("i", "1"), LabIndex("j", "1"))).setup()
+    assert lab.taken() == [
+        ("change", "one", None, TEXT),
+        ("attach", "one", "i", "1"),
+        ("attach", "one", "j", "1"),
+    ]
+    flow = define(
+        LabTarget("one"),
+        fields=("text", "size"),
+        attachments=(LabIndex("j", "2"), LabIndex("k", "1")),
+    )
+    text, _ = plan_of(flow)
+    assert "TODO: tear down attachment i" in text
+    assert "TODO: set up attachment j" in text
+    assert "TODO: set up attachment k" in text
+    flow.setup()
+    assert lab.taken() == [
+        ("detach", "one", "i", "1"),
+        ("change", "one", TEXT, WIDE),
+        ("attach", "one", "j", "2"),
+        ("attach", "one", "k", "1"),
+    ]
+    define(
+        LabTarget("one"),
+        fields=("text", "size"),
+        attachments=(LabIndex("j", "2", "noted"), LabIndex("k", "1")),
+    ).setup()
+    assert lab.taken() == []  # the saved text only
+    coco.flows()["Lab"].drop()
+    assert {call[:3] for call in lab.taken()[:2]} == {("detach", "one", "j"), ("detach", "one", "k")}
+
+
+def test_attachments_return_when_their_resource_is_made_anew(lab: Lab) -> None:
+    """ATT-7."""
+    define(LabTarget("one"), attachments=(LabIndex("i", "1"),)).setup()
+    lab.taken()
+    define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup()
+    assert [call[0] for call in lab.taken()] == ["detach", "change", "change", "attach"]
+
+
+def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> None:
+    """SU-16, CT-16: so that it can order them."""
+    define(LabTarget("one"), extras=("x", "y")).setup()
+    assert ("extras", "x False->True", "y False->True") in lab.taken()
+    define(LabTarget("one"), extras=("y", "z")).setup()
+    assert lab.taken() == [("extras", "z False->True", "x True->False")]

@@ -1,0 +1,145 @@
+"""The plan in words, and the calls a connector sees, for each kind of change (SU, CT)."""
+
+from __future__ import annotations
+
+import pytest
+from setup_lab import TEXT, WIDE, Lab, LabIndex, LabState, LabTarget, define, plan_of
+
+import coco
+from coco.environment.runtime import RUNTIME
+from coco.errors import SetupRequiredError
+from coco.flow import make_drop_bundle, make_setup_bundle
+
+
+def test_create_then_nothing(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """SU-6, SU-8, SU-43: create, up to date, no further call."""
+    flow = define(LabTarget("one"))
+    text, current = plan_of(flow)
+    assert not current
+    assert text.splitlines() == [
+        "Flow Lab [NEW]",
+        "  [ TO CREATE ] table one",
+        "    TODO: create table one",
+    ]
+    flow.setup(report_to_stdout=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith("Setup status:\n")
+    assert "create table one: DONE" in shown
+    assert lab.taken() == [("change", "one", None, TEXT)]
+    assert plan_of(flow) == ("Flow Lab [EXISTING]\n  [ READY ] table one", True)
+    flow.setup(report_to_stdout=True)
+    assert "No setup changes to apply." in capsys.readouterr().out
+    assert lab.taken() == []
+
+
+def test_describe_is_read_only(lab: Lab) -> None:
+    """SU-6."""
+    flow = define(LabTarget("one"))
+    before = plan_of(flow)
+    assert plan_of(flow) == before
+    assert lab.calls == []
+    assert RUNTIME.flow_names_with_setup() == []
+
+
+def test_a_compatible_change_alters_and_exports_nothing_again(lab: Lab) -> None:
+    """SU-37, CT-10."""
+    define(LabTarget("one")).setup()
+    define(LabTarget("one")).update()
+    lab.taken()
+    flow = define(LabTarget("one", comment="hello"))
+    text, _ = plan_of(flow)
+    assert "[ TO UPDATE ] table one" in text
+    assert "destructive" not in text
+    assert "lossy" not in text
+    flow.setup()
+    assert lab.taken() == [("change", "one", TEXT, LabState(["other", "text"], "hello"))]
+    lab.rows["one"].clear()
+    flow.update()
+    assert lab.rows["one"] == {}
+
+
+def test_a_partly_compatible_change_is_lossy_and_exports_again(lab: Lab) -> None:
+    """SU-38, SU-42: the plan counts the rows; the update writes them again."""
+    flow = define(LabTarget("one"))
+    flow.setup()
+    flow.update()
+    lab.taken()
+    flow = define(LabTarget("one"), fields=("text", "size"))
+    bundle = make_setup_bundle([flow])
+    text, current = bundle.describe()
+    assert not current
+    assert not bundle.destructive  # type: ignore[attr-defined]  # of the real one, not of the port
+    assert "    TODO: alter one: ['other', 'text'] -> ['other', 'text', 'size']" in text
+    assert "    NOTE: lossy: some of its data is lost until it is written again" in text
+    assert "    NOTE: 2 rows there are written again by the next update" in text
+    with pytest.raises(SetupRequiredError, match="alter one"):
+        flow.update()
+    bundle.apply()
+    assert lab.taken() == [("change", "one", TEXT, WIDE)]
+    flow.update()
+    assert lab.rows["one"] == {
+        "a": {"other": "a", "text": "text", "size": 4},
+        "b": {"other": "b", "text": "text", "size": 4},
+    }
+
+
+def test_another_key_builds_it_anew(lab: Lab) -> None:
+    """SU-39, SU-40: destructive, said with the number of rows; drop, then create."""
+    flow = define(LabTarget("one"))
+    flow.setup()
+    flow.update()
+    lab.taken()
+    flow = define(LabTarget("one"), key="other")
+    bundle = make_setup_bundle([flow])
+    text, _ = bundle.describe()
+    assert bundle.destructive  # type: ignore[attr-defined]  # of the real one, not of the port
+    assert "[ TO REBUILD ] table one" in text
+    assert "NOTE: destructive: data in the target is deleted" in text
+    assert "NOTE: 2 rows there are deleted and written again by the next update" in text
+    bundle.apply()
+    calls = lab.taken()
+    assert [(call[2] is None, call[3] is None) for call in calls] == [(False, True), (True, False)]
+    flow.update()
+    assert set(lab.rows["one"]) == {"a", "b"}
+
+
+def test_a_removed_export_is_dropped_by_what_is_on_record(lab: Lab) -> None:
+    """SU-29, TG-Common-12: another table is delete and create; the creation comes first."""
+    define(LabTarget("one")).setup()
+    lab.taken()
+    flow = define(LabTarget("two"))
+    text, _ = plan_of(flow)
+    assert "[ TO CREATE ] table two" in text
+    assert "[ TO DELETE ] table one" in text
+    flow.setup()
+    assert lab.taken() == [("change", "two", None, TEXT), ("change", "one", TEXT, None)]
+    assert plan_of(flow)[1]
+
+
+def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    """SU-13, SU-17: targets, then our own state; the flow stays usable."""
+    flow = define(LabTarget("one"), LabTarget("two"))
+    flow.setup()
+    flow.update()
+    lab.taken()
+    text, current = make_drop_bundle([flow]).describe()
+    assert not current
+    assert text.splitlines()[-1] == "  [ TO DELETE ] internal state"
+    assert text.count("NOTE: 2 rows there are deleted") == 2
+    flow.drop()
+    assert sorted(lab.taken(), key=str) == [("change", "one", TEXT, None), ("change", "two", TEXT, None)]
+    assert RUNTIME.flow_names_with_setup() == []
+    flow.drop(report_to_stdout=True)
+    assert "No setup changes to apply." in capsys.readouterr().out
+    flow.setup()
+    flow.update()
+    assert set(lab.rows["one"]) == {"a", "b"}
+
+
+def test_drop_of_a_flow_that_is_no_longer_defined(lab: Lab) -> None:
+    """SU-47: by name, from records alone."""
+    define(LabTarget("one"), attachments=(LabIndex("i", "saved"),)).setup()
+    coco.flows()["Lab"].close()
+    lab.taken()
+    RUNTIME.make_drop_bundle([], names=["Lab"]).describe_and_apply()
+    assert lab.taken() == [("detach", "one", "i", "saved"), ("change", "one", TEXT, None)]

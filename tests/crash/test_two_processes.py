@@ -1,0 +1,115 @@
+"""Two processes on one flow: one waits, takes over from the dead, or says why not; and the end state is right (I-74)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crash_processes import LIMIT, calls, check_end, end, heard, let_go, met, rows, run, start
+
+
+def test_the_one_that_waits_takes_over_when_the_other_is_killed(
+    project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    (project / "docs" / "a.md").write_text("wait a moment")
+    one = start(running, project, "update", "-f", "app.py", APP_MEETS="call")
+    met(project)
+    two = start(running, project, "update", "-f", "app.py")
+    assert f"waits for process {one.pid} on" in heard(two, "waits for")
+    one.send_signal(signal.SIGKILL)
+    end(one, -signal.SIGKILL)
+    end(two)
+    assert calls(project) in (
+        ["text of b", "wait a moment", "wait a moment"],
+        ["text of b", "text of b", "wait a moment", "wait a moment"],
+    ), "only what was in flight is done again"
+    check_end(project)
+
+
+def test_one_that_will_not_wait_says_who_is_in_the_way(
+    project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    (project / "docs" / "a.md").write_text("wait a moment")
+    one = start(running, project, "update", "-f", "app.py", APP_MEETS="call")
+    met(project)
+    done = run(project, "update", "-f", "app.py", code=1, APP_PATIENCE="0.3")
+    assert "cannot start an update of flow 'Two'" in done.stderr
+    assert f"/{one.pid}/" in done.stderr and "wait for it or stop it" in done.stderr
+    let_go(project)
+    end(one)
+    check_end(project)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_update_while_setup_runs(
+    killed: bool, project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    one = start(running, project, "setup", "-f", "app.py", APP_MEETS="setup")
+    met(project)
+    two = start(running, project, "update", "-f", "app.py")
+    assert f"process {one.pid} on" in heard(two, "waits for")
+    if killed:
+        one.send_signal(signal.SIGKILL)
+        end(one, -signal.SIGKILL)
+    else:
+        let_go(project)
+        end(one)
+    end(two)
+    check_end(project)
+    assert "up to date" in run(project, "setup", "-f", "app.py").stdout.lower()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_setup_while_an_update_runs(
+    killed: bool, project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    run(project, "setup", "-f", "app.py")
+    one = start(running, project, "update", "app.py", APP_MEETS="mutate")
+    met(project)
+    two = start(running, project, "setup", "-f", "app.py", APP_MORE="second")
+    assert f"process {one.pid} on" in heard(two, "waits for")
+    if killed:
+        one.send_signal(signal.SIGKILL)
+        end(one, -signal.SIGKILL)
+    else:
+        let_go(project)
+        end(one)
+    end(two)
+    assert rows(project, "second") == {}
+    run(project, "update", "app.py", APP_MORE="second")
+    check_end(project, "second")
+
+
+def test_many_at_once(project: Path, running: list[subprocess.Popen[str]]) -> None:
+    """All begin with nothing, setup included; between them they do everything once."""
+    for number in range(10):
+        (project / "docs" / f"m{number}.md").write_text(f"text {number}")
+    for _ in range(4):
+        start(running, project, "update", "-f", "app.py")
+    for process in running:
+        end(process)
+    assert len(calls(project)) == len(set(calls(project))) == 12
+    check_end(project)
+
+
+def test_one_that_was_stopped_for_too_long_overwrites_nothing_for_good(
+    project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    """A process sleeps inside a write until its lease is over and another one has written something newer."""
+    run(project, "setup", "-f", "app.py")
+    (project / "docs" / "a.md").write_text("old text")
+    one = start(running, project, "update", "app.py", APP_MEETS="mutate", APP_LEASE="1")
+    met(project)
+    one.send_signal(signal.SIGSTOP)
+    (project / "docs" / "a.md").write_text("new text")
+    run(project, "update", "app.py")
+    assert rows(project)["a.md"] == "NEW TEXT"
+    one.send_signal(signal.SIGCONT)
+    let_go(project)
+    end_of_one: Any = one.communicate(timeout=LIMIT)
+    assert one.returncode in (0, 1), end_of_one
+    run(project, "update", "app.py")
+    check_end(project)
