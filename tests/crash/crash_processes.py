@@ -159,10 +159,11 @@ def calls(folder: Path) -> list[str]:
 def check_end(folder: Path, *tables: str) -> None:
     """All is as the sources say, and nothing is left to do."""
     files = {path.name: path.read_text().upper() for path in (folder / "docs").iterdir()}
-    more = {"APP_MORE": " ".join(tables)}
     for table in ("out", *tables):
         assert rows(folder, table) == files
     before = calls(folder)
-    stats = json.loads(run(folder, "update", "--json", "app.py", **more).stdout)["flows"]["Two"]
+    stats = json.loads(run(folder, "update", "--json", "app.py", APP_MORE=" ".join(tables)).stdout)["flows"][
+        "Two"
+    ]
     assert (stats["sources"]["docs"]["num_target_upserts"], stats["drifted"]) == (0, [])
     assert calls(folder) == before

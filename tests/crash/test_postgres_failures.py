@@ -188,7 +188,7 @@ class Line:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._socket.accept()
-                server = socket.create_connection(self._server)  # type: ignore[arg-type]
+                server = socket.create_connection(self._server)
                 deaf = threading.Event()
                 for pair in ((client, server, True), (server, client, False)):
                     threading.Thread(target=self._forward, args=(*pair, deaf), daemon=True).start()

@@ -60,9 +60,9 @@ def state(tmp_path: Path) -> Path:
 
 def limit_pages(monkeypatch: pytest.MonkeyPatch, pages: int | None) -> None:
     """From the next opening of the store on."""
-    monkeypatch.delitem(database._PRAGMAS, "max_page_count", raising=False)  # type: ignore[arg-type]
+    monkeypatch.delitem(database._PRAGMAS, "max_page_count", raising=False)
     if pages is not None:
-        monkeypatch.setitem(database._PRAGMAS, "max_page_count", pages)  # type: ignore[arg-type]
+        monkeypatch.setitem(database._PRAGMAS, "max_page_count", pages)
     RUNTIME.stop()
 
 

@@ -31,23 +31,35 @@ from coco.state.sqlite import SqliteStore
 FILES = Path(__file__).parent / "files"
 
 
-def load_maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_state_v1", FILES.parent / "make_state_v1.py")
+def load_maker(version: int) -> ModuleType:
+    name = f"make_state_v{version}"
+    spec = importlib.util.spec_from_file_location(name, FILES.parent / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-MAKER = load_maker()
+MAKER = load_maker(1)
 SOURCE, TARGET, ROWS = MAKER.SOURCE, MAKER.TARGET, MAKER.ROWS
+
+
+VERSIONS = range(migrations.OLDEST, SCHEMA_VERSION + 1)
+
+
+def copy_of(version: int, folder: Path) -> Path:
+    return Path(shutil.copyfile(FILES / f"state-v{version}.db", folder / "state.db"))
 
 
 @pytest.fixture
 def v1(tmp_path: Path) -> Path:
-    path = tmp_path / "state.db"
-    shutil.copyfile(FILES / "state-v1.db", path)
-    return path
+    return copy_of(1, tmp_path)
+
+
+@pytest.fixture(params=VERSIONS, ids="v{}".format)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Of each version that a release wrote, the present one included."""
+    return copy_of(request.param, tmp_path)
 
 
 def tables(path: Path) -> dict[str, str]:
@@ -116,25 +128,25 @@ def check_contents(store: SqliteStore) -> None:
     assert store.get_cursor(SOURCE, "changes") == b"cursor"
 
 
-def test_version_1_moves_forward_with_all_it_holds(v1: Path) -> None:
-    store = SqliteStore(str(v1))
+def test_a_file_moves_forward_with_all_it_holds(file: Path) -> None:
+    store = SqliteStore(str(file))
     store.open()
     check_contents(store)
     assert store.allocate_ids(2) == [7, 8]
     store.close()
-    assert version(v1) == str(SCHEMA_VERSION)
+    assert version(file) == str(SCHEMA_VERSION)
 
 
-def test_a_migrated_file_has_the_tables_of_a_new_one(v1: Path, tmp_path: Path) -> None:
-    for path in (v1, tmp_path / "new.db"):
+def test_a_migrated_file_has_the_tables_of_a_new_one(file: Path, tmp_path: Path) -> None:
+    for path in (file, tmp_path / "new.db"):
         store = SqliteStore(str(path))
         store.open()
         store.close()
-    assert tables(v1) == tables(tmp_path / "new.db")
+    assert tables(file) == tables(tmp_path / "new.db")
 
 
-def test_work_goes_on_in_a_migrated_file(v1: Path) -> None:
-    store = SqliteStore(str(v1))
+def test_work_goes_on_in_a_migrated_file(file: Path) -> None:
+    store = SqliteStore(str(file))
     store.open()
     dead, fresh = MAKER.key(22), b"new"
     rows = TargetKeys(b"l" * 16, ((b"t", b"f" * 16),))
@@ -157,13 +169,14 @@ def test_work_goes_on_in_a_migrated_file(v1: Path) -> None:
 
 def test_every_version_has_its_migration_and_its_file(tmp_path: Path) -> None:
     assert sorted(migrations.MIGRATIONS) == list(range(migrations.OLDEST + 1, SCHEMA_VERSION + 1))
-    for number in range(migrations.OLDEST, SCHEMA_VERSION):
+    for number in VERSIONS:
         copy = shutil.copyfile(FILES / f"state-v{number}.db", tmp_path / f"{number}.db")
         assert version(copy) == str(number)
 
 
-def test_the_committed_file_is_what_its_script_writes(v1: Path, tmp_path: Path) -> None:
-    MAKER.make(tmp_path / "again.db")
+@pytest.mark.parametrize("number", VERSIONS)
+def test_the_committed_file_is_what_its_script_writes(number: int, tmp_path: Path) -> None:
+    load_maker(number).make(tmp_path / "again.db")
 
     def dump(path: Path) -> list[str]:
         db = sqlite3.connect(path)
@@ -172,7 +185,7 @@ def test_the_committed_file_is_what_its_script_writes(v1: Path, tmp_path: Path) 
         finally:
             db.close()
 
-    assert dump(tmp_path / "again.db") == dump(v1)
+    assert dump(tmp_path / "again.db") == dump(copy_of(number, tmp_path))
 
 
 def test_an_error_inside_a_migration_leaves_the_old_file(v1: Path, monkeypatch: pytest.MonkeyPatch) -> None:

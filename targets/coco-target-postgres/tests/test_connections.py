@@ -259,7 +259,7 @@ def test_a_connection_left_in_a_transaction_is_not_used_again(database: str) -> 
         (psycopg.errors.NumericValueOutOfRange("x"), RowError, ""),
         (psycopg.errors.RaiseException("x"), RowError, ""),
         (psycopg.errors.ProgramLimitExceeded("x"), RowError, ""),
-        (psycopg.errors.UndefinedTable("x"), TargetError, "coco drop"),
+        (psycopg.errors.UndefinedTable("x"), TargetError, "coco verify --repair"),
         (psycopg.errors.InsufficientPrivilege("x"), TargetError, "grant"),
         (psycopg.errors.DiskFull("x"), TargetError, "disk"),
         (psycopg.errors.InvalidSqlStatementName("x"), TargetError, "session pooler"),

@@ -181,10 +181,12 @@ class TargetDriver:
     def stored(self, rows: Mapping[Any, Mapping[str, Any]]) -> dict[EngineRow, EngineRow]:
         """Rows as engine values, in the form the connector says it holds them in."""
         method = self.method("stored_form")
+        wants_indexes = method is not None and len(inspect.signature(method).parameters) >= 3
+        more = (self.index_options,) if wants_indexes else ()
         return as_stored(
             self.shape,
             self.shape.encode(rows),
-            (lambda field: None) if method is None else (lambda field: method(self.spec, field)),
+            (lambda field: None) if method is None else (lambda field: method(self.spec, field, *more)),
         )
 
     def list_keys(self, list_keys: Any) -> list[EngineRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,9 +109,11 @@ class ExportRun:
         """By key and value field: what makes values equal that the target cannot tell apart."""
         if self.forms is None:
             hook = self.step.target.method("stored_form")
+            wants_indexes = hook is not None and len(inspect.signature(hook).parameters) >= 3
+            more = (self.step.index_options,) if wants_indexes else ()
 
             def forms(fields: tuple[FieldSchema, ...]) -> list[StoredForm | None]:
-                return [hook(self.step.spec, item) if hook is not None else None for item in fields]
+                return [hook(self.step.spec, item, *more) if hook is not None else None for item in fields]
 
             self.forms = forms(self.step.key_fields), forms(self.step.value_fields)
         return self.forms

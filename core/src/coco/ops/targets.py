@@ -96,10 +96,10 @@ class TargetConnector(Protocol):
     the reason to refuse. ``upgrade_key(data)`` and ``upgrade_state(data)`` turn what an older release of the
     connector stored, as plain data, into today's spelling.
 
-    ``stored_form(spec, field)`` gives a function from a field's engine value to the one that comes back from
-    the target (text without NUL, a rounded number), or ``None`` where the two are always equal. The engine
-    identifies and compares rows by what it returns. A row from ``read_rows`` may hold ``...`` for a value
-    that cannot come back.
+    ``stored_form(spec, field)``, or ``stored_form(spec, field, index_options)``, gives a function from a field's
+    engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
+    length), or ``None`` where the two are always equal. The engine identifies and compares rows by what it returns.
+    A row from ``read_rows`` may hold ``...`` for a value that cannot come back.
     """
 
     @staticmethod

@@ -1,0 +1,99 @@
+"""Making and removing folders, from whatever state a crash may have left them in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+from coco.engine_object import dump_engine_object
+from coco.errors import TargetError
+from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
+from coco_target_files.disk import Disk
+from coco_target_files.folder import remove_empty_folders
+from coco_target_files.state import FolderState
+
+_LAYOUT, _MANAGED, _MADE_ROOT = "layout", "managed", "made_root"
+
+
+def apply_change(root: str, current: FolderState | None) -> None:
+    """Bring the folder into a state, or remove what coco put there (None). Raises ``TargetError``."""
+    try:
+        if current is None:
+            _drop(root)
+        else:
+            _bring_to(root, current)
+    except OSError as error:
+        raise TargetError(f"folder {root} cannot be set up: {error}") from error
+
+
+def existing_problem(root: str) -> str | None:
+    """Why the folder must not become ours. Folders with files of others are fine: those are never touched."""
+    if not os.path.lexists(root):
+        return None
+    if not os.path.isdir(root):
+        return f"{root} is there already, and is no folder. Give the target another path, or move it away"
+    if not catalog_exists(root):
+        return None
+    catalog = Catalog(root)
+    try:
+        if catalog.fact(_MANAGED) is None:
+            return None  # only ever written to with setup_by_user
+    finally:
+        catalog.close()
+    return (
+        f"folder {root} was made by coco, but for another flow or with another state store. Use another folder, or "
+        f"drop this one where it was made, or delete it by hand"
+    )
+
+
+def _bring_to(root: str, state: FolderState) -> None:
+    made_root = not os.path.lexists(root)
+    os.makedirs(root, exist_ok=True)
+    catalog = Catalog(root)
+    try:
+        if state.layout.case_sensitive and os.path.exists(os.path.join(root, CATALOG.upper())):
+            raise TargetError(
+                f"the file system of {root} takes upper and lower case for the same: leave case_sensitive out"
+            )
+        layout = json.dumps(dump_engine_object(state.layout))
+        if catalog.fact(_LAYOUT) not in (None, layout):
+            _empty(catalog, Disk(root))
+        with catalog.transaction():
+            catalog.note(_LAYOUT, layout)
+            catalog.note(_MANAGED, "yes")
+            if made_root:
+                catalog.note(_MADE_ROOT, "yes")
+    finally:
+        catalog.close()
+
+
+def _drop(root: str) -> None:
+    if not catalog_exists(root):
+        return
+    disk = Disk(root)
+    catalog = Catalog(root)
+    try:
+        _empty(catalog, disk)
+        made_root = catalog.fact(_MADE_ROOT) is not None
+    finally:
+        catalog.close()
+    disk.close()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(root, CATALOG))
+    if made_root:
+        with contextlib.suppress(OSError):  # files of others keep it
+            os.rmdir(root)
+
+
+def _empty(catalog: Catalog, disk: Disk) -> None:
+    for part in catalog.files():
+        paths = [path for path, _ in part]
+        for path in paths:
+            disk.delete(path)
+        with catalog.transaction():
+            catalog.remove_files(paths)
+    with catalog.transaction():
+        folders = catalog.folders()
+        remove_empty_folders(catalog, disk, [f"{folder}/" for folder in folders])
+        catalog.remove_folders(folders)

@@ -1,0 +1,166 @@
+"""The contract of every target, for each format; files are read back by parsers that know nothing of ours."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import html.parser
+import json
+import math
+import struct
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+
+from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
+from coco_target_files.spec import Files
+from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.rows import NaturalRows, Shape
+from coco_testing.target_suite import TARGET_ABILITIES, TargetSuite
+
+ABILITIES = claim(TARGET_ABILITIES, {"partial_update": UNSUPPORTED("a file is written as a whole")})
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def natural(type_: ValueType, data: Any) -> Any:
+    """JSON data as the documentation describes them, in natural Python form."""
+    if data is None:
+        return None
+    if isinstance(type_, StructType):
+        return {item.name: natural(item.value_type.type, data[item.name]) for item in type_.fields}
+    if isinstance(type_, TableType):
+        rows = [natural(StructType(type_.row.fields), row) for row in data]
+        if type_.kind == "LTable":
+            return rows
+        (key,) = type_.key_fields
+        return {row.pop(key.name): row for row in rows}
+    return scalar(type_, data)
+
+
+def scalar(type_: BasicValueType, data: Any) -> Any:
+    if type_.union is not None:
+        return natural(type_.union.variants[data[0]], data[1])
+    if type_.vector is not None:
+        if isinstance(data, str):
+            raw = base64.b64decode(data)
+            return [number for (number,) in struct.iter_unpack("<f", raw)]
+        return [natural(type_.vector.element_type, item) for item in data]
+    match type_.kind:
+        case "Float32" | "Float64":
+            return WORDS[data] if isinstance(data, str) else data
+        case "Bytes":
+            return base64.b64decode(data)
+        case "Uuid":
+            return uuid.UUID(data)
+        case "Date":
+            return datetime.date.fromisoformat(data)
+        case "Time":
+            return datetime.time.fromisoformat(data)
+        case "LocalDateTime" | "OffsetDateTime":
+            return datetime.datetime.fromisoformat(data)
+        case "TimeDelta":
+            sign, _, seconds = data.removesuffix("S").partition("PT")
+            whole, _, rest = seconds.partition(".")
+            span = datetime.timedelta(seconds=int(whole), microseconds=int(rest.ljust(6, "0")))
+            return -span if sign else span
+        case "Range":
+            return tuple(data)
+    return data
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.relative_to(root).parts[0].startswith(".coco-files"):
+            yield path
+
+
+def rows_of(records: list[dict[str, Any]], shape: Shape) -> NaturalRows:
+    def pick(fields: tuple[FieldSchema, ...], record: dict[str, Any]) -> dict[str, Any]:
+        return {item.name: natural(item.value_type.type, record.get(item.name)) for item in fields}
+
+    found: dict[Any, dict[str, Any]] = {}
+    for record in records:
+        key = tuple(pick(shape.key_fields, record).values())
+        found[key[0] if len(key) == 1 else key] = pick(shape.value_fields, record)
+    assert len(found) == len(records), "two files have one key"
+    return found
+
+
+class Script(html.parser.HTMLParser):
+    """The text of the one script element, as a browser hands it out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: str | None = None
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            assert dict(attrs) == {"type": "application/json", "id": "coco-row"}
+            assert self.text is None
+            self._inside, self.text = True, ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.text = (self.text or "") + data
+
+
+def from_html(data: bytes) -> Any:
+    parser = Script()
+    parser.feed(data.decode())
+    parser.close()
+    assert parser.text is not None
+    return json.loads(parser.text)
+
+
+def from_markdown(data: bytes) -> Any:
+    head, _, text = data.removeprefix(b"---\n").partition(b"\n---\n\n")
+    assert not text
+    return yaml.load(head, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def read_folder(spec: Files, shape: Shape, parse: Callable[[bytes], Any]) -> NaturalRows | None:
+    root = Path(spec.path)
+    if not root.exists():
+        return None
+    return rows_of([parse(path.read_bytes()) for path in files_below(root)], shape)
+
+
+class TestJson(TargetSuite):
+    abilities: ClassVar[Any] = ABILITIES
+
+    @pytest.fixture
+    def spec(self, tmp_path: Path) -> Files:
+        return Files(path=str(tmp_path / "out"), format="json")
+
+    def read_back(self, spec: Files, shape: Shape) -> NaturalRows | None:
+        return read_folder(spec, shape, json.loads)
+
+
+class TestMarkdown(TargetSuite):
+    abilities: ClassVar[Any] = ABILITIES
+
+    @pytest.fixture
+    def spec(self, tmp_path: Path) -> Files:
+        return Files(path=str(tmp_path / "out"))
+
+    def read_back(self, spec: Files, shape: Shape) -> NaturalRows | None:
+        return read_folder(spec, shape, from_markdown)
+
+
+class TestHtml(TargetSuite):
+    abilities: ClassVar[Any] = ABILITIES
+
+    @pytest.fixture
+    def spec(self, tmp_path: Path) -> Files:
+        return Files(path=str(tmp_path / "out"), format="html")
+
+    def read_back(self, spec: Files, shape: Shape) -> NaturalRows | None:
+        return read_folder(spec, shape, from_html)
