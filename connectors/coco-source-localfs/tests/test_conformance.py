@@ -10,10 +10,10 @@ import pytest
 
 from coco_source_localfs.spec import LocalFile
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
-from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
+from coco_testing.source_suite import ALL_SOURCE_ABILITIES, SourceSuite
 
 ABILITIES = claim(
-    SOURCE_ABILITIES,
+    ALL_SOURCE_ABILITIES,
     {
         "fingerprints": NOT_IMPLEMENTED,
         "inline_values": UNSUPPORTED("reading a directory must not read the files in it"),
@@ -26,7 +26,7 @@ class Folder:
 
     def __init__(self, root: Path, binary: bool) -> None:
         root.mkdir()
-        self.spec = LocalFile(path=str(root), binary=binary)
+        self.spec = LocalFile(path=str(root), binary=binary, watch_changes=True)
         self._root = root
         self._binary = binary
         self._moment = 1_700_000_000_000_000_000

@@ -7,6 +7,7 @@ import struct
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -270,6 +271,28 @@ def test_values_are_packed_and_fingerprinted(prefix: bytes, values: list[Any], s
     fingerprint = PAIRS["fingerprint_cy"][1].fingerprint
     found = both("rows_cy", "fingerprint_values", prefix, values, pack, size)
     assert found == [fingerprint(prefix + pack(value))[:size] for value in values]
+
+
+@given(
+    st.binary(max_size=20),
+    st.integers(1, 20).flatmap(
+        lambda width: st.lists(
+            st.lists(st.integers(0, 300) | st.text(max_size=5), min_size=width, max_size=width)
+        )
+    ),
+)
+def test_rows_and_their_fields_are_fingerprinted(prefix: bytes, rows: list[list[Any]]) -> None:
+    """As whole rows and whole columns are, so that what is in state files stays true."""
+    pack = msgspec.msgpack.Encoder().encode
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    prefixes = [prefix + bytes([number]) for number in range(len(columns))]
+    fps = both("rows_cy", "fingerprint_rows", prefix, prefixes, columns, pack, 16, 8)
+    whole = both("rows_cy", "fingerprint_values", prefix, [tuple(row) for row in rows], pack, 16)
+    fields = [
+        both("rows_cy", "fingerprint_values", own, column, pack, 8)
+        for own, column in zip(prefixes, columns, strict=True)
+    ]
+    assert fps == [row + b"".join(parts) for row, parts in zip(whole, zip(*fields, strict=True), strict=True)]
 
 
 @given(ENTRIES, ENTRIES, st.booleans())

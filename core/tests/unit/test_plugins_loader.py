@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ Make = Callable[..., Candidate]
 
 
 @pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Writes a plugin's module and gives its candidate."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
@@ -42,7 +42,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         return Candidate(name, module, lambda: (distribution or f"coco-{name}", "1.2"))
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield write  # type: ignore[misc]
+    yield write
     for name in set(sys.modules) - before:
         if "_plugin" in name:
             del sys.modules[name]
@@ -60,6 +60,8 @@ BAD: dict[str, tuple[str, str]] = {
     "import error": ("import no_such_module_anywhere", "No module named 'no_such_module_anywhere'"),
     "syntax error": ("def broken(:", "SyntaxError"),
     "exit": ("raise RuntimeError('licence expired')", "licence expired"),
+    "leaving": ("raise SystemExit(3)", "SystemExit: 3"),
+    "leaving hook": (HEAD + "@hookimpl\ndef coco_ops(): raise SystemExit('bye')", "SystemExit: bye"),
     "no number": ("x = 1", "has no COCO_API"),
     "newer number": (HEAD + "COCO_API = 2", "this coco-core has 1: upgrade coco-core"),
     "older number": (HEAD + "COCO_API = 0", "this coco-core has 1: upgrade the plugin"),
@@ -200,6 +202,32 @@ class TestTwoProviders:
             assert plugins.conflicts() == {}
             assert plugins.runner("more") is not None
 
+    @pytest.mark.parametrize(
+        ("picked", "why"),
+        [
+            ("third", "which does not provide it"),
+            ("broken", "which is disabled: ZeroDivisionError"),
+            ("fourth", "which is not installed"),
+        ],
+    )
+    def test_a_pick_is_binding(self, make: Make, picked: str, why: str) -> None:
+        """Nobody stands in for the plugin that the user chose, even where no doubt would be left."""
+        others = (make("third", HEAD), make("broken", "1 / 0"))
+        for candidates in (self.candidates(make), self.candidates(make)[:1]):
+            plugins = host(*candidates, *others, COCO_PLUGINS=f"target:Good={picked}")
+            with pytest.raises(PluginError, match=why) as caught:
+                plugins.resolve_op("target", "Good")
+            assert "first (coco-first 1.2)" in str(caught.value)
+            report = plugin_report(plugins)
+            assert has_problems(report)
+            assert report["unmet"]["target:Good"] in report_lines(report)
+            assert plugins.conflicts() == {}
+            assert plugins.resolve_op("target", "Other") is False
+
+    def test_an_unmet_pick_raises_under_strict(self, make: Make) -> None:
+        with pytest.raises(PluginError, match="picks the plugin first for target:Godo"):
+            host(make("first", GOOD), COCO_PLUGINS="target:Godo=first", COCO_STRICT_PLUGINS="1")
+
     def test_leaving_one_out_settles_it(self, make: Make) -> None:
         assert host(*self.candidates(make), COCO_PLUGINS="-first").conflicts() == {}
 
@@ -213,6 +241,11 @@ class TestTwoProviders:
             make("a", source.format("")), make("b", source.format(", CommandManifest('mcp', 'x:z')"))
         )
         assert [command.name for command in plugins.commands()] == ["mcp"]
+
+    def test_command_of_an_unmet_pick_is_left_out(self, make: Make) -> None:
+        source = HEAD + "@hookimpl\ndef coco_cli_commands(): return [CommandManifest('serve', 'x:y')]"
+        plugins = host(make("a", source), make("b", HEAD), COCO_PLUGINS="command:serve=b")
+        assert plugins.commands() == []
 
     def test_two_distributions_announce_one_plugin(self, make: Make) -> None:
         first = make("same", GOOD, "coco-same")
@@ -316,12 +349,67 @@ def test_report_shows_what_the_process_defines_itself(make: Make, monkeypatch: p
 
     records = [SimpleNamespace(kind="Good", spec_cls=Good)]
     registry = SimpleNamespace(registry=SimpleNamespace(records=lambda: records))
-    monkeypatch.setitem(sys.modules, "coco.ops.registry", registry)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "coco.ops.registry", registry)
     plugins = host(make("good", GOOD))
     assert list(plugin_report(plugins)["overridden"]) == ["target:Good"]
     assert "overridden: target:Good is defined by " in "\n".join(report_lines(plugin_report(plugins)))
     Good.__module__ = "good_plugin_ops.inner"
     assert plugin_report(plugins)["overridden"] == {}
+
+
+class Clock:
+    """Seconds, as many later at each reading as is said."""
+
+    def __init__(self, *steps: float) -> None:
+        self._steps = iter(steps)
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        self._now += next(self._steps)
+        return self._now
+
+
+def test_slow_import_is_shown_with_what_it_brings(
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "some_client_plugin_lib.py").write_text("")
+    slow = make("slow", "import some_client_plugin_lib\n" + HEAD)
+    good = make("good", GOOD)
+    with caplog.at_level(logging.WARNING, "coco.plugins"):
+        plugins = PluginHost(lambda: (slow, good), {}, Clock(0, 0.4, 0, 0.1))
+    assert status(plugins) == {"slow": "loaded", "good": "loaded"}
+    report = plugin_report(plugins)
+    assert not has_problems(report)
+    assert [plugin["seconds"] for plugin in report["plugins"]] == [0.4, 0.1]
+    assert report["plugins"][1]["slow"] == ""
+    [line] = [line for line in report_lines(report) if "SLOW" in line]
+    assert "its import takes 0.4 s, with some_client_plugin_lib;" in line
+    assert f"{slow.module} must import nothing but coco.plugins" in line
+    assert caplog.records == []
+
+
+def test_very_slow_import_is_warned_of(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "coco.plugins"):
+        PluginHost(lambda: (make("slow", HEAD),), {}, Clock(0, 3))
+    [record] = caplog.records
+    assert record.message.startswith("plugin slow (coco-slow 1.2): its import takes 3.0 s;")
+
+
+def test_what_a_plugin_prints_does_not_spoil_results(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    host(make("talker", "print('hello')\n" + HEAD))
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_what_is_coco_s_own_cannot_be_replaced(make: Make) -> None:
+    source = HEAD + (
+        "@hookimpl\ndef coco_state_stores(): return [StoreManifest('sqlite', 'x:y')]\n"
+        "@hookimpl\ndef coco_cli_commands(): return [CommandManifest('update', 'x:y')]\n"
+    )
+    report = plugin_report(host(make("greedy", source)), built_in={"command:update": "coco.cli"})
+    assert report["overridden"] == {"command:update": "coco.cli"}
+    assert plugin_report(host(make("greedy", source)))["overridden"] == {
+        "store:sqlite": "coco.state.sqlite:SqliteStore"
+    }
 
 
 def test_no_plugins() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ BATCH = 1_000
 _FORMAT_MASK = 0o170000
 _KEPT = "nothing is deleted for it"
 _Entry = tuple[str, "os.DirEntry[str]"]
+_new_key = functools.partial(tuple.__new__, FileKey)  # a NamedTuple's own constructor takes twice as long
 
 
 @dataclass(slots=True)
@@ -98,7 +100,9 @@ class TreeWalk:
             if max_size is not None and size > max_size:
                 continue
             ordinal = found.st_mtime_ns // 1000
-            append(PartialSourceRow(FileKey(prefix + name), PartialSourceRowData(None, ordinal, None, size)))
+            append(
+                PartialSourceRow(_new_key((prefix + name,)), PartialSourceRowData(None, ordinal, None, size))
+            )
 
     def _scan_root(self) -> list[_Entry]:
         try:

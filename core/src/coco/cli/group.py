@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": "Write a small project that runs.",
+    "new": "Write the package of a plugin, with tests that pass.",
     "show": "Show a flow: its operations and its fields.",
     "ls": "List flows.",
     "setup": "Create or adapt targets and state to the flows.",

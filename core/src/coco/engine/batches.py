@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.state.protocol import Head
 
@@ -20,8 +21,7 @@ class RowProblem:
         self.slot = slot
 
 
-@dataclass(slots=True)
-class WorkRow:
+class WorkRow(Struct):
     """One listed key that must be looked at more closely.
 
     ``key``: packed key; ``parts``: key as engine values; ``native``: the key object of the connector.
@@ -43,8 +43,7 @@ class WorkRow:
     again: bool = False
 
 
-@dataclass(slots=True)
-class SourceBatch:
+class SourceBatch(Struct):
     """Rows to evaluate, as columns: ``columns[i]`` holds value field i of every row."""
 
     rows: list[WorkRow]
@@ -52,8 +51,7 @@ class SourceBatch:
     read_at: int
 
 
-@dataclass(slots=True)
-class Entries:
+class Entries(Struct):
     """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i."""
 
     collector: int
@@ -61,8 +59,7 @@ class Entries:
     columns: list[list[Any]]
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(Struct):
     """The outcome of evaluation: entries per collector, problems and memo references per source row."""
 
     entries: dict[int, list[Entries]]
@@ -72,16 +69,14 @@ class Collected:
     memo_hits: int = 0
 
 
-@dataclass(slots=True)
-class RootValues:
+class RootValues(Struct):
     """What calls at the root of the flow gave, by slot, and why others gave nothing."""
 
     values: dict[int, Any] = field(default_factory=dict)
     problems: dict[int, RowProblem] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class TargetRows:
+class TargetRows(Struct):
     """Rows of one source row in one target: packed keys, key parts, fingerprints, value tuples."""
 
     keys: list[bytes] = field(default_factory=list)
@@ -90,8 +85,7 @@ class TargetRows:
     values: list[tuple[Any, ...]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class TargetDelta:
+class TargetDelta(Struct):
     """What one target is asked to do for one batch.
 
     ``upsert_owners`` / ``delete_owners``: source row (index in the batch) behind each entry. ``net``: by

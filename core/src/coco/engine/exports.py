@@ -10,7 +10,7 @@ from typing import Any
 from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
 from coco.flow.graph import ExportStep
-from coco.hot import FIELD_FP, ROW_FP, fingerprint_values, group_rows, pack_all
+from coco.hot import FIELD_FP, ROW_FP, fingerprint_rows, fingerprint_values, group_rows, pack_all
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.types.schema import BasicValueType, FieldSchema
 from coco.types.storage import pack
@@ -81,13 +81,10 @@ class ExportRun:
             check_null = any(None in column for column in key_columns)
             parts = list(zip(*key_columns, strict=True))
             values = list(zip(*value_columns, strict=True)) if value_columns else [()] * len(parts)
-            fps = fingerprint_values(prefix, values, pack, ROW_FP)
-            if self.partial:
-                fields = [
-                    fingerprint_values(own, column, pack, FIELD_FP)
-                    for own, column in zip(field_prefixes, value_columns, strict=True)
-                ]
-                fps = [b"".join(item) for item in zip(fps, *fields, strict=True)]
+            if self.partial and value_columns:
+                fps = fingerprint_rows(prefix, field_prefixes, value_columns, pack, ROW_FP, FIELD_FP)
+            else:
+                fps = fingerprint_values(prefix, values, pack, ROW_FP)
             replaced, first, missing = group_rows(
                 entries.owners, pack_all(parts, pack), parts, fps, values, places, rows, check_null
             )

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coco.engine.memo import MemoSession
+from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
 from coco.engine.runners import BatchRunner, Outcome, run_async, run_sync
 from coco.engine.subprocess import ChildExecutor, pack_call
@@ -235,8 +235,8 @@ class FunctionStep:
             if mine:
                 executions += await self._answer(memo, args, mine, first, answers)
             todo = [fp for fp in todo if fp in busy]
-            others = {memo.in_flight[fp] for fp in todo if fp in memo.in_flight}
-            await asyncio.gather(*map(asyncio.shield, others))
+            if todo:
+                await memo.wait_for(todo)
         result.calls += answers.calls
         result.memo_hits += sum(fp in answers.hits for fp in fps) if answers.hits else 0
         for row, fp in zip(rows, fps, strict=True):
@@ -280,7 +280,7 @@ class FunctionStep:
                         if packed is not None:
                             answers.values[fp] = self._unpack(packed)
                             answers.hits.add(fp)
-                            del memo.in_flight[fp]
+                            memo.in_flight.pop(fp, None)
                             continue
                     except StoredValueError:
                         pass  # of another release, or damaged: called again
@@ -300,9 +300,8 @@ class FunctionStep:
             for fp in fps:
                 if memo.in_flight.get(fp) in (looked_up, called):
                     del memo.in_flight[fp]
-            for future in (looked_up, called):
-                if not future.done():
-                    future.set_result(None)
+            end(looked_up)
+            end(called)
 
     async def _run(
         self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None

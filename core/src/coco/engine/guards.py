@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from coco.errors import SafetyStopError
 
@@ -11,8 +11,7 @@ MIN_GUARDED_ROWS = 10
 """Targets may shrink by fewer rows than this whatever the share."""
 
 
-@dataclass
-class DeleteGuard:
+class DeleteGuard(Struct):
     """Watches how much each target shrinks during one run.
 
     ``share``: part of a target's rows that a run may take away, net of what it adds. ``allow``: off.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import Sequence
 
@@ -50,7 +51,8 @@ class MemoSession:
         self._lock = asyncio.Lock()
         self._guard = threading.Lock()
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
-        """Calls that a batch looks up or makes just now: those of one batch wait for one future."""
+        """Calls that a batch looks up or makes just now, and the future that ends with all of them."""
+        self._awaited: dict[bytes, asyncio.Future[None]] = {}
         self.written = 0
 
     async def get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -76,11 +78,38 @@ class MemoSession:
             self._pending[fp] = packed
             if self._ignore:
                 self._fresh.add(fp)
+            self.in_flight.pop(fp, None)  # known from here on, whatever becomes of the rest of its batch
+            awaited = self._awaited.pop(fp, None) if self._awaited else None
             wake = len(self._pending) >= FLUSH_ENTRIES and not self._woken and self._loop is not None
             self._woken = self._woken or wake
-        if wake and self._loop is not None:
+        if self._loop is not None and (wake or awaited is not None):
             with contextlib.suppress(RuntimeError):  # a call that outlived its run, whose loop is closed
-                self._loop.call_soon_threadsafe(self._wake.set)
+                if wake:
+                    self._loop.call_soon_threadsafe(self._wake.set)
+                if awaited is not None:
+                    self._loop.call_soon_threadsafe(end, awaited)
+
+    async def wait_for(self, fps: Sequence[bytes]) -> None:
+        """Wait until none of these calls is under way elsewhere: each for itself, or for all of its batch to end."""
+        loop = asyncio.get_running_loop()
+        waits: list[asyncio.Future[None]] = []
+        with self._guard:
+            for fp in fps:
+                batch = self.in_flight.get(fp)
+                if batch is None:
+                    continue
+                one = self._awaited.get(fp)
+                if one is None:
+                    one = self._awaited[fp] = loop.create_future()
+                    batch.add_done_callback(functools.partial(self._batch_ended, fp, one))
+                waits.append(one)
+        await asyncio.gather(*map(asyncio.shield, waits))
+
+    def _batch_ended(self, fp: bytes, one: asyncio.Future[None], batch: object) -> None:
+        with self._guard:
+            if self._awaited.get(fp) is one:
+                del self._awaited[fp]
+        end(one)
 
     def start(self) -> None:
         """Begin to write in the background; needs a running loop."""
@@ -121,3 +150,9 @@ class MemoSession:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         await self.flush()
+
+
+def end(future: asyncio.Future[None]) -> None:
+    """Let go who waits for it; nothing if that was done."""
+    if not future.done():
+        future.set_result(None)

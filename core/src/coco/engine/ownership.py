@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from coco.engine.context import Run
 from coco.engine.exports import ExportRun
@@ -23,8 +24,7 @@ Waiting = dict[tuple[int, bytes], list[tuple[int, bytes]]]
 """(source id, source key) -> (target id, packed key) pairs that this source row must write again."""
 
 
-@dataclass(frozen=True)
-class Feeding:
+class Feeding(Struct, frozen=True):
     """What has fed one target so far. ``rule`` None: under several rules. ``owners``: they are kept."""
 
     sources: frozenset[int]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from coco.ops.registry import BoundFunction
@@ -26,8 +27,7 @@ def key_of(function: BoundFunction) -> Hashable:
     return function.gpu, function.executor_key
 
 
-@dataclass(slots=True)
-class _Pause:
+class _Pause(Struct):
     error: Exception
     seconds: float
     until: float

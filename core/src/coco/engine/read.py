@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from coco.engine.batches import RowProblem, WorkRow
 from coco.engine.threads import Threads
 from coco.errors import Phase, SourceError, SourceReadError, ValueConversionError
 from coco.flow.graph import SourceStep
-from coco.hot import fingerprint
+from coco.hot import fingerprint, pack_all
+from coco.state.protocol import Head
 from coco.types.storage import pack
 
 if TYPE_CHECKING:
     from coco.ops.sources import SourceReadOptions
 
 LIST_CHUNK = 2_000
+LIST_AHEAD = 4
 READ_FAN_OUT = 16
 
 
-@dataclass(slots=True)
-class ListedRow:
-    """One listed key, converted. ``value`` is the connector's object or None when it was not given."""
+class Listed(Struct):
+    """Listed rows, converted, as columns: packed keys, their parts, the connector's key objects, what it said of them.
 
-    key: bytes
-    parts: tuple[Any, ...]
-    native: Any
-    ordinal: int | None
-    content_fp: bytes | None
-    size: int | None
-    value: Any
+    ``values``: the connector's objects, None where none was given.
+    """
+
+    keys: list[bytes]
+    parts: list[tuple[Any, ...]]
+    natives: list[Any]
+    ordinals: list[int | None]
+    content_fps: list[bytes | None]
+    sizes: list[int | None]
+    values: list[Any]
+
+    def row(self, position: int, head: Head | None, code: int, *, forced: bool = False) -> WorkRow:
+        """The row at ``position``, to be looked at more closely."""
+        return WorkRow(
+            self.keys[position],
+            self.parts[position],
+            self.natives[position],
+            head,
+            code,
+            self.ordinals[position],
+            self.content_fps[position],
+            self.sizes[position],
+            self.values[position],
+            forced=forced,
+        )
 
 
-@dataclass(slots=True)
-class ReadOutcome:
+class ReadOutcome(Struct):
     """Rows that were read: ``columns`` are aligned with ``rows``; the others are told apart."""
 
     rows: list[WorkRow]
@@ -98,21 +119,22 @@ class SourcePort:
 
         return SourceReadOptions(include_ordinal=True, include_content_version_fp=True, include_value=value)
 
-    async def listing(self, *, include_values: bool) -> AsyncIterator[list[ListedRow]]:
-        """All keys, in batches. Raises ``SourceError`` when the listing breaks off."""
+    async def listing(self, *, include_values: bool, rows: int | None = None) -> AsyncIterator[Listed]:
+        """All keys, in batches of ``rows`` where it is ours to say. Raises ``SourceError`` when the listing breaks off."""
         options = self.options(value=include_values)
+        ahead = 0 if include_values else LIST_AHEAD
         try:
             batched = getattr(self._connector, "list_batches", None)
             if batched is not None:
-                async for rows in _drive(
-                    self._threads, self._call_with_options(batched, "list_batches", options), 1
+                async for batches in _drive(
+                    self._threads, self._call_with_options(batched, "list_batches", options), 1, ahead
                 ):
-                    for inner in rows:
+                    for inner in batches:
                         yield self._convert(inner)
             else:
                 listing = self._call_with_options(self._connector.list, "list", options)
-                async for rows in _drive(self._threads, listing, LIST_CHUNK):
-                    yield self._convert(rows)
+                async for batch in _drive(self._threads, listing, rows or LIST_CHUNK, ahead):
+                    yield self._convert(batch)
         except SourceError as error:
             raise SourceError(f"source '{self.name}' of flow '{self._flow}': {error}") from error
         except Exception as error:
@@ -124,31 +146,37 @@ class SourcePort:
         wants = self._record.wants_options.get(name, True)
         return (lambda: method(options)) if wants else (lambda: method())
 
-    def _convert(self, rows: list[Any]) -> list[ListedRow]:
+    def _convert(self, rows: list[Any]) -> Listed:
         from coco.ops.sources import NO_ORDINAL
 
-        encode = self._encode_key
-        converted = []
+        natives = [row.key for row in rows]
+        try:
+            parts = list(map(self._encode_key, natives))
+        except ValueConversionError:
+            rows, parts = self._convertible(rows)
+            natives = [row.key for row in rows]
+        given = [row.data for row in rows]
+        return Listed(
+            pack_all(parts, pack),
+            parts,
+            natives,
+            [None if data.ordinal is NO_ORDINAL else data.ordinal for data in given],
+            [data.content_version_fp for data in given],
+            [data.size for data in given],
+            [data.value for data in given],
+        )
+
+    def _convertible(self, rows: list[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
+        """Rows whose keys can be keys of the flow; the others are noted as problems of the listing."""
+        good: list[Any] = []
+        parts: list[tuple[Any, ...]] = []
         for row in rows:
             try:
-                parts = encode(row.key)
+                parts.append(self._encode_key(row.key))
+                good.append(row)
             except ValueConversionError as error:
                 self.listing_problems.append((repr(row.key)[:200], str(error)))
-                continue
-            data = row.data
-            ordinal = data.ordinal
-            converted.append(
-                ListedRow(
-                    pack(parts),
-                    parts,
-                    row.key,
-                    None if ordinal is NO_ORDINAL else ordinal,
-                    data.content_version_fp,
-                    data.size,
-                    data.value,
-                )
-            )
-        return converted
+        return good, parts
 
     async def incomplete(self) -> tuple[list[str], list[str]]:
         """(key prefixes that could not be listed, messages) of the last listing.
@@ -219,8 +247,6 @@ class SourcePort:
                 answers = []  # one bad key must not cost its neighbours: ask one by one
             if len(answers) == len(rows):
                 return {row.key: answer for row, answer in zip(rows, answers, strict=True)}
-        import asyncio
-
         wants = self._record.wants_options.get("get_value", True)
         gate = asyncio.Semaphore(READ_FAN_OUT)
         found: dict[bytes, Any] = {}
@@ -239,8 +265,13 @@ class SourcePort:
         return found
 
 
-async def _drive(threads: Threads, start: Callable[[], Any], chunk: int) -> AsyncIterator[list[Any]]:
-    """Items of a sync or async iterable in lists of up to ``chunk``; a sync one is driven in a thread."""
+async def _drive(
+    threads: Threads, start: Callable[[], Any], chunk: int, ahead: int = 0
+) -> AsyncIterator[list[Any]]:
+    """Items of a sync or async iterable in lists of up to ``chunk``; a sync one is driven in a thread.
+
+    ``ahead``: how many lists a sync one may be ahead of who takes them.
+    """
     listing = await threads.call(start)
     if hasattr(listing, "__aiter__"):
         batch: list[Any] = []
@@ -253,17 +284,43 @@ async def _drive(threads: Threads, start: Callable[[], Any], chunk: int) -> Asyn
             yield batch
         return
     iterator = iter(listing)
+    close = getattr(iterator, "close", None)
+    taking: asyncio.Future[list[Any]] | None = None
+    ready: asyncio.Queue[list[Any] | BaseException] = asyncio.Queue(max(ahead, 1))
+
+    async def take_ahead() -> None:
+        nonlocal taking
+        try:
+            while True:
+                taking = threads.submit(functools.partial(_take, iterator, chunk))
+                part = await asyncio.shield(taking)
+                await ready.put(part)
+                if len(part) < chunk:
+                    return
+        except Exception as error:
+            await ready.put(error)
+
+    producer = asyncio.get_running_loop().create_task(take_ahead()) if ahead else None
     try:
         while True:
-            part = await threads.run(_take, iterator, chunk)
+            if producer is None:
+                part: Any = await threads.run(_take, iterator, chunk)
+            else:
+                part = await ready.get()
+                if isinstance(part, BaseException):
+                    raise part
             if part:
                 yield part
             if len(part) < chunk:
                 return
     finally:
-        close = getattr(iterator, "close", None)
+        if producer is not None:
+            producer.cancel()
         if close is not None:
-            await threads.run(close)
+            if taking is not None and not taking.done():  # whatever it waits for, nobody waits for it
+                taking.add_done_callback(lambda _: threads.submit(close))
+            else:
+                await threads.run(close)
 
 
 def _take(iterator: Iterator[Any], count: int) -> list[Any]:

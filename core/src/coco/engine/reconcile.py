@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.engine.batches import TargetDelta, TargetRows
 from coco.engine.exports import ExportRun
@@ -22,8 +23,7 @@ from coco.types.storage import unpacker
 NO_ROWS = TargetRows()
 
 
-@dataclass(slots=True)
-class RowInput:
+class RowInput(Struct):
     """One source row to reconcile. ``rows``: by export name, for the exports that were evaluated.
 
     An export in ``rows`` with ``None`` yields nothing now. ``tracked`` None: never seen. ``force``: write
@@ -37,8 +37,7 @@ class RowInput:
     force: bool = False
 
 
-@dataclass(slots=True)
-class Delta:
+class Delta(Struct):
     """All that one batch will do: per export, and per source row what state stages and commits.
 
     ``waiting``: source rows outside the batch (source id, key) that must write (target id, packed key) again.

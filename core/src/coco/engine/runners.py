@@ -158,24 +158,26 @@ async def run_async(
     gate = asyncio.Semaphore(fan_out)
 
     async def one(item: int) -> None:
-        async with gate:
-            outcome.executions += 1
-            limit = asyncio.timeout(timeout)
-            try:
-                async with limit:
-                    outcome.results[item] = await call(item)
-            except TimeoutError as error:
-                outcome.errors[item] = error
-                if limit.expired():
-                    outcome.errors[item] = _timed_out(op, timeout)
-            except Exception as error:
-                outcome.errors[item] = error
+        outcome.executions += 1
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                outcome.results[item] = await call(item)
+        except TimeoutError as error:
+            outcome.errors[item] = error
+            if limit.expired():
+                outcome.errors[item] = _timed_out(op, timeout)
+        except Exception as error:
+            outcome.errors[item] = error
+        finally:
+            gate.release()
 
-    if count == 1:
-        await one(0)
-    else:
-        async with asyncio.TaskGroup() as group:
-            for item in range(count):
+    async with asyncio.TaskGroup() as group:
+        for item in range(count):
+            await gate.acquire()  # before there is a task: those of all items at once would need much memory
+            if count == 1:
+                await one(item)
+            else:
                 group.create_task(one(item))
     return outcome
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
+
+from msgspec import Struct
 
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run
 from coco.engine.failures import is_parked, version_of
 from coco.engine.limits import Limiter, Permits
 from coco.engine.process import BatchProcessor, SourceState, readable_key
-from coco.engine.read import ListedRow, ReadOutcome, SourcePort
+from coco.engine.read import Listed, ReadOutcome, SourcePort
+from coco.engine.register import KeyRegister, versions
 from coco.engine.sizing import LARGEST_BATCH, BatchSizer
 from coco.errors import SafetyStopError, SourceError
 from coco.events import GuardStopped, RowsDetected, RowsGone, SourceListed
@@ -24,6 +26,7 @@ from coco.types.storage import pack, unpacker
 
 TICK_MICROS = 2_000_000
 """Ordinals this close to the time of reading prove nothing (I-83)."""
+SCAN_ROWS = 4_000
 
 
 def gone_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
@@ -31,8 +34,7 @@ def gone_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
     return WorkRow(key, parts or (key.hex(),), None, head, STALE_LOGIC, gone=True)
 
 
-@dataclass(slots=True)
-class Looked:
+class Looked(Struct):
     """What ``SourceRun.look`` saw. Two marks: of what state says, and of what the source lists, ordinals included.
 
     ``problems``: of the listing, which protect keys from deletion. ``stop``: why an update would refuse.
@@ -61,14 +63,16 @@ class SourceRun:
         size = step.max_inflight_bytes if step is not None else None
         self._limiters = [Limiter(rows, size), run.global_limiter]
         bounds = [item for item in (rows, run.global_limiter.max_rows) if item is not None]
-        self._sizer = BatchSizer(min([LARGEST_BATCH, *bounds]))
+        # Two batches have room at least, so that a call that does not end leaves the other one free.
+        self._sizer = BatchSizer(min([LARGEST_BATCH, *(item // 2 for item in bounds)]))
         self._processor = BatchProcessor(self.state, shared_lock, self._sizer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
         self._opened = False
         self._known_failures: set[bytes] = set()
-        self._gone: list[WorkRow] = []
-        self._listed: set[bytes] = set()
+        self._gone: list[bytes] = []
+        self._register: KeyRegister | None = None
+        self._tracked = self._met = 0
         sizes = [item for item in (size, run.global_limiter.max_bytes) if item is not None]
         self._max_bytes = min(sizes) if sizes else None
         self._rows_read = self._bytes_read = 0
@@ -98,15 +102,13 @@ class SourceRun:
 
     async def _update_all(self) -> None:
         run, state = self.run, self.state
-        heads = await run.threads.store(load_heads, run.store, state.source_id)
-        tracked_count = len(heads)
         listed = 0
         pending: list[WorkRow] = []
         error: SourceError | None = None
         try:
-            async for batch in self._listing(not heads):
-                listed += len(batch)
-                pending.extend(self._detect(batch, heads))
+            async for batch in self._compared():
+                listed += len(batch.keys)
+                pending.extend(await self._detect(batch))
                 while len(pending) >= self._sizer.rows:
                     pending = await self._start_some(pending)
         except SourceError as problem:
@@ -129,46 +131,96 @@ class SourceRun:
             raise error
         if not (prefixes or texts):
             try:
-                run.guard.check_listing(run.flow, self.plan.name, listed, tracked_count)
+                run.guard.check_listing(run.flow, self.plan.name, listed, self._tracked)
             except Exception as stop:
                 run.emit(GuardStopped(run.flow, f"source:{self.plan.name}", str(stop)))
                 raise
-        await self._find_gone(heads, prefixes)
+        async for lost, parts in self._unlisted():
+            if prefixes and _under(parts, prefixes):
+                state.stats.num_no_change += 1
+            else:
+                self._gone.append(lost)
+        if not prefixes:
+            await self._forget_failures()
 
-    async def _listing(self, first: bool) -> Any:
+    async def _compared(self, mark: _Mark | None = None) -> AsyncIterator[Listed]:
+        """The listing, as soon as state is there to compare it with; ``mark`` is told of the rows of state."""
+        run, state = self.run, self.state
+        known = await run.threads.store(next, run.store.scan(state.source_id, 1), None)
+        by_content, waiting = False, True
+
+        def load() -> None:
+            register = self._register = KeyRegister(by_content=by_content)
+            tick = None if by_content else TICK_MICROS
+            for rows in versions(run.store, state.source_id, state.logic_fp, tick, SCAN_ROWS):
+                self._tracked += len(rows)
+                register.track(rows)
+            if mark is not None:
+                for heads in run.store.scan(state.source_id, SCAN_ROWS):
+                    mark.add((key, head.process_ordinal, head.max_process_ordinal) for key, head in heads)
+
+        async for batch in self._listing(not known):
+            if waiting:
+                waiting = False
+                by_content = any(fp is not None for fp in batch.content_fps)
+                await run.threads.store(load)
+            yield batch
+        if waiting:
+            await run.threads.store(load)
+
+    async def _listing(self, first: bool) -> AsyncIterator[Listed]:
         if self.port is None:
             if self.plan.step is None and self.plan.collects:
-                yield [ListedRow(pack(()), (), None, None, b"root", None, ())]
+                yield Listed([pack(())], [()], [None], [None], [b"root"], [None], [()])
             return
-        async for batch in self.port.listing(include_values=first):
+        # Values in hand count like those at work; how many bytes are to come is known where they are read.
+        values = first and self._max_bytes is None
+        async for batch in self.port.listing(
+            include_values=values, rows=self._sizer.largest if values else None
+        ):
             yield batch
 
-    def _detect(self, batch: list[ListedRow], heads: dict[bytes, Head]) -> list[WorkRow]:
-        """Level 1: the listing against state. Takes the seen keys out of ``heads``."""
-        run, state = self.run, self.state
-        batch = self._without_repeats(batch)
-        found = [heads.pop(row.key, None) for row in batch]
+    async def _detect(self, batch: Listed) -> list[WorkRow]:
+        """Level 1: the listing against state. Rows that cannot be told to be unchanged, or need work whatever they are."""
+        run, state, register = self.run, self.state, self._register
+        assert register is not None
         force = run.options.reexport or run.options.reprocess
+        trust = run.trust_ordinals.get(self.plan.name, True)
+        rest, repeated = register.compare(
+            batch.keys, batch.ordinals, batch.content_fps, batch.sizes, trust=trust and not force
+        )
+        for position in repeated:  # at no time are two of one key at work (I-72)
+            run.warn(
+                f"source '{self.plan.name}' listed a key more than once: {readable_key(batch.parts[position])}"
+            )
+        unchanged = len(batch.keys) - len(rest) - len(repeated)
+        self._met += unchanged
+        keys = [batch.keys[position] for position in rest]
+        heads: dict[bytes, Head] = {}
+        if keys and self._tracked > self._met:
+            heads = await run.threads.store(run.store.get_heads, state.source_id, keys)
+            self._met += len(heads)
         codes = classify(
-            [row.key for row in batch],
-            [row.ordinal for row in batch],
-            [row.content_fp for row in batch],
-            [row.size for row in batch],
-            found,
+            keys,
+            [batch.ordinals[position] for position in rest],
+            [batch.content_fps[position] for position in rest],
+            [batch.sizes[position] for position in rest],
+            [heads.get(key) for key in keys],
             state.logic_fp,
             force,
-            run.trust_ordinals.get(self.plan.name, True),
+            trust,
             TICK_MICROS,
         )
         work = []
-        new = maybe = unchanged = 0
+        new = maybe = 0
         failures = state.failures
-        for row, head, code in zip(batch, found, codes, strict=True):
+        for position, key, code in zip(rest, keys, codes, strict=True):
+            ordinal, content_fp = batch.ordinals[position], batch.content_fps[position]
             if failures:
-                failure = failures.get(row.key)
-                version = version_of(row.ordinal, row.content_fp)
+                failure = failures.get(key)
+                version = version_of(ordinal, content_fp)
                 if is_parked(failure, version, state.logic_fp) and not run.options.retry_parked:
-                    state.leave_parked(row.key)
+                    state.leave_parked(key)
                     continue
                 if failure is not None and code == UNCHANGED:
                     code = STALE_LOGIC
@@ -177,48 +229,47 @@ class SourceRun:
                 continue
             new += code == NEW
             maybe += code != NEW
-            work.append(
-                WorkRow(
-                    row.key,
-                    row.parts,
-                    row.native,
-                    head,
-                    code,
-                    row.ordinal,
-                    row.content_fp,
-                    row.size,
-                    row.value,
-                    forced=force,
-                )
-            )
+            work.append(batch.row(position, heads.get(key), code, forced=force))
         state.stats.num_no_change += unchanged
         run.emit(RowsDetected(run.flow, self.plan.name, new, maybe, unchanged))
         return work
 
-    def _without_repeats(self, batch: list[ListedRow]) -> list[ListedRow]:
-        """A key that is listed twice is one row: at no time are two of them at work (I-72)."""
-        first = []
-        for row in batch:
-            if row.key in self._listed:
-                self.run.warn(
-                    f"source '{self.plan.name}' listed a key more than once: {readable_key(row.parts)}"
-                )
-            else:
-                self._listed.add(row.key)
-                first.append(row)
-        return first
+    async def _unlisted(self) -> AsyncIterator[tuple[bytes, tuple[Any, ...]]]:
+        """Key and parts of tracked rows that the listing, now complete, did not have."""
+        run, register = self.run, self._register
+        if self._met >= self._tracked or register is None:
+            return
+        read_parts = self._key_reader()
+        scan = run.store.scan(self.state.source_id, SCAN_ROWS)
+        while heads := await run.threads.store(next, scan, None):
+            keys = [key for key, _ in heads]
+            for key, listed in zip(keys, register.were_listed(keys), strict=True):
+                if not listed:
+                    yield key, read_parts(key)
+
+    async def _forget_failures(self) -> None:
+        """Of rows that never came in and are no longer listed; those of tracked rows go with the row."""
+        run, register = self.run, self._register
+        keys = list(self._known_failures)
+        if not keys or register is None:
+            return
+        tracked = await run.threads.store(run.store.get_heads, self.state.source_id, keys)
+        listed = register.were_listed(keys)
+        gone = [key for key, seen in zip(keys, listed, strict=True) if not seen and key not in tracked]
+        if gone:
+            await run.threads.store(run.store.clear_failures, self.state.source_id, gone)
 
     async def _start_some(self, pending: list[WorkRow]) -> list[WorkRow]:
         """Start the first batch of ``pending``, as large as the limits allow; returns the rest.
 
-        Under a limit of bytes, rows of unknown size travel alone.
+        Under a limit of bytes, a batch takes half of it at most, and rows of unknown size travel alone.
         """
         end, size = 0, 0
         while end < len(pending) and end < self._sizer.rows:
             row = pending[end]
             size += self._weight_of(row)
             alone = self._max_bytes is not None and row.size is None and row.value is None
-            if end and (alone or (self._max_bytes is not None and size > self._max_bytes)):
+            if end and (alone or (self._max_bytes is not None and size > self._max_bytes // 2)):
                 break
             end += 1
             if alone:
@@ -277,30 +328,20 @@ class SourceRun:
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _find_gone(self, heads: dict[bytes, Head], prefixes: list[str]) -> None:
-        """Rows that a complete listing no longer has."""
-        read_parts = self._key_reader()
-        gone = self._gone
-        for key, head in heads.items():
-            parts = read_parts(key)
-            if prefixes and _under(parts, prefixes):
-                self.state.stats.num_no_change += 1
-                continue
-            gone.append(gone_row(key, parts, head))
-        # Failures of rows that never came in and are no longer listed; those of tracked rows go with the row.
-        forgotten = [] if prefixes else [*self._known_failures.difference(self._listed, heads)]
-        if forgotten:
-            await self.run.threads.store(self.run.store.clear_failures, self.state.source_id, forgotten)
-
     async def delete(self) -> None:
         """Take the rows that are gone out of the targets. Comes last, so that replacements are in first (I-31)."""
         gone, self._gone = self._gone, []
         if not gone:
             return
         self.run.emit(RowsGone(self.run.flow, self.plan.name, len(gone)))
+        read_parts = self._key_reader()
         try:
             for start in range(0, len(gone), self._sizer.largest):
-                await self._start(gone[start : start + self._sizer.largest])
+                keys = gone[start : start + self._sizer.largest]
+                heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, keys)
+                await self._start(
+                    [gone_row(key, read_parts(key), heads[key]) for key in keys if key in heads]
+                )
             await self._drain()
         finally:
             await self._cancel_tasks()
@@ -337,30 +378,32 @@ class SourceRun:
     async def look(self) -> Looked:
         """What a pass would take up, from listing and state alone. Reads no value and writes nothing."""
         await self._open()
-        heads = await self.run.threads.store(load_heads, self.run.store, self.state.source_id)
-        tracked = len(heads)
-        state_mark = _mark(
-            (key, head.process_ordinal, head.max_process_ordinal) for key, head in heads.items()
-        )
-        seen: list[bytes] = []
+        tracked, seen = _Mark(), _Mark()
         work: list[WorkRow] = []
-        async for batch in self._listing(False):
-            seen += [fingerprint(pack((row.key, row.ordinal, row.content_fp))) for row in batch]
-            work += self._detect(batch, heads)
+        listed = 0
+        async for batch in self._compared(tracked):
+            listed += len(batch.keys)
+            seen.add(zip(batch.keys, batch.ordinals, batch.content_fps, strict=True))
+            work += await self._detect(batch)
         prefixes, texts = await self.port.incomplete() if self.port is not None else ([], [])
+        gone = [key async for key, parts in self._unlisted() if not _under(parts, prefixes)]
+        heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, gone)
         read_parts = self._key_reader()
-        gone = []
-        for key, head in heads.items():
-            parts = read_parts(key)
-            if not _under(parts, prefixes):
-                gone.append(gone_row(key, parts, head))
         stop = ""
         if not (prefixes or texts):
             try:
-                self.run.guard.check_listing(self.run.flow, self.plan.name, len(seen), tracked)
+                self.run.guard.check_listing(self.run.flow, self.plan.name, listed, self._tracked)
             except SafetyStopError as error:
                 stop = str(error)
-        return Looked(work, gone, len(seen), state_mark, fingerprint(b"".join(sorted(seen))), texts, stop)
+        return Looked(
+            work,
+            [gone_row(key, read_parts(key), heads[key]) for key in gone],
+            listed,
+            tracked.digest(),
+            seen.digest(),
+            texts,
+            stop,
+        )
 
     async def close(self) -> None:
         """Close the connector, if it was opened."""
@@ -368,9 +411,18 @@ class SourceRun:
             await self.port.close()
 
 
-def _mark(items: Iterable[Any]) -> bytes:
-    """A fingerprint of many things, in whatever order they come."""
-    return fingerprint(b"".join(sorted(fingerprint(pack(item)) for item in items)))
+class _Mark:
+    """A fingerprint of many things, in whatever order they come: the sum of theirs."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def add(self, items: Iterable[Any]) -> None:
+        for item in items:
+            self._sum += int.from_bytes(fingerprint(pack(item)), "little")
+
+    def digest(self) -> bytes:
+        return fingerprint(pack(str(self._sum)))
 
 
 def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from coco.engine.batches import RowProblem, TargetDelta, TargetRows, WorkRow
 from coco.engine.ownership import change_of_counts, mark_waiting
@@ -20,8 +22,7 @@ Owners = dict[int, dict[bytes, list[Owner]]]
 """By target id and packed key."""
 
 
-@dataclass(slots=True)
-class Evaluated:
+class Evaluated(Struct):
     """Source rows with what they yield: aligned lists. ``read_at``: microseconds since the epoch.
 
     ``held``: why some exports of a row could not be had now, by key. What it yields for the others is written, and

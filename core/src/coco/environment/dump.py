@@ -81,21 +81,9 @@ async def dump_flow(
         try:
             ready = steps(program)
             async for listed in port.listing(include_values=True):
-                for start in range(0, len(listed), BATCH):
-                    rows = [
-                        WorkRow(
-                            row.key,
-                            row.parts,
-                            row.native,
-                            None,
-                            NEW,
-                            row.ordinal,
-                            row.content_fp,
-                            row.size,
-                            row.value,
-                        )
-                        for row in listed[start : start + BATCH]
-                    ]
+                for start in range(0, len(listed.keys), BATCH):
+                    stop = min(start + BATCH, len(listed.keys))
+                    rows = [listed.row(position, None, NEW) for position in range(start, stop)]
                     outcome = await port.read(rows)
                     documents = await dumper.documents(outcome.rows, outcome.columns, ready, root_values)
                     for row, problem in outcome.problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
@@ -179,13 +178,12 @@ def _plugin_store(url: str) -> Any:
     from coco.plugins import plugin_host
 
     scheme = url.partition(":")[0]
-    found = plugin_host().store(scheme)
-    if found is None:
+    factory = plugin_host().load(f"store:{scheme}")
+    if factory is None:
         raise StateStoreError(
             f"no state store for '{scheme}:' is installed; use sqlite:///PATH or memory://, or install coco-store-{scheme}"
         )
-    module, _, name = found.target.partition(":")
-    return getattr(importlib.import_module(module), name)(url)
+    return factory(url)
 
 
 ENVIRONMENT = Environment()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Collection
 from typing import Any
+
+from msgspec import structs
 
 from coco.engine.context import Run, RunOptions
 from coco.engine.exports import ExportRun
@@ -97,7 +98,7 @@ def narrowed(plan: Plan, sources: Collection[str]) -> Plan:
         if wider == chosen:
             break
         chosen = wider
-    return dataclasses.replace(plan, sources=tuple(item for item in plan.sources if item.name in chosen))
+    return structs.replace(plan, sources=tuple(item for item in plan.sources if item.name in chosen))
 
 
 def max_delete_share() -> float:

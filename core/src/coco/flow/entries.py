@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from coco.flow.constants import retyped
 from coco.flow.graph import CodeLocation, Constant, GeneratedUuid, ValueRef
@@ -14,8 +14,7 @@ from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema
 UUID_TYPE = EnrichedValueType(BasicValueType("Uuid"))
 
 
-@dataclass(frozen=True)
-class EntrySchema:
+class EntrySchema(Struct, frozen=True):
     """``rows``: per collect call, values aligned with ``schema``; None for a field that the call leaves out.
 
     missing: per field that some call leaves out, where that call is.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from coco.engine_object import canonical_json, dump_engine_object
 from coco.errors import CallShapeError, DefinitionError

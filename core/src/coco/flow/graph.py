@@ -9,8 +9,9 @@ the builder API, so a graph can be planned, shown, compared and fingerprinted on
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from coco.index import IndexOptions
 from coco.types.schema import EngineValue, EnrichedValueType, FieldSchema, TableType
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 ROOT_SCOPE = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CodeLocation:
+class CodeLocation(Struct, frozen=True):
     """Where in the user's code a step was written, for messages."""
 
     file: str
@@ -39,8 +39,7 @@ class CodeLocation:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One column. ``name`` is the field's name, or an automatic one."""
 
     id: int
@@ -49,8 +48,7 @@ class Slot:
     type: EnrichedValueType
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRef:
+class SlotRef(Struct, frozen=True):
     """The value of a slot, or of a struct field inside it (``path``: field positions, outermost first).
 
     If a struct on the way is null, the value is null.
@@ -61,8 +59,7 @@ class SlotRef:
     path: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TableRef:
+class TableRef(Struct, frozen=True):
     """A table slot together with fields that were added to its rows (F-072).
 
     ``added``: slots of ``row_scope`` appended to each row, in order; ``type`` is the table type
@@ -75,8 +72,7 @@ class TableRef:
     type: EnrichedValueType
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True):
     """A value known when the flow is defined. ``python`` is what the user wrote."""
 
     value: EngineValue
@@ -84,16 +80,14 @@ class Constant:
     python: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedUuid:
+class GeneratedUuid(Struct, frozen=True):
     """A stable id derived from its sibling fields (F-122)."""
 
 
 ValueRef: TypeAlias = SlotRef | TableRef | Constant
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Rows of a table (or the root). Row fields are slots filled by exploding ``table``.
 
     ``path``: dotted name for messages, e.g. ``documents.chunks``; the root's is empty.
@@ -113,8 +107,7 @@ class Scope:
     max_inflight_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStep:
+class SourceStep(Struct, frozen=True):
     """Imports a source's rows as a KTable into a root slot. ``row_scope`` always exists."""
 
     name: str
@@ -129,8 +122,7 @@ class SourceStep:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TransformStep:
+class TransformStep(Struct, frozen=True):
     """Calls a function once per row of ``scope``. ``args`` are aligned with ``function.params``.
 
     ``path``: dotted name of the field it fills, for messages, e.g. ``documents.chunks.embedding``.
@@ -146,8 +138,7 @@ class TransformStep:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CollectStep:
+class CollectStep(Struct, frozen=True):
     """Adds one entry per row of ``scope`` to a collector.
 
     ``fields`` are aligned with the collector's schema; ``None`` stands for a field that this call
@@ -161,8 +152,7 @@ class CollectStep:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Collector:
+class Collector(Struct, frozen=True):
     """Entries gathered from its scope and below; ``schema`` is the union of all calls (F-121)."""
 
     id: int
@@ -172,8 +162,7 @@ class Collector:
     collects: tuple[CollectStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportStep:
+class ExportStep(Struct, frozen=True):
     """A collector's entries kept as rows of a target.
 
     ``key_positions`` / ``value_positions``: where key and value fields stand in the collector's
@@ -195,8 +184,7 @@ class ExportStep:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeclarationStep:
+class DeclarationStep(Struct, frozen=True):
     """Something about a target system that no collector exports (F-006)."""
 
     spec: Any
@@ -204,8 +192,7 @@ class DeclarationStep:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NamedField:
+class NamedField(Struct, frozen=True):
     """A field that the user assigned: a name for a value within a scope.
 
     The first name of a value is usually its slot's name too; further ones are aliases (F-052). Execution
@@ -218,8 +205,7 @@ class NamedField:
     location: CodeLocation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """A whole flow. ``slots[i].id == i``, ``scopes[i].id == i``; ``transforms`` in definition order.
 
     ``fields``: what the user named, in the order of assignment.
@@ -250,8 +236,7 @@ class Graph:
         return ancestor in self.scope_chain(scope)
 
 
-@dataclass(frozen=True, slots=True)
-class InlineGraph:
+class InlineGraph(Struct, frozen=True):
     """A transform flow built for evaluation in memory: parameters are root slots."""
 
     name: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
 from coco.flow.names import check_name
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from coco.query_handler import QueryHandlerResultFields
 
 
-@dataclass(frozen=True)
-class QueryHandler:
+class QueryHandler(Struct, frozen=True):
     """A function that answers queries about one flow. ``flow``: the flow's short name."""
 
     flow: str

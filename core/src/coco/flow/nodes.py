@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct, field
 
 from coco.flow.graph import CodeLocation, Constant, GeneratedUuid, SlotRef, ValueRef
 from coco.index import IndexOptions
@@ -22,8 +23,7 @@ Value: TypeAlias = SlotRef | Constant
 """What a slice stands for. Fields added to a table's rows are looked up when the slice is used."""
 
 
-@dataclass(eq=False)
-class SlotNode:
+class SlotNode(Struct, eq=False):
     """A column. ``name``: the first field it was assigned to, or an automatic one; None until either.
 
     kind: of the operation that fills it, or the field's name for a column of a table's rows.
@@ -44,8 +44,7 @@ class SlotNode:
         return self.name or f"<{self.kind}>"
 
 
-@dataclass(eq=False)
-class ScopeNode:
+class ScopeNode(Struct, eq=False):
     """The root, or the rows of a table.
 
     table: whose rows these are; table_slot and table_path: the same as column and struct field names.
@@ -94,8 +93,7 @@ class ScopeNode:
         return found
 
 
-@dataclass(eq=False)
-class SourceNode:
+class SourceNode(Struct, eq=False):
     """``given_name``: what ``add_source(name=)`` said; otherwise the slot's name counts (F-091)."""
 
     slot: SlotNode
@@ -114,8 +112,7 @@ class SourceNode:
         return self.given_name or self.slot.name
 
 
-@dataclass(eq=False)
-class TransformNode:
+class TransformNode(Struct, eq=False):
     """One use of a function."""
 
     slot: SlotNode
@@ -124,8 +121,7 @@ class TransformNode:
     location: CodeLocation | None
 
 
-@dataclass(eq=False)
-class CollectNode:
+class CollectNode(Struct, eq=False):
     """One ``collect`` call; ``scope``: whose rows give entries."""
 
     scope: ScopeNode
@@ -133,8 +129,7 @@ class CollectNode:
     location: CodeLocation | None
 
 
-@dataclass(eq=False)
-class CollectorNode:
+class CollectorNode(Struct, eq=False):
     """A collector with its calls so far."""
 
     name: str
@@ -143,8 +138,7 @@ class CollectorNode:
     collects: list[CollectNode] = field(default_factory=list)
 
 
-@dataclass(eq=False)
-class ExportNode:
+class ExportNode(Struct, eq=False):
     """An ``export`` call, its collected fields not yet checked. ``default_named``: coco named its resource."""
 
     name: str
@@ -158,8 +152,7 @@ class ExportNode:
     default_named: bool = False
 
 
-@dataclass(eq=False)
-class DeclarationNode:
+class DeclarationNode(Struct, eq=False):
     """A ``declare`` call."""
 
     spec: Any

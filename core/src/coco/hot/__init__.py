@@ -22,7 +22,8 @@ from coco.hot.fingerprint_cy import (  # noqa: E402
 from coco.hot.gather_cy import compose, explode, field_of, gather, implode  # noqa: E402
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify  # noqa: E402
 from coco.hot.reconcile_cy import FIELD_FP, ROW_FP, changed_fields, reconcile_row  # noqa: E402
-from coco.hot.rows_cy import fingerprint_values, group_rows, pack_all  # noqa: E402
+from coco.hot.register_cy import enter_tracked, match_listed, move_entries, were_listed  # noqa: E402
+from coco.hot.rows_cy import fingerprint_rows, fingerprint_values, group_rows, pack_all  # noqa: E402
 from coco.hot.vectors_cy import pack_float32, pack_float64, pack_int64  # noqa: E402
 
 __all__ = [
@@ -38,20 +39,25 @@ __all__ = [
     "combine",
     "compiled_kernels",
     "compose",
+    "enter_tracked",
     "explode",
     "field_of",
     "fingerprint",
     "fingerprint_column",
+    "fingerprint_rows",
     "fingerprint_values",
     "gather",
     "group_rows",
     "implode",
     "is_compiled",
+    "match_listed",
+    "move_entries",
     "pack_all",
     "pack_float32",
     "pack_float64",
     "pack_int64",
     "reconcile_row",
+    "were_listed",
 ]
 
 

@@ -14,7 +14,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-KERNELS = ("fingerprint_cy", "gather_cy", "merge_cy", "reconcile_cy", "rows_cy", "vectors_cy")
+KERNELS = ("fingerprint_cy", "gather_cy", "merge_cy", "reconcile_cy", "register_cy", "rows_cy", "vectors_cy")
 """Every kernel; a test holds it equal to the files on disk and to what the build compiles."""
 
 _PACKAGE = "coco.hot"

@@ -35,6 +35,35 @@ def fingerprint_values(
     return result
 
 
+def fingerprint_rows(
+    prefix: bytes,
+    field_prefixes: list[bytes],
+    columns: list[Any],
+    pack: Callable[[Any], bytes],
+    row_size: int,
+    field_size: int,
+) -> list[bytes]:
+    """Fingerprint of each row, ``row_size`` bytes as ``fingerprint_values`` gives for its tuple, then ``field_size``
+    for each of its fields. Every value is packed once.
+    """
+    width: cython.Py_ssize_t = len(columns)
+    position: cython.Py_ssize_t
+    if not width:
+        return []
+    head: bytes = prefix + (bytes([0x90 | width]) if width < 16 else b"\xdc" + width.to_bytes(2, "big"))
+    result: list[bytes] = []
+    for row in zip(*columns):  # noqa: B905
+        packed: list[bytes] = [head]
+        fps: list[bytes] = [b""]
+        for position in range(width):
+            data: bytes = pack(row[position])
+            packed.append(data)
+            fps.append(blake3(field_prefixes[position] + data).digest(field_size))
+        fps[0] = blake3(b"".join(packed)).digest(row_size)
+        result.append(b"".join(fps))
+    return result
+
+
 def group_rows(
     owners: list[int],
     keys: list[bytes],

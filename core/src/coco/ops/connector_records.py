@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin
+
+from msgspec import Struct, field
 
 from coco.errors import DefinitionError
 from coco.ops.origin import OpOrigin
@@ -48,8 +49,7 @@ _INSTANCE_METHODS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class RegisteredSource(_Connector):
+class RegisteredSource(_Connector, Struct, frozen=True):
     """A source. Key and value types may depend on the spec (``types`` hook of the connector)."""
 
     kind: str
@@ -113,16 +113,14 @@ def _made_when_called(make: Callable[[], _Decode]) -> _Decode:
     return decode
 
 
-@dataclass(frozen=True)
-class BoundTarget:
+class BoundTarget(Struct, frozen=True):
     """Decoders of one export: key parts and value tuples to what ``mutate`` is annotated with."""
 
     decode_key: Callable[[tuple[Any, ...]], Any]
     decode_value: Callable[[tuple[Any, ...]], Any]
 
 
-@dataclass(frozen=True)
-class RegisteredTarget(_Connector):
+class RegisteredTarget(_Connector, Struct, frozen=True):
     """A target. ``key_annotation`` / ``value_annotation``: K and V of ``mutate`` (``Any`` if not given)."""
 
     kind: str
@@ -170,8 +168,7 @@ class RegisteredTarget(_Connector):
             )
 
 
-@dataclass(frozen=True)
-class RegisteredAttachment(_Connector):
+class RegisteredAttachment(_Connector, Struct, frozen=True):
     """An attachment of the targets named in ``target_kinds``."""
 
     kind: str
@@ -184,8 +181,7 @@ class RegisteredAttachment(_Connector):
     category = OpCategory.TARGET_ATTACHMENT
 
 
-@dataclass(frozen=True)
-class RegisteredDeclaration(_Connector):
+class RegisteredDeclaration(_Connector, Struct, frozen=True):
     """Something that is set up without rows of its own."""
 
     kind: str

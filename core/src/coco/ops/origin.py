@@ -6,9 +6,10 @@ import os
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from coco.errors import DefinitionError
 
@@ -16,8 +17,7 @@ RECORD = "__coco_record__"
 """Attribute of what was decorated: its record."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpOrigin:
+class OpOrigin(Struct, frozen=True):
     """Module and qualified name of what was decorated."""
 
     module: str

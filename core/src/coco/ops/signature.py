@@ -6,8 +6,9 @@ import collections.abc
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from coco.errors import DefinitionError
 from coco.spec.hints import Unresolved, callable_hints
@@ -19,8 +20,7 @@ BATCH_ARGUMENT_TYPE = "Expected arguments for batching function to be a list typ
 BATCH_RETURN_TYPE = "Expected return type for batching function to be a list type"
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """One parameter. ``annotation``: of one item, if the function takes batches; ``Any`` if there is none."""
 
     name: str
@@ -34,8 +34,7 @@ class Parameter:
         return self.default is not inspect.Parameter.empty
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """Parameters without ``self``; ``returns``: of one item, if the function takes batches.
 
     ``returns`` is ``inspect.Signature.empty`` without an annotation. ``unresolved``: annotations that

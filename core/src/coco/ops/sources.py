@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -29,8 +30,7 @@ NonExistence: TypeAlias = Literal[_Marker.NON_EXISTENCE]
 NoOrdinal: TypeAlias = Literal[_Marker.NO_ORDINAL]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReadOptions:
+class SourceReadOptions(Struct, frozen=True):
     """What the engine wants to know; a connector may give more (CS-7).
 
     ``list`` must give ordinals when asked for them if ``provides_ordinal()`` is true; ``get_value`` must
@@ -42,8 +42,7 @@ class SourceReadOptions:
     include_value: bool = False
 
 
-@dataclass(slots=True)
-class PartialSourceRowData(Generic[V]):
+class PartialSourceRowData(Struct, Generic[V]):
     """What is known about a row (CS-9).
 
     value: the row; ``NON_EXISTENCE``; or ``None`` when not included.
@@ -58,8 +57,7 @@ class PartialSourceRowData(Generic[V]):
     size: int | None = None
 
 
-@dataclass(slots=True)
-class PartialSourceRow(Generic[K, V]):
+class PartialSourceRow(Struct, Generic[K, V]):
     """A key and what came with it in a listing."""
 
     key: K

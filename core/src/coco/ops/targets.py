@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from coco.index import IndexOptions
 from coco.types.schema import FieldSchema
@@ -24,8 +25,7 @@ class TargetStateCompatibility(enum.Enum):
     NOT_COMPATIBLE = "not_compatible"
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(Struct, frozen=True):
     """An answer of ``check_existing``: what is there was not made by this flow, and fits as it is (SU-50).
 
     note: what else a user should know before coco takes it over, such as how many rows it holds.
@@ -34,8 +34,7 @@ class Adoption:
     note: str = ""
 
 
-@dataclass(slots=True)
-class MutationColumns:
+class MutationColumns(Struct):
     """One batch for ``mutate_columns``: engine values, no key twice.
 
     key_fields, value_fields: what stands in the tuples below, in order.
@@ -53,8 +52,7 @@ class MutationColumns:
     changed: list[tuple[int, ...] | None] | None = None
 
 
-@dataclass(frozen=True)
-class ExportView:
+class ExportView(Struct, frozen=True):
     """An export as connectors of the same flow see it."""
 
     name: str
@@ -65,8 +63,7 @@ class ExportView:
     setup_by_user: bool = False
 
 
-@dataclass(frozen=True)
-class FlowView:
+class FlowView(Struct, frozen=True):
     """All that a flow writes and declares, for connectors whose resources depend on one another.
 
     flow: its full name. declarations: their specs.

@@ -7,7 +7,7 @@ to one branch leaves the other branches' functions alone (I-10).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from coco.flow.graph import (
     ROOT_SCOPE,
@@ -28,22 +28,19 @@ ROOT_SOURCE = "_root"
 """Name under which entries collected at the root are tracked; not a legal user name prefix clash (F-072)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explode:
+class Explode(Struct, frozen=True):
     """Fill the row slots of ``scope`` from its table."""
 
     scope: int
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """Run one transform."""
 
     step: TransformStep
 
 
-@dataclass(frozen=True, slots=True)
-class Collect:
+class Collect(Struct, frozen=True):
     """Take the entries of one collect call."""
 
     step: CollectStep
@@ -52,8 +49,7 @@ class Collect:
 Instruction = Explode | Call | Collect
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """Instructions over one source's rows, in a valid order; ``used`` are the row slots that are read."""
 
     source: str | None
@@ -62,8 +58,7 @@ class Program:
     used: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePlan:
+class SourcePlan(Struct, frozen=True):
     """One source with the exports it feeds.
 
     ``exclusive``: exports whose keys contain the whole key of this source and that no other source
@@ -89,8 +84,7 @@ class SourcePlan:
         return tuple(self.collects)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A whole flow, planned. ``root``: calls at the root scope, run once per pass."""
 
     graph: Graph

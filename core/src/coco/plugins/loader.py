@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from coco.errors import PluginError
 from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest, load_target
 from coco.plugins.metadata import Candidate, installed_candidates
-from coco.plugins.plugin import Manifest, Plugin
+from coco.plugins.plugin import FAULTS, Manifest, Plugin
 from coco.plugins.selection import VARIABLE, Selection, parse_selection, plugin_name
 
 if TYPE_CHECKING:
@@ -29,24 +30,28 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("coco.plugins")
 
+VERY_SLOW_SECONDS = 1.0
+"""From here on a plugin's import is warned of: every command waits for it."""
+
 
 class PluginHost:
     """All announced plugins, loaded or not, and what the loaded ones bring.
 
     candidates: gives what is announced; by default what is installed. environ: where the variables above are
-    read. Loading happens in the constructor. Raises ``PluginError`` for a ``COCO_PLUGINS`` that cannot be
-    read and, under
-    ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
+    read. clock: seconds, to time imports. Loading happens in the constructor. Raises ``PluginError`` for a
+    ``COCO_PLUGINS`` that cannot be read and, under ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
     """
 
     def __init__(
         self,
         candidates: Callable[[], Iterable[Candidate]] = installed_candidates,
         environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.selection: Selection = parse_selection(environ.get(VARIABLE))
         self._strict = _yes(environ, "COCO_STRICT_PLUGINS")
         self._trace = _yes(environ, "COCO_TRACE_PLUGINS")
+        self._clock = clock
         self.plugins: tuple[Plugin, ...] = tuple(Plugin(candidate) for candidate in candidates())
         self._load()
         self._providers = self._index()
@@ -67,11 +72,13 @@ class PluginHost:
                     raise PluginError(_shared_name(plugin, self.plugins))
                 if self._trace:
                     _print(f"import {plugin.candidate.module}")
-                plugin.start(_monitor if self._trace else None)
-            except Exception as error:
+                plugin.start(self._clock, _monitor if self._trace else None)
+            except FAULTS as error:
                 plugin.disable(error)
                 if self._strict:
                     raise PluginError(f"plugin {plugin.title()}: {plugin.reason}") from error
+            if plugin.seconds >= VERY_SLOW_SECONDS:
+                _log.warning("plugin %s: %s", plugin.title(), plugin.slowness())
 
     def _index(self) -> dict[str, list[Plugin]]:
         providers: dict[str, list[Plugin]] = {}
@@ -84,6 +91,8 @@ class PluginHost:
         unknown = self.unknown_names()
         if unknown:
             raise PluginError(f"{VARIABLE} names plugins that are not installed: {', '.join(unknown)}")
+        for text in self.unmet_picks().values():
+            raise PluginError(text)
         for key, names in self.conflicts().items():
             raise PluginError(_conflict_message(key, names))
 
@@ -94,8 +103,27 @@ class PluginHost:
         return {
             key: [plugin.title() for plugin in plugins]
             for key, plugins in sorted(self._providers.items())
-            if len(plugins) > 1 and self._picked(key) is None
+            if len(plugins) > 1 and key not in self.selection.picks
         }
+
+    def unmet_picks(self) -> dict[str, str]:
+        """Names that ``COCO_PLUGINS`` gives to a plugin that does not provide them, with the reason in words."""
+        found = {key: self._unmet(key) for key in sorted(self.selection.picks)}
+        return {key: text for key, text in found.items() if text}
+
+    def _unmet(self, key: str) -> str:
+        choice = self.selection.picks.get(key)
+        if choice is None or self._picked(key) is not None:
+            return ""
+        chosen = next((plugin for plugin in self.plugins if plugin_name(plugin.name) == choice), None)
+        if chosen is None:
+            why = "is not installed"
+        else:
+            why = "does not provide it" if chosen.loaded else f"is {chosen.status}: {chosen.reason}"
+        others = ", ".join(plugin.title() for plugin in self._providers.get(key, ()))
+        return f"{VARIABLE} picks the plugin {choice} for {key}, which {why}" + (
+            f"; it is provided by {others}" if others else ""
+        )
 
     def unknown_names(self) -> list[str]:
         """Plugins that ``COCO_PLUGINS`` names and that are not installed."""
@@ -108,8 +136,12 @@ class PluginHost:
     def provider(self, key: str) -> tuple[Plugin, Manifest] | None:
         """Who provides ``category:name``, and its manifest; None if nobody does.
 
-        Raises ``PluginError`` if several do and ``COCO_PLUGINS`` picks none.
+        Raises ``PluginError`` if several do and ``COCO_PLUGINS`` picks none, or picks one that does not: another
+        one in its place would be a surprise.
         """
+        unmet = self._unmet(key)
+        if unmet:
+            raise PluginError(unmet)
         plugins = self._providers.get(key, [])
         picked = self._picked(key)
         if len(plugins) > 1 and picked is None:
@@ -138,7 +170,7 @@ class PluginHost:
     def commands(self) -> list[CommandManifest]:
         """Commands of the program; those in doubt are left out, ``coco plugins`` shows them."""
         keys = sorted(key for key in self._providers if key.startswith("command:"))
-        doubtful = self.conflicts()
+        doubtful = {**self.conflicts(), **self.unmet_picks()}
         found = [self.provider(key) for key in keys if key not in doubtful]
         return [item[1] for item in found if item and isinstance(item[1], CommandManifest)]
 
@@ -204,7 +236,7 @@ class PluginHost:
         for plugin, caller in self._callers("coco_flow_event"):
             try:
                 caller(event=event)
-            except Exception as error:
+            except FAULTS as error:
                 plugin.muted = f"{type(error).__name__}: {error}"
                 _log.warning(
                     "plugin %s: its observer failed and is not called any more",
@@ -221,7 +253,7 @@ class PluginHost:
 def _load(plugin: Plugin, key: str, target: str) -> Any:
     try:
         return load_target(target)
-    except Exception as error:
+    except FAULTS as error:
         raise PluginError(
             f"{key} is provided by the plugin {plugin.title()}, but {target} cannot be "
             f"imported: {type(error).__name__}: {error}"

@@ -15,6 +15,10 @@ from typing import Any
 
 from coco.plugins import ENTRY_POINT_GROUP
 
+_UNREADABLE = (
+    "its metadata cannot be read ({error}); install it again: pip install --force-reinstall {distribution}"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -23,29 +27,68 @@ class Candidate:
     name: of the entry point; by convention the distribution's without ``coco-``.
     module: what to import.
     identify: gives distribution and version; a file is read for that, so it is called when someone wants to
-    know.
+    know. problem: why it cannot even be tried.
     """
 
     name: str
     module: str
     identify: Callable[[], tuple[str, str]]
+    problem: str = ""
 
 
 def installed_candidates() -> list[Candidate]:
     """Plugins of all installed distributions, by name. Entry points of one distribution are seen once."""
     from importlib.metadata import entry_points
 
-    found = [
-        Candidate(entry.name, entry.value, _identifier(entry.dist))
-        for entry in entry_points(group=ENTRY_POINT_GROUP)
-    ]
+    try:
+        found = [
+            Candidate(entry.name, entry.value, _identifier(entry.dist))
+            for entry in entry_points(group=ENTRY_POINT_GROUP)
+        ]
+    except Exception:  # one damaged distribution, of whatever kind, spoils the search for all
+        found = _one_by_one()
     return sorted(found, key=lambda candidate: (candidate.name, candidate.module))
+
+
+def _one_by_one() -> list[Candidate]:
+    """The same, a distribution at a time. One that cannot be read is a candidate only if it may have plugins."""
+    from importlib.metadata import distributions
+
+    found: dict[str, list[Candidate]] = {}
+    for distribution in distributions():
+        identify = _identifier(distribution)
+        name = identify()[0] or "unknown"
+        if name in found:
+            continue  # hidden by an earlier one on the path
+        try:
+            found[name] = [
+                Candidate(entry.name, entry.value, identify)
+                for entry in distribution.entry_points
+                if entry.group == ENTRY_POINT_GROUP
+            ]
+        except Exception as error:
+            found[name] = _unreadable(distribution, name, identify, error)
+    return [candidate for candidates in found.values() for candidate in candidates]
+
+
+def _unreadable(
+    distribution: Any, name: str, identify: Callable[[], tuple[str, str]], error: Exception
+) -> list[Candidate]:
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except Exception:
+        text = ""
+    if ENTRY_POINT_GROUP not in text and not name.startswith("coco-"):
+        return []
+    problem = _UNREADABLE.format(error=f"{type(error).__name__}: {error}", distribution=name)
+    return [Candidate(name.removeprefix("coco-"), name, identify, problem)]
 
 
 def _identifier(distribution: Any) -> Callable[[], tuple[str, str]]:
     def identify() -> tuple[str, str]:
-        if distribution is None:
+        try:
+            return str(distribution.name or ""), str(distribution.version or "")
+        except Exception:  # no distribution, or one without readable metadata
             return "", ""
-        return distribution.name, distribution.version
 
     return identify

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -18,6 +20,12 @@ from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, S
 if TYPE_CHECKING:
     from coco.plugins.metadata import Candidate
 
+FAULTS = (Exception, SystemExit)
+"""What a plugin's code may end in without ending the program: ``sys.exit`` at import is a fault like others."""
+
+SLOW_SECONDS = 0.2
+"""From here on a plugin counts as slow: two thirds of what all of ``coco --help`` may take."""
+
 Manifest: TypeAlias = OpManifest | StoreManifest | RunnerManifest | CommandManifest
 M = TypeVar("M", bound=Manifest)
 
@@ -28,7 +36,7 @@ class Plugin:
     failed).
 
     reason: why it is not loaded, in one line. trace: the traceback behind it, if there was an exception.
-    muted: why its observer is not called any more.
+    muted: why its observer is not called any more. seconds: what its start took; brought: modules that a slow one imported.
     """
 
     candidate: Candidate
@@ -36,6 +44,8 @@ class Plugin:
     reason: str = ""
     trace: str = ""
     muted: str = ""
+    seconds: float = 0.0
+    brought: frozenset[str] = frozenset()
     module: ModuleType | None = None
     ops: tuple[OpManifest, ...] = ()
     stores: tuple[StoreManifest, ...] = ()
@@ -81,12 +91,38 @@ class Plugin:
         self.ops, self.stores, self.runners, self.commands = (), (), (), ()
         self.hooks.clear()
 
-    def start(self, monitor: Callable[[pluggy.PluginManager], Any] | None = None) -> None:
-        """Import, check and register the plugin, then ask for what it brings. Raises whatever goes wrong.
+    def slowness(self) -> str:
+        """What a slow start is due to, and what to do; empty if it was not slow."""
+        if self.seconds < SLOW_SECONDS:
+            return ""
+        own = self.candidate.module.partition(".")[0]
+        tops = {name.partition(".")[0] for name in self.brought} - {own, "coco"} - sys.stdlib_module_names
+        public = sorted(name for name in tops if not name.startswith("_"))
+        named = f", with {', '.join(public[:5])}" if public else ""
+        return (
+            f"its import takes {self.seconds:.1f} s{named}; every command waits for that. "
+            f"{self.candidate.module} must import nothing but coco.plugins"
+        )
 
-        Each plugin has a manager of its own (0.1 ms): a hook call reaches this plugin alone, and one that
+    def start(
+        self, clock: Callable[[], float], monitor: Callable[[pluggy.PluginManager], Any] | None = None
+    ) -> None:
+        """Import, check and register the plugin, then ask for what it brings. Raises whatever goes wrong."""
+        known, began = frozenset(sys.modules), clock()
+        try:
+            with redirect_stdout(sys.stderr):  # results are on standard output, and may be JSON
+                self._start(monitor)
+        finally:
+            self.seconds = clock() - began
+            if self.seconds >= SLOW_SECONDS:
+                self.brought = frozenset(sys.modules) - known
+
+    def _start(self, monitor: Callable[[pluggy.PluginManager], Any] | None) -> None:
+        """Each plugin has a manager of its own (0.1 ms): a hook call reaches this plugin alone, and one that
         fails half way through its registration leaves nothing behind for the others.
         """
+        if self.candidate.problem:
+            raise PluginError(self.candidate.problem)
         module = importlib.import_module(self.candidate.module)
         _check_api(module)
         manager = pluggy.PluginManager("coco")

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from coco.plugins import API_NUMBER
 from coco.plugins.loader import PluginHost
 from coco.plugins.plugin import Plugin
 
+BUILT_IN = {
+    "store:memory": "coco.state.memory:MemoryStore",
+    "store:sqlite": "coco.state.sqlite:SqliteStore",
+}
+"""What no plugin can replace, with where it is."""
 
-def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
+
+def plugin_report(
+    host: PluginHost, *, verbose: bool = False, built_in: Mapping[str, str] = BUILT_IN
+) -> dict[str, Any]:
     """Everything about the plugins, JSON-able. ``verbose`` adds tracebacks.
 
-    ``overridden``: operations that this process defines itself, with where; they win over a plugin's.
+    built_in: names of coco's own, with where they are.
+    ``overridden``: what this process defines itself, or coco does, with where; that wins over a plugin's.
     """
     defined = _defined_here()
     return {
@@ -24,16 +34,26 @@ def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
             for plugin in host.plugins
             for op in plugin.ops
             if _package(defined.get(op.key, op.target)) != _package(op.target)
+        }
+        | {
+            item.key: built_in[item.key]
+            for plugin in host.plugins
+            for item in plugin.manifests
+            if item.key in built_in
         },
         "conflicts": host.conflicts(),
+        "unmet": host.unmet_picks(),
         "unknown": host.unknown_names(),
     }
 
 
 def has_problems(report: dict[str, Any]) -> bool:
-    """Whether a report needs the user: a plugin failed, a name is in doubt, a chosen plugin is unknown."""
+    """Whether a report needs the user: a plugin failed, a name is in doubt, a chosen plugin is unknown.
+
+    A slow plugin works, so it does not.
+    """
     failed = any(plugin["status"] == "disabled" for plugin in report["plugins"])
-    return failed or bool(report["conflicts"]) or bool(report["unknown"])
+    return failed or any(report[part] for part in ("conflicts", "unmet", "unknown"))
 
 
 def _package(target: str) -> str:
@@ -62,6 +82,8 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
         "status": plugin.status,
         "reason": plugin.reason,
         "muted": plugin.muted,
+        "slow": plugin.slowness(),
+        "seconds": round(plugin.seconds, 4),
         "hooks": sorted(plugin.hooks),
         "ops": [
             {
@@ -96,8 +118,11 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         )
     for key, place in report["overridden"].items():
         lines.append(f"overridden: {key} is defined by {place}")
+    lines += report["unmet"].values()
     if report["unknown"]:
         lines.append(f"COCO_PLUGINS names plugins that are not installed: {', '.join(report['unknown'])}")
+    if any(plugin["status"] == "disabled" and "trace" not in plugin for plugin in report["plugins"]):
+        lines.append("The others work. More: coco plugins -v; to leave one out: COCO_PLUGINS=-NAME")
     return lines
 
 
@@ -110,6 +135,8 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
     for kind in ("stores", "runners", "commands"):
         for item in plugin[kind]:
             lines.append(_item(kind[:-1], item.get("name") or f"{item['scheme']}://", item["doc"]))
+    if plugin["slow"]:
+        lines.append(f"    SLOW: {plugin['slow']}")
     if plugin["muted"]:
         lines.append(f"    observer muted: {plugin['muted']}")
     lines += [f"    | {line}" for line in plugin.get("trace", "").splitlines()]

@@ -8,10 +8,11 @@ another one or absent.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from msgspec import Struct, structs
 
 from coco.errors import CocoError, SetupConflictError, error_context
 from coco.events import EmitFn, SetupStepDone
@@ -52,8 +53,7 @@ def _write_silent(
     return store.setup_write(change.flow, change.version, writes) if writes else change.version
 
 
-@dataclasses.dataclass
-class Applier:
+class Applier(Struct):
     """Applies one flow's change. ``call`` runs connector code, ``store_call`` state store methods."""
 
     store: StateStore
@@ -214,10 +214,10 @@ def _give_ids(change: FlowChange, items: Sequence[ResourceChange], fresh: Sequen
     ids = iter(fresh)
     for item in items:
         if item.state is not None and item.state.target_id == 0:
-            item.state = dataclasses.replace(item.state, target_id=next(ids))
+            item.state = structs.replace(item.state, target_id=next(ids))
     if change.flow_state is not None:
         records = {
-            name: dataclasses.replace(item, source_id=next(ids)) if item.source_id == 0 else item
+            name: structs.replace(item, source_id=next(ids)) if item.source_id == 0 else item
             for name, item in change.flow_state.sources.items()
         }
         change.flow_state = FlowState(records, change.flow_state.removed)

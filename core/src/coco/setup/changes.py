@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.engine_object import load_engine_object
 from coco.ops.calls import call_blocking
@@ -37,8 +38,7 @@ _TOUCHING = (
 )
 
 
-@dataclass
-class ResourceChange:
+class ResourceChange(Struct):
     """One resource's change.
 
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
@@ -93,8 +93,7 @@ class ResourceChange:
         return sorted({item.target_id for item in self.existing.states() if item.target_id != kept} - {0})
 
 
-@dataclass
-class FlowChange:
+class FlowChange(Struct):
     """Everything setup or drop will do for one flow."""
 
     flow: str

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from typing import Any
 
+from msgspec import Struct
+
 from coco.engine_object import dump_engine_object
+from coco.errors import DefinitionError
 from coco.flow.graph import ExportStep, Graph
 from coco.ops.calls import call_blocking, positional_arity
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.plan.plan import ROOT_SOURCE, Planner
 from coco.setup.states import DECLARATION_PREFIX, TARGET_PREFIX, encode_key
+from coco.spec.meta import is_secret
 
 
-@dataclass(frozen=True)
-class DesiredTarget:
+class DesiredTarget(Struct, frozen=True):
     """``state``: the connector's setup state object; ``record``: the registered target or declaration."""
 
     resource_type: str
@@ -33,14 +36,41 @@ class DesiredTarget:
     export: ExportStep | None = None
 
 
-@dataclass(frozen=True)
-class DesiredSource:
+class DesiredSource(Struct, frozen=True):
     """``identity``: digest of the dumped spec."""
 
     name: str
     kind: str
     key_fields: list[Any]
     identity: str
+
+
+def _storable(value: Any, title: str) -> Any:
+    """``value``, dumped for the state store. Raises ``DefinitionError`` if one of its fields holds a secret."""
+    name = _secret_in(value)
+    if name:
+        raise DefinitionError(
+            f"{title}: '{name}' of {type(value).__name__} speaks of a secret and would be stored with the setup; take it "
+            "from an auth entry, or leave it out in get_persistent_key and get_setup_state of the connector"
+        )
+    return dump_engine_object(value)
+
+
+def _secret_in(value: Any) -> str:
+    """A field with a secret, in a value or what it holds. Keys of mappings are data."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return next(filter(None, map(_secret_in, value)), "")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [item.name for item in dataclasses.fields(value)]
+    else:
+        names = [*getattr(value, "__struct_fields__", getattr(value, "_fields", ()))]
+    for name in names:
+        inner = getattr(value, name, None)
+        if inner and is_secret(name, inner):
+            return str(name)
+        if found := _secret_in(inner):
+            return f"{name}.{found}"
+    return ""
 
 
 def _persistent_key(record: Any, spec: Any, name: str) -> Any:
@@ -55,7 +85,8 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
     for export in graph.exports:
         record: Any = export.target
         key = _persistent_key(record, export.spec, export.name)
-        dumped = dump_engine_object(key)
+        title = f"{record.kind} '{export.name}' of flow '{graph.full_name}'"
+        dumped = _storable(key, title)
         get_state = record.method("get_setup_state")
         state = (
             call_blocking(
@@ -69,7 +100,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
             else export.spec
         )
         attachments = {
-            item.name: [type(item).__name__, dump_engine_object(item)] for item in export.attachments
+            item.name: [type(item).__name__, _storable(item, title)] for item in export.attachments
         }
         found.append(
             DesiredTarget(
@@ -80,7 +111,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
                 record,
                 export.spec,
                 state,
-                dump_engine_object(state),
+                _storable(state, title),
                 schema_identity(export.key_fields),
                 schema_identity(export.value_fields),
                 export.setup_by_user,
@@ -92,18 +123,19 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
     for step in graph.declarations:
         record = step.declaration
         key = _persistent_key(record, step.spec, record.kind)
+        title = f"declaration {record.kind} of flow '{graph.full_name}'"
         get_state = record.method("get_setup_state")
         state = call_blocking(get_state, step.spec) if get_state is not None else step.spec
         found.append(
             DesiredTarget(
                 DECLARATION_PREFIX + record.kind,
-                encode_key(dump_engine_object(key)),
+                encode_key(_storable(key, title)),
                 key,
                 record.kind,
                 record,
                 step.spec,
                 state,
-                dump_engine_object(state),
+                _storable(state, title),
                 [],
                 [],
                 False,

@@ -6,8 +6,9 @@ is not. Records are read in today's spelling, and written so at the next apply; 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from coco.engine_object import dump_engine_object
 from coco.setup.changes import rebuild_key, rebuild_state

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field, structs
 
 from coco.state.protocol import SetupRecord
 
@@ -19,8 +20,7 @@ def encode_key(key: Any) -> str:
     return json.dumps(key, sort_keys=True, separators=(",", ":"))
 
 
-@dataclass(frozen=True)
-class TargetState:
+class TargetState(Struct, frozen=True):
     """One export's resource. ``connector``: the connector's own state, dumped. Ids are never reused.
 
     ``attachments``: name -> (kind, dumped spec). ``export``: name of the export, for messages.
@@ -37,17 +37,16 @@ class TargetState:
     attachments: dict[str, list[Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return structs.asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TargetState:
-        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known = {name: data[name] for name in cls.__struct_fields__ if name in data}
         known.setdefault("attachments", {})
         return cls(**known)
 
 
-@dataclass(frozen=True)
-class SourceRecord:
+class SourceRecord(Struct, frozen=True):
     """``identity``: digest of the dumped spec; when it moves, ordinals are not trusted for one pass."""
 
     source_id: int
@@ -56,8 +55,7 @@ class SourceRecord:
     identity: str
 
 
-@dataclass(frozen=True)
-class FlowState:
+class FlowState(Struct, frozen=True):
     """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets."""
 
     sources: dict[str, SourceRecord] = field(default_factory=dict)
@@ -65,7 +63,7 @@ class FlowState:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "sources": {name: dict(vars(item)) for name, item in self.sources.items()},
+            "sources": {name: structs.asdict(item) for name, item in self.sources.items()},
             "removed": list(self.removed),
         }
 
@@ -78,8 +76,7 @@ class FlowState:
         return cls(sources, tuple(data.get("removed", ())))
 
 
-@dataclass(frozen=True)
-class Staged:
+class Staged(Struct, frozen=True):
     """A change that was begun: ``state`` None is a deletion."""
 
     state: dict[str, Any] | None
@@ -92,8 +89,7 @@ class Staged:
         return cls(None if data.get("delete") else data["upsert"])
 
 
-@dataclass(frozen=True)
-class CombinedState:
+class CombinedState(Struct, frozen=True):
     """A resource as far as state knows it: last applied, and what may have been applied since."""
 
     current: dict[str, Any] | None

@@ -9,8 +9,9 @@ returns a single row. A store raises ``coco.errors.StateStoreError`` for anythin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 
 class Head(NamedTuple):
@@ -42,8 +43,7 @@ class TargetKeys(NamedTuple):
     rows: tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True):
     """The whole tracking record. ``targets``/``staged``: by target id. ``memo``: call fingerprints in use.
 
     ``staged``: what all attempts since the last commit may have done, together.
@@ -55,8 +55,7 @@ class Tracked:
     memo: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StageRow:
+class StageRow(Struct, frozen=True):
     """Phase 2 for one row: raise ``max_process_ordinal`` and say what may be written.
 
     ``expected``: the ``max_process_ordinal`` the decision was based on (-1: the row was untracked);
@@ -70,8 +69,7 @@ class StageRow:
     staged: Mapping[int, TargetKeys]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitRow:
+class CommitRow(Struct, frozen=True):
     """Phase 4 for one row: what is true now. Clears any recorded failure and what attempts up to
     ``process_ordinal`` staged; that of newer ones stays (I-40)."""
 
@@ -86,8 +84,7 @@ class CommitRow:
     memo: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CollapseRow:
+class CollapseRow(Struct, frozen=True):
     """The ordinal moved but the content did not (I-18): written only if the row is still at ``expected``."""
 
     key: bytes
@@ -98,8 +95,7 @@ class CollapseRow:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A source row that could not be brought up to date.
 
     ``parked``: no longer retried by ordinary updates (``coco retry`` or a new version does).
@@ -129,8 +125,7 @@ class Owner(NamedTuple):
     process_ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerChange:
+class OwnerChange(Struct, frozen=True):
     """``row_fp=None`` removes the owner."""
 
     target_id: int
@@ -141,8 +136,7 @@ class OwnerChange:
     process_ordinal: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetupRecord:
+class SetupRecord(Struct, frozen=True):
     """One resource of one flow: ``state`` applied (or None), ``staging`` begun but not confirmed (JSON data)."""
 
     flow: str
@@ -152,8 +146,7 @@ class SetupRecord:
     staging: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SetupWrite:
+class SetupWrite(Struct, frozen=True):
     """Replaces a setup record; ``state=None`` with empty ``staging`` deletes it."""
 
     resource_type: str
@@ -172,7 +165,13 @@ class Lease(NamedTuple):
 
 @runtime_checkable
 class StateStore(Protocol):
-    """A state store. See the module docstring for the rules that hold for every method."""
+    """A state store. See the module docstring for the rules that hold for every method.
+
+    ``scan_versions(source_id, logic_fp, tick, batch_rows)`` is optional: it gives what ``scan`` tells of whether rows
+    are unchanged, in lists of tuples (key, ordinal, size), or of (key, content_fp) if ``tick`` is None. The ordinal or
+    content_fp is None where it proves nothing: of rows that are unfinished, failed or of another logic, and where
+    ``read_at - ordinal < tick``.
+    """
 
     def open(self) -> None:
         """Create or open, check the header, migrate forward. Raises ``StateStoreError`` if newer or corrupt."""

@@ -72,6 +72,17 @@ def test_ctrl_c_ends_the_work_in_order(loop: BackgroundLoop) -> None:
     assert seen == ["cleaned up"]
 
 
+def test_ctrl_c_that_another_thread_got_is_noticed(loop: BackgroundLoop) -> None:
+    """The system gives a signal to any thread that takes it, and only the main one runs handlers."""
+
+    async def work() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(work(), "x()")
+
+
 def test_ctrl_c_does_not_wait_for_what_will_not_end(
     loop: BackgroundLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,9 @@
 """Comparing one resource with what is on record (SU-21 to SU-42, O-103, O-111, CT-13)."""
 
-import dataclasses
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from coco import op
 from coco.engine_object import dump_engine_object
@@ -250,18 +250,18 @@ def test_a_change_of_fields_that_the_connector_does_not_mind_is_our_own_affair()
 def test_without_a_check_equal_is_compatible_and_all_else_partly() -> None:
     """SU-41, O-103."""
     target = wanted(PlainTarget("a"))
-    same = dataclasses.replace(state("x"), connector=dump_engine_object(PlainTarget("a")))
-    other = dataclasses.replace(state("x"), connector=dump_engine_object(PlainTarget("b")))
+    same = structs.replace(state("x"), connector=dump_engine_object(PlainTarget("a")))
+    other = structs.replace(state("x"), connector=dump_engine_object(PlainTarget("b")))
     assert worst_compatibility(target.record, target, [same])[0] is Answer.COMPATIBLE
     assert worst_compatibility(target.record, target, [same, other])[0] is Answer.PARTIALLY_COMPATIBLE
 
 
 def test_a_state_of_an_older_plugin() -> None:
     """CT-13: unknown fields are ignored, missing ones take their defaults, the rest builds anew and says why."""
-    older = dataclasses.replace(state("c"), connector={"mark": "c", "gone": True})
+    older = structs.replace(state("c"), connector={"mark": "c", "gone": True})
     change = change_of(combined(older))
     assert change.kind is ChangeKind.UPDATE
-    unreadable = dataclasses.replace(state("c"), connector={"mark": 3})
+    unreadable = structs.replace(state("c"), connector={"mark": 3})
     change = change_of(combined(unreadable))
     assert change.kind is ChangeKind.REBUILD
     assert change.notes[0].startswith("what is on record cannot be read by the installed plugin")
@@ -269,7 +269,7 @@ def test_a_state_of_an_older_plugin() -> None:
 
 
 def test_dropping_what_cannot_be_read_says_what_to_do() -> None:
-    unreadable = dataclasses.replace(state("c"), connector={"mark": 3})
+    unreadable = structs.replace(state("c"), connector={"mark": 3})
     record = SetupRecord("flow", TARGET_PREFIX + "DiffTarget", encode_key("it"), unreadable.to_json(), ())
     change = diff_deleted(record, 0)
     with pytest.raises(CocoError, match="install the version that wrote it"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from msgspec import structs
 
 from coco.state.protocol import CommitRow, Failure, Owner, OwnerChange, StageRow, StateStore
 
@@ -97,7 +97,7 @@ def test_of_several_changes_of_one_owner_the_last_counts(store: StateStore) -> N
 
 def test_owners_are_forgotten_with_source_or_target(store: StateStore) -> None:
     changes = [owner(b"k", b"a", FP), owner(b"k", b"a", FP, source=2)]
-    changes += [dataclasses.replace(item, target_id=T + 1) for item in changes]
+    changes += [structs.replace(item, target_id=T + 1) for item in changes]
     store.commit(S, [], owners=changes, row_counts={T: 3, T + 1: 4})
     store.drop_sources([2])
     assert [item.source_id for item in store.get_owners(T, [b"k"])[b"k"]] == [S]

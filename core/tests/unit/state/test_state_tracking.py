@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from msgspec import structs
+
+from coco.engine.register import versions
 from coco.state.protocol import (
     CollapseRow,
     CommitRow,
@@ -214,3 +218,33 @@ def test_extreme_values(store: StateStore) -> None:
     found = store.get_many(S, [row.key])[row.key]
     assert found.head == Head(low, b"", fp(1), high, high, high, 0, False)
     assert found.targets == row.targets
+
+
+@pytest.mark.parametrize("tick", [None, 0, 3, 10**9])
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_versions_are_what_heads_say(store: StateStore, tick: int | None, batch: int) -> None:
+    """The quick way of the store against the one that any store has."""
+
+    class Slow:
+        scan = store.scan
+
+    keys = [b"k%02d" % number for number in range(12)]
+    store.stage(S, [StageRow(key, -1, 5, {}) for key in keys])
+    rows = [
+        CommitRow(key, 5, 100 + number, fp(number), LOGIC, 105, 20, {})
+        for number, key in enumerate(keys[:-1])
+    ]
+    rows[3] = structs.replace(rows[3], ordinal=None)
+    rows[4] = structs.replace(rows[4], content_fp=None)
+    rows[5] = structs.replace(rows[5], logic_fp=fp(9))
+    rows[6] = structs.replace(rows[6], size=None)
+    store.commit(S, rows)
+    store.stage(S, [StageRow(keys[7], 5, 6, {})])
+    store.put_failures([Failure(S, keys[8], "read", "s", "E", "m", 1, 5, 9, b"", LOGIC, False)])
+    slow: Any = Slow()
+    quick = [row for part in versions(store, S, LOGIC, tick, batch) for row in part]
+    assert quick == [row for part in versions(slow, S, LOGIC, tick, batch) for row in part]
+    assert [row[0] for row in quick] == keys
+    unknown = {number for number, row in enumerate(quick) if row[1] is None}
+    assert unknown >= {5, 7, 8, 11}
+    assert (unknown == set(range(12))) == (tick == 10**9)

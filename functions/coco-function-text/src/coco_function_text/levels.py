@@ -6,8 +6,9 @@ are still too large, so a level costs nothing on text that a higher one has cut 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from .separators import Separator
@@ -31,12 +32,20 @@ class Level(Protocol):
 
 
 class PatternLevel:
-    """Cuts at the end of every match of a pattern of ours (one that runs in linear time)."""
+    """Cuts at the end of every match of a pattern of ours (one that runs in linear time).
+
+    Compiled when it is first looked for: most of these are for languages that a flow never meets.
+    """
 
     strong = False
 
     def __init__(self, pattern: str, *, flags: int = 0) -> None:
-        self._find = re.compile(pattern, flags).finditer
+        self._pattern = pattern
+        self._flags = flags
+
+    @functools.cached_property
+    def _find(self) -> Callable[[str, int, int], Iterator[re.Match[str]]]:
+        return re.compile(self._pattern, self._flags).finditer
 
     def cuts(self, text: str, start: int, end: int) -> list[int]:
         found = [match.end() for match in self._find(text, start, end)]

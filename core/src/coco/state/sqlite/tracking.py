@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from coco.state.protocol import CollapseRow, CommitRow, Head, OwnerChange, StageRow, Tracked
 from coco.state.records import (
@@ -61,6 +62,28 @@ class Tracking(Owners):
                 )
                 for key, ordinal, fp, logic, done, begun, at, size, failed in rows
             ]
+            if len(rows) < batch_rows:
+                return
+            after, last = ">", rows[-1][0]
+
+    def scan_versions(
+        self, source_id: int, logic_fp: bytes, tick: int | None, batch_rows: int = 10_000
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """As the protocol says, with the rows sorted out by SQLite: half the time of ``scan``."""
+        settled = "logic_fp=? AND failed=0 AND max_process_ordinal=process_ordinal"
+        if tick is None:
+            columns = f"CASE WHEN {settled} THEN content_fp END"
+        else:
+            columns = f"CASE WHEN {settled} AND read_at - ordinal >= {int(tick)} THEN ordinal END, size"
+        after, last = ">=", b""
+        while True:
+            with self._reading() as db:
+                rows = db.execute(
+                    f"SELECT key, {columns} FROM tracking WHERE source_id=? AND key {after} ? ORDER BY key LIMIT ?",
+                    (logic_fp, source_id, last, max(batch_rows, 1)),
+                ).fetchall()
+            if rows:
+                yield rows
             if len(rows) < batch_rows:
                 return
             after, last = ">", rows[-1][0]

@@ -1,0 +1,76 @@
+"""``coco new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from coco.cli.output import fail, note
+from coco.cli.scaffold.names import KINDS
+
+
+@click.command("new")
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output-dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder to write into. Default: coco-KIND-NAME, in the current one.",
+)
+def command(kind: str, name: str, folder: Path | None) -> None:
+    """Write the package of a plugin, with tests that pass.
+
+    KIND is target, source, function or store. NAME is one word or a few, joined by hyphens: the package
+    of `coco new target json-lines` is coco-target-json-lines, and flows call it coco.targets.JsonLines.
+
+    The package works as it is, on a stand-in in memory. A folder that holds anything is not touched.
+    """
+    import coco
+    from coco.cli.scaffold.files import package_files
+    from coco.cli.scaffold.names import BadNameError, plugin_names
+
+    try:
+        names = plugin_names(kind, name)
+    except BadNameError as error:
+        raise click.BadParameter(str(error), param_hint="'NAME'") from None
+    place = folder or Path(names.distribution)
+    _check_free(place)
+    for path, text in package_files(names, coco.__version__).items():
+        file = place / path
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            _cannot_write(file, error)
+        click.echo(str(file))
+    _warn_of_namesake(kind, names.spec)
+    note(f"\nNext: cd {place} && pip install -e '.[test]' && pytest && coco plugins")
+
+
+def _check_free(place: Path) -> None:
+    try:
+        if place.is_dir() and any(place.iterdir()):
+            fail(f"{place} exists and is not empty; nothing was written. Name another folder: -o FOLDER")
+        if place.exists() and not place.is_dir():
+            fail(f"{place} is a file; nothing was written. Name a folder: -o FOLDER")
+    except OSError as error:
+        _cannot_write(place, error)
+
+
+def _cannot_write(path: Path, error: OSError) -> NoReturn:
+    fail(f"cannot write {path}: {error.strerror or error}")
+
+
+def _warn_of_namesake(kind: str, spec: str) -> None:
+    """Two plugins may provide one name, but then users have to pick."""
+    from coco.plugins.hints import distribution_for
+
+    other = distribution_for(kind, spec)
+    if other:
+        note(
+            f"\nNOTE: {other} provides {kind}:{spec} too; users who install both must pick one in COCO_PLUGINS."
+        )

@@ -1,0 +1,1 @@
+"""Packages of plugins, as ``coco new`` writes them. Nothing is imported here."""

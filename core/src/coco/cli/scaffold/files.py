@@ -1,0 +1,58 @@
+"""The files of a new package: templates of all kinds, then those of its own, filled in."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from coco.cli.scaffold.names import PluginNames
+
+WHAT = {
+    "target": "target of coco flows",
+    "source": "source of coco flows",
+    "function": "function of coco flows",
+    "store": "state store of coco",
+}
+ALSO = {
+    "target": '\n            also=("{spec}Connection",),',
+    "source": '\n            also=("{spec}Connection",),',
+}
+
+
+def package_files(names: PluginNames, version: str) -> dict[str, str]:
+    """Path -> text. version: of the coco-core that the package is written against."""
+    values = {
+        "name": names.distribution,
+        "entry": names.entry,
+        "package": names.package,
+        "spec": names.spec,
+        "slug": names.slug,
+        "title": names.title,
+        "kind": names.kind,
+        "what": WHAT[names.kind],
+        "range": core_range(version),
+        "also": ALSO.get(names.kind, "").format(spec=names.spec),
+    }
+    found = {}
+    root = files("coco.cli.scaffold") / "templates"
+    for folder in ("common", names.kind):
+        for path, text in sorted(_templates(root / folder)):
+            path = path.replace("PACKAGE", names.package).replace("DOT", ".")
+            found[path.removesuffix(".in")] = string.Template(text).substitute(values)
+    return found
+
+
+def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _templates(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".in"):
+            yield prefix + item.name, item.read_text(encoding="utf-8")
+
+
+def core_range(version: str) -> str:
+    """The releases that a package written for one of them works with: ``0.3.1`` -> ``>=0.3,<1``."""
+    major, minor, *_ = version.split(".")
+    return f">={major}.{minor},<{int(major) + 1}"
