@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 import types
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -79,6 +80,13 @@ def _makes_up(self: Any, text: str) -> list[WordCount]:
         return []
 
 
+def _shares(self: Any, text: str) -> list[WordCount]:
+    self.text = text
+    time.sleep(0.01)  # long enough for any other call
+    return C.count(self, self.text)
+
+
+TestShares = mutant("Shares", "test_side_by_side", count=_shares)
 TestOneMore = mutant("OneMore", "test_results", count=_one_more)
 TestFlaps = mutant("Flaps", "test_determinism", count=_flaps)
 TestFlapsUncached = mutant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import types
 import unicodedata
@@ -13,6 +14,7 @@ from coco import op
 from coco.op import PartialSourceRow, PartialSourceRowData
 from coco_testing.abilities import NOT_IMPLEMENTED, claim
 from coco_testing.reference.source import (
+    FEEDS,
     MemoryWorld,
     ReferenceRows,
     ReferenceRowsConnector,
@@ -20,7 +22,7 @@ from coco_testing.reference.source import (
     RowValue,
     Version,
 )
-from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
+from coco_testing.source_suite import ALL_SOURCE_ABILITIES, SourceSuite
 
 _numbers = itertools.count(1)
 C = ReferenceRowsConnector
@@ -38,8 +40,9 @@ def mutant(
 
     body = {
         "kills": kills,
-        "abilities": claim(SOURCE_ABILITIES, abilities),
+        "abilities": claim(ALL_SOURCE_ABILITIES, abilities),
         "world": pytest.fixture(make, name="world"),
+        "stream_seconds": 2.0,
     }
     return type(f"Test{name}", (SourceSuite,), body)
 
@@ -133,3 +136,54 @@ def _long_names(self: Any) -> dict[str, Version]:
 
 
 TestChangingKeys = mutant("ChangingKeys", "test_listing", "test_keys_survive_storing", rows=_long_names)
+
+
+# -- change streams ---------------------------------------------------------------------------------
+def _only_living(self: Any, feed: Any, fresh: dict[int, str]) -> Any:
+    living = {number: name for number, name in fresh.items() if name in C.rows(self)}
+    return C.batch(self, feed, living or {0: "marker"})
+
+
+def _in_ascii(self: Any, feed: Any, fresh: dict[int, str]) -> Any:
+    names = {number: name.encode("ascii", "replace").decode() for number, name in fresh.items()}
+    return C.batch(self, feed, names)
+
+
+def _newest(self: Any, feed: Any, fresh: dict[int, str]) -> Any:
+    return C.batch(self, feed, dict([*fresh.items()][-10:]))
+
+
+def _at_once(self: Any, feed: Any, fresh: dict[int, str]) -> Any:
+    batch = C.batch(self, feed, fresh)
+    for number in fresh:
+        feed.acknowledge(number)
+    return batch
+
+
+async def _deaf_at_first(self: Any) -> Any:
+    await asyncio.sleep(0.2)
+    FEEDS[self.folder].pending.clear()
+    async for batch in C.change_stream(self):
+        yield batch
+
+
+def _remembered(self: Any) -> dict[str, Version]:
+    return LISTED.setdefault(self.folder, C.rows(self))
+
+
+async def _remembers(self: Any) -> Any:
+    LISTED[self.folder] = C.rows(self)
+    async for batch in C.change_stream(self):
+        yield batch
+
+
+LISTED: dict[str, dict[str, Version]] = {}
+TestOnlyLiving = mutant("OnlyLiving", "test_changes_are_announced", batch=_only_living)
+TestInAscii = mutant("InAscii", "test_changes_are_announced", batch=_in_ascii)
+TestNewest = mutant("Newest", "test_pause_and_resume", batch=_newest)
+TestAtOnce = mutant("AtOnce", "test_redelivery", batch=_at_once)
+TestDeafAtFirst = mutant("DeafAtFirst", "test_changes_beside_a_listing", change_stream=_deaf_at_first)
+TestRemembered = mutant("Remembered", "test_restart", rows=_remembered, change_stream=_remembers)
+TestDeniesStreams = mutant(
+    "DeniesStreams", "test_changes_are_announced", abilities={"change_stream": NOT_IMPLEMENTED}
+)

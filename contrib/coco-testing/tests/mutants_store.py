@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from coco.state.memory import MemoryStore
 from coco.state.protocol import Tracked
@@ -36,29 +36,24 @@ def mutant(name: str, *kills: str, abilities: Any = MEMORY, suite: Any = None, *
 
 
 def _changed(tracked: Any, **changes: Any) -> Any:
-    return {key: dataclasses.replace(item, **changes) for key, item in tracked.items()}
+    return {key: structs.replace(item, **changes) for key, item in tracked.items()}
 
 
 def _stages_nothing(self: Any, source: int, rows: Any) -> Any:
-    return M.stage(self, source, [dataclasses.replace(row, staged={}) for row in rows])
+    return M.stage(self, source, [structs.replace(row, staged={}) for row in rows])
 
 
 def _takes_all(self: Any, source: int, rows: Any) -> Any:
     heads = self.get_heads(source, [row.key for row in rows])
     current = {key: head.max_process_ordinal for key, head in heads.items()}
-    return M.stage(
-        self, source, [dataclasses.replace(row, expected=current.get(row.key, -1)) for row in rows]
-    )
+    return M.stage(self, source, [structs.replace(row, expected=current.get(row.key, -1)) for row in rows])
 
 
 def _any_attempt(self: Any, source: int, rows: Any) -> Any:
     return M.stage(
         self,
         source,
-        [
-            dataclasses.replace(row, process_ordinal=max(row.process_ordinal, row.expected + 1))
-            for row in rows
-        ],
+        [structs.replace(row, process_ordinal=max(row.process_ordinal, row.expected + 1)) for row in rows],
     )
 
 
@@ -77,13 +72,13 @@ def _only_the_last(self: Any, source: int, keys: Any) -> Any:
 
 
 def _no_memo(self: Any, source: int, rows: Any, **more: Any) -> None:
-    M.commit(self, source, [dataclasses.replace(row, memo=()) for row in rows], **more)
+    M.commit(self, source, [structs.replace(row, memo=()) for row in rows], **more)
 
 
 def _always_newer(self: Any, source: int, rows: Any, **more: Any) -> None:
     heads = self.get_heads(source, [row.key for row in rows])
     newer = [
-        dataclasses.replace(row, process_ordinal=max(row.process_ordinal, heads[row.key].process_ordinal + 1))
+        structs.replace(row, process_ordinal=max(row.process_ordinal, heads[row.key].process_ordinal + 1))
         if row.key in heads
         else row
         for row in rows

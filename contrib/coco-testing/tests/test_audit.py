@@ -8,7 +8,9 @@ import pytest
 
 from coco_testing.abilities import FULL, UNSUPPORTED, KnownFailure, claim
 from coco_testing.audit import SuiteError, checks_of, problems_of
-from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
+from coco_testing.function_suite import FunctionSuite
+from coco_testing.source_suite import ALL_SOURCE_ABILITIES, SOURCE_ABILITIES, SourceSuite
+from coco_testing.store_suite import StoreSuite
 from coco_testing.target_suite import TargetSuite
 
 
@@ -84,6 +86,26 @@ def test_only_the_kit_makes_kit_suites() -> None:
 
         class Mine(TargetSuite, kit=True):
             pass
+
+
+def test_a_new_ability_may_be_left_undeclared_but_not_misspelt() -> None:
+    assert problems_of(subclass(abilities=claim(SOURCE_ABILITIES))) == []
+    assert problems_of(subclass(abilities=claim(ALL_SOURCE_ABILITIES))) == []
+    with pytest.raises(SuiteError, match="'change_streams' is no ability"):
+        subclass(abilities={**claim(SOURCE_ABILITIES), "change_streams": FULL})
+
+
+@pytest.mark.parametrize("suite", [TargetSuite, SourceSuite, FunctionSuite, StoreSuite])
+def test_each_ability_has_a_check(suite: Any) -> None:
+    """A claim that nothing tests would be worth nothing."""
+    tested: set[str] = set()
+    for name in checks_of(suite):
+        method = getattr(suite, name)
+        ability = method.__coco_check__
+        marks = [mark for mark in getattr(method, "pytestmark", []) if mark.name == "parametrize"]
+        values = [item.values[0] for mark in marks for item in mark.args[1]] or [""]
+        tested |= {ability.format(name=value) for value in values}
+    assert tested - {"required"} == {*suite.all_abilities, *suite.newer_abilities}
 
 
 def test_checks_in_order() -> None:

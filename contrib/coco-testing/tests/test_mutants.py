@@ -18,18 +18,22 @@ KINDS = ("target", "source", "function", "store")
 
 
 def suites(kind: str) -> dict[str, Any]:
-    """Test classes of a file of mutants, by name."""
-    name = f"mutants_{kind}"
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # annotations of operations are looked up there
-    spec.loader.exec_module(module)
-    return {
-        key: value
-        for key, value in vars(module).items()
-        if key.startswith("Test") and hasattr(value, "kills")
-    }
+    """Test classes of the files of mutants of a kind, by file and name."""
+    found = {}
+    for path in sorted(HERE.glob(f"mutants_{kind}*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module  # annotations of operations are looked up there
+        spec.loader.exec_module(module)
+        found.update(
+            {
+                f"{path.name}::{key}": value
+                for key, value in vars(module).items()
+                if key.startswith("Test") and hasattr(value, "kills")
+            }
+        )
+    return found
 
 
 def wanted(suite: Any) -> dict[str, str]:
@@ -39,12 +43,22 @@ def wanted(suite: Any) -> dict[str, str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
     found = suites(kind)
-    nodes = [
-        f"mutants_{kind}.py::{name}::{check}" for name, suite in found.items() for check in wanted(suite)
-    ]
+    nodes = [f"{name}::{check}" for name, suite in found.items() for check in wanted(suite)]
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--coco-report={report}", *nodes],
+        [
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-o",
+                "faulthandler_timeout=60",
+            ),
+            *(f"--coco-report={report}", *nodes),
+        ],
         cwd=HERE,
         capture_output=True,
         text=True,
@@ -57,7 +71,7 @@ def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
     outcomes: dict[str, dict[str, str]] = {}
     for item in data["results"]:
         outcomes.setdefault(item["suite"], {})[item["check"]] = item["outcome"]
-    assert outcomes == {name: wanted(suite) for name, suite in found.items()}, done.stdout
+    assert outcomes == {name.rpartition("::")[2]: wanted(suite) for name, suite in found.items()}, done.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)

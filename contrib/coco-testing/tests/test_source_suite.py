@@ -8,13 +8,13 @@ import pytest
 
 from coco_testing.abilities import claim
 from coco_testing.reference.source import MemoryWorld, ReferenceRows
-from coco_testing.source_suite import SOURCE_ABILITIES, SourceSuite
+from coco_testing.source_suite import ALL_SOURCE_ABILITIES, SourceSuite
 
 _numbers = itertools.count()
 
 
 class TestMemoryRows(SourceSuite):
-    abilities = claim(SOURCE_ABILITIES)
+    abilities = claim(ALL_SOURCE_ABILITIES)
 
     @pytest.fixture
     def world(self) -> MemoryWorld:

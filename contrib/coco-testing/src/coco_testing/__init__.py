@@ -10,6 +10,6 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"coco_testing.{name}"
-        for name in ("suite", "target_suite", "source_suite", "function_suite", "store_suite", "rows")
+        for name in ("suite", "target", "source", "store", "function_suite", "rows", "target_driver")
     )
 )

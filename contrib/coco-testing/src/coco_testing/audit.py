@@ -81,7 +81,8 @@ def _voided(cls: type[Suite]) -> Iterator[str]:
 
 
 def _misdeclared(cls: type[Suite]) -> Iterator[str]:
-    known = set(kit_class(cls).all_abilities)
+    suite = kit_class(cls)
+    known = {*suite.all_abilities, *suite.newer_abilities}
     for name in sorted(set(cls.abilities) - known):
         yield f"{cls.__name__}.abilities: {name!r} is no ability of this suite"
     ids = set(checks_of(cls))

@@ -10,12 +10,10 @@ import copy
 import functools
 import importlib
 import json
-import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -23,49 +21,24 @@ import pytest
 from coco.engine_object import dump_engine_object, load_engine_object
 from coco.engine_value import make_engine_value_decoder
 from coco.op import FunctionSpec, OpCategory
-from coco.ops.function_record import ArgSchema, BoundFunction
+from coco.ops.function_record import BoundFunction
 from coco.ops.registry import registered_function, registry
 from coco.types.encode import encoder_for_schema
 from coco.types.storage import pack, unpacker
-from coco.typing import EnrichedValueType
 from coco_testing.abilities import FULL, RefusedError
+from coco_testing.function_driver import ANYTHING, Case, bind, close, own_identity
 from coco_testing.suite import Suite, check
-from coco_testing.values import type_named
 
 FUNCTION_ABILITIES: tuple[str, ...] = ("deterministic", "batching", "pinned_version")
 HASH_SEED = "4711"
-
-
-class Anything:
-    """Equal to everything: for a case whose result is not known beforehand."""
-
-    def __repr__(self) -> str:
-        return "ANYTHING"
-
-
-ANYTHING = Anything()
-
-
-@dataclass(frozen=True)
-class Case:
-    """One call. ``args``, ``kwargs`` and ``result`` in natural form (structs as dicts); no null for required ones.
-
-    holds: what is true of the result in natural form (numbers in arrays), where it cannot be said outright.
-    types: annotations of parameters that have none of their own, by name.
-    """
-
-    args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    result: Any = ANYTHING
-    holds: Callable[[Any], bool] | None = None
-    types: Mapping[str, Any] = field(default_factory=dict)
+SIDE_BY_SIDE = 4
 
 
 _IDENTITY = """
 import importlib, json, sys
 module, qualname, kind, spec = json.loads(sys.argv[1])
 importlib.import_module(module)
-from coco_testing.function_suite import identity_of
+from coco_testing.function_driver import identity_of
 print("IDENTITY" + identity_of(module, qualname, kind, spec))
 """
 
@@ -247,6 +220,26 @@ class FunctionSuite(Suite, kit=True):
         for case, alone, together in zip(batch, expected, found, strict=True):
             assert self.same(bound, alone, together), f"{case} differs in a batch"
 
+    @check()
+    def test_side_by_side(self) -> None:
+        """Calls in several threads at a time give what they give alone: the engine runs slow functions so.
+
+        If it fails: something kept on the executor during a call, or a client that threads must not share.
+        """
+        cases = list(self.cases()) * SIDE_BY_SIDE
+        bounds = [self.bound(case) for case in cases]
+        executor = self.executor(bounds[0])
+        alone = [self.run(bound, executor, [case])[0] for bound, case in zip(bounds, cases, strict=True)]
+        calls = []
+        for bound, case in zip(bounds, cases, strict=True):
+            positional, named = self._arguments(bound, case)
+            function = functools.partial(executor, **named) if named else executor
+            calls.append((function, [[positional[0]]] if bound.batching else positional))
+        answers = self.call_together(calls)
+        for bound, case, expected, answer in zip(bounds, cases, alone, answers, strict=True):
+            [raw] = answer if bound.batching else [answer]
+            assert self.same(bound, expected, bound.encode(raw)), f"{case} differs beside others"
+
     # -- null -------------------------------------------------------------------------------------
     @check()
     def test_null(self) -> None:
@@ -340,63 +333,4 @@ class FunctionSuite(Suite, kit=True):
             raise RefusedError("the code itself is the identity")
 
 
-def bind(record: Any, spec: Any, case: Case, *, nullable: bool = False) -> BoundFunction:
-    """A function bound to arguments of the types that it declares for them."""
-    signature = record.signature()
-    names: list[str | None] = [*(None for _ in case.args), *case.kwargs]
-    args = []
-    for position, name in enumerate(names):
-        parameter = signature.parameters[position] if name is None else signature.parameter(name)
-        assert parameter is not None, f"{record.kind} has no parameter {name!r}"
-        annotation = case.types.get(parameter.name, parameter.annotation)
-        type_ = type_named(annotation)
-        args.append((ArgSchema(type_.as_nullable() if nullable else _required(type_)), name))
-    bound: BoundFunction = record.bind(spec, args)
-    return bound
-
-
-def _required(type_: EnrichedValueType) -> EnrichedValueType:
-    return EnrichedValueType(type_.type, False, type_.attrs)
-
-
-def own_identity(record: Any, spec: Any) -> Any:
-    """Identity without any argument bound, in JSON-able form."""
-    from coco.ops.identity import function_identity
-
-    identity = function_identity(
-        kind=record.kind,
-        target=record.target,
-        origin=record.origin,
-        spec=spec,
-        behavior_version=record.op_args.behavior_version,
-        defaults={},
-        result_type=None,
-    )
-    return [identity.code.hex(), identity.memo.hex()]
-
-
-def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
-    """The same in another process, from names."""
-    target: Any = importlib.import_module(module)
-    for part in qualname.split("."):
-        target = getattr(target, part)
-    record: Any = registered_function(target)
-    rebuilt: Any = None if spec is None else load_engine_object(record.spec_cls, json.loads(spec))
-    return json.dumps(own_identity(record, rebuilt))
-
-
-def close(first: Any, second: Any, tolerance: float) -> bool:
-    """Equal but for numbers, which may be apart by ``tolerance``, relatively to the larger or to 1."""
-    if hasattr(first, "tolist") or hasattr(second, "tolist"):
-        first, second = (item.tolist() if hasattr(item, "tolist") else item for item in (first, second))
-    if isinstance(first, float) and isinstance(second, float):
-        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
-    if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return first.keys() == second.keys() and all(
-            close(first[key], second[key], tolerance) for key in first
-        )
-    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
-        return len(first) == len(second) and all(
-            close(a, b, tolerance) for a, b in zip(first, second, strict=True)
-        )
-    return bool(first == second)
+__all__ = ["ANYTHING", "FUNCTION_ABILITIES", "Case", "FunctionSuite", "close"]

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--coco-report``."""
-    parser.getgroup("coco").addoption(
+    """``--coco-report`` and ``--coco-badge``."""
+    group = parser.getgroup("coco")
+    group.addoption(
+        "--coco-badge",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="write a badge of what they have shown: an image into *.svg, else JSON for a shields.io endpoint",
+    )
+    group.addoption(
         "--coco-report",
         metavar="PATH",
         action="append",
@@ -27,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take part only where a report is asked for."""
-    if config.getoption("--coco-report"):
+    if config.getoption("--coco-report") or config.getoption("--coco-badge"):
         config.pluginmanager.register(Collector(config), "coco-report")
 
 
@@ -38,6 +46,7 @@ class Collector:
         from coco_testing.report import Report
 
         self._paths = [Path(item) for item in config.getoption("--coco-report")]
+        self._badges = [Path(item) for item in config.getoption("--coco-badge")]
         self.report: Report = Report()
         self._suites: dict[str, Any] = {}
 
@@ -66,6 +75,9 @@ class Collector:
         reason = verdict.reason
         if outcome.failed:
             told, reason = "failed", str(call_reason(outcome))
+        met = getattr(getattr(item, "instance", None), "met", None)
+        if met is not None and met not in self.report.met.setdefault(cls.__name__, []):
+            self.report.met[cls.__name__].append(met)
         name = verdict.check or getattr(item, "originalname", item.name)
         self.report.results.append(
             Result(
@@ -86,6 +98,11 @@ class Collector:
                 self.report.missing[name] = left
         for path in self._paths:
             self.report.write(path)
+        if self._badges:
+            from coco_testing.badge import write_badge
+
+            for path in self._badges:
+                write_badge(self.report, path)
 
 
 def call_reason(outcome: pytest.TestReport) -> str:

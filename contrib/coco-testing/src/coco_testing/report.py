@@ -1,15 +1,38 @@
-"""What a run has shown, as Markdown for people and JSON for programs."""
+"""What a run has shown, as Markdown and a badge for people and JSON for programs."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 BEGIN = "<!-- coco report -->"
 END = "<!-- end of coco report -->"
+NOT_DECLARED = "not declared"
+KIT = "coco-testing"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What an operation was run against. ``product``: its name and version."""
+
+    product: str
+    is_real: bool
+
+    def __str__(self) -> str:
+        return self.product if self.is_real else f"{self.product}, a stand-in"
+
+
+def real_server(product: str) -> Met:
+    """The product itself, such as ``PostgreSQL 17.2``, be it a server or a library."""
+    return Met(product, True)
+
+
+def stand_in(product: str) -> Met:
+    """Something that answers in its place: another product with the same protocol, an emulator, a recording."""
+    return Met(product, False)
 
 
 @dataclass(slots=True)
@@ -25,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check of one suite. ``outcome``: passed, refused, known failure, failed or skipped."""
+    """One check of one suite. ``outcome``: passed, refused, known failure, failed, skipped or not declared."""
 
     suite: str
     kind: str
@@ -36,45 +59,76 @@ class Result:
     reason: str = ""
 
 
+OUTCOMES = ("passed", "refused", "known failure", "failed", "skipped", NOT_DECLARED)
+
+
 @dataclass(slots=True)
 class Report:
-    """Everything a session has run. ``versions``: distribution to version."""
+    """Everything a session has run.
+
+    versions: distribution to version. missing: suite to checks that did not run. met: suite to what it ran against.
+    """
 
     results: list[Result] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, list[str]] = field(default_factory=dict)
+    met: dict[str, list[Met]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether every check of every suite ran and none failed."""
-        return not any(self.missing.values()) and not any(
-            item.outcome in ("failed", "skipped") for item in self.results
+        """Whether every check of every suite ran and none failed. What need not be declared yet may be left out."""
+        return (
+            bool(self.results)
+            and not any(self.missing.values())
+            and not any(item.outcome in ("failed", "skipped") for item in self.results)
         )
+
+    @property
+    def suites(self) -> list[str]:
+        return list(dict.fromkeys(item.suite for item in self.results))
+
+    def abilities(self, suite: str) -> dict[str, str]:
+        """Ability to how it stands: ``holds``, or why not. It holds if every check of it passed."""
+        found: dict[str, str] = {}
+        for item in self.results:
+            if item.suite != suite or item.ability is None:
+                continue
+            told = "holds" if item.outcome == "passed" else item.outcome
+            if item.outcome == "refused":
+                told = item.support
+            before = found.setdefault(item.ability, told)
+            if before == "holds":
+                found[item.ability] = told
+        return found
 
     def to_json(self) -> str:
         """All of it, with a version number of the form."""
         data = {
-            "format": 1,
+            "format": 2,
             "complete": self.complete,
             "versions": self.versions,
             "missing": self.missing,
+            "met": {name: [asdict(item) for item in met] for name, met in self.met.items()},
+            "abilities": {name: self.abilities(name) for name in self.suites},
             "results": [asdict(item) for item in self.results],
         }
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
     def to_markdown(self) -> str:
-        """A table per suite: what is claimed, what is refused and why, what went wrong."""
+        """For a README: per suite what holds, what does not and why, and what it was run against."""
         versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
         lines = [f"Conformance ({versions}): {'complete' if self.complete else '**incomplete**'}."]
-        for suite in dict.fromkeys(item.suite for item in self.results):
+        for suite in self.suites:
             own = [item for item in self.results if item.suite == suite]
-            counts = {
-                name: sum(item.outcome == name for item in own)
-                for name in ("passed", "refused", "known failure", "failed", "skipped")
-            }
+            counts = {name: sum(item.outcome == name for item in own) for name in OUTCOMES}
             told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-            lines += ["", f"**{suite}** ({own[0].kind}): {told}."]
-            notable = [item for item in own if item.outcome != "passed"]
+            met = " and ".join(str(item) for item in self.met.get(suite, ()))
+            lines += [
+                "",
+                f"**{suite}** ({own[0].kind}, against {met or 'something it does not name'}): {told}.",
+            ]
+            lines += _ability_table(self.abilities(suite))
+            notable = [item for item in own if item.outcome not in ("passed", NOT_DECLARED)]
             left = self.missing.get(suite, [])
             if notable or left:
                 lines += ["", "| check | ability | outcome | |", "|---|---|---|---|"]
@@ -104,7 +158,7 @@ class Report:
             path.write_text(f"{BEGIN}\n{text}{END}\n", encoding="utf-8")
 
 
-def versions(names: Iterable[str] = ("coco-core", "coco-testing")) -> dict[str, str]:
+def versions(names: Iterable[str] = ("coco-core", KIT)) -> dict[str, str]:
     """Installed versions of those distributions that are installed."""
     found = {}
     for name in names:
@@ -119,6 +173,24 @@ def not_run(expected: Sequence[str], results: Iterable[Result]) -> list[str]:
     """Checks of a suite that have no result at all."""
     seen = {item.check.partition("[")[0] for item in results}
     return [name for name in expected if name not in seen]
+
+
+def _ability_table(abilities: Mapping[str, str]) -> list[str]:
+    """One line per group (the word before the dot or space), and one per reason within it."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, told in abilities.items():
+        head, sign, rest = name.partition(" ") if " " in name else name.partition(".")
+        group, title = (head, rest) if sign else ("", name)
+        groups.setdefault((group, told), []).append(title)
+    if not groups:
+        return []
+    order = list(dict.fromkeys(group for group, _ in groups))
+    lines = ["", "| ability | | |", "|---|---|---|"]
+    for group in order:
+        for (name, told), titles in groups.items():
+            if name == group:
+                lines.append(f"| {group} | {_cell(told)} | {_cell(', '.join(titles))} |")
+    return lines
 
 
 def _cell(text: str) -> str:

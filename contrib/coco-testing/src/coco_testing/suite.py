@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -13,7 +13,7 @@ from coco.errors import CocoError, is_retriable
 from coco.kit.adapters import call_any
 from coco_testing.abilities import FULL, KnownFailure, RefusedError, Support
 from coco_testing.audit import SuiteError, kit_class, problems_of
-from coco_testing.report import Verdict
+from coco_testing.report import NOT_DECLARED, Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,13 +42,18 @@ class Suite:
 
     abilities: see ``coco_testing.abilities``; every ability of the suite must be declared.
     known_failures: check, or check[ability], to what it fails with; strict.
+    newer_abilities: came with this minor version, and may be left undeclared until the next one.
     """
 
     abilities: ClassVar[Mapping[str, Support]] = {}
     known_failures: ClassVar[Mapping[str, KnownFailure]] = {}
 
+    met: Any = None
+    """What the operation was run against: ``real_server(...)`` or ``stand_in(...)``. For the report."""
+
     all_abilities: ClassVar[tuple[str, ...]] = ()
-    open_names: ClassVar[frozenset[str]] = frozenset({"abilities", "known_failures"})
+    newer_abilities: ClassVar[tuple[str, ...]] = ()
+    open_names: ClassVar[frozenset[str]] = frozenset({"abilities", "known_failures", "met"})
     is_kit_suite: ClassVar[bool] = True
 
     def __init_subclass__(cls, *, kit: bool = False) -> None:
@@ -57,7 +62,8 @@ class Suite:
             raise SuiteError(f"{cls.__name__}: kit=True is for the kit's own suites")
         if kit:
             cls.is_kit_suite = True
-            cls.open_names = cls.open_names | Suite.open_names
+            own = (base.__dict__.get("open_names", frozenset()) for base in cls.__mro__)
+            cls.open_names = frozenset().union(*own)
             return
         problems = problems_of(cls)
         if problems:
@@ -74,9 +80,24 @@ class Suite:
         """Call a method of the operation as the engine does: sync ones in some thread, async ones on the loop."""
         return self._runner.run(call_any(function, *args))
 
+    def call_together(self, calls: Iterable[tuple[Callable[..., Any], Sequence[Any]]]) -> list[Any]:
+        """Several calls at a time, as the engine's for different exports; answers in their order."""
+        todo = list(calls)
+
+        async def all_of_them() -> list[Any]:
+            return await asyncio.gather(*(call_any(function, *args) for function, args in todo))
+
+        return self._runner.run(all_of_them())
+
     def support(self, ability: str) -> Support:
-        """What is declared; undeclared fails."""
+        """What is declared; undeclared fails, unless the ability is new in this minor version of the kit."""
         found = self.abilities.get(ability)
+        if found is None and ability in self.newer_abilities:
+            self.verdict.outcome = NOT_DECLARED
+            self.verdict.support = NOT_DECLARED
+            pytest.skip(
+                f"{ability} is not declared in `abilities`; the next minor version of the kit demands it"
+            )
         if found is None:
             raise AssertionError(
                 f"{type(self).__name__}.abilities does not declare {ability!r}: "

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from coco.engine_object import dump_engine_object, load_engine_object
+from coco.errors import MutationError, is_retriable
 from coco.index import IndexOptions
 from coco.op import MutationColumns, OpCategory, TargetStateCompatibility
 from coco.ops.registry import registry
 from coco_testing.rows import EngineRow, Shape, as_stored
+from coco_testing.steps import Steps, packages_of
 
 EXPORT = "conformance"
 DEFAULT_NAME = "CocoTesting__conformance"
 CallFn = Callable[..., Any]
+Batch = tuple[Mapping[Any, Mapping[str, Any]], Sequence[Any]]
+"""Natural rows to write, and keys to delete."""
 
 
 class TargetDriver:
@@ -24,13 +29,14 @@ class TargetDriver:
     ``define`` is done by the constructor and raises what a flow's definition would: the connector's own refusals.
     """
 
-    def __init__(self, spec: Any, shape: Shape, call: CallFn) -> None:
+    def __init__(self, spec: Any, shape: Shape, call: CallFn, indexes: IndexOptions | None = None) -> None:
         self.shape = shape
         self.record: Any = registry.get(OpCategory.TARGET, type(spec).__name__)
+        self.packages = packages_of(self.record.connector_cls)
         self._call = call
         complete = self.method("with_default_name")
         self.spec = spec if complete is None else complete(spec, DEFAULT_NAME)
-        self.index_options = IndexOptions([item.name for item in shape.key_fields])
+        self.index_options = indexes or IndexOptions([item.name for item in shape.key_fields])
         validate = self.method("validate")
         if validate is not None:
             call(
@@ -69,13 +75,12 @@ class TargetDriver:
     def _stored(value: Any, type_: Any) -> Any:
         return load_engine_object(type_, json.loads(json.dumps(dump_engine_object(value))))
 
-    def apply(self, previous: Any, current: Any) -> None:
+    def apply(self, previous: Any, current: Any, *, steps: Steps | None = None) -> None:
         """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that."""
         many = self.method("apply_setup_changes")
-        if many is not None:
-            self._call(many, [(self.key, previous, current)])
-        else:
-            self._call(self.method("apply_setup_change"), self.key, previous, current)
+        method = many or self.method("apply_setup_change")
+        args = ([(self.key, previous, current)],) if many is not None else (self.key, previous, current)
+        self._call(method if steps is None else steps.wrap(method), *args)
 
     def create(self) -> None:
         self.apply(None, self.state)
@@ -130,42 +135,97 @@ class TargetDriver:
                     break
         self._open = False
 
+    def abandon(self) -> None:
+        """As ``close``, after a death: whatever goes wrong then is no matter."""
+        with contextlib.suppress(Exception):
+            self.close()
+        self._open = False
+
     def write(
         self,
         upserts: Mapping[Any, Mapping[str, Any]] | None = None,
         deletes: Iterable[Any] = (),
         *,
         changed: Sequence[tuple[int, ...] | None] | None = None,
+        steps: Steps | None = None,
     ) -> None:
         """One batch, in natural form."""
-        self.write_batches([(upserts or {}, list(deletes))], changed=changed)
+        self.write_batches([(upserts or {}, list(deletes))], changed=changed, steps=steps)
 
     def write_batches(
         self,
-        batches: Sequence[tuple[Mapping[Any, Mapping[str, Any]], Sequence[Any]]],
+        batches: Sequence[Batch],
         *,
         changed: Sequence[tuple[int, ...] | None] | None = None,
+        steps: Steps | None = None,
     ) -> None:
         """Several batches of one export in one call (CT-20)."""
+        method, args = self.writing(batches, changed=changed)
+        self._call(method if steps is None else steps.wrap(method), *args)
+
+    def writing(
+        self, batches: Sequence[Batch], *, changed: Sequence[tuple[int, ...] | None] | None = None
+    ) -> tuple[Any, list[Any]]:
+        """The method that writes, and its arguments."""
         prepared = self.prepared()
         columns = self.method("mutate_columns")
         if columns is not None:
-            self._call(columns, *((prepared, self._columns(*batch, changed)) for batch in batches))
-        else:
-            self._call(self.method("mutate"), *((prepared, self._changes(*batch)) for batch in batches))
+            return columns, [
+                (prepared, self.columns(batch[0].items(), batch[1], changed)) for batch in batches
+            ]
+        return self.method("mutate"), [(prepared, self._changes(*batch)) for batch in batches]
 
-    def _columns(
+    def write_columns(self, batch: MutationColumns) -> None:
+        """A batch of engine values; through ``mutate`` where the connector has no other method."""
+        columns = self.method("mutate_columns")
+        if columns is not None:
+            self._call(columns, (self.prepared(), batch))
+            return
+        bound = self._bound
+        changes: dict[Any, Any] = {bound.decode_key(key): None for key in batch.delete_keys}
+        for key, values in zip(batch.upsert_keys, batch.upsert_rows, strict=True):
+            changes[bound.decode_key(key)] = bound.decode_value(values)
+        self._call(self.method("mutate"), (self.prepared(), changes))
+
+    def write_all_that_goes(
+        self, upserts: Mapping[Any, Mapping[str, Any]], deletes: Sequence[Any] = ()
+    ) -> set[EngineRow]:
+        """Write as the engine does, which finds out rows that cannot be written; gives their keys."""
+        try:
+            self.write(upserts, deletes)
+        except MutationError as error:
+            return {
+                key if isinstance(key, tuple) else self.shape.encode_key(key) for key in error.failed_keys
+            }
+        except Exception as error:
+            if is_retriable(error):
+                raise AssertionError(f"one row counts as a fault of the whole target: {error!r}") from error
+            items = list(upserts.items())
+            if len(items) + len(deletes) <= 1:
+                return {self.shape.encode_key(key) for key in (*upserts, *deletes)}
+            middle = len(items) // 2
+            if not items:
+                halves: list[Batch] = [({}, deletes[:1]), ({}, deletes[1:])]
+            elif not deletes:
+                halves = [(dict(items[:middle]), []), (dict(items[middle:]), [])]
+            else:
+                halves = [(upserts, []), ({}, deletes)]
+            return {key for half in halves for key in self.write_all_that_goes(*half)}
+        return set()
+
+    def columns(
         self,
-        upserts: Mapping[Any, Mapping[str, Any]],
+        upserts: Iterable[tuple[Any, Mapping[str, Any]]],
         deletes: Sequence[Any],
-        changed: Sequence[tuple[int, ...] | None] | None,
+        changed: Sequence[tuple[int, ...] | None] | None = None,
     ) -> MutationColumns:
-        shape = self.shape
+        """A batch of engine values from natural ones."""
+        shape, items = self.shape, list(upserts)
         return MutationColumns(
             key_fields=shape.key_fields,
             value_fields=shape.value_fields,
-            upsert_keys=[shape.encode_key(key) for key in upserts],
-            upsert_rows=[shape.encode_row(row) for row in upserts.values()],
+            upsert_keys=[shape.encode_key(key) for key, _ in items],
+            upsert_rows=[shape.encode_row(row) for _, row in items],
             delete_keys=[shape.encode_key(key) for key in deletes],
             changed=None if changed is None else list(changed),
         )
@@ -180,12 +240,16 @@ class TargetDriver:
     # -- reading ----------------------------------------------------------------------------------
     def stored(self, rows: Mapping[Any, Mapping[str, Any]]) -> dict[EngineRow, EngineRow]:
         """Rows as engine values, in the form the connector says it holds them in."""
+        return self.stored_rows(self.shape, self.shape.encode(rows))
+
+    def stored_rows(self, shape: Shape, rows: Mapping[EngineRow, EngineRow]) -> dict[EngineRow, EngineRow]:
+        """The same of engine values of any shape."""
         method = self.method("stored_form")
         wants_indexes = method is not None and len(inspect.signature(method).parameters) >= 3
         more = (self.index_options,) if wants_indexes else ()
         return as_stored(
-            self.shape,
-            self.shape.encode(rows),
+            shape,
+            rows,
             (lambda field: None) if method is None else (lambda field: method(self.spec, field, *more)),
         )
 

@@ -145,6 +145,63 @@ SAMPLES: dict[str, Samples] = {
 }
 """Name of a type to its samples."""
 
+
+class Leaf(NamedTuple):
+    """The innermost struct."""
+
+    text: str
+    number: float | None
+    when: datetime.date | None
+
+
+class Branch(NamedTuple):
+    """A struct of structs and tables."""
+
+    leaf: Leaf
+    leaves: list[Leaf]
+    by_name: dict[str, Leaf]
+    tags: list[str]
+
+
+class Tree(NamedTuple):
+    """Five levels: row, tree, branches, leaves, values."""
+
+    top: Branch | None
+    branches: list[Branch]
+
+
+_LEAF = {"text": "'\"\\", "number": None, "when": None}
+_BRANCH = {"leaf": _LEAF, "leaves": [], "by_name": {}, "tags": []}
+_FULL_LEAF = {"text": "日本", "number": 0.1, "when": datetime.date(2024, 2, 29)}
+_FULL_BRANCH = {
+    "leaf": _FULL_LEAF,
+    "leaves": [_FULL_LEAF, _LEAF],
+    "by_name": {"a": _FULL_LEAF},
+    "tags": ["", "x"],
+}
+
+
+def _deep(levels: int) -> Any:
+    data: Any = 1
+    for level in range(levels):
+        data = [data] if level % 2 else {"in": data}
+    return data
+
+
+MORE_SAMPLES: dict[str, Samples] = {
+    "Struct of many levels": _of(
+        Tree,
+        [{"top": _BRANCH, "branches": []}, {"top": None, "branches": [_FULL_BRANCH, _BRANCH]}],
+        [{"top": _FULL_BRANCH, "branches": [_FULL_BRANCH] * 20}],
+    ),
+    "Json of 50 levels": _of(Json, [_deep(2), _deep(50)]),
+    "Str of 5 MB": _of(str, ["a", "b"], ["äx\n" * 1_250_000]),
+    "Bytes of 5 MB": _of(bytes, [b"a", b"b"], [bytes(range(256)) * 20_000]),
+}
+"""Types and sizes that came later: abilities that need not be declared yet."""
+
+ALL_SAMPLES = {**SAMPLES, **MORE_SAMPLES}
+
 KEY_TYPES: tuple[str, ...] = tuple(name for name, item in SAMPLES.items() if item.is_key)
 KEY_TEXT_LIMIT = 200
 

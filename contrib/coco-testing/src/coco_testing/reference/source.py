@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import functools
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from coco import op
@@ -21,6 +23,28 @@ class Version(NamedTuple):
 
 FOLDERS: dict[str, dict[str, Version]] = {}
 """The "service": folder to name to newest version."""
+
+
+@dataclass
+class Feed:
+    """A queue of changed names: each stays until it is acknowledged."""
+
+    pending: dict[int, str] = field(default_factory=dict)
+    listeners: list[Callable[[], None]] = field(default_factory=list)
+    last: int = 0
+
+    def publish(self, name: str) -> None:
+        self.last += 1
+        self.pending[self.last] = name
+        for listener in list(self.listeners):
+            listener()
+
+    def acknowledge(self, number: int) -> None:
+        self.pending.pop(number, None)
+
+
+FEEDS: dict[str, Feed] = {}
+"""Folder to what changed in it."""
 
 
 class ReferenceRows(op.SourceSpec):
@@ -45,6 +69,7 @@ class RowValue:
 
 Row = PartialSourceRow[RowKey, RowValue]
 Data = PartialSourceRowData[RowValue]
+Change = tuple[RowKey, Data | None, Callable[[], None]]
 
 
 @op.source_connector(spec_cls=ReferenceRows, key_type=RowKey, value_type=RowValue)
@@ -92,6 +117,35 @@ class ReferenceRowsConnector:
     def get_values(self, keys: Sequence[RowKey], options: SourceReadOptions) -> builtins.list[Data]:
         return [self.get_value(key, options) for key in keys]
 
+    async def change_stream(self) -> AsyncIterator[builtins.list[Change]]:
+        """What is pending, and whatever comes."""
+        feed = FEEDS.setdefault(self.folder, Feed())
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def listener() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        feed.listeners.append(listener)
+        sent = 0
+        try:
+            while True:
+                changed.clear()
+                fresh = {number: name for number, name in [*feed.pending.items()] if number > sent}
+                sent = max(fresh, default=sent)
+                if fresh:
+                    yield self.batch(feed, fresh)
+                else:
+                    await changed.wait()
+        finally:
+            feed.listeners.remove(listener)
+
+    def batch(self, feed: Feed, fresh: dict[int, str]) -> builtins.list[Change]:
+        """Changes by number."""
+        return [
+            (RowKey(name), None, functools.partial(feed.acknowledge, number))
+            for number, name in fresh.items()
+        ]
+
 
 class MemoryWorld:
     """The folder in the hands of a test."""
@@ -99,15 +153,18 @@ class MemoryWorld:
     def __init__(self, spec: Any) -> None:
         self.spec = spec
         self._rows = FOLDERS.setdefault(spec.folder, {})
+        self._feed = FEEDS.setdefault(spec.folder, Feed())
         self._number = 0
 
     def put(self, name: str, text: str) -> Any:
         self._number += 1
         self._rows[name] = Version(text, self._number)
+        self._feed.publish(name)
         return name
 
     def remove(self, name: str) -> None:
         del self._rows[name]
+        self._feed.publish(name)
 
     def value(self, text: str) -> dict[str, Any]:
         return {"text": text, "length": len(text)}

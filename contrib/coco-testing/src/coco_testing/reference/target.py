@@ -10,25 +10,39 @@ from typing import Any
 from coco import op
 from coco.auth_registry import AuthEntryReference, get_auth_entry
 from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder
-from coco.errors import TargetError
+from coco.errors import DriftError, MutationError, TargetError
 from coco.kit.state_diff import diff_parts
-from coco.op import MutationColumns, TargetStateCompatibility
+from coco.op import Adoption, MutationColumns, TargetStateCompatibility
 from coco.typing import FieldSchema
 from coco_testing.rows import NaturalRows, Shape
 
 
 @dataclass
 class Table:
-    """``columns``: names of value columns; ``rows``: key parts to one value per column."""
+    """``columns``: names of value columns; ``rows``: key parts to one value per column; ``indexes``: indexed columns."""
 
     key_names: list[str]
     columns: list[str]
     rows: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    key_types: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
 
 
 TABLES: dict[str, Table] = {}
 """The "server". Its tables are found by name."""
 LOCK = threading.Lock()
+MOST_CHARACTERS = 10_000_000
+"""Longer texts are refused."""
+
+
+@dataclass
+class Server:
+    """``generation``: raised to break all connections."""
+
+    generation: int = 0
+
+
+SERVER = Server()
 
 
 @dataclass
@@ -51,6 +65,7 @@ class TableState:
 
     key_columns: list[list[str]]
     value_columns: list[list[str]]
+    indexes: list[str] = field(default_factory=list)
 
 
 def columns_of(state: TableState) -> dict[str, str]:
@@ -66,14 +81,17 @@ class Session:
     password: str | None
     columns: list[str]
     closed: bool = False
+    generation: int = field(default_factory=lambda: SERVER.generation)
 
     def table(self) -> Table:
-        """The table; raises ``TargetError`` without one."""
+        """The table; raises ``DriftError`` without one, ``TargetError`` if the connection broke."""
         if self.closed:
             raise RuntimeError("used after close()")
+        if self.generation != SERVER.generation:
+            raise TargetError("the connection is lost: update again")
         found = TABLES.get(self.name)
         if found is None:
-            raise TargetError(f"there is no table {self.name!r}: run `coco setup`")
+            raise DriftError(f"there is no table {self.name!r}")
         return found
 
     def close(self) -> None:
@@ -101,12 +119,28 @@ class MemoryTableConnector:
         return TableState(
             [[item.name, str(item.value_type)] for item in key_fields],
             [[item.name, str(item.value_type)] for item in value_fields],
+            [item.field_name for item in (*index_options.vector_indexes, *index_options.fts_indexes)],
         )
+
+    @staticmethod
+    def upgrade_key(data: Any) -> Any:
+        """Release 0 wrote the name in an object."""
+        return data["table"] if isinstance(data, dict) else data
+
+    @staticmethod
+    def upgrade_state(data: Any) -> Any:
+        """Release 0 wrote types by name."""
+        if "columns" not in data:
+            return data
+        columns = {name: [list(item) for item in data["columns"][name].items()] for name in ("key", "value")}
+        return {"key_columns": columns["key"], "value_columns": columns["value"], "indexes": []}
 
     @staticmethod
     def check_state_compatibility(desired: TableState, existing: TableState) -> TargetStateCompatibility:
         if desired.key_columns != existing.key_columns:
             return TargetStateCompatibility.NOT_COMPATIBLE
+        if desired.value_columns == existing.value_columns:
+            return TargetStateCompatibility.COMPATIBLE
         return TargetStateCompatibility.PARTIALLY_COMPATIBLE
 
     @classmethod
@@ -115,7 +149,9 @@ class MemoryTableConnector:
             if current is None:
                 TABLES.pop(key, None)
                 return
-            table = TABLES.setdefault(key, Table([name for name, _ in current.key_columns], []))
+            names, types = ([column[place] for column in current.key_columns] for place in (0, 1))
+            table = TABLES.setdefault(key, Table(names, [], key_types=types))
+            table.indexes = list(current.indexes)
             # What is there counts, not what is on record: after a crash there may be anything.
             diff = diff_parts(
                 [dict.fromkeys(table.columns)], dict.fromkeys(n for n, _ in current.value_columns)
@@ -137,10 +173,13 @@ class MemoryTableConnector:
         ]
 
     @staticmethod
-    def check_existing(key: str, desired: TableState) -> str:
-        if key not in TABLES:
-            return ""
-        return f"a table {key!r} that coco did not make is there already: choose another name"
+    def check_existing(key: str, desired: TableState) -> Adoption | str | None:
+        table = TABLES.get(key)
+        if table is None:
+            return None
+        if [list(pair) for pair in zip(table.key_names, table.key_types, strict=True)] != desired.key_columns:
+            return f"a table {key!r} that coco did not make, with another key, is there already: choose another name"
+        return Adoption(f"it holds {len(table.rows)} rows")
 
     @staticmethod
     def prepare(spec: Any, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema]) -> Session:
@@ -155,12 +194,22 @@ class MemoryTableConnector:
             table = session.table()
             with LOCK:
                 cls.delete(table, batch.delete_keys)
-                names = [item.name for item in batch.value_fields]
-                for position, (key, values) in enumerate(
-                    zip(batch.upsert_keys, batch.upsert_rows, strict=True)
-                ):
-                    changed = None if batch.changed is None else batch.changed[position]
-                    cls.put(table, key, dict(zip(names, values, strict=True)), changed)
+                failed = cls.upsert(table, batch)
+            if failed:
+                raise MutationError(failed)
+
+    @classmethod
+    def upsert(cls, table: Table, batch: MutationColumns) -> dict[tuple[Any, ...], str]:
+        """All rows that are no longer than they may be; gives the others."""
+        names = [item.name for item in batch.value_fields]
+        failed: dict[tuple[Any, ...], str] = {}
+        for position, (key, values) in enumerate(zip(batch.upsert_keys, batch.upsert_rows, strict=True)):
+            if any(isinstance(item, str) and len(item) > MOST_CHARACTERS for item in values):
+                failed[key] = f"a text of more than {MOST_CHARACTERS} characters"
+                continue
+            changed = None if batch.changed is None else batch.changed[position]
+            cls.put(table, key, dict(zip(names, values, strict=True)), changed)
+        return failed
 
     @classmethod
     def put(
@@ -199,6 +248,17 @@ class MemoryTableConnector:
             for key in keys
             if key in table.rows
         }
+
+
+def make_table(name: str, shape: Shape, rows: NaturalRows) -> None:
+    """A table, past the connector: for ``foreign_resource``."""
+    names = [item.name for item in shape.value_fields]
+    TABLES[name] = Table(
+        [item.name for item in shape.key_fields],
+        names,
+        {key: dict(zip(names, values, strict=True)) for key, values in shape.encode(rows).items()},
+        [str(item.value_type) for item in shape.key_fields],
+    )
 
 
 def rows_of(name: str, shape: Shape) -> NaturalRows | None:

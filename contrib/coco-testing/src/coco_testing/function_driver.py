@@ -1,0 +1,103 @@
+"""Binds functions to arguments as a flow does, and tells their identity, here and in another process."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coco.engine_object import load_engine_object
+from coco.ops.function_record import ArgSchema, BoundFunction
+from coco.ops.registry import registered_function
+from coco.typing import EnrichedValueType
+from coco_testing.values import type_named
+
+
+class Anything:
+    """Equal to everything: for a case whose result is not known beforehand."""
+
+    def __repr__(self) -> str:
+        return "ANYTHING"
+
+
+ANYTHING = Anything()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call. ``args``, ``kwargs`` and ``result`` in natural form (structs as dicts); no null for required ones.
+
+    holds: what is true of the result in natural form (numbers in arrays), where it cannot be said outright.
+    types: annotations of parameters that have none of their own, by name.
+    """
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    result: Any = ANYTHING
+    holds: Callable[[Any], bool] | None = None
+    types: Mapping[str, Any] = field(default_factory=dict)
+
+
+def bind(record: Any, spec: Any, case: Case, *, nullable: bool = False) -> BoundFunction:
+    """A function bound to arguments of the types that it declares for them."""
+    signature = record.signature()
+    names: list[str | None] = [*(None for _ in case.args), *case.kwargs]
+    args = []
+    for position, name in enumerate(names):
+        parameter = signature.parameters[position] if name is None else signature.parameter(name)
+        assert parameter is not None, f"{record.kind} has no parameter {name!r}"
+        annotation = case.types.get(parameter.name, parameter.annotation)
+        type_ = type_named(annotation)
+        args.append((ArgSchema(type_.as_nullable() if nullable else _required(type_)), name))
+    bound: BoundFunction = record.bind(spec, args)
+    return bound
+
+
+def _required(type_: EnrichedValueType) -> EnrichedValueType:
+    return EnrichedValueType(type_.type, False, type_.attrs)
+
+
+def own_identity(record: Any, spec: Any) -> Any:
+    """Identity without any argument bound, in JSON-able form."""
+    from coco.ops.identity import function_identity
+
+    identity = function_identity(
+        kind=record.kind,
+        target=record.target,
+        origin=record.origin,
+        spec=spec,
+        behavior_version=record.op_args.behavior_version,
+        defaults={},
+        result_type=None,
+    )
+    return [identity.code.hex(), identity.memo.hex()]
+
+
+def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
+    """The same in another process, from names."""
+    target: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        target = getattr(target, part)
+    record: Any = registered_function(target)
+    rebuilt: Any = None if spec is None else load_engine_object(record.spec_cls, json.loads(spec))
+    return json.dumps(own_identity(record, rebuilt))
+
+
+def close(first: Any, second: Any, tolerance: float) -> bool:
+    """Equal but for numbers, which may be apart by ``tolerance``, relatively to the larger or to 1."""
+    if hasattr(first, "tolist") or hasattr(second, "tolist"):
+        first, second = (item.tolist() if hasattr(item, "tolist") else item for item in (first, second))
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(
+            close(first[key], second[key], tolerance) for key in first
+        )
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
+        return len(first) == len(second) and all(
+            close(a, b, tolerance) for a, b in zip(first, second, strict=True)
+        )
+    return bool(first == second)

@@ -1,0 +1,105 @@
+"""Sudden death in the middle of a connector's own code, at any of its lines, the same one each time.
+
+A call is stopped after a number of lines that ran in the connector's package. What a process leaves behind when it is
+killed is more than that: nothing is rolled back by Python either. ``coco_testing.process`` kills for real.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+MOST_POINTS = 8
+
+
+_BLOCKS = ("with ", "async with ", "try:", "finally:", "except")
+
+
+class Died(BaseException):
+    """Raised at the fatal line; never leaves ``Steps.wrap``. No ``Exception``: handlers of errors must not see it."""
+
+
+class Steps:
+    """Counts lines of some packages, and ends the call at line ``fatal`` (None: at none). ``done``: lines so far.
+
+    struck: whether the call was ended.
+    """
+
+    def __init__(
+        self, packages: tuple[str, ...], fatal: int | None = None, end: Callable[[], None] | None = None
+    ) -> None:
+        self.done = 0
+        self.struck = False
+        self._packages = packages
+        self._fatal = fatal
+        self._end = end
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, sync or async, that gives None where it was ended."""
+        if inspect.iscoroutinefunction(function):
+
+            async def dying(*args: Any) -> Any:
+                with self._traced():
+                    return await function(*args)
+
+            return functools.wraps(function)(dying)
+
+        def ending(*args: Any) -> Any:
+            with self._traced():
+                return function(*args)
+
+        return ending
+
+    @contextmanager
+    def _traced(self) -> Iterator[None]:
+        before = sys.gettrace()
+        sys.settrace(self._enter)
+        try:
+            yield
+        except BaseException:
+            if not self.struck:
+                raise
+        finally:
+            sys.settrace(before)
+
+    def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+        name = frame.f_globals.get("__name__", "")
+        if self.struck or not any(name == item or name.startswith(f"{item}.") for item in self._packages):
+            return None
+        return self._step
+
+    def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "line" and not self.struck and _may_die(frame.f_code.co_filename, frame.f_lineno):
+            self.done += 1
+            if self.done == self._fatal:
+                self.struck = True
+                if self._end is not None:
+                    self._end()
+                raise Died
+        return self._step
+
+
+@functools.cache
+def _may_die(path: str, line: int) -> bool:
+    """Not where a block begins or ends: an exception there would skip what gives locks back, as no death does."""
+    return not linecache.getline(path, line).lstrip().startswith(_BLOCKS)
+
+
+def packages_of(cls: type) -> tuple[str, ...]:
+    """Where the code of a class and of its bases is."""
+    modules = {item.__module__ for item in cls.__mro__ if item is not object}
+    return tuple(sorted({name.rpartition(".")[0] or name for name in modules}))
+
+
+def points(lines: int, most: int = MOST_POINTS) -> list[int]:
+    """Lines to die at: the first, the last, and some between them at equal distances."""
+    count = min(most, lines)
+    if count < 2:
+        return list(range(1, lines + 1))
+    return sorted({1 + round(place * (lines - 1) / (count - 1)) for place in range(count)})

@@ -1,0 +1,101 @@
+"""What is kept beside the tracking: counts, owners, failures, results of calls."""
+
+from __future__ import annotations
+
+from coco.state.protocol import Owner, OwnerChange, StateStore
+from coco_testing.store.base import MANY, StoreBase, committed, failure, fp, key
+from coco_testing.suite import check
+
+
+class KeepingChecks(StoreBase, kit=True):
+    """Counts, owners, failures, memo."""
+
+    @check()
+    def test_row_counts(self, store: StateStore) -> None:
+        """Counts are added up with commits, set outright, and forgotten with their target."""
+        store.commit(1, [committed(1)], row_counts={1: 5, 2: 1})
+        store.commit(1, [committed(2)], row_counts={1: -2})
+        assert store.row_counts([1, 2, 3]) == {1: 3, 2: 1, 3: 0}
+        store.set_row_counts({1: 10, 3: 4})
+        assert store.row_counts([1, 2, 3]) == {1: 10, 2: 1, 3: 4}
+        store.drop_target_keys([1])
+        assert store.row_counts([1, 2]) == {1: 0, 2: 1}
+
+    @check()
+    def test_owners(self, store: StateStore) -> None:
+        """Owners of shared target rows are added, replaced and removed with commits."""
+        rows = [
+            OwnerChange(1, b"t", 1, key(1), fp(1), 1),
+            OwnerChange(1, b"t", 2, key(1), fp(2), 2),
+            OwnerChange(1, b"u", 1, key(1), fp(3), 1),
+            OwnerChange(2, b"t", 1, key(1), fp(4), 1),
+        ]
+        store.commit(1, [committed(1)], owners=rows)
+        assert sorted(store.get_owners(1, [b"t"])[b"t"]) == [
+            Owner(1, key(1), fp(1), 1),
+            Owner(2, key(1), fp(2), 2),
+        ]
+        changes = [OwnerChange(1, b"t", 1, key(1), None, 3), OwnerChange(1, b"t", 2, key(1), fp(5), 3)]
+        store.commit(1, [committed(1, 2)], owners=changes)
+        found = store.get_owners(1, [b"t", b"u", b"v"])
+        assert found == {b"t": [Owner(2, key(1), fp(5), 3)], b"u": [Owner(1, key(1), fp(3), 1)]}
+        late = OwnerChange(1, b"t", 1, key(1), fp(6), 1)
+        store.commit(1, [committed(1, 1)], owners=[late])
+        assert len(store.get_owners(1, [b"t"])[b"t"]) == 1, (
+            "an older commit is left alone, but its owners are not"
+        )
+        store.drop_target_keys([1])
+        assert store.get_owners(1, [b"t", b"u"]) == {}
+        assert store.get_owners(2, [b"t"]) == {b"t": [Owner(1, key(1), fp(4), 1)]}
+
+    # -- failures ---------------------------------------------------------------------------------
+    @check()
+    def test_failures(self, store: StateStore) -> None:
+        """Failures are kept as given, replaced, marked in the head, and cleared by name or by a commit."""
+        store.commit(1, [committed(1), committed(2)])
+        store.put_failures([failure(1), failure(2), failure(3)])
+        store.put_failures([failure(1, attempts=5)])
+        assert store.get_failures(1) == {
+            key(1): failure(1, attempts=5),
+            key(2): failure(2),
+            key(3): failure(3),
+        }
+        assert store.get_failures(1, [key(2), key(9)]) == {key(2): failure(2)}
+        assert store.get_failures(1, []) == {}
+        assert [head.failed for _, head in self.scanned(store)] == [True, True]
+        store.clear_failures(1, [key(2), key(3)])
+        assert set(store.get_failures(1)) == {key(1)}
+        assert not store.get_heads(1, [key(2)])[key(2)].failed
+        store.commit(1, [committed(1, 2)])
+        assert store.get_failures(1) == {}
+        assert not store.get_heads(1, [key(1)])[key(1)].failed
+
+    # -- memo -------------------------------------------------------------------------------------
+    @check()
+    def test_memo(self, store: StateStore) -> None:
+        """Results of calls by fingerprint, replaced when written again, thousands at once."""
+        store.memo_put_many([(fp(item), b"v" * item) for item in range(MANY)])
+        store.memo_put_many([(fp(1), b""), (fp(2), b"\x00new")])
+        found = store.memo_get_many([fp(item) for item in range(MANY + 5)])
+        assert len(found) == MANY
+        assert (found[fp(0)], found[fp(1)], found[fp(2)], found[fp(3)]) == (b"", b"", b"\x00new", b"vvv")
+        assert store.memo_stats() == (MANY, sum(range(3, MANY)) + 4)
+
+    @check()
+    def test_collecting_the_memo(self, store: StateStore) -> None:
+        """Entries that no tracked row refers to are deleted, all or until the rest fits; others never."""
+        store.memo_put_many([(fp(item), b"x" * 100) for item in range(50, 60)])
+        store.commit(1, [committed(1)])  # refers to 50 and 51
+        assert store.memo_collect(keep_bytes=1_000) == 0
+        assert store.memo_collect(keep_bytes=650) == 4
+        assert store.memo_stats() == (6, 600)
+        assert set(store.memo_get_many([fp(item) for item in range(50, 54)])) == {fp(50), fp(51)}, (
+            "not the oldest"
+        )
+        assert store.memo_collect(keep_bytes=0) == 4
+        assert set(store.memo_get_many([fp(item) for item in range(50, 60)])) == {fp(50), fp(51)}
+        store.memo_put_many([(fp(60), b"y")])
+        assert store.memo_collect() == 1
+        store.commit(1, [], removed=[(key(1), 2)])
+        assert store.memo_collect() == 2
+        assert store.memo_stats() == (0, 0)

@@ -1,0 +1,1 @@
+"""The target suite by topic. Authors import ``coco_testing.target_suite``; the modules here are its parts."""

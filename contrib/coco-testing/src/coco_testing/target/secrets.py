@@ -1,0 +1,72 @@
+"""Secrets: nowhere to be seen, whatever goes well or wrong (AUTH-1 to AUTH-8)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import traceback
+from typing import Any
+
+import pytest
+
+from coco.auth_registry import TransientAuthEntryReference
+from coco.engine_object import dump_engine_object
+from coco_testing.suite import check
+from coco_testing.target.base import WIDER, TargetBase, row
+
+
+class SecretChecks(TargetBase, kit=True):
+    """Secrets."""
+
+    @check()
+    def test_secrets_do_not_show(self, spec: Any, caplog: pytest.LogCaptureFixture) -> None:
+        """Passwords are not in spec, key, state, description, log, or an error with its causes.
+
+        If it fails: keep an auth reference instead.
+
+        A spec that refers to an auth entry must name what is secret about it in ``secrets``.
+        """
+        with caplog.at_level(logging.DEBUG):
+            driver = self.created(spec)
+            driver.write({"a": row("one")})
+            driver.write(deletes=["a"])
+            driver.close()
+            driver.drop()
+        shown: dict[str, str] = {
+            "the spec": json.dumps(dump_engine_object(driver.spec)) + repr(driver.spec),
+            "the persistent key": json.dumps(dump_engine_object(driver.key)) + repr(driver.key),
+            "the setup state": json.dumps(dump_engine_object(driver.state)) + repr(driver.state),
+            "the log": caplog.text,
+        }
+        describe = driver.method("describe")
+        if describe is not None:
+            shown["describe"] = str(describe(driver.key))
+        shown["the errors of a resource that is not there"] = self._errors(spec)
+        change = driver.method("describe_change")
+        if change is not None:
+            wider = self.driver(spec, WIDER)
+            shown["describe_change"] = "\n".join(change(driver.key, driver.state, wider.state))
+        secrets = list(self.secrets(spec))
+        assert secrets or not _refers(driver.spec), "the spec refers to an auth entry: give `secrets`"
+        assert all(len(secret) >= 4 for secret in secrets), "a secret this short is found everywhere"
+        for where, text in shown.items():
+            for secret in secrets:
+                assert secret not in text, f"a secret shows in {where}"
+
+    def _errors(self, spec: Any) -> str:
+        """What a user would see, causes and notes included."""
+        texts: list[str] = []
+        driver = self.driver(spec)
+        for upserts, deletes in (({"a": row("one")}, []), ({}, ["a"])):
+            try:
+                driver.write(upserts, deletes)
+            except Exception as error:
+                texts += traceback.format_exception(error)
+            driver.abandon()
+        return "".join(texts)
+
+
+def _refers(spec: Any) -> bool:
+    fields = [getattr(spec, item.name) for item in dataclasses.fields(spec)]
+    return any(isinstance(item, TransientAuthEntryReference) for item in fields)

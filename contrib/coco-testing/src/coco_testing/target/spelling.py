@@ -1,0 +1,94 @@
+"""What the state store holds of older releases, and what the connector makes of values (CT-13, SU-33)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from coco.engine_object import dump_engine_object, load_engine_object
+from coco.types.storage import pack
+from coco_testing.abilities import RefusedError
+from coco_testing.rows import Shape
+from coco_testing.suite import check
+from coco_testing.target.base import NUMBER, PLAIN, TargetBase
+from coco_testing.values import SAMPLES
+
+MORE_SPELLING_ABILITIES = ("setup.upgrade",)
+
+
+class SpellingChecks(TargetBase, kit=True):
+    """Spellings."""
+
+    open_names: ClassVar[frozenset[str]] = frozenset({"old_spellings"})
+
+    def old_spellings(self, spec: Any) -> Iterable[tuple[Any, Any]]:
+        """May give, for ``setup.upgrade``: (key, setup state) as plain data, as older releases wrote them.
+
+        Of a resource of ``spec`` with the plain shape: key ``id`` (Str), values ``text`` (Str), ``size`` (Int64).
+        """
+        return ()
+
+    @check("setup.upgrade")
+    def test_old_spellings(self, spec: Any) -> None:
+        """What older releases wrote of the same resource is, once upgraded, what this one writes.
+
+        If it fails: ``upgrade_key`` or ``upgrade_state`` leaves something out; users' tables would be dropped and
+        made anew with the next release.
+        """
+        driver = self.driver(spec)
+        spellings = list(self.old_spellings(driver.spec))
+        if not spellings:
+            raise RefusedError("there are no old_spellings")
+        today = (dump_engine_object(driver.key), dump_engine_object(driver.state))
+        told = [tuple(json.loads(json.dumps(part)) for part in item) for item in spellings]
+        assert any(item != today for item in told), "old_spellings has today's spelling only"
+        for key, state in told:
+            assert self._read(driver, "key", key) == today[0], f"another key from {key!r}"
+            assert self._read(driver, "state", state) == today[1], f"another state from {state!r}"
+
+    def _read(self, driver: Any, what: str, data: Any) -> Any:
+        upgrade = driver.method(f"upgrade_{what}")
+        record = driver.record
+        type_ = (
+            record.persistent_key_type if what == "key" else record.setup_state_cls or record.spec_cls
+        ) or Any
+        return dump_engine_object(
+            load_engine_object(type_, data if upgrade is None else self.call(upgrade, data))
+        )
+
+    @check()
+    def test_todays_spelling(self, spec: Any) -> None:
+        """``upgrade_key`` and ``upgrade_state`` leave alone what this release writes, and their argument too."""
+        driver = self.driver(spec, PLAIN)
+        for what, value in (("key", driver.key), ("state", driver.state)):
+            data = json.loads(json.dumps(dump_engine_object(value)))
+            before = json.dumps(data)
+            assert self._read(driver, what, data) == dump_engine_object(value), f"upgrade_{what} alters it"
+            assert json.dumps(data) == before, f"upgrade_{what} alters its argument"
+
+    @check()
+    def test_stored_form_and_values_equal(self, spec: Any) -> None:
+        """``stored_form`` of what it gave is the same again; each stored value is ``values_equal`` to itself.
+
+        If it fails: what came back from the target would never equal what was sent, and be written at each repair.
+        """
+        driver = self.driver(spec)
+        equal = driver.method("values_equal")
+        form = driver.method("stored_form")
+        if equal is None and form is None:
+            return
+        for name, samples in SAMPLES.items():
+            shape = Shape.of({"id": NUMBER}, {"value": samples.type})
+            values = [*samples.ordinary, *samples.limits]
+            rows = shape.encode({number: {"value": item} for number, item in enumerate(values)})
+            once = driver.stored_rows(shape, rows)
+            twice = driver.stored_rows(shape, once)
+            assert pack(list(once.items())) == pack(list(twice.items())), (
+                f"stored_form of {name} is not stable"
+            )
+            for (value,) in once.values():
+                if equal is not None and value is not None:
+                    assert equal(shape.value_fields[0], value, value), (
+                        f"{name}: {value!r} is not equal to itself"
+                    )

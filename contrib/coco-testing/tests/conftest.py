@@ -1,0 +1,8 @@
+"""Makes the support module importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
