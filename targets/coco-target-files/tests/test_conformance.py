@@ -7,6 +7,7 @@ import datetime
 import html.parser
 import json
 import math
+import shutil
 import struct
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,10 +20,22 @@ import yaml
 from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
 from coco_target_files.spec import Files
 from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.report import real_server
 from coco_testing.rows import NaturalRows, Shape
-from coco_testing.target_suite import TARGET_ABILITIES, TargetSuite
+from coco_testing.target.indexes import MORE_INDEX_ABILITIES
+from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
 
-ABILITIES = claim(TARGET_ABILITIES, {"partial_update": UNSUPPORTED("a file is written as a whole")})
+NO_INDEX = UNSUPPORTED("a folder has no indexes")
+ABILITIES = claim(
+    ALL_TARGET_ABILITIES,
+    {
+        "partial_update": UNSUPPORTED("a file is written as a whole"),
+        "setup.adopt": UNSUPPORTED("files of others stay theirs, beside those of coco"),
+        "setup.upgrade": UNSUPPORTED("no release came before this one"),
+        "reconnect": UNSUPPORTED("a folder has no connection that breaks"),
+        **dict.fromkeys(MORE_INDEX_ABILITIES, NO_INDEX),
+    },
+)
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -133,7 +146,21 @@ def read_folder(spec: Files, shape: Shape, parse: Callable[[bytes], Any]) -> Nat
     return rows_of([parse(path.read_bytes()) for path in files_below(root)], shape)
 
 
-class TestJson(TargetSuite):
+class Hooks:
+    """What the three formats share."""
+
+    met = real_server("files")
+
+    def lose_resource(self, spec: Files, shape: Shape) -> None:
+        shutil.rmtree(spec.path)
+
+    def bad_row(self, spec: Files) -> tuple[Any, dict[str, Any]]:
+        for suffix in ("md", "html", "json"):
+            (Path(spec.path) / f"it.{suffix}").mkdir()  # none of coco's: a folder is in the way
+        return "it", {"text": "bad", "size": 1}
+
+
+class TestJson(Hooks, TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 
     @pytest.fixture
@@ -144,7 +171,7 @@ class TestJson(TargetSuite):
         return read_folder(spec, shape, json.loads)
 
 
-class TestMarkdown(TargetSuite):
+class TestMarkdown(Hooks, TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 
     @pytest.fixture
@@ -155,7 +182,7 @@ class TestMarkdown(TargetSuite):
         return read_folder(spec, shape, from_markdown)
 
 
-class TestHtml(TargetSuite):
+class TestHtml(Hooks, TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 
     @pytest.fixture

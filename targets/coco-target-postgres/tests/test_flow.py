@@ -222,7 +222,7 @@ def test_a_killed_connection_does_not_end_an_update(
     original = mutation._upserts
     killed: list[int] = []
 
-    def killing(table: Any, batch: Any, failed: Any) -> Any:
+    def killing(*given: Any) -> Any:
         if not killed:
             killed.append(
                 len(
@@ -233,7 +233,7 @@ def test_a_killed_connection_does_not_end_an_update(
                     )
                 )
             )
-        return original(table, batch, failed)
+        return original(*given)
 
     monkeypatch.setattr(mutation, "_upserts", killing)
     assert not flow.update().has_errors

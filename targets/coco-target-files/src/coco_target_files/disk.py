@@ -32,13 +32,17 @@ def flush(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
+_numbers = itertools.count()
+_live: set[str] = set()
+"""Temporary files that exports of this process are writing: not what a crash left."""
+
+
 class Disk:
     """The files of a folder. ``root``: absolute; paths are relative to it, with ``/``."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._temporary = os.path.join(root, TEMPORARY)
-        self._numbers = itertools.count()
         self._safe_folders: set[str] = set()
         self._sweep()
 
@@ -56,6 +60,8 @@ class Disk:
         if not os.path.isdir(self._temporary) or os.path.islink(self._temporary):
             return
         for entry in os.scandir(self._temporary):
+            if entry.path in _live:
+                continue
             if entry.name.endswith(".tmp") and entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(entry.path)
@@ -147,9 +153,14 @@ class Disk:
         return None
 
     def _write(self, path: str, data: bytes) -> None:
-        temporary = os.path.join(self._temporary, f"{os.getpid()}-{next(self._numbers)}.tmp")
+        temporary = os.path.join(self._temporary, f"{os.getpid()}-{next(_numbers)}.tmp")
+        _live.add(temporary)
         try:
-            descriptor = os.open(temporary, _FLAGS, 0o666)
+            try:
+                descriptor = os.open(temporary, _FLAGS, 0o666)
+            except FileNotFoundError:  # somebody else who writes here closed, and found the folder empty
+                os.makedirs(self._temporary, exist_ok=True)
+                descriptor = os.open(temporary, _FLAGS, 0o666)
             try:
                 view = memoryview(data)
                 while view:
@@ -162,6 +173,8 @@ class Disk:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
+        finally:
+            _live.discard(temporary)
 
     def delete(self, path: str) -> None:
         """Delete a regular file; anything else, or nothing, is left as it is."""

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from coco.errors import MutationError, TargetError
+from coco.errors import DriftError, MutationError, TargetError
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco.types.storage import pack, unpacker
-from coco_target_files.catalog import Catalog, catalog_exists
+from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
 from coco_target_files.disk import Disk, RefusedPathError, folder_of, folders_above
 from coco_target_files.names import KeyNames
 from coco_target_files.render import Renderer
@@ -32,10 +32,7 @@ class Folder:
         self._unpack_key = unpacker(list(key_fields))
         self._lock = threading.Lock()
         if not os.path.isdir(root):
-            raise TargetError(
-                f"folder {root} does not exist: it was never set up, or was removed. Bring it back, or make it anew "
-                "with `coco drop`, `coco setup` and `coco update`"
-            )
+            raise DriftError(f"folder {root} does not exist: it was never set up, or was removed")
         self._disk = Disk(root)
         self._catalog = Catalog(root) if catalog_exists(root) else None
 
@@ -53,6 +50,7 @@ class Folder:
         ``TargetError`` for what concerns the folder as a whole.
         """
         with self._lock:
+            self._check_there()
             if self._catalog is None:
                 self._catalog = Catalog(self.root)  # the user's folder, until now without files of ours
             self._disk.look_again()
@@ -65,6 +63,13 @@ class Folder:
                 raise TargetError(f"folder {self.root} cannot be written: {error}") from error
             if failed:
                 raise MutationError(failed)
+
+    def _check_there(self) -> None:
+        """A catalog that was opened goes on working when it is gone, and so are the files then."""
+        if not os.path.isdir(self.root):
+            raise DriftError(f"folder {self.root} is gone: it was moved or deleted")
+        if self._catalog is not None and not catalog_exists(self.root):
+            raise DriftError(f"folder {self.root} has lost {CATALOG}, in which coco knows its files")
 
     def _write(self, catalog: Catalog, columns: MutationColumns, failed: dict[Row, str]) -> set[str]:
         """Returns the folders whose entries changed."""
@@ -150,14 +155,14 @@ class Folder:
             yield [self._unpack_key(key) for _, key in part]
 
     def _there(self) -> Iterator[list[tuple[str, bytes]]]:
-        if not os.path.isdir(self.root):
-            raise TargetError(f"folder {self.root} is gone")
+        self._check_there()
         if self._catalog is not None:
             for part in self._catalog.files():
                 yield [(path, key) for path, key in part if self._disk.is_file(path)]
 
     def read_rows(self, keys: Sequence[Row]) -> dict[Row, Row]:
         """Values of the keys whose files are there; see ``Renderer.read``."""
+        self._check_there()
         if self._catalog is None:
             return {}
         with self._lock:

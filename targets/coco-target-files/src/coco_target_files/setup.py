@@ -13,6 +13,7 @@ from coco_target_files.disk import Disk
 from coco_target_files.folder import remove_empty_folders
 from coco_target_files.state import FolderState
 
+ASIDE = ".coco-aside"
 _LAYOUT, _MANAGED, _MADE_ROOT = "layout", "managed", "made_root"
 
 
@@ -48,8 +49,9 @@ def existing_problem(root: str) -> str | None:
 
 
 def _bring_to(root: str, state: FolderState) -> None:
-    made_root = not os.path.lexists(root)
-    os.makedirs(root, exist_ok=True)
+    if not os.path.lexists(root):
+        _make_root(root)
+    os.makedirs(root, exist_ok=True)  # says so where something else is in the way
     catalog = Catalog(root)
     try:
         if state.layout.case_sensitive and os.path.exists(os.path.join(root, CATALOG.upper())):
@@ -62,13 +64,29 @@ def _bring_to(root: str, state: FolderState) -> None:
         with catalog.transaction():
             catalog.note(_LAYOUT, layout)
             catalog.note(_MANAGED, "yes")
-            if made_root:
-                catalog.note(_MADE_ROOT, "yes")
     finally:
         catalog.close()
 
 
+def _aside(root: str) -> str:
+    """Where the root is made and unmade: it must never stand without the note that it is coco's."""
+    return os.path.join(os.path.dirname(root), f".{os.path.basename(root)}{ASIDE}")
+
+
+def _make_root(root: str) -> None:
+    place = _aside(root)
+    _sweep(place)
+    os.makedirs(place, exist_ok=True)
+    catalog = Catalog(place)
+    try:
+        catalog.note(_MADE_ROOT, "yes")
+    finally:
+        catalog.close()
+    os.rename(place, root)
+
+
 def _drop(root: str) -> None:
+    _sweep(_aside(root))
     if not catalog_exists(root):
         return
     disk = Disk(root)
@@ -79,11 +97,22 @@ def _drop(root: str) -> None:
     finally:
         catalog.close()
     disk.close()
+    if made_root and all(name.startswith(CATALOG) for name in os.listdir(root)):
+        os.rename(root, _aside(root))
+        _sweep(_aside(root))
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(root, CATALOG))
+
+
+def _sweep(place: str) -> None:
+    """Remove what an earlier call left there, which is a catalog and no more."""
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(root, CATALOG))
-    if made_root:
-        with contextlib.suppress(OSError):  # files of others keep it
-            os.rmdir(root)
+        for name in os.listdir(place):
+            if name.startswith(CATALOG):
+                os.unlink(os.path.join(place, name))
+        with contextlib.suppress(OSError):
+            os.rmdir(place)
 
 
 def _empty(catalog: Catalog, disk: Disk) -> None:

@@ -6,6 +6,7 @@ measured to be the faster way to an upsert; see the README.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -26,6 +27,9 @@ MAX_ROW_BYTES = 1_000_000_000
 STATEMENT_BYTES = 16 << 20
 """About how much one statement carries."""
 
+COPY_ROWS = 256
+"""Rows that are sent together while the next are made ready."""
+
 _NULL = b"\xff\xff\xff\xff"
 
 Frames = list[list[bytes]]
@@ -37,13 +41,15 @@ UNFIT = (OverflowError, ValueError, TypeError, struct.error)
 """What a codec raises for a value that has no binary form."""
 
 
-def mutate(table: PreparedTable, batch: MutationColumns) -> None:
+def mutate(table: PreparedTable, batch: MutationColumns, checked: bool = False) -> None:
     """Write and delete. Raises ``MutationError`` for rows that have no binary form, after writing the others;
     ``RowError`` if the server refused something, with nothing written.
+
+    ``checked``: find the binary form of all rows before the first is sent.
     """
     failed: dict[tuple[Any, ...], str] = {}
     statements = list(_deletes(table, batch.delete_keys, failed))
-    statements += _upserts(table, batch, failed)
+    statements += _upserts(table, batch, failed, checked)
 
     def work(connection: Connection) -> None:
         if len(statements) == 1:
@@ -59,12 +65,19 @@ def mutate(table: PreparedTable, batch: MutationColumns) -> None:
         table.direct = False
         mutate(table, batch)
         return
+    except _UnfitError:
+        mutate(table, batch, checked=True)
+        return
     if failed:
         raise MutationError(failed)
 
 
 class _NotNewError(Exception):
     """A row that was copied into an empty table is there already."""
+
+
+class _UnfitError(Exception):
+    """A row that was about to be sent has no binary form."""
 
 
 # -- encoding -------------------------------------------------------------------------------------
@@ -193,14 +206,14 @@ def match(columns: Sequence[Column]) -> str:
 
 
 def _upserts(
-    table: PreparedTable, batch: MutationColumns, failed: dict[tuple[Any, ...], str]
+    table: PreparedTable, batch: MutationColumns, failed: dict[tuple[Any, ...], str], checked: bool
 ) -> Iterator[Statement]:
     keys, rows, changed = batch.upsert_keys, batch.upsert_rows, batch.changed
     last = _last_of_each(table, keys)
     if last is not None:
         keys, rows, changed = [keys[i] for i in last], [rows[i] for i in last], None
     if changed is None:
-        yield from _whole_rows(table, keys, rows, failed)
+        yield from _whole_rows(table, keys, rows, failed, checked)
         return
     groups: dict[tuple[int, ...] | None, list[int]] = {}
     for position, fields in enumerate(changed):
@@ -208,7 +221,7 @@ def _upserts(
     for fields, positions in groups.items():
         some_keys, some_rows = [keys[i] for i in positions], [rows[i] for i in positions]
         if fields is None or len(fields) == len(table.value_columns):
-            yield from _whole_rows(table, some_keys, some_rows, failed)
+            yield from _whole_rows(table, some_keys, some_rows, failed, checked)
         else:
             yield from _some_fields(table, some_keys, some_rows, fields, failed)
 
@@ -235,13 +248,28 @@ def _whole_rows(
     keys: Sequence[tuple[Any, ...]],
     rows: Sequence[tuple[Any, ...]],
     failed: dict[tuple[Any, ...], str],
+    checked: bool,
 ) -> Iterator[Statement]:
+    if table.direct and not checked:
+        if keys:
+            starts = range(0, len(keys), COPY_ROWS)
+            yield _copy(table, lambda: (_fit_columns(table, keys, rows, start) for start in starts))
+        return
     frames = _whole_columns(table, keys, rows)
     if frames is None:  # some row cannot be sent: find out which
         joined = [(*key, *row) for key, row in zip(keys, rows, strict=True)]
         frames, _ = encode(table.columns, keys, joined, failed)
     for part in _chunks(frames):
-        yield _copy(table, part) if table.direct else _upsert(table, part)
+        yield _copy(table, functools.partial(iter, [part])) if table.direct else _upsert(table, part)
+
+
+def _fit_columns(
+    table: PreparedTable, keys: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]], start: int
+) -> Frames:
+    frames = _whole_columns(table, keys[start : start + COPY_ROWS], rows[start : start + COPY_ROWS])
+    if frames is None:
+        raise _UnfitError
+    return frames
 
 
 def _whole_columns(
@@ -274,21 +302,24 @@ def _upsert(table: PreparedTable, frames: Frames) -> Statement:
     return _execute(table.statement("upsert", make), parameters(table, table.columns, frames))
 
 
-def _copy(table: PreparedTable, frames: Frames) -> Statement:
-    """COPY into a table that was empty; where a row is there after all, ``_NotNewError``."""
+def _copy(table: PreparedTable, parts: Callable[[], Iterable[Frames]]) -> Statement:
+    """COPY into a table that was empty; where a row is there after all, ``_NotNewError``.
+
+    The server works on one part while the next is made. ``parts`` is called once per attempt.
+    """
 
     def make() -> str:
         names = ", ".join(quote_identifier(column.name) for column in table.columns)
         return f"COPY {table.name} ({names}) FROM STDIN (FORMAT binary)"
 
-    data = copy_rows(frames)
     sql = table.statement("copy", make)
 
     def run(connection: Connection) -> None:
         try:
             with connection.cursor().copy(sql) as copy:
                 copy.write(COPY_HEADER)
-                copy.write(data)
+                for part in parts():
+                    copy.write(copy_rows(part))
                 copy.write(COPY_TRAILER)
         except psycopg.errors.UniqueViolation as error:
             raise _NotNewError from error

@@ -1,0 +1,109 @@
+"""Values as JSON text come back bit for bit; different keys have different texts."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coco.types.schema import (
+    BasicValueType,
+    EnrichedValueType,
+    FieldSchema,
+    StructSchema,
+    StructType,
+    TableType,
+    UnionTypeSchema,
+    ValueType,
+    VectorTypeSchema,
+)
+from coco.types.storage import pack
+from coco_kit_graph import scalars
+from coco_kit_graph.nested import json_text, key_text
+
+
+def scalar(kind: str) -> BasicValueType:
+    return BasicValueType(kind)
+
+
+FIELDS = (
+    FieldSchema("name", EnrichedValueType(scalar("Str"))),
+    FieldSchema("at", EnrichedValueType(scalar("OffsetDateTime"), nullable=True)),
+)
+FLOATS = BasicValueType("Vector", vector=VectorTypeSchema(scalar("Float32")))
+DAY = 86_400_000_000
+offsets = st.tuples(st.integers(-719_162 * DAY, 2_932_896 * DAY), st.integers(-86_399, 86_399)).map(
+    lambda pair: (min(max(pair[0], -719_161 * DAY), 2_932_895 * DAY), pair[1])
+)
+
+VALUES: dict[str, tuple[ValueType, st.SearchStrategy[Any]]] = {
+    "text": (scalar("Str"), st.text(st.characters(exclude_categories=["Cs"]))),
+    "bytes": (scalar("Bytes"), st.binary()),
+    "bool": (scalar("Bool"), st.booleans()),
+    "int": (scalar("Int64"), st.integers(-(2**63), 2**63 - 1)),
+    "float": (scalar("Float64"), st.floats(allow_nan=False)),
+    "uuid": (scalar("Uuid"), st.binary(min_size=16, max_size=16)),
+    "date": (scalar("Date"), st.integers(1, 3_652_059)),
+    "time": (scalar("Time"), st.integers(0, DAY - 1)),
+    "local": (scalar("LocalDateTime"), st.integers(-719_162 * DAY, 2_932_897 * DAY - 1)),
+    "offset": (scalar("OffsetDateTime"), offsets),
+    "span": (scalar("TimeDelta"), st.integers(-(10**15), 10**15)),
+    "range": (scalar("Range"), st.tuples(st.integers(0, 2**62), st.integers(0, 2**62))),
+    "floats": (FLOATS, st.binary(max_size=40).map(lambda data: data[: len(data) // 4 * 4])),
+    "texts": (
+        BasicValueType("Vector", vector=VectorTypeSchema(scalar("Str"))),
+        st.lists(st.text("ab'\"")).map(tuple),
+    ),
+    "struct": (StructType(FIELDS), st.tuples(st.text("ab"), st.none() | offsets)),
+    "table": (
+        TableType("LTable", StructSchema(FIELDS)),
+        st.lists(st.tuples(st.text("ab"), st.none() | offsets)).map(tuple),
+    ),
+    "union": (
+        BasicValueType("Union", union=UnionTypeSchema((scalar("Int64"), scalar("Bytes")))),
+        st.tuples(st.just(0), st.integers(-9, 9)) | st.tuples(st.just(1), st.binary(max_size=3)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@given(data=st.data())
+def test_values_come_back(name: str, data: st.DataObject) -> None:
+    type_, values = VALUES[name]
+    write, read = json_text(type_)
+    value = data.draw(values)
+    text = write(value)
+    assert pack(read(text)) == pack(value)
+    json.loads(text)
+
+
+def test_floats_that_json_lacks() -> None:
+    write, read = json_text(scalar("Float64"))
+    assert [write(value) for value in (math.inf, -math.inf, math.nan)] == [
+        '"Infinity"',
+        '"-Infinity"',
+        '"NaN"',
+    ]
+    assert math.isnan(read('"NaN"'))
+    packed = struct.pack("<2f", math.nan, 1.0)
+    write, read = json_text(FLOATS)
+    assert read(write(packed)) == packed
+
+
+@given(st.tuples(st.text(), st.integers()), st.tuples(st.text(), st.integers()))
+def test_different_keys_have_different_texts(one: tuple[str, int], other: tuple[str, int]) -> None:
+    text = key_text([scalar("Str"), scalar("Int64")])
+    assert (text(one) == text(other)) == (one == other)
+
+
+def test_days_outside_of_the_calendar() -> None:
+    late = (2_932_896 * DAY + DAY - 1, 3_600)
+    assert scalars.offset_out(late).startswith("10000-01-01T")
+    assert scalars.offset_in(scalars.offset_out(late)) == late
+    early = (-719_162 * DAY, -60)
+    assert scalars.offset_in(scalars.offset_out(early)) == early

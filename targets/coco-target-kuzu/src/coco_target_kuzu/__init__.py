@@ -1,0 +1,1 @@
+"""Rows of a coco flow as nodes and relationships of Kuzu or Ladybug. Nothing is imported here."""

@@ -1,0 +1,35 @@
+"""Names by which users know the target, and what importing them costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import coco
+from coco_kit_graph.mapping import Nodes
+from coco_target_kuzu import _plugin
+
+
+def test_the_manifest_names_this_package() -> None:
+    manifests = _plugin.coco_ops()
+    assert [item.name for item in manifests] == ["Kuzu", "KuzuDeclaration"]
+    assert all(item.target.startswith("coco_target_kuzu.") for item in manifests)
+
+
+def test_names_of_the_mapping_stand_beside_the_target() -> None:
+    assert coco.targets.Nodes is Nodes
+    names = (
+        "Kuzu",
+        "KuzuConnection",
+        "KuzuDeclaration",
+        "Relationships",
+        "NodeFromFields",
+        "TargetFieldMapping",
+    )
+    assert set(names) <= set(dir(coco.targets))
+
+
+def test_defining_a_flow_loads_no_engine() -> None:
+    script = "import sys, coco; coco.targets.Kuzu; print({'kuzu', 'ladybug', 'pyarrow', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

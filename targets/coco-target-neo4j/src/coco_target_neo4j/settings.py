@@ -1,0 +1,22 @@
+"""The auth entry of a graph; by itself, so that defining a flow does not load the driver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Neo4jConnection:
+    """Where a graph is, and as whom.
+
+    uri: ``bolt://host:7687`` or ``neo4j://host:7687``, with ``+s`` for TLS. db: the database; None: the server's default.
+    """
+
+    uri: str
+    user: str
+    password: str = field(repr=False)
+    db: str | None = None
+
+
+Neo4jConnectionSpec = Neo4jConnection
+"""An older name."""

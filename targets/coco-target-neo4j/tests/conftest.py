@@ -1,0 +1,48 @@
+"""Makes the support modules importable; one server for the run; every test has its own state and an empty graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
+
+from neo4j_server import ServerUnavailableError, give_up, server
+from neo4j_test_support import Graph, clean, refer
+
+from coco_target_neo4j.settings import Neo4jConnection
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import coco
+    from coco.environment.runtime import RUNTIME
+
+    RUNTIME.stop()
+    monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
+    monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
+    yield
+    for flow in list(coco.flows().values()):
+        flow.close()
+    RUNTIME.stop()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jConnection]:
+    """Where the server is."""
+    try:
+        with server(tmp_path_factory.mktemp("server")) as found:
+            yield found
+    except ServerUnavailableError as error:
+        give_up(error)
+
+
+@pytest.fixture
+def graph(place: Neo4jConnection) -> Iterator[Graph]:
+    """The auth entry of an empty graph."""
+    clean(place)
+    yield refer(place)
+    clean(place)
