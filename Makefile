@@ -5,6 +5,8 @@
 #   PYTHON=/path/to/python3.12 make test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+# Interpreters beside those on the PATH, for `make packages`.
+PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python)
 PYTEST ?=
 BENCH ?=
 VENV := .venv
@@ -66,9 +68,9 @@ test-pure: $(VENV)/.kernels
 test-all: $(VENV)/.kernels
 	$(BIN)/python -m pytest $(PYTEST)
 
-# Each distribution alone, with nothing but its declared dependencies.
+# Each distribution alone, with nothing but its declared dependencies, on each Python that is there.
 packages: $(VENV)/.dev
-	$(BIN)/tox
+	$(BIN)/tox $(if $(PYTHONS),--discover $(PYTHONS))
 
 bench: $(VENV)/.kernels
 	$(BIN)/python -m benchmarks.run $(BENCH)

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import shutil
-import subprocess
-import sys
-import tomllib
-import venv
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clean_venv import announces_plugin, folders, name_of, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-ROOT = Path(__file__).resolve().parents[2]
-IGNORED = shutil.ignore_patterns(
-    "build", "dist", "*.so", "*.egg-info", "__pycache__", ".*cache", ".hypothesis"
-)
 
 REPORT = """
 import json
@@ -40,89 +30,6 @@ assert "site-packages" in sys.modules["coco"].__file__
 """
 
 
-def folders() -> list[Path]:
-    shown = subprocess.run(
-        [sys.executable, "tools/workspace.py", "members"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [ROOT / line.split()[2] for line in shown.stdout.splitlines()]
-
-
-def clean_environ(**extra: str) -> dict[str, str]:
-    ours = ("COCO_", "PYTHON", "VIRTUAL_ENV")
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(ours)}, **extra}
-
-
-def run(*command: str | Path, cwd: Path, **environ: str) -> str:
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=clean_environ(**environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Wheel of each distribution, built from its sdist, which is built from a copy of its folder."""
-    base = tmp_path_factory.mktemp("build")
-    found = {}
-    for folder in folders():
-        copy = base / folder.name
-        shutil.copytree(folder, copy, ignore=IGNORED)
-        run(
-            sys.executable,
-            "-m",
-            "build",
-            "--no-isolation",
-            "--outdir",
-            base / "dist" / folder.name,
-            copy,
-            cwd=base,
-        )
-        (wheel,) = (base / "dist" / folder.name).glob("*.whl")
-        name = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"]
-        found[name] = wheel
-    return found
-
-
-@pytest.fixture(scope="module")
-def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Interpreter of a clean environment with all wheels and what they declare."""
-    folder = tmp_path_factory.mktemp("clean") / "venv"
-    venv.create(folder, with_pip=True)
-    interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    paths = [str(path) for path in wheels.values()]
-    if importlib.util.find_spec("uv") is not None:
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(interpreter),
-            *paths,
-        ]
-        if (
-            subprocess.run(
-                command, cwd=folder, env=clean_environ(), capture_output=True, check=False
-            ).returncode
-            == 0
-        ):
-            return interpreter
-    run(interpreter, "-m", "pip", "install", "--quiet", *paths, cwd=folder)
-    return interpreter
-
-
 def contents(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
@@ -130,7 +37,7 @@ def contents(wheel: Path) -> set[str]:
 
 def test_wheels_hold_what_they_should(wheels: dict[str, Path]) -> None:
     for folder in folders():
-        name = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"]
+        name = name_of(folder)
         files = contents(wheels[name])
         source = folder / "src"
         wanted = {
@@ -153,7 +60,7 @@ def test_wheels_hold_what_they_should(wheels: dict[str, Path]) -> None:
 def test_plugins_are_found(python: Path, wheels: dict[str, Path], tmp_path: Path) -> None:
     report: dict[str, Any] = json.loads(run(python, "-c", REPORT, cwd=tmp_path, COCO_STRICT_PLUGINS="1"))
     found = {plugin["distribution"] for plugin in report["plugins"] if plugin["status"] == "loaded"}
-    assert found == set(wheels) - {"coco-core", "coco-testing"}
+    assert found == {name_of(folder) for folder in folders() if announces_plugin(folder)}
     assert report["conflicts"] == {}
 
 
@@ -182,4 +89,4 @@ def test_command_line_lists_plugins(python: Path, wheels: dict[str, Path], tmp_p
         pytest.skip("coco.cli is not there yet")
     shown = json.loads(run(python.with_name("coco"), "plugins", "--json", cwd=tmp_path))
     names = {plugin["name"] for plugin in shown["plugins"]}
-    assert names == {name.removeprefix("coco-") for name in wheels} - {"core", "testing"}
+    assert names == {name_of(item).removeprefix("coco-") for item in folders() if announces_plugin(item)}

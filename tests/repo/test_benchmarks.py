@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+import benchmarks.bounds.__main__ as bounds  # noqa: E402
 from benchmarks import run  # noqa: E402
 from benchmarks.bars import judge  # noqa: E402
 from benchmarks.check import check  # noqa: E402
@@ -175,6 +176,42 @@ def test_a_failure_is_no_measurement() -> None:
     figures = summarise("coco_postgres", "first", [measured(1.0), failed])
     assert figures.failure == "it broke"
     assert judge({("coco_postgres", "first"): figures})[2].met is None
+
+
+# -- bounds -------------------------------------------------------------------------------------------
+@needs_sqlite_target
+def test_bounds_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bounds.json"
+    assert bounds.main(["--quick", "--cases", "many_chunks,state_file", "--json", str(path)]) == 0
+    figures = {(item["case"], item["size"]): item for item in json.loads(path.read_text())["figures"]}
+    document = figures["chunks of one document", 2000]
+    assert document["rows"] == 2000
+    assert 10 < document["peak_mib"] < 1000
+    unchanged = figures["the same, nothing changed", 10_000]
+    assert unchanged["rows"] == 0
+    assert figures["rows of 1 row each", 10_000]["rows"] == 10_000
+    assert 50 < unchanged["state_bytes"] / 10_000 < 1000
+    assert "bytes a row" in capsys.readouterr().out
+
+
+def test_memory_that_follows_the_corpus_is_called_so() -> None:
+    def judge_peaks(case: str, *peaks: float) -> str:
+        found = [
+            bounds.Figures(case, 1000 * 10**place, peak, 1.0, 1.0, 0.1, 0.9, 1000, 1, 0)
+            for place, peak in enumerate(peaks)
+        ]
+        return "".join(bounds.judgements(found))
+
+    assert "NOT MET" in judge_peaks("slow target", 100.0, 130.0)
+    assert judge_peaks("slow target", 100.0, 120.0).endswith(": met")
+    assert "NOT MET" in judge_peaks("nothing changed", 50.0, 55.0)
+    assert judge_peaks("nothing changed", 50.0, 53.0).endswith(": met")
+    assert judge_peaks("slow target", 100.0) == ""
+
+
+def test_unknown_bounds_are_refused() -> None:
+    with pytest.raises(SystemExit, match="no such cases: nope"):
+        bounds.main(["--cases", "nope"])
 
 
 # -- the whole ----------------------------------------------------------------------------------------

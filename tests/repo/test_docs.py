@@ -1,4 +1,8 @@
-"""Documentation holds: links lead somewhere, Python blocks parse, blocks marked ``python run`` run."""
+"""Documentation holds: links lead somewhere, Python blocks parse, blocks marked ``python run`` run.
+
+On the pages for authors every block is run: here, or as part of examples/third-party by tests/packaging, or, marked
+``sh packaging``, by tests/packaging itself.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,9 @@ def name_of(value: object) -> str:
 BLOCKS = blocks()
 PYTHON = [block for block in BLOCKS if block.label.split()[:1] == ["python"]]
 RUN = [block for block in PYTHON if block.label == "python run"]
+AUTHORS = [block for block in BLOCKS if block.page.parent == DOCS / "authors"]
+QUOTED = [block for block in BLOCKS if re.search(r" (file|part)=", block.label)]
+OUTSIDE = ROOT / "examples" / "third-party"
 
 
 def anchors(page: Path) -> set[str]:
@@ -118,3 +125,23 @@ def test_marked_blocks_run(block: Block) -> None:
             check=False,
         )
     assert done.returncode == 0, f"{name_of(block)}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("block", AUTHORS, ids=name_of)
+def test_every_block_for_authors_is_run(block: Block) -> None:
+    assert re.fullmatch(r"python run|sh packaging|(python|toml) (file|part)=\S+", block.label), block.label
+
+
+@pytest.mark.parametrize("block", QUOTED, ids=name_of)
+def test_quoted_files_are_as_shown(block: Block) -> None:
+    """They are tested where they are, by tests/packaging/test_third_party.py."""
+    how, _, path = block.label.split()[1].partition("=")
+    text = (OUTSIDE / path).read_text(encoding="utf-8")
+    assert block.code == text if how == "file" else block.code in text
+
+
+@pytest.mark.parametrize("name", ["target", "source"])
+def test_tutorial_shows_whole_operations_in_under_60_lines(name: str) -> None:
+    tutorial = [block for block in QUOTED if block.page.name == "tutorial.md"]
+    [shown] = [block for block in tutorial if block.label.endswith(f"/{name}.py")]
+    assert len(shown.code.splitlines()) < 60

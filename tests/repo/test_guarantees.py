@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
 NAMED = re.compile(r"\[`([\w.]+)::(\w+)`\]\(([^)]+)\)")
 ABOUT_THE_TESTS = {"test_how_often", "test_replay"}
-"""Tests below tests/crash that prove no promise themselves."""
+"""Tests that prove no promise themselves."""
 
 
 def named(text: str) -> list[tuple[str, str, Path]]:
@@ -56,7 +56,11 @@ def test_what_is_not_there_is_noticed(link: str) -> None:
 
 def test_no_test_of_failures_is_forgotten() -> None:
     told = {(path, name) for _, name, path in named(PAGE.read_text(encoding="utf-8"))}
-    files = [*(ROOT / "tests" / "crash").glob("test_*.py"), ROOT / "tests" / "e2e" / "test_cancelling.py"]
+    files = [
+        *(ROOT / "tests" / "crash").glob("test_*.py"),
+        *(ROOT / "tests" / "bounds").glob("test_*.py"),
+        *(ROOT / "tests" / "e2e" / name for name in ("test_cancelling.py", "test_limits.py")),
+    ]
     all_tests = {(path, name) for path in files for name in functions(path) if name.startswith("test_")}
     assert {name for path, name in all_tests - told} == ABOUT_THE_TESTS
 

@@ -1,0 +1,10 @@
+"""What this distribution brings to coco. Light: nothing else is imported until it is used."""
+
+from coco.plugins import OpManifest, hookimpl
+
+COCO_API = 1
+
+
+@hookimpl
+def coco_ops() -> list[OpManifest]:
+    return [OpManifest("source", "ZipArchive", "coco_source_zip.source:ZipArchive", doc="Files in a zip.")]

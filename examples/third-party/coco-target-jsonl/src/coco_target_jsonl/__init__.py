@@ -1,0 +1,1 @@
+"""Nothing is imported here: names live in the modules."""

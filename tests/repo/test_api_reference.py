@@ -1,0 +1,68 @@
+"""docs/authors/reference.md says what the code says: hooks, manifests, methods of connectors.
+
+It is the snapshot of the plugin API: what changes here needs a look at docs/authors/versioning.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+from coco.ops import sources, targets
+from coco.plugins import API_NUMBER, CommandManifest, OpManifest, RunnerManifest, StoreManifest, hookspecs
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "authors" / "reference.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+CALL = re.compile(r"^\| `(\w+)\(([^`]*)\)` \|", re.MULTILINE)
+
+
+def calls(section: str) -> dict[str, list[str]]:
+    """Names in the tables of a section, with their arguments."""
+    part = TEXT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    assert part, section
+    found = CALL.findall(part)
+    assert len(found) == len({name for name, _ in found}), "a name is there twice"
+    return {name: [item.strip() for item in given.split(",") if item.strip()] for name, given in found}
+
+
+def test_number() -> None:
+    assert f"| `COCO_API` | number of the plugin API that it is written for: {API_NUMBER} |" in TEXT
+
+
+def test_hooks() -> None:
+    hooks = {name: value for name, value in vars(hookspecs).items() if name.startswith("coco_")}
+    assert calls("Hooks") == {name: list(inspect.signature(hook).parameters) for name, hook in hooks.items()}
+
+
+def test_manifests() -> None:
+    kinds = (OpManifest, StoreManifest, RunnerManifest, CommandManifest)
+    assert calls("Manifests") == {
+        kind.__name__: [field.name for field in dataclasses.fields(kind)] for kind in kinds
+    }
+
+
+def test_methods_of_sources() -> None:
+    assert set(calls("Sources")) == {*sources.REQUIRED_METHODS, *sources.OPTIONAL_METHODS}
+    takes_options = {name for name, given in calls("Sources").items() if "options" in given}
+    assert takes_options == set(sources.TAKE_OPTIONS)
+
+
+def test_methods_of_targets() -> None:
+    assert set(calls("Targets")) == {
+        *targets.REQUIRED_SETUP_METHODS,
+        *targets.OPTIONAL_SETUP_METHODS,
+        *targets.DATA_METHODS,
+    }
+
+
+def test_required_methods_are_those_of_the_protocols() -> None:
+    for protocol, section in ((sources.SourceConnector, "Sources"), (targets.TargetConnector, "Targets")):
+        for name, given in calls(section).items():
+            method = vars(protocol).get(name)
+            if method is None:
+                continue
+            function = method.__func__ if isinstance(method, staticmethod) else method
+            names = set(inspect.signature(function).parameters) - {"self"}
+            assert len(names) == len(given), name

@@ -1,0 +1,94 @@
+"""Building wheels and installing them into environments that hold nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+IGNORED = shutil.ignore_patterns(
+    "build", "dist", "*.so", "*.egg-info", "__pycache__", ".*cache", ".hypothesis"
+)
+
+
+def folders() -> list[Path]:
+    shown = subprocess.run(
+        [sys.executable, "tools/workspace.py", "members"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [ROOT / line.split()[2] for line in shown.stdout.splitlines()]
+
+
+def clean_environ(**extra: str) -> dict[str, str]:
+    ours = ("COCO_", "PYTHON", "VIRTUAL_ENV")
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(ours)}, **extra}
+
+
+def run(*command: str | Path, cwd: Path, **environ: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=clean_environ(**environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def name_of(folder: Path) -> str:
+    """Of the distribution in a folder."""
+    return str(tomllib.loads((folder / "pyproject.toml").read_text())["project"]["name"])
+
+
+def announces_plugin(folder: Path) -> bool:
+    """Whether the distribution has an entry point for coco."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return "coco.plugins" in project.get("entry-points", {})
+
+
+def build(folder: Path, base: Path, *options: str) -> Path:
+    """The wheel of a folder's distribution, made from a copy: by default from its sdist, as users get it."""
+    copy = base / folder.name
+    shutil.copytree(folder, copy, ignore=IGNORED)
+    out = base / "dist" / folder.name
+    run(sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", out, copy, cwd=base)
+    (wheel,) = out.glob("*.whl")
+    return wheel
+
+
+def environment(folder: Path, wheels: Iterable[Path], *, with_pip: bool = False) -> Path:
+    """Interpreter of a new environment with these wheels and what they declare."""
+    paths = [str(path) for path in wheels]
+    uv = importlib.util.find_spec("uv") is not None
+    venv.create(folder, with_pip=with_pip or not uv)
+    interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if uv:
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(interpreter),
+            *paths,
+        ]
+        done = subprocess.run(command, cwd=folder, env=clean_environ(), capture_output=True, check=False)
+        if done.returncode == 0:
+            return interpreter
+        venv.create(folder, with_pip=True, clear=True)
+    run(interpreter, "-m", "pip", "install", "--quiet", *paths, cwd=folder)
+    return interpreter
