@@ -160,6 +160,8 @@ def _print_bars(judgements: list[Judgement]) -> None:
     lines = [["bar", "found", "must be", ""]]
     lines += [[item.bar, item.found, item.must, words[item.met]] for item in judgements]
     print("\nbars\n" + table(lines), flush=True)
+    if any(item.met is False for item in judgements):
+        print('What is not met, and why: docs/performance.md, "The bars".')
 
 
 def _write(

@@ -90,6 +90,19 @@ def reconcile_cases() -> list[Case]:
     ]
 
 
+def register_cases() -> list[Case]:
+    count = 1000
+    keys = [f"folder/file {number}.md".encode() for number in range(count)]
+    cells, marks = bytearray(16 * 2048), bytearray(2048)
+    rows = [(key, number, 2000) for number, key in enumerate(keys)]
+    columns = (keys, list(range(count)), [None] * count, [2000] * count)
+    return [
+        Case("enter_tracked", "into a table that has them", (cells, marks, rows), count),
+        Case("match_listed", "listed before", (cells, marks, *columns, False, True), count),
+        Case("were_listed", "", (cells, marks, keys), count),
+    ]
+
+
 from benchmarks.kernels.packing import row_cases, vector_cases  # noqa: E402  (they are made of the above)
 
 CASES: dict[str, Callable[[], list[Case]]] = {
@@ -97,6 +110,7 @@ CASES: dict[str, Callable[[], list[Case]]] = {
     "gather_cy": gather_cases,
     "merge_cy": merge_cases,
     "reconcile_cy": reconcile_cases,
+    "register_cy": register_cases,
     "rows_cy": row_cases,
     "vectors_cy": vector_cases,
 }

@@ -175,6 +175,7 @@ class Case:
         self.target = target
         self.seed = seed
         self.kills = 0
+        self.repeated = 0
         self.edition = 1
         self._database = database
         self._steps: list[list[Any]] = []
@@ -223,8 +224,8 @@ class Case:
             calls = Counter((self.folder / "calls").read_text().splitlines())
             good = {text: count for text, count in calls.items() if not text.startswith("bad")}
             assert good.keys() <= self.corpus.ever
-            repeated = sum(good.values()) - len(good)
-            assert repeated <= self.kills * IN_FLIGHT, f"{repeated} calls were repeated"
+            self.repeated = sum(good.values()) - len(good)
+            assert self.repeated <= self.kills * IN_FLIGHT, f"{self.repeated} calls were repeated"
         except AssertionError as error:
             error.add_note(self.replay_hint())
             raise

@@ -10,13 +10,14 @@ import contextlib
 import json
 import os
 import random
+import statistics
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from crash_world import TARGETS, Case
+from crash_world import IN_FLIGHT, TARGETS, Case
 
 from coco_testing.postgres import PostgresServer
 
@@ -79,12 +80,13 @@ ONLY_LONG = {
 }
 """So close to another point that only the long run tells them apart."""
 
-OFTEN = ("call", "read", "stage", "mutate", "commit", "memo_put_many", "collapse")
+OFTEN = {"call": 25, "read": 3, "stage": 3, "mutate": 3, "commit": 3, "memo_put_many": 2}
+"""Methods to which every run comes several times."""
 
 
 def when(point: str, chance: random.Random) -> str:
     """The point with the occurrence at which to die."""
-    highest = {"call": 25}.get(point.rpartition("-")[2], 3 if point.endswith(OFTEN) else 1)
+    highest = OFTEN.get(point.partition("-")[2], 1)
     return f"{point}:{chance.randint(1, highest)}"
 
 
@@ -158,7 +160,7 @@ def long_lives() -> Iterator[Life]:
         for slot, points in (("first", ONCE), ("first", WORK), ("edited", EDITED), ("changed", CHANGED)):
             for point in points:
                 if (target, point) != ("torn", "mid-setup_change"):
-                    yield Life(target, point, **{slot: point})
+                    yield Life(target, f"{slot}-{point}", **{slot: point})
 
 
 LIVES: list[Life | Wandering] = [*(long_lives() if LONG else short_lives())]
@@ -173,19 +175,19 @@ class Lives:
         self._server = server
         self._folder = folder
         self._pool = ThreadPoolExecutor(SIDE_BY_SIDE)
-        self.kills: dict[Life | Wandering, Future[int]] = {
+        self.ended: dict[Life | Wandering, Future[Case]] = {
             life: self._pool.submit(self._live, life)
             for life in chosen
             if server is not None or life.target != "postgres"
         }
 
-    def _live(self, life: Life | Wandering) -> int:
+    def _live(self, life: Life | Wandering) -> Case:
         folder = self._folder / f"{life.target}-{life.name}"[:80]
         folder.mkdir()
         with database_for(life.target, self._server) as url:
             case = Case(folder, life.target, life.name, url)
             life.live(case)
-            return case.kills
+            return case
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -206,7 +208,7 @@ def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Those that are to be run in this session, begun in the background."""
     chosen: list[Life | Wandering] = []
     for item in request.session.items:
-        if isinstance(item, pytest.Function) and item.originalname == test_killed.__name__:
+        if isinstance(item, pytest.Function) and item.function is test_killed:
             life = item.callspec.params["life"]
             assert isinstance(life, (Life, Wandering))
             chosen.append(life)
@@ -221,16 +223,21 @@ def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.target}-{life.name}")
 def test_killed(life: Life | Wandering, lives: Lives) -> None:
-    if life not in lives.kills:
+    if life not in lives.ended:
         pytest.skip("no Postgres")
-    lives.kills[life].result()
+    lives.ended[life].result()
 
 
 def test_how_often(lives: Lives) -> None:
-    if len(lives.kills) < len(LIVES):
+    if len(lives.ended) < len(LIVES):
         pytest.skip("not all lives were asked for")
-    kills = sum(future.result() for future in lives.kills.values())
-    print(f"{kills} deaths in {len(LIVES)} lives")
+    cases = [future.result() for future in lives.ended.values()]
+    kills = sum(case.kills for case in cases)
+    costs = [case.repeated / case.kills for case in cases if case.kills]
+    print(
+        f"{kills} deaths in {len(cases)} lives; calls repeated for each: {statistics.median(costs):.1f} (median), "
+        f"{max(costs):.1f} (most), of {IN_FLIGHT} in flight"
+    )
     assert kills >= ENOUGH
 
 
@@ -246,6 +253,26 @@ def test_no_point_is_forgotten(tmp_path: Path) -> None:
         seen.update((tmp_path / "trace").read_text().splitlines())
     case.finish()
     assert seen == POINTS
+
+
+def test_a_log_can_be_lived_again(tmp_path: Path) -> None:
+    """The same files, the same deaths, the same end, though the second time knows nothing but the log."""
+    (tmp_path / "first").mkdir()
+    first = Case(tmp_path / "first", "torn", "again")
+    first.run("any:150")
+    first.edit()
+    first.run(after=0.7)
+    first.turn(2)
+    first.run("in-commit:2")
+    first.finish()
+    log = json.loads(first.log.read_text())
+    assert [step[0] for step in log["steps"]] == ["run", "edit", "run", "edition", "run", "finish"]
+    (tmp_path / "second").mkdir()
+    second = Case(tmp_path / "second", log["target"], log["seed"])
+    second.replay(log["steps"])
+    assert json.loads(second.log.read_text()) == log
+    assert second.corpus.docs == first.corpus.docs
+    assert second.kills >= 2
 
 
 @pytest.mark.skipif(not LOG, reason="CRASH_LOG names no log")

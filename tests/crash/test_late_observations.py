@@ -149,6 +149,7 @@ def test_a_late_event_with_an_older_version_is_passed_over(seen: Seen) -> None:
         seen.post("a")
         seen.wait_for_acks(1)
         assert loud() == {"a": "NEW"}
+        assert sum(item.stats.num_stale for item in updater.update_stats().sources) == 1
         seen.read["a"] = [Item("newest", 6)]
         seen.post("a")
         seen.wait_for_acks(2)

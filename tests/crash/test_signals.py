@@ -17,7 +17,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def hang(project: Path, running: list[subprocess.Popen[str]], where: str) -> subprocess.Popen[str]:
-    """A process that hangs in a setup step, a function in a thread, or a target."""
+    """A process that hangs in a setup step, in a function of some kind, or in a target."""
     if where != "setup":
         run(project, "setup", "-f", "app.py")
     (project / "docs" / "a.md").write_text("wait for ever")
@@ -26,20 +26,27 @@ def hang(project: Path, running: list[subprocess.Popen[str]], where: str) -> sub
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["setup", "call", "mutate"])
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        *((where, number) for where in ("setup", "call", "mutate") for number in CODES),
+        ("loop", signal.SIGINT),
+        ("deaf", signal.SIGTERM),
+        ("child", signal.SIGINT),
+    ],
+)
 def test_one_signal_ends_what_hangs(
     where: str, number: signal.Signals, project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     process = hang(project, running, where)
     process.send_signal(number)
-    assert "Interrupted" in end(process, CODES[number])
+    assert "Interrupted" in end(process, CODES[number], noise=where == "deaf")
     done = run(project, "update", "-f", "app.py")
     assert "waits for" not in done.stderr, "the dead one holds nobody up"
     check_end(project)
 
 
-@pytest.mark.parametrize("where", ["call", "mutate"])
+@pytest.mark.parametrize("where", ["setup", "call", "deaf", "mutate"])
 def test_a_second_signal_ends_it_at_once(
     where: str, project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
@@ -48,7 +55,7 @@ def test_a_second_signal_ends_it_at_once(
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     end(process, CODES[signal.SIGTERM])
-    run(project, "update", "app.py")
+    run(project, "update", "-f", "app.py")
     check_end(project)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from crash_processes import LIMIT, calls, check_end, end, heard, let_go, met, rows, run, start
@@ -109,7 +108,9 @@ def test_one_that_was_stopped_for_too_long_overwrites_nothing_for_good(
     assert rows(project)["a.md"] == "NEW TEXT"
     one.send_signal(signal.SIGCONT)
     let_go(project)
-    end_of_one: Any = one.communicate(timeout=LIMIT)
-    assert one.returncode in (0, 1), end_of_one
+    out, err = one.communicate(timeout=LIMIT)
+    assert one.returncode in (0, 1), out + err
+    assert "another process worked on flow 'Two'" in " ".join((out + err).split())
+    assert rows(project)["a.md"] == "OLD TEXT", "it wrote last"
     run(project, "update", "app.py")
     check_end(project)

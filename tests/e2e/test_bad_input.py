@@ -476,3 +476,51 @@ def test_secrets_are_nowhere(app: str, corpus: Path, tmp_path: Path) -> None:
     for path in tmp_path.glob("state.db*"):
         assert SECRET.encode() not in path.read_bytes()
     assert "'sink'" in said[1] or "sink" in said[1], "the key is shown in its place"
+
+
+class Keyed(op.TargetSpec):
+    """A target whose author stores everything that the spec says."""
+
+    place: str
+    password: str
+    columns: dict[str, str]
+
+
+@op.target_connector(spec_cls=Keyed)
+class KeyedConnector:
+    @staticmethod
+    def get_persistent_key(spec: Keyed, target_name: str) -> str:
+        return spec.place
+
+    @staticmethod
+    def apply_setup_change(key: str, previous: Any, current: Any) -> None:
+        pass
+
+    @staticmethod
+    def mutate(*batches: tuple[Keyed, dict[str, Any]]) -> None:
+        pass
+
+
+def test_a_secret_that_would_be_stored_with_the_setup_is_refused(corpus: Path, tmp_path: Path) -> None:
+    """Names of columns are data: one that is called ``token`` is nobody's secret."""
+
+    def define(password: str) -> Callable[[coco.FlowBuilder, coco.DataScope], None]:
+        def flow(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
+            scope["docs"] = builder.add_source(coco.sources.LocalFile(path=str(corpus)))
+            rows = scope.add_collector()
+            with scope["docs"].row() as doc:
+                rows.collect(file=doc["filename"])
+            spec = Keyed(place="here", password=password, columns={"token": "text"})
+            rows.export("keyed", spec, primary_key_fields=["file"])
+
+        return flow
+
+    flow = coco.open_flow("Keyed", define(SECRET))
+    with pytest.raises(
+        coco.errors.DefinitionError, match=r"Keyed 'keyed' of flow 'Keyed'.*'password'"
+    ) as caught:
+        flow.setup()
+    assert SECRET not in str(caught.value)
+    assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    flow.close()
+    coco.open_flow("Keyed", define("")).setup()

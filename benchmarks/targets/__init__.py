@@ -1,0 +1,1 @@
+"""How fast targets take rows, beside a bulk load that one would write by hand with the same client."""

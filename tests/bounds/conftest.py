@@ -1,0 +1,31 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import coco
+from coco.environment.runtime import RUNTIME
+from coco.events import FlowEvent
+
+SUPPORT = str(Path(__file__).parent.parent / "support")
+if SUPPORT not in sys.path:  # plain modules that tests share
+    sys.path.insert(0, SUPPORT)
+
+
+@pytest.fixture
+def events() -> Iterator[list[FlowEvent]]:
+    found: list[FlowEvent] = []
+    remove = RUNTIME.add_listener(found.append)
+    yield found
+    remove()
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    RUNTIME.stop()
+    monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
+    yield
+    for flow in list(coco.flows().values()):
+        flow.close()
+    RUNTIME.stop()
