@@ -524,3 +524,15 @@ def test_a_secret_that_would_be_stored_with_the_setup_is_refused(corpus: Path, t
     assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     flow.close()
     coco.open_flow("Keyed", define("")).setup()
+
+
+@pytest.mark.parametrize("command", ["update", "setup", "drop"])
+def test_a_state_that_ends_with_the_command_is_refused(
+    app: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RUNTIME.stop()
+    monkeypatch.setenv("COCO_STATE_URL", "memory://")
+    refused = invoke(command, "-f", app, code=1)
+    assert f"coco {command} needs a state that lasts" in refused.output
+    assert "COCO_STATE_URL=sqlite:///" in refused.output
+    invoke("show", app)

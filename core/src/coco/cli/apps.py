@@ -168,6 +168,19 @@ def _same_file(name: str | None, path: Path) -> bool:
     return name is not None and os.path.realpath(name) == str(path)
 
 
+def need_lasting_state(command: str) -> None:
+    """Refuse work that would be forgotten when the command ends, while its targets stay (CF-15)."""
+    from coco.environment.environment import ENVIRONMENT
+    from coco.errors import CocoError
+
+    if ENVIRONMENT.state_url().startswith("memory://"):
+        raise CocoError(
+            f"coco {command} needs a state that lasts: with memory:// it would be gone when the command ends, and the "
+            "next one would know nothing of what stands in the targets. Set COCO_STATE_URL=sqlite:///PATH, or leave it "
+            "out; show, plan and evaluate work without"
+        )
+
+
 def load_flows(text: str) -> dict[str, Flow]:
     """All flows of an app; a flow part is ignored with a warning (CLI-8), no flow at all is an error (CLI-18)."""
     specifier = parse_specifier(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coco.cli.apps import load_app, parse_specifier, warn
+from coco.cli.apps import load_app, need_lasting_state, parse_specifier, warn
 from coco.cli.output import fail, print_json
 
 
@@ -25,6 +25,7 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: b
     if specifier.flow is not None:
         warn(f"the flow name '{specifier.flow}' is ignored; name flows after the app")
     defined = load_app(specifier.app)
+    need_lasting_state("drop")
     persisted = set(RUNTIME.flow_names_with_setup())
     wanted = dict.fromkeys(flow_name or defined)
     for name in [name for name in wanted if name not in defined and name not in persisted]:

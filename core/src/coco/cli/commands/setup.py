@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coco.cli.apps import load_flows
+from coco.cli.apps import load_flows, need_lasting_state
 from coco.cli.output import print_json
 
 
@@ -21,6 +21,7 @@ def command(app_target: str, force: bool, reset: bool, as_json: bool) -> None:
     from coco.cli.pushing import push_drop, push_setup
 
     flows = load_flows(app_target)
+    need_lasting_state("setup")
     dropped = reset and push_drop(flows.values(), force=force, to_stderr=as_json)
     # The same question twice would only train people to say yes.
     changed = push_setup(flows.values(), force=force or dropped, to_stderr=as_json, say_current=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coco.cli.apps import load_chosen
+from coco.cli.apps import load_chosen, need_lasting_state
 from coco.cli.output import finish
 
 
@@ -45,6 +45,7 @@ def command(
     from coco.cli.pushing import push_drop, push_setup, require_setup
 
     flows = load_chosen(app_flow_specifier)
+    need_lasting_state("update")
     if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json):
         force = True
     if not no_setup:
