@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from coco.errors import DefinitionError
+from coco.errors import DefinitionError, TargetError
 from coco.index import IndexOptions, VectorIndexDef
 from coco.ops.targets import ExportView, FlowView
 from coco.types.schema import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
@@ -287,3 +287,12 @@ def declared_state(spec: GraphDeclaration, vector_indexes: Sequence[VectorIndexD
         )
     indexes = [vector_index(item, types[item.field_name]) for item in vector_indexes]
     return GraphState(links.flow, label.key, label.values, indexes, declared=True)
+
+
+def known_ends(mapping: Relationships, links: Links | None) -> tuple[LabelSchema, LabelSchema]:
+    """Source and target of relationships. Raises ``TargetError`` outside of a flow, which alone knows their keys."""
+    if links is None or links.source is None or links.target is None:
+        raise TargetError(
+            f"relationships {mapping.rel_type!r}: the keys of their ends are known within a flow only"
+        )
+    return links.source, links.target

@@ -73,6 +73,16 @@ def ordered(work: Iterable[Work[T]], is_node: Callable[[T], bool]) -> list[Step[
     return steps
 
 
+def steps_by_graph(
+    batches: Iterable[tuple[T, MutationColumns]], is_node: Callable[[T], bool], graph_of: Callable[[T], Any]
+) -> list[list[Step[T]]]:
+    """The ordered steps of a call, one list per open graph, each for a transaction of its own."""
+    graphs: dict[int, list[Step[T]]] = {}
+    for step in ordered(net_work(batches), is_node):
+        graphs.setdefault(id(graph_of(step.place)), []).append(step)
+    return list(graphs.values())
+
+
 @dataclass
 class EndRows:
     """Nodes at one end: their values by key, each once; the last row wins."""

@@ -10,8 +10,8 @@ from coco.errors import DriftError, MutationError, TargetError
 from coco.kit.quoting import quote_cypher
 from coco.ops.targets import MutationColumns
 from coco.types.schema import BasicValueType, FieldSchema
-from coco_kit_graph.analysis import Links
-from coco_kit_graph.entries import Step, net_work, ordered
+from coco_kit_graph.analysis import Links, known_ends
+from coco_kit_graph.entries import steps_by_graph
 from coco_kit_graph.mapping import Nodes, Relationships
 from coco_kit_graph.marks import ADOPTED, EXPORTED, MARK, REFERENCED
 from coco_kit_graph.schema import properties
@@ -341,11 +341,8 @@ def open_place(
     try:
         if isinstance(mapping, Nodes):
             return NodePlace(database, mapping.label, key_fields, value_fields)
-        if links is None or links.source is None or links.target is None:
-            raise TargetError(
-                f"relationships {mapping.rel_type!r}: the keys of their ends are known within a flow only"
-            )
-        return RelationshipPlace(database, mapping, links.source, links.target, key_fields, value_fields)
+        source, target = known_ends(mapping, links)
+        return RelationshipPlace(database, mapping, source, target, key_fields, value_fields)
     except BaseException:
         connection.release(database)
         raise
@@ -360,11 +357,8 @@ def mutate(batches: Iterable[tuple[Place, MutationColumns]]) -> None:
     Raises ``MutationError`` naming rows that were refused, all others being written, or ``TargetError``: what was not
     committed before is not written.
     """
-    graphs: dict[int, list[Step[Place]]] = {}
-    for step in ordered(net_work(batches), lambda place: place.is_node):
-        graphs.setdefault(id(step.place.db), []).append(step)
     refused: dict[Row, str] = {}
-    for steps in graphs.values():
+    for steps in steps_by_graph(batches, lambda place: place.is_node, lambda place: place.db):
         left = [step.place.load(step.upserts) for step in steps]
         with steps[0].place.db.transaction():
             for step, rows in zip(steps, left, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from coco import op
@@ -10,9 +10,10 @@ from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError
 from coco.index import IndexOptions
 from coco.ops.targets import FlowView, MutationColumns, TargetStateCompatibility
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.types.schema import FieldSchema
 from coco_kit_graph import analysis, schema
 from coco_kit_graph.analysis import Links
+from coco_kit_graph.connector import Change, GraphConnector
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import GraphKey, GraphState
 from coco_target_kuzu.connection import KuzuConnection
@@ -29,8 +30,6 @@ __all__ = [
     "Relationships",
     "TargetFieldMapping",
 ]
-
-Change = tuple[GraphKey, GraphState | None, GraphState | None]
 
 
 class Kuzu(op.TargetSpec):
@@ -65,7 +64,7 @@ def apply_all(changes: Sequence[Change]) -> None:
 
 
 @op.target_connector(spec_cls=Kuzu, persistent_key_type=GraphKey, setup_state_cls=GraphState)
-class KuzuConnector:
+class KuzuConnector(GraphConnector):
     """Setup in ``setup``, rows in ``mutate``, columns in ``types``."""
 
     partial_update = True
@@ -97,26 +96,6 @@ class KuzuConnector:
                     _check_names(schema.names([*end.key, *end.values]))
         return completed
 
-    @staticmethod
-    def get_persistent_key(spec: Kuzu, target_name: str) -> GraphKey:
-        mapping = spec.mapping
-        if isinstance(mapping, Nodes):
-            return GraphKey(spec.connection, "node", mapping.label)
-        return GraphKey(spec.connection, "relationship", mapping.rel_type)
-
-    @staticmethod
-    def data_identity(spec: Kuzu) -> Any:
-        """The mapping alters what a relationship's row becomes."""
-        return None if isinstance(spec.mapping, Nodes) else repr(spec.mapping)
-
-    @staticmethod
-    def stored_form(spec: Kuzu, field: FieldSchema) -> Callable[[Any], Any] | None:
-        """An instant comes back without its offset."""
-        type_ = field.value_type.type
-        if isinstance(type_, BasicValueType) and type_.kind == "OffsetDateTime":
-            return lambda value: (value[0], 0)
-        return None
-
     # -- setup ------------------------------------------------------------------------------------
     @staticmethod
     def get_setup_state(
@@ -134,10 +113,6 @@ class KuzuConnector:
     @staticmethod
     def describe(key: GraphKey) -> str:
         return f"Kuzu {key.title}"
-
-    @staticmethod
-    def describe_change(key: GraphKey, previous: GraphState | None, current: GraphState) -> list[str]:
-        return schema.change_lines(previous, current)
 
     @staticmethod
     def check_existing(key: GraphKey, desired_state: GraphState) -> str | None:
@@ -165,18 +140,6 @@ class KuzuConnector:
         from coco_target_kuzu.mutate import mutate
 
         mutate(batches)
-
-    @staticmethod
-    def count_rows(place: Place) -> int:
-        return place.count()
-
-    @staticmethod
-    def list_keys(place: Place) -> Iterator[list[tuple[Any, ...]]]:
-        return place.list_keys()
-
-    @staticmethod
-    def read_rows(place: Place, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        return place.read_rows(keys)
 
 
 @op.declaration_connector(spec_cls=KuzuDeclaration, persistent_key_type=GraphKey, setup_state_cls=GraphState)

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from coco.auth_registry import AuthEntryReference
-from coco.errors import DriftError, MutationError, TargetError
+from coco.errors import DriftError, MutationError
 from coco.kit.quoting import quote_cypher
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
-from coco_kit_graph.analysis import Links
+from coco_kit_graph.analysis import Links, known_ends
 from coco_kit_graph.catalog import entry_id
-from coco_kit_graph.entries import Step, net_work, ordered
+from coco_kit_graph.entries import Step, steps_by_graph
 from coco_kit_graph.mapping import Mapping, Nodes
 from coco_kit_graph.marks import ADOPTED, CATALOG, EXPORTED, MARK, REFERENCED
 from coco_kit_graph.schema import properties
@@ -160,11 +160,8 @@ def open_place(
     try:
         if isinstance(mapping, Nodes):
             return NodePlace(graph, mapping.label, key_fields, value_fields)
-        if links is None or links.source is None or links.target is None:
-            raise TargetError(
-                f"relationships {mapping.rel_type!r}: the keys of their ends are known within a flow only"
-            )
-        return RelationshipPlace(graph, mapping, links.source, links.target, key_fields, value_fields)
+        source, target = known_ends(mapping, links)
+        return RelationshipPlace(graph, mapping, source, target, key_fields, value_fields)
     except BaseException:
         connection.release(graph)
         raise
@@ -176,11 +173,8 @@ def mutate(batches: Iterable[tuple[Place, MutationColumns]]) -> None:
     Raises ``MutationError`` naming rows that were refused, all others being written, or ``TargetError``, none being
     written.
     """
-    graphs: dict[int, list[Step[Place]]] = {}
-    for step in ordered(net_work(batches), lambda place: place.is_node):
-        graphs.setdefault(id(step.place.graph), []).append(step)
     refused: dict[Row, str] = {}
-    for steps in graphs.values():
+    for steps in steps_by_graph(batches, lambda place: place.is_node, lambda place: place.graph):
         refused.update(
             steps[0].place.graph.write(lambda tx, steps=steps: _perform(tx, steps), "writing rows")  # type: ignore[misc]
         )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from coco import op
 from coco.auth_registry import AuthEntryReference
 from coco.index import IndexOptions, VectorIndexDef
 from coco.ops.targets import FlowView, MutationColumns, TargetStateCompatibility
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.types.schema import FieldSchema
 from coco_kit_graph import analysis, schema
 from coco_kit_graph.analysis import Links
+from coco_kit_graph.connector import Change, GraphConnector
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import GraphKey, GraphState
 from coco_target_neo4j.settings import Neo4jConnection, Neo4jConnectionSpec
@@ -31,8 +32,6 @@ __all__ = [
     "Relationships",
     "TargetFieldMapping",
 ]
-
-Change = tuple[GraphKey, GraphState | None, GraphState | None]
 
 
 class Neo4j(op.TargetSpec):
@@ -69,7 +68,7 @@ def apply_all(changes: Sequence[Change]) -> None:
 
 
 @op.target_connector(spec_cls=Neo4j, persistent_key_type=GraphKey, setup_state_cls=GraphState)
-class Neo4jConnector:
+class Neo4jConnector(GraphConnector):
     """Setup in ``setup``, rows in ``mutate``, properties in ``types``."""
 
     # -- definition -------------------------------------------------------------------------------
@@ -91,26 +90,6 @@ class Neo4jConnector:
         completed: Neo4j = analysis.complete_export(spec, flow, Neo4j, Neo4jDeclaration)
         return completed
 
-    @staticmethod
-    def get_persistent_key(spec: Neo4j, target_name: str) -> GraphKey:
-        mapping = spec.mapping
-        if isinstance(mapping, Nodes):
-            return GraphKey(spec.connection, "node", mapping.label)
-        return GraphKey(spec.connection, "relationship", mapping.rel_type)
-
-    @staticmethod
-    def data_identity(spec: Neo4j) -> Any:
-        """The mapping alters what a relationship's row becomes."""
-        return None if isinstance(spec.mapping, Nodes) else repr(spec.mapping)
-
-    @staticmethod
-    def stored_form(spec: Neo4j, field: FieldSchema) -> Callable[[Any], Any] | None:
-        """Instants are compared without their offsets."""
-        type_ = field.value_type.type
-        if isinstance(type_, BasicValueType) and type_.kind == "OffsetDateTime":
-            return lambda value: (value[0], 0)
-        return None
-
     # -- setup ------------------------------------------------------------------------------------
     @staticmethod
     def get_setup_state(
@@ -128,10 +107,6 @@ class Neo4jConnector:
     @staticmethod
     def describe(key: GraphKey) -> str:
         return f"Neo4j {key.title}"
-
-    @staticmethod
-    def describe_change(key: GraphKey, previous: GraphState | None, current: GraphState) -> list[str]:
-        return schema.change_lines(previous, current)
 
     @staticmethod
     def check_existing(key: GraphKey, desired_state: GraphState) -> str | None:
@@ -159,18 +134,6 @@ class Neo4jConnector:
         from coco_target_neo4j.mutate import mutate
 
         mutate(batches)
-
-    @staticmethod
-    def count_rows(place: Place) -> int:
-        return place.count()
-
-    @staticmethod
-    def list_keys(place: Place) -> Iterator[list[tuple[Any, ...]]]:
-        return place.list_keys()
-
-    @staticmethod
-    def read_rows(place: Place, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        return place.read_rows(keys)
 
 
 @op.declaration_connector(spec_cls=Neo4jDeclaration, persistent_key_type=GraphKey, setup_state_cls=GraphState)
