@@ -27,6 +27,17 @@ def _is_compiled() -> bool:
     return bool(cython.compiled)
 
 
+@cython.cfunc  # type: ignore[untyped-decorator]
+def _slot_of(
+    pairs: cython.p_longlong, states: cython.p_char, mask: cython.longlong, hashed: cython.longlong
+) -> cython.longlong:
+    """Where a key is, or the free slot that it would take."""
+    slot: cython.longlong = hashed & mask
+    while states[slot] != EMPTY and pairs[2 * slot] != hashed:
+        slot = (slot + 1) & mask
+    return slot
+
+
 def enter_tracked(cells: bytearray, marks: bytearray, rows: list[Any]) -> int:
     """Enter the rows of state that can be told to be unchanged; returns how many.
 
@@ -49,9 +60,7 @@ def enter_tracked(cells: bytearray, marks: bytearray, rows: list[Any]) -> int:
         version = hash(row[1:])
         key = row[0]
         hashed = hash(key)
-        slot = hashed & mask
-        while states[slot] != EMPTY and pairs[2 * slot] != hashed:
-            slot = (slot + 1) & mask
+        slot = _slot_of(pairs, states, mask, hashed)
         if states[slot] != EMPTY:
             continue  # another key has this hash: it is looked at closely
         pairs[2 * slot] = hashed
@@ -91,9 +100,7 @@ def match_listed(
     repeated: list[int] = []
     for index in range(len(keys)):
         hashed = hash(keys[index])
-        slot = hashed & mask
-        while states[slot] != EMPTY and pairs[2 * slot] != hashed:
-            slot = (slot + 1) & mask
+        slot = _slot_of(pairs, states, mask, hashed)
         if states[slot] == EMPTY:
             pairs[2 * slot] = hashed
             states[slot] = LISTED
@@ -128,9 +135,7 @@ def were_listed(cells: bytearray, marks: bytearray, keys: list[bytes]) -> list[b
     found: list[bool] = []
     for key in keys:
         hashed = hash(key)
-        slot = hashed & mask
-        while states[slot] != EMPTY and pairs[2 * slot] != hashed:
-            slot = (slot + 1) & mask
+        slot = _slot_of(pairs, states, mask, hashed)
         found.append(states[slot] == LISTED or states[slot] == BOTH)
     return found
 
