@@ -43,14 +43,6 @@ class WorkRow(Struct):
     again: bool = False
 
 
-class SourceBatch(Struct):
-    """Rows to evaluate, as columns: ``columns[i]`` holds value field i of every row."""
-
-    rows: list[WorkRow]
-    columns: list[list[Any]]
-    read_at: int
-
-
 class Entries(Struct):
     """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i."""
 
