@@ -87,7 +87,6 @@ class SourcePort:
         self._decode_key = self._record.key_decoder(step.spec)
         self._width = len(step.table.value_fields)
         self.listing_problems: list[tuple[str, str]] = []
-        self.duplicates = 0
 
     async def open(self) -> None:
         try:
