@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from blake3 import blake3
@@ -20,7 +20,7 @@ def _is_compiled() -> bool:
     return bool(cython.compiled)
 
 
-def pack_all(values: list[Any], pack: Callable[[Any], bytes]) -> list[bytes]:
+def pack_all(values: Sequence[Any], pack: Callable[[Any], bytes]) -> list[bytes]:
     """Bytes of each value."""
     return [pack(value) for value in values]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from coco.state.records import split_fingerprints
 from coco.state.sqlite.database import Database, chunks, marks, next_total
+from coco.state.sqlite.statements import delete_ids, write_rows
 
 COLLECT_BATCH = 5_000
 """Entries deleted, or rows searched for references, in one transaction: other processes wait no longer than that."""
@@ -36,10 +37,12 @@ class Memo(Database):
         now = int(time.time())
         with self._writing() as db:
             (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM memo").fetchone()
-            added = db.executemany(
-                "INSERT INTO memo(fp, value, stored_at) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
+            added = write_rows(
+                db,
+                "memo(fp, value, stored_at)",
                 [(fp, value, now) for fp, value in values.items()],
-            ).rowcount
+                "ON CONFLICT DO NOTHING",
+            )
             size = sum(map(len, values.values()))
             if added < len(values):
                 size -= _replace(db, values, newest, now)
@@ -76,7 +79,7 @@ class Memo(Database):
                     db.execute("DELETE FROM live")
                     return deleted
                 last = doomed[-1][0]
-                db.executemany("DELETE FROM memo WHERE id=?", [(item,) for item, _ in doomed])
+                delete_ids(db, "memo", "id", [item for item, _ in doomed])
                 next_total(db, "memo_entries", -len(doomed))
                 next_total(db, "memo_bytes", -sum(size for _, size in doomed))
                 deleted += len(doomed)

@@ -21,6 +21,7 @@ from coco.state.records import (
 from coco.state.sqlite.database import chunks, marks, next_total
 from coco.state.sqlite.failures import forget_failures, keys_with_failures
 from coco.state.sqlite.owners import Owners, add_row_counts, change_owners
+from coco.state.sqlite.statements import delete_ids, write_rows
 
 _HEAD = "ordinal, content_fp, logic_fp, process_ordinal, max_process_ordinal, read_at, size, failed"
 _make = tuple.__new__  # a NamedTuple's own constructor takes twice as long
@@ -152,7 +153,7 @@ class Tracking(Owners):
                     staged.append(
                         (row_id, encode_attempts(add_attempt(before, row.process_ordinal, row.staged)))
                     )
-            db.executemany("INSERT OR REPLACE INTO attempts VALUES(?, ?)", staged)
+            write_rows(db, "attempts", staged, "ON CONFLICT DO UPDATE SET staged=excluded.staged")
         return accepted
 
     def commit(
@@ -177,12 +178,14 @@ class Tracking(Owners):
             ids = _insert_new(
                 db, source_id, [(key, row.process_ordinal) for key, row in chosen.items() if key not in known]
             )
-            db.executemany(
-                "UPDATE tracking SET ordinal=?, content_fp=?, logic_fp=?, process_ordinal=?, "
-                "max_process_ordinal=max(max_process_ordinal, ?), read_at=?, size=?, failed=0 "
-                "WHERE source_id=? AND key=?",
+            ids.update((key, known[key][0]) for key in chosen if key in known)
+            write_rows(
+                db,
+                f"tracking(source_id, key, {_HEAD}, row_id)",
                 [
                     (
+                        source_id,
+                        key,
                         row.ordinal,
                         row.content_fp,
                         row.logic_fp,
@@ -190,22 +193,24 @@ class Tracking(Owners):
                         row.process_ordinal,
                         row.read_at,
                         row.size,
-                        source_id,
-                        key,
+                        0,
+                        ids[key],
                     )
                     for key, row in chosen.items()
                 ],
+                "ON CONFLICT DO UPDATE SET ordinal=excluded.ordinal, content_fp=excluded.content_fp, "
+                "logic_fp=excluded.logic_fp, process_ordinal=excluded.process_ordinal, "
+                "max_process_ordinal=max(max_process_ordinal, excluded.process_ordinal), "
+                "read_at=excluded.read_at, size=excluded.size, failed=0",
             )
-            db.executemany(
-                "INSERT OR REPLACE INTO tracked_rows VALUES(?, ?, ?)",
+            write_rows(
+                db,
+                "tracked_rows",
                 [
-                    (
-                        ids[key] if key in ids else known[key][0],
-                        join_fingerprints(row.memo),
-                        encode_targets(row.targets),
-                    )
+                    (ids[key], join_fingerprints(row.memo), encode_targets(row.targets))
                     for key, row in chosen.items()
                 ],
+                "ON CONFLICT DO UPDATE SET memo=excluded.memo, targets=excluded.targets",
             )
             ordinals = {**{key: row.process_ordinal for key, row in chosen.items()}, **gone}
             overtaken = _finish_attempts(db, known, ordinals)
@@ -276,11 +281,11 @@ def _insert_new(
         return {}
     first = next_total(db, "next_row_id", len(rows))
     failed = keys_with_failures(db, source_id, [key for key, _ in rows])
-    db.executemany(
-        "INSERT INTO tracking(source_id, key, process_ordinal, max_process_ordinal, read_at, failed, row_id) "
-        "VALUES(?, ?, 0, ?, 0, ?, ?)",
+    write_rows(
+        db,
+        "tracking(source_id, key, process_ordinal, max_process_ordinal, read_at, failed, row_id)",
         [
-            (source_id, key, ordinal, key in failed, first + place)
+            (source_id, key, 0, ordinal, 0, key in failed, first + place)
             for place, (key, ordinal) in enumerate(rows)
         ],
     )
@@ -309,9 +314,8 @@ def _finish_attempts(
     for key in overtaken:
         row_id = open_rows[key]
         left[row_id] = encode_attempts(newer_attempts(decode_attempts(kept.get(row_id)), ordinals[key]))
-    db.executemany(
-        "DELETE FROM attempts WHERE row_id=?",
-        [(row_id,) for row_id in open_rows.values() if left.get(row_id) is None],
+    delete_ids(
+        db, "attempts", "row_id", [row_id for row_id in open_rows.values() if left.get(row_id) is None]
     )
     db.executemany(
         "UPDATE attempts SET staged=? WHERE row_id=?",

@@ -1,0 +1,52 @@
+"""Many rows per statement: the interpreter is let go once for a group of rows and not for each.
+
+``executemany`` hands the interpreter's lock back and asks for it again around every row. With other threads at work
+that is a switch of threads per row, on both sides; measured on a first index of 10 000 files, see ``ROWS``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+
+ROWS = 64
+"""Rows in one statement. What is left of a batch goes in halves of it, so that few statements are ever prepared."""
+
+
+def write_rows(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], then: str = "") -> int:
+    """``INSERT INTO {into} VALUES (...), (...) {then}``; returns how many rows were changed.
+
+    Rows take effect in their order. ``into``: table, and columns in brackets if not all are given.
+    """
+    if not rows:
+        return 0
+    changed = 0
+    width = len(rows[0])
+    for group in _groups(rows):
+        sql = f"INSERT INTO {into} VALUES {_values(len(group), width)} {then}"
+        changed += db.execute(sql, tuple(chain.from_iterable(group))).rowcount
+    return changed
+
+
+def delete_ids(db: sqlite3.Connection, table: str, column: str, ids: Sequence[int]) -> None:
+    """``DELETE FROM {table} WHERE {column} IN (...)``."""
+    for group in _groups(ids):
+        db.execute(f"DELETE FROM {table} WHERE {column} IN ({','.join('?' * len(group))})", tuple(group))
+
+
+def _groups(rows: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    start, size = 0, ROWS
+    while start < len(rows):
+        while size > len(rows) - start:
+            size //= 2
+        yield rows[start : start + size]
+        start += size
+
+
+@lru_cache(maxsize=256)
+def _values(count: int, width: int) -> str:
+    row = f"({','.join('?' * width)})"
+    return ",".join([row] * count)
