@@ -87,10 +87,14 @@ class Evaluation:
             assert owners is not None
             phase = Phase.PREPARE if isinstance(error, PrepareError) else Phase.EVALUATE
             problems.setdefault(owners[row], RowProblem(phase.value, step.name, error, step.step.slot))
-        memo = self.collected.memo
-        for row, fp in result.memo.items():
+        if result.memo:
             assert owners is not None
-            memo.setdefault(owners[row], []).append(fp)
+            memo, owner, used = self.collected.memo, -1, []
+            for row, fp in result.memo.items():
+                if owners[row] != owner:
+                    owner = owners[row]
+                    used = memo.setdefault(owner, [])
+                used.append(fp)
 
     def _waves(self, scope: int, frame: Frame, args: list[list[Any]]) -> list[list[int]] | None:
         """Groups of rows such that no limited scope has too many rows at work per enclosing row (DB-23)."""

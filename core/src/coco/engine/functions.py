@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
-from coco.engine.runners import BatchRunner, Outcome, run_async, run_sync
+from coco.engine.runners import BatchRunner, Calls, Keep, Outcome, run_async, run_sync
 from coco.engine.subprocess import ChildExecutor, pack_call
 from coco.engine.threads import Threads
 from coco.errors import PrepareError, StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
 from coco.flow.graph import Constant, TransformStep
-from coco.hot import FINGERPRINT_SIZE, fingerprint_values
+from coco.hot import FINGERPRINT_SIZE, fingerprint_values, pack_all
 from coco.plan.fingerprints import fingerprint_json
 from coco.types.storage import pack, unpacker
 
@@ -223,34 +223,40 @@ class FunctionStep:
         self, memo: MemoSession, args: Sequence[list[Any]], rows: list[int], result: CallResult
     ) -> int:
         fps = self._call_fingerprints(args, rows)
-        first: dict[bytes, int] = {}
-        for fp, row in zip(fps, rows, strict=True):
-            first.setdefault(fp, row)
+        one_of = dict(zip(fps, rows, strict=True))
         answers = _Answers()
         executions = 0
-        todo = list(first)
+        todo = list(one_of)
         while todo:
-            busy = memo.in_flight.keys() & todo
+            busy = memo.in_flight.keys() & todo if memo.in_flight else ()
             mine = [fp for fp in todo if fp not in busy] if busy else todo
             if mine:
-                executions += await self._answer(memo, args, mine, first, answers)
-            todo = [fp for fp in todo if fp in busy]
+                executions += await self._answer(memo, args, mine, one_of, answers)
+            todo = [fp for fp in todo if fp in busy] if busy else []
             if todo:
                 await memo.wait_for(todo)
         result.calls += answers.calls
         result.memo_hits += sum(fp in answers.hits for fp in fps) if answers.hits else 0
-        for row, fp in zip(rows, fps, strict=True):
-            if fp in answers.errors:
-                result.errors[row] = answers.errors[fp]
-            else:
-                result.values[row] = answers.values[fp]
-                result.memo[row] = fp
+        known = dict(zip(rows, fps, strict=True))
+        if answers.errors:
+            for row, fp in zip(rows, fps, strict=True):
+                if fp in answers.errors:
+                    result.errors[row] = answers.errors[fp]
+                    del known[row]
+        values = answers.values
+        if len(known) == len(result.values):
+            result.values = [values[fp] for fp in fps]
+        else:
+            for row, fp in known.items():
+                result.values[row] = values[fp]
+        result.memo.update(known)
         return executions
 
     def _call_fingerprints(self, args: Sequence[list[Any]], rows: list[int]) -> list[bytes]:
         columns = [args[position] for position in self._memo_order]
-        chosen = [[column[row] for row in rows] for column in columns]
-        values = chosen[0] if len(chosen) == 1 else list(zip(*chosen, strict=True)) or [()] * len(rows)
+        if columns and len(rows) < len(columns[0]):
+            columns = [[column[row] for row in rows] for column in columns]
+        values = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True)) or [()] * len(rows)
         return fingerprint_values(self._prefix, values, pack, FINGERPRINT_SIZE)
 
     async def _answer(
@@ -258,12 +264,12 @@ class FunctionStep:
         memo: MemoSession,
         args: Sequence[list[Any]],
         fps: list[bytes],
-        first: dict[bytes, int],
+        one_of: dict[bytes, int],
         answers: _Answers,
     ) -> int:
         """Look up ``fps``, call for those that are unknown. Others who want them wait meanwhile.
 
-        ``first``: a row by call fingerprint. Returns how often user code ran.
+        ``one_of``: a row by call fingerprint. Returns how often user code ran.
         """
         loop = asyncio.get_running_loop()
         looked_up: asyncio.Future[None] = loop.create_future()
@@ -289,7 +295,7 @@ class FunctionStep:
                 return 0
             memo.in_flight.update(dict.fromkeys(misses, called))
             looked_up.set_result(None)
-            outcome = await self._run(args, [first[fp] for fp in misses], _keeper(memo, misses))
+            outcome = await self._run(args, [one_of[fp] for fp in misses], _keeper(memo, misses))
             answers.calls += len(misses) if outcome.called else 0
             answers.values.update(zip(misses, outcome.results, strict=True))
             for position, error in outcome.errors.items():
@@ -297,16 +303,14 @@ class FunctionStep:
                 del answers.values[misses[position]]
             return outcome.executions
         finally:
-            for fp in fps:
+            for fp in memo.in_flight.keys() & fps:
                 if memo.in_flight.get(fp) in (looked_up, called):
-                    del memo.in_flight[fp]
+                    memo.in_flight.pop(fp, None)
             end(looked_up)
             end(called)
 
-    async def _run(
-        self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None
-    ) -> Outcome:
-        """Call user code for ``rows``; ``keep(item, value)`` is told of each result as it comes, in any thread."""
+    async def _run(self, args: Sequence[list[Any]], rows: list[int], keep: Keep | None) -> Outcome:
+        """Call user code for ``rows``; ``keep`` is told of results as they come."""
         function = self.function
         try:
             executor = await self._executors.get(function)
@@ -316,30 +320,21 @@ class FunctionStep:
             return await self._run_batching(executor, args[0], rows, keep)
         encode = function.encode
         if function.gpu:
-            pack = self._invoker(pack_call, args, rows)
+            pack, items = self._invoker(pack_call, args, rows)
             child: ChildExecutor = executor
-            return await child.run_rows(pack, len(rows), encode, keep, function.timeout_seconds, self.name)
-        call = self._invoker(executor, args, rows)
+            return await child.run_rows(pack, items, encode, keep, function.timeout_seconds, self.name)
+        call, items = self._invoker(executor, args, rows)
         if function.is_async:
 
             async def invoke_async(item: int) -> Any:
-                value = encode(await call(item))
+                value = encode(await call(items[item]))
                 if keep is not None:
-                    keep(item, value)
+                    keep((item,), (value,))
                 return value
 
             return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name)
-
-        def invoke(item: int) -> Any:
-            return encode(call(item))
-
-        def invoke_and_keep(item: int) -> Any:
-            value = encode(call(item))
-            keep(item, value)  # type: ignore[misc]  # chosen only when keep is given
-            return value
-
-        chosen = invoke if keep is None else invoke_and_keep
-        return await run_sync(self._threads, chosen, len(rows), function.timeout_seconds, self.name)
+        calls = Calls(call, items, encode, keep)
+        return await run_sync(self._threads, calls, function.timeout_seconds, self.name)
 
     def _unprepared(self, error: Exception, count: int) -> Outcome:
         scope = self.step.path.rpartition(".")[0]
@@ -351,7 +346,7 @@ class FunctionStep:
         return outcome
 
     async def _run_batching(
-        self, executor: Any, column: list[Any], rows: list[int], keep: Callable[[int, Any], None] | None
+        self, executor: Any, column: list[Any], rows: list[int], keep: Keep | None
     ) -> Outcome:
         function = self.function
         param = function.params[0]
@@ -375,7 +370,7 @@ class FunctionStep:
             on_bisect=lambda size, error: self._emit(
                 BatchBisected(self._flow, self.name, size, _brief(error))
             ),
-            keep=None if keep is None else (lambda place, value: keep(good[place], value)),
+            keep=None if keep is None else (lambda places, values: keep([good[i] for i in places], values)),
         )
         inner = await runner.run([items[position] for position in good])
         if not bad:
@@ -389,8 +384,10 @@ class FunctionStep:
                 outcome.errors[position] = inner.errors[place]
         return outcome
 
-    def _invoker(self, executor: Any, args: Sequence[list[Any]], rows: list[int]) -> Callable[[int], Any]:
-        """``invoke(item)``: decode the arguments of one row and call."""
+    def _invoker(
+        self, executor: Any, args: Sequence[list[Any]], rows: list[int]
+    ) -> tuple[Callable[[Any], Any], Sequence[Any]]:
+        """``invoke(items[place])`` decodes the arguments of the row at a place and calls."""
         params = self.function.params
         decoders: list[Any] = []
         columns: list[Any] = []
@@ -406,20 +403,15 @@ class FunctionStep:
                 constants.append(None)
         if len(params) == 1 and columns[0] is not None and not self.function.keywords:
             column, decode = columns[0], decoders[0]
+            values = [column[row] for row in rows]
             if decode is None:
-                return lambda item: executor(column[rows[item]])
-
-            def one_decoded(item: int) -> Any:
-                value = column[rows[item]]
-                return executor(None if value is None else decode(value))
-
-            return one_decoded
+                return executor, values
+            return lambda value: executor(None if value is None else decode(value)), values
         positional = self.function.n_positional
         keywords = self.function.keywords
         width = len(params)
 
-        def invoke(item: int) -> Any:
-            row = rows[item]
+        def invoke(row: int) -> Any:
             values = []
             for position in range(width):
                 column = columns[position]
@@ -433,11 +425,11 @@ class FunctionStep:
                 return executor(*values[:positional], **dict(zip(keywords, values[positional:], strict=True)))
             return executor(*values)
 
-        return invoke
+        return invoke, rows
 
 
-def _keeper(memo: MemoSession, fingerprints: list[bytes]) -> Callable[[int, Any], None]:
-    return lambda item, value: memo.put(fingerprints[item], pack(value))
+def _keeper(memo: MemoSession, fingerprints: list[bytes]) -> Keep:
+    return lambda items, values: memo.put_many([fingerprints[item] for item in items], pack_all(values, pack))
 
 
 def _brief(error: BaseException) -> str:

@@ -18,8 +18,11 @@ from coco.events import EmitFn, MemoWritten
 from coco.state.protocol import StateStore
 
 FLUSH_SECONDS = 0.05
-FLUSH_ENTRIES = 256
-"""A crash repeats at most about this many quick calls, or those of ``FLUSH_SECONDS``, whichever is less."""
+FLUSH_ENTRIES = 192
+MOST_UNWRITTEN = 384
+"""A crash repeats at most about this many quick calls: threads that make calls wait where the store falls behind."""
+ROOM_SECONDS = 0.1
+"""How often one that waits looks whether there is still somebody who writes."""
 
 
 class MemoSession:
@@ -50,6 +53,8 @@ class MemoSession:
         self._woken = False
         self._lock = asyncio.Lock()
         self._guard = threading.Lock()
+        self._room = threading.Condition(self._guard)
+        self._loop_thread = 0
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
         """Calls that a batch looks up or makes just now, and the future that ends with all of them."""
         self._awaited: dict[bytes, asyncio.Future[None]] = {}
@@ -70,24 +75,39 @@ class MemoSession:
             found.update(await self._threads.store(self._store.memo_get_many, missing))
         return found
 
-    def put(self, fp: bytes, packed: bytes) -> None:
-        """Remember a result, from any thread; it is written soon, or at the next ``flush``."""
+    def put_many(self, fps: Sequence[bytes], packed: Sequence[bytes]) -> None:
+        """Remember results, from any thread; they are written soon, or at the next ``flush``."""
         if not self._write:
             return
+        awaited: list[asyncio.Future[None]] = []
         with self._guard:
-            self._pending[fp] = packed
+            self._pending.update(zip(fps, packed, strict=True))
             if self._ignore:
-                self._fresh.add(fp)
-            self.in_flight.pop(fp, None)  # known from here on, whatever becomes of the rest of its batch
-            awaited = self._awaited.pop(fp, None) if self._awaited else None
+                self._fresh.update(fps)
+            forget = self.in_flight.pop
+            for fp in fps:
+                forget(fp, None)  # known from here on, whatever becomes of the rest of its batch
+            if self._awaited:
+                awaited = [self._awaited.pop(fp) for fp in fps if fp in self._awaited]
+            unwritten = len(self._pending) + len(self._writing)
             wake = len(self._pending) >= FLUSH_ENTRIES and not self._woken and self._loop is not None
             self._woken = self._woken or wake
-        if self._loop is not None and (wake or awaited is not None):
-            with contextlib.suppress(RuntimeError):  # a call that outlived its run, whose loop is closed
+        if self._loop is not None and (wake or awaited):
+            with contextlib.suppress(RuntimeError):  # calls that outlived their run, whose loop is closed
                 if wake:
                     self._loop.call_soon_threadsafe(self._wake.set)
-                if awaited is not None:
-                    self._loop.call_soon_threadsafe(end, awaited)
+                for future in awaited:
+                    self._loop.call_soon_threadsafe(end, future)
+        if unwritten >= MOST_UNWRITTEN and threading.get_ident() != self._loop_thread:
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        flusher = self._flusher
+        with self._room:
+            while flusher is not None and not flusher.done():
+                if len(self._pending) + len(self._writing) < MOST_UNWRITTEN:
+                    return
+                self._room.wait(ROOM_SECONDS)
 
     async def wait_for(self, fps: Sequence[bytes]) -> None:
         """Wait until none of these calls is under way elsewhere: each for itself, or for all of its batch to end."""
@@ -115,6 +135,7 @@ class MemoSession:
         """Begin to write in the background; needs a running loop."""
         if self._write:
             self._loop = asyncio.get_running_loop()
+            self._loop_thread = threading.get_ident()
             self._flusher = self._loop.create_task(self._flush_regularly())
 
     async def _flush_regularly(self) -> None:
@@ -140,9 +161,12 @@ class MemoSession:
                         self._pending = {**self._writing, **self._pending}
                         self._writing = {}
                     raise
-                self.written += len(self._writing)
-                self._emit(MemoWritten(self._flow, len(self._writing)))
-                self._writing = {}
+                written = len(self._writing)
+                with self._room:
+                    self._writing = {}
+                    self._room.notify_all()
+                self.written += written
+                self._emit(MemoWritten(self._flow, written))
 
     async def close(self) -> None:
         """Stop the background writer and write the rest."""

@@ -8,10 +8,11 @@ until the culprit stands alone (X-036), a call that exceeds its limit is given u
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from coco.engine.threads import Threads
 from coco.errors import BatchShapeError, FunctionTimeoutError
@@ -21,6 +22,11 @@ PROBE_SECONDS = 0.05
 ASYNC_FAN_OUT = 64
 THREAD_FAN_OUT = 8
 DEFAULT_BATCH = 256
+HAND_ON_SECONDS = 0.0005
+HAND_ON_CALLS = 64
+"""Results of quick calls are handed to the memo together: as many as come in that time, and no more than that."""
+WATCH_SECONDS = 0.05
+"""How long results may wait for a slow call behind them."""
 
 
 class Outcome:
@@ -38,16 +44,43 @@ class Outcome:
         self.called = True
 
 
-InvokeItem = Callable[[int], Any]
-"""Calls the user function for item i and encodes the result (sync)."""
+Keep = Callable[[Sequence[int], Sequence[Any]], None]
+"""Told of calls that ended well: item positions, encoded results. Called in any thread."""
+
+
+class Calls(Struct):
+    """Blocking calls to make: ``encode(call(args[item]))`` for each item; ``keep`` is told of the results."""
+
+    call: Callable[[Any], Any]
+    args: Sequence[Any]
+    encode: Callable[[Any], Any]
+    keep: Keep | None = None
 
 
 class _Stretch:
-    """Items ``[start, stop)`` run one after the other in a thread; watched from the loop."""
+    """Items ``[next, stop)`` run one after the other in a thread; watched from the loop.
 
-    __slots__ = ("abandoned", "current", "deadline", "next", "started", "stop")
+    Results of quick calls are handed on together, those of slow ones as they come.
+    """
 
-    def __init__(self, start: int, stop: int, deadline: float | None) -> None:
+    __slots__ = (
+        "_calls",
+        "_done",
+        "_handed_on",
+        "_outcome",
+        "abandoned",
+        "current",
+        "deadline",
+        "next",
+        "started",
+        "stop",
+    )
+
+    def __init__(self, calls: Calls, outcome: Outcome, start: int, stop: int, deadline: float | None) -> None:
+        self._calls = calls
+        self._outcome = outcome
+        self._done: list[int] = []
+        self._handed_on = 0
         self.next = start
         self.stop = stop
         self.current = -1
@@ -55,16 +88,23 @@ class _Stretch:
         self.deadline = deadline
         self.abandoned = False
 
-    def work(self, invoke: InvokeItem, outcome: Outcome) -> None:
-        results, errors = outcome.results, outcome.errors
-        clock = time.monotonic
-        deadline = self.deadline
-        while self.next < self.stop:
-            item = self.next
-            self.started = clock()
+    def work(self) -> None:
+        try:
+            self._work()
+        finally:
+            self.current = -1  # handing on may make us wait, which is no call that lasts
+            self.hand_on()
+
+    def _work(self) -> None:
+        call, args, encode = self._calls.call, self._calls.args, self._calls.encode
+        results, errors = self._outcome.results, self._outcome.errors
+        clock, deadline, done = time.monotonic, self.deadline, self._done
+        handed_on = now = clock()
+        while (item := self.next) < self.stop:
+            self.started = now
             self.current = item
             try:
-                value = invoke(item)
+                value = encode(call(args[item]))
             except Exception as error:
                 if self.abandoned:
                     return
@@ -73,53 +113,71 @@ class _Stretch:
                 if self.abandoned:
                     return
                 results[item] = value
-            outcome.executions += 1
+                done.append(item)
             self.next = item + 1
-            if deadline is not None and clock() > deadline:
+            now = clock()
+            if now - handed_on > HAND_ON_SECONDS or item % HAND_ON_CALLS == 0:
+                self.current = -1
+                self.hand_on()
+                handed_on = now = clock()
+            if deadline is not None and now > deadline:
                 return
+
+    def hand_on(self) -> None:
+        """By the thread at work or, while a call lasts, by the one that watches it: what both hand on does no harm."""
+        keep = self._calls.keep
+        end = len(self._done)
+        done = self._done[self._handed_on : end]
+        if keep is not None and done:
+            results = self._outcome.results
+            keep(done, [results[item] for item in done])
+            self._handed_on = end
 
 
 async def run_sync(
     threads: Threads,
-    invoke: InvokeItem,
-    count: int,
+    calls: Calls,
     timeout: float,
     op: str,
     fan_out: int = THREAD_FAN_OUT,
 ) -> Outcome:
     """Blocking calls. Quick ones share one thread; slow ones spread over up to ``fan_out`` threads."""
+    count = len(calls.args)
     outcome = Outcome(count)
-    probe = _Stretch(0, count, time.monotonic() + PROBE_SECONDS)
-    await _watch(threads, probe, invoke, outcome, timeout, op)
+    probe = _Stretch(calls, outcome, 0, count, time.monotonic() + PROBE_SECONDS)
+    await _watch(threads, probe, timeout, op)
     first = probe.next
-    if first >= count:
-        return outcome
-    slow = PROBE_SECONDS / max(first, 1) > SLOW_CALL_SECONDS
-    lanes = min(fan_out, count - first) if slow else 1
-    size = -(-(count - first) // lanes)
-    stretches = [_Stretch(start, min(start + size, count), None) for start in range(first, count, size)]
-    await asyncio.gather(*(_watch(threads, item, invoke, outcome, timeout, op) for item in stretches))
+    if first < count:
+        slow = PROBE_SECONDS / max(first, 1) > SLOW_CALL_SECONDS
+        lanes = min(fan_out, count - first) if slow else 1
+        size = -(-(count - first) // lanes)
+        stretches = [
+            _Stretch(calls, outcome, start, min(start + size, count), None)
+            for start in range(first, count, size)
+        ]
+        await asyncio.gather(*(_watch(threads, item, timeout, op) for item in stretches))
+    outcome.executions = count
     return outcome
 
 
-async def _watch(
-    threads: Threads,
-    stretch: _Stretch,
-    invoke: InvokeItem,
-    outcome: Outcome,
-    timeout: float,
-    op: str,
-) -> None:
+async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -> None:
     """Run a stretch; when one call exceeds its limit, fail it alone and go on with the rest in another thread."""
     end = stretch.stop
     part = stretch
+    calls, outcome = stretch._calls, stretch._outcome
     while True:
         part.started = time.monotonic()
-        future = threads.submit(functools.partial(part.work, invoke, outcome))
+        future = threads.submit(part.work)
         try:
             while not future.done():
-                await asyncio.wait({future}, timeout=max(part.started + timeout - time.monotonic(), 0.001))
-                if part.current >= 0 and time.monotonic() - part.started >= timeout:
+                left = part.started + timeout - time.monotonic()
+                await asyncio.wait({future}, timeout=min(max(left, 0.001), WATCH_SECONDS))
+                stuck, lasts = part.current, time.monotonic() - part.started
+                if stuck < 0:
+                    continue
+                if lasts > WATCH_SECONDS and not future.done():
+                    part.hand_on()  # others may wait for what is known already
+                if lasts >= timeout:
                     break
         except asyncio.CancelledError:
             part.abandoned = True
@@ -129,15 +187,15 @@ async def _watch(
             future.result()
             stretch.next = part.next
             return
-        stuck = part.current
         part.abandoned = True
         part.stop = stuck  # the lost thread ends after its call
+        part.hand_on()
         threads.give_up(future)
         outcome.errors[stuck] = _timed_out(op, timeout)
         stretch.next = stuck + 1
         if stretch.next >= end:
             return
-        part = _Stretch(stuck + 1, end, stretch.deadline)
+        part = _Stretch(calls, outcome, stuck + 1, end, stretch.deadline)
 
 
 def _timed_out(op: str, timeout: float) -> FunctionTimeoutError:
@@ -200,7 +258,7 @@ class BatchRunner:
         timeout: float | None,
         op: str,
         on_bisect: Callable[[int, BaseException], None],
-        keep: Callable[[int, Any], None] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self._threads = threads
         self._invoke = invoke
@@ -262,14 +320,16 @@ class BatchRunner:
             await self._range(items, middle, stop, outcome)
             return
         encode = self._encode
+        done = []
         for item in range(start, stop):
             try:
                 outcome.results[item] = encode(results[item - start])
             except Exception as error:
                 outcome.errors[item] = error
             else:
-                if self._keep is not None:
-                    self._keep(item, outcome.results[item])
+                done.append(item)
+        if self._keep is not None:
+            self._keep(done, [outcome.results[item] for item in done])
 
     async def _call(self, batch: list[Any]) -> Any:
         if self._is_async:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from coco.auth_registry import default_registry
 from coco.engine import worker
-from coco.engine.runners import Outcome
+from coco.engine.runners import Keep, Outcome
 from coco.errors import FunctionTimeoutError, InternalError, WorkerDiedError
 from coco.ops.origin import main_program
 
@@ -250,23 +250,23 @@ class ChildExecutor:
 
     async def run_rows(
         self,
-        pack: Callable[[int], bytes],
-        count: int,
+        pack: Callable[[Any], bytes],
+        items: Sequence[Any],
         encode: Callable[[Any], Any],
-        keep: Callable[[int, Any], None] | None,
+        keep: Keep | None,
         timeout: float,
         op: str,
     ) -> Outcome:
-        """Calls for ``count`` rows: ``pack(item)`` gives a call's arguments, ``keep`` is told of results."""
-        outcome = Outcome(count)
+        """A call for each of ``items``: ``pack`` gives its arguments, ``keep`` is told of results."""
+        outcome = Outcome(len(items))
         packed: list[bytes] = []
         places: list[int] = []
-        for item in range(count):
+        for place, item in enumerate(items):
             try:
                 packed.append(pack(item))
-                places.append(item)
+                places.append(place)
             except Exception as error:
-                outcome.errors[item] = error
+                outcome.errors[place] = error
 
         def deliver(position: int, value: Any, error: BaseException | None) -> None:
             item = places[position]
@@ -279,7 +279,7 @@ class ChildExecutor:
                 outcome.errors[item] = failure
             else:
                 if keep is not None:
-                    keep(item, outcome.results[item])
+                    keep((item,), (outcome.results[item],))
 
         await self.run(packed, timeout, op, deliver)
         return outcome

@@ -16,7 +16,7 @@ from coco.engine.context import Run
 from coco.engine.evaluate import Evaluation
 from coco.engine.functions import CallResult, FunctionStep
 from coco.engine.process import BatchProcessor
-from coco.engine.runners import Outcome
+from coco.engine.runners import Keep, Outcome
 from coco.engine.source_run import SourceRun
 from coco.events import ignore_event
 from coco.flow.graph import ROOT_SCOPE, TableRef
@@ -105,9 +105,7 @@ class _DryStep(FunctionStep):
         self._count.open_ended |= self.watch(self.step.scope, [*blind, *missing])
         return result
 
-    async def _run(
-        self, args: Sequence[list[Any]], rows: list[int], keep: Callable[[int, Any], None] | None
-    ) -> Outcome:
+    async def _run(self, args: Sequence[list[Any]], rows: list[int], keep: Keep | None) -> Outcome:
         if self._may_call:
             return await super()._run(args, rows, None)
         outcome = Outcome(len(rows))
