@@ -6,7 +6,7 @@ asks for the value. Entries live in memory, for the life of the process, and are
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class AuthRegistry:
 
     def add_transient(self, value: T) -> TransientAuthEntryReference[T]:
         """Register ``value`` under a generated key (AU-5)."""
-        key = TRANSIENT_PREFIX + secrets.token_hex(16)
+        key = TRANSIENT_PREFIX + os.urandom(16).hex()
         with self._lock:
             self._entries[key] = value
             self._version += 1

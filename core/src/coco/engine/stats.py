@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
-@dataclass
-class UpdateStats:
+
+class UpdateStats(Struct):
     """Counters of one source. Each listed or deleted row raises exactly one of the six outcome counters.
 
     ``num_starts`` and ``num_ends``: rows taken up and let go, which excludes those that the listing shows to be
@@ -50,11 +50,11 @@ class UpdateStats:
         return self.num_starts - self.num_ends
 
     def to_dict(self) -> dict[str, int]:
-        return dataclasses.asdict(self)
+        return asdict(self)
 
     def add(self, other: UpdateStats) -> None:
-        for item in dataclasses.fields(self):
-            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def __str__(self) -> str:
         text = f"{self.num_insertions} added, {self.num_deletions} removed, {self.num_updates} updated"
@@ -69,16 +69,14 @@ class UpdateStats:
         return text
 
 
-@dataclass
-class SourceUpdateInfo:
+class SourceUpdateInfo(Struct):
     """Statistics of one source by name."""
 
     source_name: str
     stats: UpdateStats = field(default_factory=UpdateStats)
 
 
-@dataclass
-class IndexUpdateInfo:
+class IndexUpdateInfo(Struct):
     """Outcome of an update: per source, plus warnings that a user should see (drift, duplicate keys).
 
     ``str(info)`` has one line per source: ``documents: 3 added, 0 removed, 1 updated``.

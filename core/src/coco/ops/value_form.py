@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import decimal
 import enum
-import fractions
 import functools
 import inspect
 import json
@@ -43,7 +42,6 @@ _TEXTUAL = (
     datetime.timedelta,
     datetime.timezone,
     decimal.Decimal,
-    fractions.Fraction,
     uuid.UUID,
     pathlib.PurePath,
 )
@@ -94,7 +92,7 @@ class ValueForms:
             return ["enum", self._klass(type(value)), value.name, self.form(value.value, where, strict=False)]
         if type(value) in _PLAIN:
             return [type(value).__name__, repr(value)]
-        if isinstance(value, _TEXTUAL):
+        if isinstance(value, _TEXTUAL) or _is_fraction(value):
             return [type(value).__name__, str(value) if not isinstance(value, datetime.date) else repr(value)]
         code = self._code_form(value, where, strict)
         if code is not None:
@@ -218,6 +216,11 @@ class ValueForms:
     def text(text: str) -> str:
         """A repr without memory addresses."""
         return _ADDRESS.sub("", text)
+
+
+def _is_fraction(value: Any) -> bool:
+    fractions = sys.modules.get("fractions")
+    return fractions is not None and isinstance(value, fractions.Fraction)
 
 
 def _fields(value: Any) -> dict[str, Any] | None:

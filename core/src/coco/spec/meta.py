@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
@@ -167,6 +166,8 @@ def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
     names = {item.name for item in fields}
     for name, value in kwargs.items():
         if name not in names:
+            import difflib  # only ever needed here
+
             close = difflib.get_close_matches(name, sorted(names), 1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise CallShapeError(
