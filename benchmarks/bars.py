@@ -11,7 +11,10 @@ FiguresOf = Mapping[tuple[str, str], Figures]
 
 @dataclass(frozen=True)
 class Judgement:
-    """One bar: what was found, what it must be, and whether it is met; None if the run does not say."""
+    """One bar: what was found, what it must be, and whether it is met; None if the run does not say.
+
+    ``must`` is empty for a figure that only explains others.
+    """
 
     bar: str
     found: str
@@ -61,6 +64,16 @@ def _first_index(figures: FiguresOf) -> list[Judgement]:
             get("coco_postgres", lambda f: f.cpu),
             get("floor_copy", lambda f: f.cpu),
             1.5,
+        ),
+        _told(
+            "what a state costs by hand: CPU of floor_state against floor_copy",
+            get("floor_state", lambda f: f.cpu),
+            get("floor_copy", lambda f: f.cpu),
+        ),
+        _told(
+            "what the framework costs beyond it: CPU of ours against floor_state",
+            get("coco_postgres", lambda f: f.cpu),
+            get("floor_state", lambda f: f.cpu),
         ),
     ]
 
@@ -142,6 +155,11 @@ def _get(
 ) -> float | None:
     found = figures.get((system, workload))
     return None if found is None or found.failure else pick(found)
+
+
+def _told(title: str, value: float | None, base: float | None) -> Judgement:
+    """A ratio that explains others; there is no bar for it."""
+    return Judgement(title, _shown(None if value is None or not base else value / base, " x"), "", None)
 
 
 def _ratio(bar: str, value: float | None, base: float | None, limit: float) -> Judgement:

@@ -53,6 +53,7 @@ SYSTEMS = {
             live=True,
         ),
         System("floor_copy", Kind.FLOOR, Store.POSTGRES, "floor_copy", only=FIRST_ONLY),
+        System("floor_state", Kind.FLOOR, Store.POSTGRES, "floor_state", only=FIRST_ONLY),
         System(
             "floor_sqlite",
             Kind.FLOOR,

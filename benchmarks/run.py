@@ -158,7 +158,10 @@ def _raw(files: int, results: dict[tuple[str, str], list[Result]]) -> list[dict[
 def _print_bars(judgements: list[Judgement]) -> None:
     words = {True: "met", False: "NOT MET", None: "not measured"}
     lines = [["bar", "found", "must be", ""]]
-    lines += [[item.bar, item.found, item.must, words[item.met]] for item in judgements]
+    lines += [
+        [item.bar, item.found, item.must or "no bar", words[item.met] if item.must else ""]
+        for item in judgements
+    ]
     print("\nbars\n" + table(lines), flush=True)
     if any(item.met is False for item in judgements):
         print('What is not met, and why: docs/performance.md, "The bars".')

@@ -8,13 +8,13 @@ from benchmarks.embedding import DIMENSION, SALTS, embed
 from benchmarks.systems.command import Command, read_command
 from benchmarks.systems.floor_text import split, walk
 
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_END = b"\xff\xff"
-_RANGE = struct.Struct(">ibiqiq")  # length, flags (lower bound included), two bounds with their lengths
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+END = b"\xff\xff"
+RANGE = struct.Struct(">ibiqiq")  # length, flags (lower bound included), two bounds with their lengths
 _VECTOR = struct.Struct(f">ihh{DIMENSION}f")
-_LENGTH = struct.Struct(">i")
-_FIELDS = struct.pack(">h", 4)
-_LOWER_INCLUDED = 2
+LENGTH = struct.Struct(">i")
+FIELDS = struct.pack(">h", 4)
+LOWER_INCLUDED = 2
 
 
 def run(command: Command) -> None:
@@ -26,24 +26,24 @@ def run(command: Command) -> None:
             f"embedding vector({DIMENSION}), PRIMARY KEY (filename, location))"
         )
         with cursor.copy("COPY chunks FROM STDIN (FORMAT binary)") as copy:
-            buffer = bytearray(_HEADER)
+            buffer = bytearray(HEADER)
             for path, name in walk(str(command.corpus)):
                 with open(path, encoding="utf-8") as file:
                     text = file.read()
                 key = name.encode()
-                prefix = _FIELDS + _LENGTH.pack(len(key)) + key
+                prefix = FIELDS + LENGTH.pack(len(key)) + key
                 for start, end in split(text):
                     chunk = text[start:end]
                     data = chunk.encode()
                     buffer += prefix
-                    buffer += _RANGE.pack(25, _LOWER_INCLUDED, 8, start, 8, end)
-                    buffer += _LENGTH.pack(len(data))
+                    buffer += RANGE.pack(25, LOWER_INCLUDED, 8, start, 8, end)
+                    buffer += LENGTH.pack(len(data))
                     buffer += data
                     buffer += _VECTOR.pack(4 + 4 * DIMENSION, DIMENSION, 0, *embed(chunk, salt))
                 if len(buffer) > 1 << 18:
                     copy.write(bytes(buffer))
                     buffer.clear()
-            buffer += _END
+            buffer += END
             copy.write(bytes(buffer))
 
 
