@@ -56,7 +56,8 @@ class RunOptions:
 class Run:
     """One pass over one flow. ``waiting``: (source id, key) of rows to export again at its end (I-50).
 
-    ``in_doubt``: whether another process may have worked on the flow meanwhile.
+    ``in_doubt``: whether another process may have worked on the flow meanwhile. ``heartbeat``: the look at what targets
+    hold, which is over before anything is written.
     """
 
     flow: str
@@ -83,6 +84,7 @@ class Run:
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
     in_doubt: Callable[[], bool] = lambda: False
+    heartbeat: asyncio.Future[None] | None = None
     whole_plan: Plan = field(init=False)
     _last_ordinal: int = 0
 

@@ -37,7 +37,7 @@ async def run_update(run: Run) -> None:
         )
         for name, export in run.exports.items():
             run.guard.begin(name, run.row_counts.get(export.target_id, 0))
-        await heartbeat(run)
+        run.heartbeat = asyncio.ensure_future(heartbeat(run))
         await run.threads.store(prepare_ownership, run)
         for plan in run.plan.sources:
             states.append(SourceRun(run, plan, shared_lock))
@@ -49,6 +49,7 @@ async def run_update(run: Run) -> None:
             for source_id in run.removed_sources:
                 errors += await purge_source(run, source_id, shared_lock)
         errors += await _reexport_waiting(run, states)
+        errors += [error for error in await _gather_all([run.heartbeat]) if error not in errors]
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"also: {type(other).__name__}: {other}")
@@ -60,6 +61,9 @@ async def run_update(run: Run) -> None:
         try:
             await run.memo.close()
         finally:
+            if run.heartbeat is not None:
+                run.heartbeat.cancel()
+                await asyncio.gather(run.heartbeat, return_exceptions=True)
             for item in states:
                 await item.close()
             for port in run.ports.values():
@@ -105,7 +109,10 @@ async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseExcep
 
 
 async def heartbeat(run: Run) -> None:
-    """Ask each target that can tell how many rows it holds; a difference is reported, never repaired silently."""
+    """Ask each target that can tell how many rows it holds; a difference is reported, never repaired silently.
+
+    Goes on while sources are listed, as a target may be far away and large; the first write waits for it.
+    """
 
     async def one(name: str) -> None:
         export = run.exports[name]

@@ -65,6 +65,8 @@ class Writer:
 
     async def _write(self, work: Evaluated) -> None:
         run, state = self._run, self._state
+        if run.heartbeat is not None:
+            await asyncio.shield(run.heartbeat)
         work = self._leave_waiting(await self._with_marks(work))
         owners = await self._owners(work)
         while True:
