@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from files_test_support import ID, OWN, SIZE, TEXT, Export, field, tree
 
 from coco.errors import DefinitionError, MutationError, TargetError
 from coco.index import FtsIndexDef, IndexOptions
+from coco.ops.targets import MutationColumns
 from coco_target_files import disk
 from coco_target_files.render import UNREADABLE
 from coco_target_files.spec import FilesConnector
@@ -219,6 +222,58 @@ def test_a_killed_writer_leaves_old_or_new(root: Path, monkeypatch: pytest.Monke
     assert (root / f"{OWN}.tmp").exists() is False  # swept when the folder was opened again
     export.write(rows)
     assert export.rows() == rows
+    export.drop()
+    assert not root.exists()
+
+
+HOLD = """
+import os, sys
+from coco_target_files.scratch import Scratch
+folder, = Scratch(sys.argv[1]).folders(1)
+open(os.path.join(folder, "half"), "w").close()
+print(folder, flush=True)
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def test_half_written_files_of_the_living_stay_and_those_of_the_dead_go(root: Path) -> None:
+    export = made(root)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None and other.stdout is not None
+        half = Path(other.stdout.readline().strip()) / "half"
+        export.write({("a",): ("one", 1)})
+        assert half.exists()
+    export.write({("b",): ("two", 2)})
+    assert not (root / f"{OWN}.tmp").exists()
+    assert len(export.rows()) == 2
+
+
+def test_half_written_files_of_the_first_release_go(root: Path) -> None:
+    export = made(root)
+    (root / f"{OWN}.tmp").mkdir()
+    (root / f"{OWN}.tmp" / "123-0.tmp").write_text("ha")
+    export.write({("a",): ("one", 1)})
+    assert not (root / f"{OWN}.tmp").exists()
+
+
+def test_a_folder_that_vanishes_under_the_writer_is_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another process has deleted the last row in it."""
+    export = made(root)
+    export.write({("docs/a",): ("one", 1)})
+    with closing(export.open()) as other:
+
+        def vanish(descriptor: int) -> None:
+            monkeypatch.setattr(disk, "flush", lambda descriptor: None)
+            FilesConnector.mutate_columns((other, MutationColumns(*export.fields, [], [], [("docs/a",)])))
+
+        monkeypatch.setattr(disk, "flush", vanish)
+        export.write({("docs/b",): ("two", 2)})
+    assert export.rows() == {("docs/b",): ("two", 2)}
     export.drop()
     assert not root.exists()
 

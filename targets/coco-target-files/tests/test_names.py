@@ -138,3 +138,13 @@ MOMENT = (1_709_168_523_000_004, 0)
 )
 def test_other_types_have_plain_names(kind: str, value: object, name: str) -> None:
     assert KeyNames([field("id", kind)], ".md", case_sensitive=False).path_of((value,)) == f"{name}.md"
+
+
+GLANCE = st.text(st.sampled_from("acnoprux1 9.-_A#~:é"), max_size=12) | TEXTS
+
+
+@given(GLANCE, st.booleans())
+def test_what_is_safe_at_a_glance_is_safe(text: str, case_sensitive: bool) -> None:
+    quick, slow = (one(case_sensitive=case_sensitive) for _ in range(2))
+    slow._plain = lambda text: None
+    assert quick.path_of((text,)) == slow.path_of((text,))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import errno
 import itertools
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-TEMPORARY = ".coco-files.tmp"
-"""Folder for files that are being written; in the root, so that renaming stays within one file system."""
+from coco_target_files.scratch import Scratch
 
 WRITERS = 8
 _FEW = 4
@@ -23,6 +23,14 @@ FOR_ALL = frozenset(
 """Numbers of errors that no single file is guilty of."""
 
 
+class Seen(enum.Enum):
+    """What is at a path: nothing; a regular file; anything else, such as a link."""
+
+    NOTHING = enum.auto()
+    FILE = enum.auto()
+    OTHER = enum.auto()
+
+
 class RefusedPathError(Exception):
     """A place where we must not write; the message says why."""
 
@@ -32,52 +40,32 @@ def flush(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-_numbers = itertools.count()
-_live: set[str] = set()
-"""Temporary files that exports of this process are writing: not what a crash left."""
-
-
 class Disk:
     """The files of a folder. ``root``: absolute; paths are relative to it, with ``/``."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._temporary = os.path.join(root, TEMPORARY)
+        self._base = os.path.join(root, "")
+        self._scratch = Scratch(root)
+        self._numbers = itertools.count()
         self._safe_folders: set[str] = set()
-        self._sweep()
 
     def place(self, path: str) -> str:
         """The path for calls of the system."""
-        return os.path.join(self.root, *path.split("/"))
+        return self._base + (path if os.sep == "/" else path.replace("/", os.sep))
 
     def close(self) -> None:
-        """Remove the folder for temporary files, if it is empty."""
-        with contextlib.suppress(OSError):
-            os.rmdir(self._temporary)
-
-    def _sweep(self) -> None:
-        """Remove what a crash left half-written."""
-        if not os.path.isdir(self._temporary) or os.path.islink(self._temporary):
-            return
-        for entry in os.scandir(self._temporary):
-            if entry.path in _live:
-                continue
-            if entry.name.endswith(".tmp") and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(entry.path)
-        self.close()
+        """Remove the place for half-written files."""
+        self._scratch.close()
 
     # -- looking ----------------------------------------------------------------------------------
-    def is_file(self, path: str) -> bool:
-        """Whether a regular file is there; links are none."""
+    def look(self, path: str) -> Seen:
+        """What is there; links are not followed."""
         try:
-            return stat.S_ISREG(os.lstat(self.place(path)).st_mode)
+            mode = os.lstat(self.place(path)).st_mode
         except (FileNotFoundError, NotADirectoryError):
-            return False
-
-    def is_taken(self, path: str) -> bool:
-        """Whether anything is there."""
-        return os.path.lexists(self.place(path))
+            return Seen.NOTHING
+        return Seen.FILE if stat.S_ISREG(mode) else Seen.OTHER
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a regular file that no link leads to, or None."""
@@ -85,8 +73,10 @@ class Disk:
             self.check_folders(path)
         except RefusedPathError:
             return None
-        if not self.is_file(path):
-            return None
+        return self.read_here(path) if self.look(path) is Seen.FILE else None
+
+    def read_here(self, path: str) -> bytes:
+        """The bytes of what ``look`` found to be a file, in folders that were checked."""
         with open(self.place(path), "rb") as file:
             return file.read()
 
@@ -96,6 +86,8 @@ class Disk:
         Raises ``RefusedPathError`` where something else is in the way, or a link that may lead out of the root.
         """
         missing: list[str] = []
+        if folder_of(path) in self._safe_folders:
+            return missing
         for folder in folders_above(path):
             if missing or folder in self._safe_folders:
                 if missing:
@@ -130,41 +122,36 @@ class Disk:
         Raises ``OSError`` for one that concerns all.
         """
         todo = list(files)
-        if todo:
-            os.makedirs(self._temporary, exist_ok=True)
-        if len(todo) <= _FEW:
-            answers = [self._try_to_write(item) for item in todo]
-        else:
-            with ThreadPoolExecutor(WRITERS, "coco-files") as pool:
-                answers = list(pool.map(self._try_to_write, todo))
-        failed = {}
-        for (path, _), problem in zip(todo, answers, strict=True):
-            if problem is not None:
-                if problem.errno in FOR_ALL:
-                    raise problem
-                failed[path] = problem
+        if not todo:
+            return {}
+        folders = self._scratch.folders(1 if len(todo) <= _FEW else WRITERS)
+        rest = iter(todo)
+        if len(folders) == 1:
+            return self._write_some(rest, folders[0])
+        with ThreadPoolExecutor(len(folders), "coco-files") as pool:
+            parts = list(pool.map(lambda folder: self._write_some(rest, folder), folders))
+        return {path: problem for part in parts for path, problem in part.items()}
+
+    def _write_some(self, files: Iterator[tuple[str, bytes]], folder: str) -> dict[str, OSError]:
+        """Take files from an iterator that other threads share, and write them by way of a folder."""
+        failed: dict[str, OSError] = {}
+        for path, data in files:
+            try:
+                self._write(path, data, folder)
+            except OSError as error:
+                if error.errno in FOR_ALL:
+                    raise
+                failed[path] = error
         return failed
 
-    def _try_to_write(self, file: tuple[str, bytes]) -> OSError | None:
+    def _write(self, path: str, data: bytes, folder: str) -> None:
+        temporary = f"{folder}{os.sep}{next(self._numbers)}"
         try:
-            self._write(*file)
-        except OSError as error:
-            return error
-        return None
-
-    def _write(self, path: str, data: bytes) -> None:
-        temporary = os.path.join(self._temporary, f"{os.getpid()}-{next(_numbers)}.tmp")
-        _live.add(temporary)
-        try:
+            descriptor = os.open(temporary, _FLAGS, 0o666)
             try:
-                descriptor = os.open(temporary, _FLAGS, 0o666)
-            except FileNotFoundError:  # somebody else who writes here closed, and found the folder empty
-                os.makedirs(self._temporary, exist_ok=True)
-                descriptor = os.open(temporary, _FLAGS, 0o666)
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
+                written = os.write(descriptor, data)
+                while written < len(data):
+                    written += os.write(descriptor, memoryview(data)[written:])
                 flush(descriptor)
             finally:
                 os.close(descriptor)
@@ -173,8 +160,6 @@ class Disk:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        finally:
-            _live.discard(temporary)
 
     def delete(self, path: str) -> None:
         """Delete a regular file; anything else, or nothing, is left as it is."""
@@ -182,7 +167,7 @@ class Disk:
             self.check_folders(path)
         except RefusedPathError:
             return
-        if self.is_file(path):
+        if self.look(path) is Seen.FILE:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.place(path))
 

@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from coco.errors import DriftError, MutationError, TargetError
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco.types.storage import pack, unpacker
 from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
-from coco_target_files.disk import Disk, RefusedPathError, folder_of, folders_above
+from coco_target_files.disk import Disk, RefusedPathError, Seen, folder_of, folders_above
 from coco_target_files.names import KeyNames
 from coco_target_files.render import Renderer
 
 Row = tuple[Any, ...]
 _NO_FORM = (ValueError, TypeError, OverflowError, RecursionError)
+ATTEMPTS = 3
+
+
+class File(NamedTuple):
+    """What shall be in a file. row: the key it stands for; key: the same, packed."""
+
+    row: Row
+    key: bytes
+    data: bytes
 
 
 class Folder:
@@ -74,59 +83,81 @@ class Folder:
     def _write(self, catalog: Catalog, columns: MutationColumns, failed: dict[Row, str]) -> set[str]:
         """Returns the folders whose entries changed."""
         wanted = self._rendered(columns, failed)
+        touched: set[str] = set()
+        for attempt in range(ATTEMPTS):
+            problems = self._write_once(catalog, wanted, failed, touched)
+            # Another process that deletes its rows may remove an empty folder just before we write into it.
+            vanished = [path for path, problem in problems.items() if isinstance(problem, FileNotFoundError)]
+            if not vanished or attempt == ATTEMPTS - 1:
+                failed.update({wanted[path].row: str(problem) for path, problem in problems.items()})
+                break
+            again = set(vanished)
+            failed.update({wanted[path].row: str(problems[path]) for path in problems.keys() - again})
+            wanted = {path: wanted[path] for path in vanished}
+            self._disk.look_again()
+        return touched
+
+    def _write_once(
+        self, catalog: Catalog, wanted: dict[str, File], failed: dict[Row, str], touched: set[str]
+    ) -> dict[str, OSError]:
+        """Returns what hindered which files; adds to ``failed`` those that have no place."""
         known = catalog.keys_of(list(wanted))
+        disk = self._disk
         files: list[tuple[str, bytes]] = []
         entries: list[tuple[str, bytes]] = []
         folders: dict[str, None] = {}
-        for path, (key, data) in wanted.items():
+        for path, file in wanted.items():
             try:
-                missing = self._disk.check_folders(path)
-                is_new = self._check_place(path, known.get(path), pack(key), data)
+                missing = disk.check_folders(path)
+                seen = Seen.NOTHING if missing else disk.look(path)
+                there = disk.read_here(path) if seen is Seen.FILE else None
+                owner = known.get(path)
+                if owner is None:
+                    if seen is not Seen.NOTHING and there != file.data:
+                        raise RefusedPathError(
+                            f"{disk.place(path)} is there already, and coco did not write it: move it away or "
+                            "delete it"
+                        )
+                    entries.append((path, file.key))
+                elif owner != file.key:
+                    raise RefusedPathError(f"{path} is the file of another row: change one of the two keys")
             except (RefusedPathError, OSError) as error:
-                failed[key] = str(error)
+                failed[file.row] = str(error)
                 continue
-            folders.update(dict.fromkeys(missing))
-            if is_new:
-                entries.append((path, pack(key)))
-            if not (is_new and self._disk.is_taken(path)) and self._disk.read(path) != data:
-                files.append((path, data))
+            if missing:
+                folders.update(dict.fromkeys(missing))
+            if there != file.data:
+                files.append((path, file.data))
         if entries or folders:
             with catalog.transaction():
                 catalog.add_folders(folders)
                 catalog.add_files(entries)
-        self._disk.make_folders(folders)
-        problems = self._disk.write_all(files)
-        failed.update({wanted[path][0]: str(problem) for path, problem in problems.items()})
+        if folders:
+            with catalog.transaction():  # nobody removes one as empty meanwhile, and forgets that it is ours
+                catalog.add_folders(folders)
+                disk.make_folders(folders)
+        problems = disk.write_all(files)
         never_written = [path for path, _ in entries if path in problems]
         if never_written:
             self._forget(catalog, never_written)
-        return {folder_of(path) for path, _ in files} | {folder_of(folder) for folder in folders}
+        touched.update([folder_of(path) for path, _ in files])
+        touched.update([folder_of(folder) for folder in folders])
+        return problems
 
-    def _rendered(self, columns: MutationColumns, failed: dict[Row, str]) -> dict[str, tuple[Row, bytes]]:
-        found: dict[str, tuple[Row, bytes]] = {}
-        for key, row in zip(columns.upsert_keys, columns.upsert_rows, strict=True):
+    def _rendered(self, columns: MutationColumns, failed: dict[Row, str]) -> dict[str, File]:
+        found: dict[str, File] = {}
+        path_of, render = self._names.path_of, self._renderer.render
+        for row, values in zip(columns.upsert_keys, columns.upsert_rows, strict=True):
             try:
-                path = self._names.path_of(key)
-                data = self._renderer.render(key, row)
+                path = path_of(row)
+                file = File(row, pack(row), render(row, values))
             except _NO_FORM as error:
-                failed[key] = f"{type(error).__name__}: {error}"
+                failed[row] = f"{type(error).__name__}: {error}"
                 continue
-            other = found.setdefault(path, (key, data))
-            if other[0] != key:
-                failed[key] = f"its file {path} is that of row {other[0]!r}, too: change one of the two keys"
+            other = found.setdefault(path, file)
+            if other.row != row:
+                failed[row] = f"its file {path} is that of row {other.row!r}, too: change one of the two keys"
         return found
-
-    def _check_place(self, path: str, owner: bytes | None, key: bytes, data: bytes) -> bool:
-        """Whether the file is new to us. Raises ``RefusedPathError`` if it is not ours to write."""
-        if owner is not None:
-            if owner != key:
-                raise RefusedPathError(f"{path} is the file of another row: change one of the two keys")
-            return False
-        if self._disk.is_taken(path) and self._disk.read(path) != data:
-            raise RefusedPathError(
-                f"{self._disk.place(path)} is there already, and coco did not write it: move it away or delete it"
-            )
-        return True
 
     def _delete(self, catalog: Catalog, keys: Iterable[Row]) -> None:
         wanted = {self._names.path_of(key): pack(key) for key in keys}
@@ -158,7 +189,7 @@ class Folder:
         self._check_there()
         if self._catalog is not None:
             for part in self._catalog.files():
-                yield [(path, key) for path, key in part if self._disk.is_file(path)]
+                yield [(path, key) for path, key in part if self._disk.look(path) is Seen.FILE]
 
     def read_rows(self, keys: Sequence[Row]) -> dict[Row, Row]:
         """Values of the keys whose files are there; see ``Renderer.read``."""

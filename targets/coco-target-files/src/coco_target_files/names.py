@@ -15,12 +15,13 @@ import base64
 import datetime
 import hashlib
 import json
+import re
 import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from coco.types.schema import FieldSchema, StructType, ValueType
+from coco.types.schema import BasicValueType, FieldSchema, StructType, ValueType
 
 MARK = "~"
 DIGEST_CHARS = 10
@@ -34,6 +35,13 @@ _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
 )
+_PLAIN = r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|\Z))[{0}][{0} .]{{0,118}}(?<![ .])"
+_CHARS = r"0-9a-z\-_,+=@()\[\]{}!#&'"
+_PLAIN_LOWER = re.compile(_PLAIN.format(_CHARS))
+_PLAIN_CASED = re.compile(_PLAIN.format(_CHARS), re.IGNORECASE | re.ASCII)
+"""Parts of a path that are safe at a glance; most are."""
+_REMEMBERED = 4_096
+
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (a naive epoch is the point)
 
 Text = Callable[[Any], str]
@@ -47,23 +55,36 @@ class KeyNames:
 
     def __init__(self, key_fields: Sequence[FieldSchema], suffix: str, *, case_sensitive: bool) -> None:
         self._types = [item.value_type.type for item in key_fields]
+        self._one_text = self._types == [BasicValueType("Str")]
         self._suffix = suffix
         self._case_sensitive = case_sensitive
+        self._plain: Callable[[str], object] = (_PLAIN_CASED if case_sensitive else _PLAIN_LOWER).fullmatch
+        self._folders: dict[str, str] = {}
 
     def path_of(self, key: tuple[Any, ...]) -> str:
         """Path below the folder, with ``/`` on every system."""
         leaves = self.texts_of(key)
         levels = [*leaves[0].split("/"), *leaves[1:]]
-        parts = [self._safe(level, is_folder=True) for level in levels[:-1]]
+        parts = [self._folder(level) for level in levels[:-1]]
         parts.append(self._safe(levels[-1], is_folder=False) + self._suffix)
         path = "/".join(parts)
-        if len(parts) > MAX_LEVELS or len(path.encode()) > MAX_PATH_BYTES:
+        if len(parts) > MAX_LEVELS or (4 * len(path) > MAX_PATH_BYTES < len(path.encode())):
             return f"{_likeness(levels[-1])}{MARK}{MARK}{_digest(json.dumps(leaves))}{self._suffix}"
         return path
 
     def texts_of(self, key: tuple[Any, ...]) -> list[str]:
         """The key's parts as texts, as they stand."""
+        if self._one_text:
+            return [key[0]]
         return [text for type_, part in zip(self._types, key, strict=True) for text in _leaves(type_, part)]
+
+    def _folder(self, text: str) -> str:
+        found = self._folders.get(text)
+        if found is None:
+            if len(self._folders) >= _REMEMBERED:
+                self._folders.clear()
+            found = self._folders[text] = self._safe(text, is_folder=True)
+        return found
 
     def _safe(self, text: str, *, is_folder: bool) -> str:
         if self._is_safe(text) and not (is_folder and text.casefold().endswith(self._suffix)):
@@ -71,6 +92,8 @@ class KeyNames:
         return f"{_likeness(text)}{MARK}{_digest(text)}"
 
     def _is_safe(self, text: str) -> bool:
+        if self._plain(text):
+            return True
         if not text or text[0] in " ." or text[-1] in " ." or len(text.encode()) > MAX_PART_BYTES:
             return False
         if _device(text) or not all(map(_is_safe_char, text)):

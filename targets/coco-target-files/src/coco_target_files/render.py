@@ -61,6 +61,8 @@ class Renderer:
         self._num_keys = len(key_fields)
         self._labels = [item.name for item in fields]
         self._codecs = [field_codec(item.value_type) for item in fields]
+        self._outs = [codec.out for codec in self._codecs]
+        self._heads = [f"{_yaml_name(name)}: " for name in self._labels]
         self._content = self._labels.index(content) if content is not None else None
         self._nullable = content is not None and fields[self._labels.index(content)].value_type.nullable
         pairs: dict[str, tuple[Callable[[Row, Row], bytes], Callable[[bytes], Row]]] = {
@@ -103,8 +105,15 @@ class Renderer:
         return self._cells(json.loads(data), None)
 
     def _markdown(self, key: Row, row: Row) -> bytes:
-        lines = [f"{_yaml_name(name)}: {_yaml(data)}\n" for name, data in self._data(key, row).items()]
-        return _FRONT + "".join(lines).encode() + _FRONT_END + self._text_of(key, row).encode()
+        cells = (*key, *row)
+        index = self._content
+        text = None if index is None else cells[index]
+        lines = [
+            f"{head}{_yaml(out(cell))}\n"
+            for place, (head, out, cell) in enumerate(zip(self._heads, self._outs, cells, strict=True))
+            if place != index or cell is None
+        ]
+        return f"---\n{''.join(lines)}---\n\n{text or ''}".encode()
 
     def _from_markdown(self, data: bytes) -> Row:
         head, _, text = data.removeprefix(_FRONT).partition(b"\n" + _FRONT_END)
@@ -178,7 +187,10 @@ def _quoted_name(line: str) -> tuple[str, str, str]:
 def _yaml(data: Any) -> str:
     """JSON that YAML 1.1 and 1.2 read as the same data: neither has numbers such as 1e-08, nor all characters."""
     text = _json(data)
-    if _SHORT_EXPONENT.search(text):
+    if isinstance(data, str):
+        if text.isascii() and "\x7f" not in text:
+            return text
+    elif _SHORT_EXPONENT.search(text):
         text = _with_points(data)
     return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
