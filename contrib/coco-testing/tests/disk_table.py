@@ -1,9 +1,11 @@
-"""Targets that pickle their rows into a file: one that replaces it, and one that writes in place."""
+"""Targets that pickle their rows into a file: right ones, one that writes in place, one that takes no turns."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,18 @@ class DiskTable(op.TargetSpec):
 
 class InPlace(op.TargetSpec):
     """The same, wrong."""
+
+    path: str
+
+
+class Locked(op.TargetSpec):
+    """The same for several processes."""
+
+    path: str
+
+
+class Slow(op.TargetSpec):
+    """The same for one process, which takes its time."""
 
     path: str
 
@@ -59,7 +73,7 @@ class DiskTableConnector:
 
     @staticmethod
     def save(path: str, rows: Rows) -> None:
-        new = Path(f"{path}.new")
+        new = Path(f"{path}.{os.getpid()}")
         new.write_bytes(pickle.dumps(rows))
         os.replace(new, path)
 
@@ -71,3 +85,21 @@ class InPlaceConnector(DiskTableConnector):
         with Path(path).open("wb") as file:
             for key, row in rows.items():
                 file.write(pickle.dumps({key: row}))
+
+
+@op.target_connector(spec_cls=Locked, persistent_key_type=str)
+class LockedConnector(DiskTableConnector):
+    @classmethod
+    def mutate_columns(cls, *batches: tuple[Any, MutationColumns]) -> None:
+        for spec, batch in batches:
+            with Path(f"{spec.path}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                super().mutate_columns((spec, batch))
+
+
+@op.target_connector(spec_cls=Slow, persistent_key_type=str)
+class SlowConnector(DiskTableConnector):
+    @staticmethod
+    def save(path: str, rows: Rows) -> None:
+        time.sleep(0.05)  # long enough for the other process
+        DiskTableConnector.save(path, rows)

@@ -11,7 +11,8 @@ from coco_testing.report import real_server
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target_suite import ALL_TARGET_ABILITIES
 
-ABILITIES = claim(ALL_TARGET_ABILITIES, {"crash.killed": UNSUPPORTED("its tables end with the process")})
+ENDS = UNSUPPORTED("its tables end with the process")
+ABILITIES = claim(ALL_TARGET_ABILITIES, {"crash.killed": ENDS, "concurrent_processes": ENDS})
 SECRET = "correct horse battery"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from disk_table import DiskTable, InPlace, load
+from disk_table import DiskTable, InPlace, Locked, Slow, load
 from target_mutants import C, converting, mutant, putting, setup
 
 from coco.errors import DriftError, MutationError, TargetError
@@ -218,4 +218,16 @@ class TestInPlace(DiskSuite, TargetSuite):
     kills: ClassVar[tuple[str, ...]] = ("test_killed",)
 
 
-TestEndsWithTheProcess = mutant("EndsWithTheProcess", "test_killed")
+class TestLocked(DiskSuite, TargetSuite):
+    abilities: ClassVar[Mapping[str, Support]] = claim(ALL_TARGET_ABILITIES)
+    spec_cls: ClassVar[Any] = Locked
+    expects: ClassVar[dict[str, str]] = {"test_two_processes": "passed"}
+
+
+class TestSlow(DiskSuite, TargetSuite):
+    abilities: ClassVar[Mapping[str, Support]] = claim(ALL_TARGET_ABILITIES)
+    spec_cls: ClassVar[Any] = Slow
+    kills: ClassVar[tuple[str, ...]] = ("test_two_processes",)
+
+
+TestEndsWithTheProcess = mutant("EndsWithTheProcess", "test_killed", "test_two_processes")

@@ -37,6 +37,7 @@ class TestKuzuNodes(TargetSuite):
             ),
             "setup.upgrade": UNSUPPORTED("this is the first release: there are no older spellings"),
             "reconnect": UNSUPPORTED("the database is in the process: there is no connection to lose"),
+            "concurrent_processes": UNSUPPORTED("one process at a time can have a database open"),
             **dict.fromkeys(
                 VECTORS, UNSUPPORTED("a column with a vector index cannot be written to (TG-Kuzu-3)")
             ),

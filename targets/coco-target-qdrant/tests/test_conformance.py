@@ -218,6 +218,7 @@ class TestLocalMode(TargetSuite):
             "reconnect": UNSUPPORTED("there are no connections"),
             "bad_row": UNSUPPORTED("all texts and numbers are taken"),
             "crash.killed": UNSUPPORTED("what is in memory ends with its process"),
+            "concurrent_processes": UNSUPPORTED("no other process sees this memory"),
         },
     )
     known_failures: ClassVar[Any] = {

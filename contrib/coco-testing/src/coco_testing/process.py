@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -15,12 +16,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coco.auth_registry import TransientAuthEntryReference, default_registry
+from coco.errors import CocoError
 from coco.index import IndexOptions
 from coco.kit.adapters import call_any
 from coco_testing.abilities import RefusedError
 from coco_testing.rows import Shape
 from coco_testing.steps import Steps
-from coco_testing.target_driver import TargetDriver
+from coco_testing.target_driver import Batch, TargetDriver
 
 LIMIT_SECONDS = 30
 
@@ -29,7 +31,8 @@ LIMIT_SECONDS = 30
 class Task:
     """What the other process does: a setup change if ``rows`` is None, else a batch of natural rows.
 
-    entries: auth entries that the spec refers to. fatal: the line to die at; None: live.
+    entries: auth entries that the spec refers to. fatal: the line to die at; None: live. rounds: batches to write
+    instead, each as soon as ``meet``, a port of this machine, has answered.
     """
 
     spec: Any
@@ -40,6 +43,16 @@ class Task:
     rows: Mapping[Any, Mapping[str, Any]] | None = None
     deletes: Sequence[Any] = ()
     fatal: int | None = None
+    rounds: Sequence[Batch] = ()
+    meet: int = 0
+
+
+class FailedThereError(AssertionError):
+    """The other process met an error. ``refused``: one of coco's, by which an operation says what it cannot do."""
+
+    def __init__(self, told: str, refused: bool) -> None:
+        super().__init__(told)
+        self.refused = refused
 
 
 def task_of(driver: TargetDriver, **what: Any) -> Task:
@@ -63,7 +76,7 @@ class Processes:
         self._server.stdin.write(json.dumps(sys.path).encode() + b"\n")
 
     def run(self, task: Task) -> int | None:
-        """Lines that ran, or None if the process was killed. Raises ``AssertionError`` for any other end.
+        """Lines that ran, or None if the process was killed. Raises ``FailedThereError`` for any other end.
 
         Raises ``RefusedError`` where the spec cannot go there because its class is no part of a module.
         """
@@ -77,7 +90,8 @@ class Processes:
         answer = self._server.stdout.readline()
         assert answer, "the other process ended: it cannot import what the spec needs; see its output"
         told: dict[str, Any] = json.loads(answer)
-        assert "error" not in told, told["error"][-3_000:]
+        if "error" in told:
+            raise FailedThereError(told["error"][-3_000:], told.get("refused", False))
         lines: int | None = told["lines"]
         return lines
 
@@ -105,8 +119,9 @@ def serve() -> None:
         if child == 0:
             try:
                 told: dict[str, Any] = {"lines": perform(task)}
-            except BaseException:
-                told = {"error": traceback.format_exc()}
+            except BaseException as error:
+                refused = isinstance(error, (CocoError, NotImplementedError))
+                told = {"error": traceback.format_exc(), "refused": refused}
             os.write(theirs, json.dumps(told).encode())
             os._exit(0)
         os.close(theirs)
@@ -126,6 +141,9 @@ def perform(task: Task) -> int:
         driver = TargetDriver(
             task.spec, task.shape, lambda method, *args: runner.run(call_any(method, *args)), task.indexes
         )
+        if task.rounds:
+            _write_rounds(driver, task)
+            return 0
         steps = Steps(driver.packages, task.fatal, lambda: os.kill(os.getpid(), signal.SIGKILL))
         if task.rows is None:
             driver.apply(*task.states, steps=steps)
@@ -133,6 +151,16 @@ def perform(task: Task) -> int:
             driver.write(task.rows, task.deletes, steps=steps)
         driver.close()
     return steps.done
+
+
+def _write_rounds(driver: TargetDriver, task: Task) -> None:
+    with socket.create_connection(("127.0.0.1", task.meet), LIMIT_SECONDS) as line:
+        for batch in task.rounds:
+            line.sendall(b"?")
+            if not line.recv(1):
+                return  # the other one failed, and says so itself
+            driver.write(*batch)
+    driver.close()
 
 
 def _entries(spec: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from coco_testing.target.rows import ROW_ABILITIES, RowChecks
 from coco_testing.target.secrets import SecretChecks
 from coco_testing.target.setup import SETUP_ABILITIES, SetupChecks
 from coco_testing.target.spelling import MORE_SPELLING_ABILITIES, SpellingChecks
+from coco_testing.target.together import MORE_TOGETHER_ABILITIES, TogetherChecks
 from coco_testing.target.types import MORE_TYPE_ABILITIES, TYPE_ABILITIES, TypeChecks
 
 TARGET_ABILITIES: tuple[str, ...] = (
@@ -34,6 +35,7 @@ MORE_TARGET_ABILITIES: tuple[str, ...] = (
     *MORE_INDEX_ABILITIES,
     *MORE_FAULT_ABILITIES,
     *MORE_KILLED_ABILITIES,
+    *MORE_TOGETHER_ABILITIES,
     *MORE_TYPE_ABILITIES,
 )
 """New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
@@ -44,6 +46,7 @@ ALL_TARGET_ABILITIES = TARGET_ABILITIES + MORE_TARGET_ABILITIES
 class TargetSuite(
     # Checks run from the last of them to the first.
     SecretChecks,
+    TogetherChecks,
     KilledChecks,
     FaultChecks,
     LookingChecks,

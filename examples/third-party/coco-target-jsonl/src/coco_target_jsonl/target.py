@@ -1,16 +1,14 @@
 """Rows as JSON lines, sorted by key, in one file that is replaced as a whole."""
 
+import fcntl
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 from coco import op
 from coco.errors import DefinitionError, DriftError
 from coco.typing import FieldSchema
-
-WRITING = threading.Lock()  # calls come from several threads
 
 
 class Jsonl(op.TargetSpec):
@@ -41,7 +39,9 @@ class JsonlConnector:
     @staticmethod
     def mutate(*batches: tuple[Jsonl, dict[Any, dict[str, Any] | None]]) -> None:
         for spec, changes in batches:
-            with WRITING:
+            folder = os.open(Path(spec.path).parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)  # other threads and processes wait; a death sets them free
                 rows = read_rows(spec.path) | changes  # None marks a deletion, also of what was never there
                 kept = sorted(key for key, row in rows.items() if row is not None)
                 with open(f"{spec.path}.new", "w", encoding="utf-8") as file:
@@ -49,6 +49,8 @@ class JsonlConnector:
                     file.flush()
                     os.fsync(file.fileno())  # what mutate returns from must last
                 os.replace(file.name, spec.path)  # the old file or the new one, never half of one
+            finally:
+                os.close(folder)
 
 
 def read_rows(path: str) -> dict[Any, Any]:

@@ -1,0 +1,78 @@
+"""Two processes that write one target at a time."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from coco.errors import CocoError
+from coco_testing.abilities import RefusedError
+from coco_testing.process import LIMIT_SECONDS, FailedThereError, Processes, task_of
+from coco_testing.suite import check
+from coco_testing.target.base import TargetBase, row
+from coco_testing.target_driver import Batch, TargetDriver
+
+MORE_TOGETHER_ABILITIES = ("concurrent_processes",)
+ROUNDS, EACH = 6, 40
+LOOK_SECONDS = 0.1
+
+
+class TogetherChecks(TargetBase, kit=True):
+    """Two processes."""
+
+    @check("concurrent_processes")
+    def test_two_processes(self, spec: Any) -> None:
+        """Two processes write and delete different rows of one resource, batch beside batch: nothing is lost.
+
+        Two flows of two processes may feed one target. If it fails and ``concurrent_writes`` holds: a lock that only
+        threads of one process see, a file that is read, changed and written back, or what another process is about
+        to use, taken for what a crash left. Who has to wait waits; a conflict that passes is tried again.
+        """
+        driver = self.created(spec)
+        ours, theirs = ([self._batch(writer, number) for number in range(ROUNDS)] for writer in "ab")
+        processes = Processes()
+        try:
+            self._write_beside(processes, driver, ours, theirs)
+        except CocoError as error:
+            raise RefusedError(f"beside another process: {error}") from error
+        except FailedThereError as error:
+            if error.refused:
+                raise RefusedError(f"beside another process: {error}") from error
+            raise
+        finally:
+            processes.close()
+        driver.close()
+        self.assert_holds(driver, {**ours[-1][0], **theirs[-1][0]})
+
+    @staticmethod
+    def _batch(writer: str, number: int) -> Batch:
+        def names(of: int) -> list[str]:
+            return [f"round {of}/{writer} {place}" for place in range(EACH)]
+
+        return {name: row(f"by {writer}", number) for name in names(number)}, names(number - 1)
+
+    @staticmethod
+    def _write_beside(
+        processes: Processes, driver: TargetDriver, ours: list[Batch], theirs: list[Batch]
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+            server.settimeout(LOOK_SECONDS)
+            other = pool.submit(processes.run, task_of(driver, rounds=theirs, meet=server.getsockname()[1]))
+            while not other.done():
+                try:
+                    line, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with line:
+                    line.settimeout(LIMIT_SECONDS)
+                    for batch in ours:
+                        if not line.recv(1):
+                            break  # it failed; its own words say more
+                        line.sendall(b"!")
+                        driver.write(*batch)
+                break
+            other.result()
+
+
+__all__ = ["MORE_TOGETHER_ABILITIES", "TogetherChecks"]
