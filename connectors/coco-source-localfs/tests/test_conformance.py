@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,20 @@ class Folder:
 
     def remove(self, name: str) -> None:
         (self._root / name).unlink()
+
+    @contextmanager
+    def hide(self, name: str) -> Iterator[None]:
+        """By a stand-in for permissions, which do not bind a superuser."""
+        folder, scandir = str((self._root / name).parent), os.scandir
+
+        def denied(path: Any) -> Any:
+            if str(path).rstrip(os.sep) == folder:
+                raise PermissionError(13, "Permission denied", path)
+            return scandir(path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "scandir", denied)
+            yield
 
     def value(self, text: str) -> dict[str, Any]:
         return {"content": text.encode() if self._binary else text}

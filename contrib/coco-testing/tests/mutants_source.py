@@ -138,6 +138,27 @@ def _long_names(self: Any) -> dict[str, Version]:
 TestChangingKeys = mutant("ChangingKeys", "test_listing", "test_keys_survive_storing", rows=_long_names)
 
 
+# -- partial listings -------------------------------------------------------------------------------
+def _remembers_all(self: Any) -> Any:
+    self.__dict__.setdefault("ever", []).extend(self.unseen)
+    return self.ever
+
+
+TestSaysNothing = mutant("SaysNothing", "test_incomplete_listing", incomplete_prefixes=lambda self: [])
+TestProtectsAll = mutant(
+    "ProtectsAll", "test_incomplete_listing", incomplete_prefixes=lambda self: [""] if self.unseen else []
+)
+TestNeverForgets = mutant("NeverForgets", "test_incomplete_listing", incomplete_prefixes=_remembers_all)
+TestWholePaths = mutant(
+    "WholePaths",
+    "test_incomplete_listing",
+    incomplete_prefixes=lambda self: ["/" + item for item in self.unseen],
+)
+TestDeniesPartialListings = mutant(
+    "DeniesPartialListings", "test_incomplete_listing", abilities={"incomplete_listings": NOT_IMPLEMENTED}
+)
+
+
 # -- change streams ---------------------------------------------------------------------------------
 def _only_living(self: Any, feed: Any, fresh: dict[int, str]) -> Any:
     living = {number: name for number, name in fresh.items() if name in C.rows(self)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -47,6 +48,10 @@ FEEDS: dict[str, Feed] = {}
 """Folder to what changed in it."""
 
 
+HIDDEN: dict[str, set[str]] = {}
+"""Folder to prefixes of names that nobody may list for now."""
+
+
 class ReferenceRows(op.SourceSpec):
     """Rows of a folder in memory."""
 
@@ -78,6 +83,7 @@ class ReferenceRowsConnector:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
+        self.unseen: builtins.list[str] = []
 
     @classmethod
     def create(cls, spec: Any) -> ReferenceRowsConnector:
@@ -102,8 +108,14 @@ class ReferenceRowsConnector:
         return PartialSourceRowData(value, version.number, digest, len(version.text))
 
     def list(self, options: SourceReadOptions) -> Iterator[Row]:
+        self.unseen = sorted(HIDDEN.get(self.folder, ()))
         for name, version in self.rows().items():
+            if name.startswith(tuple(self.unseen)):
+                continue
             yield PartialSourceRow(RowKey(name), self.data(version, options))
+
+    def incomplete_prefixes(self) -> builtins.list[str]:
+        return self.unseen
 
     def list_batches(self, options: SourceReadOptions) -> Iterator[builtins.list[Row]]:
         rows = [*self.list(options)]
@@ -165,6 +177,13 @@ class MemoryWorld:
     def remove(self, name: str) -> None:
         del self._rows[name]
         self._feed.publish(name)
+
+    @contextlib.contextmanager
+    def hide(self, name: str) -> Iterator[None]:
+        hidden = HIDDEN.setdefault(self.spec.folder, set())
+        hidden.add(name.rpartition("/")[0] + "/")
+        yield
+        hidden.clear()
 
     def value(self, text: str) -> dict[str, Any]:
         return {"text": text, "length": len(text)}

@@ -18,7 +18,11 @@ FACTS = SourceReadOptions(include_ordinal=True, include_content_version_fp=True,
 
 
 class World(Protocol):
-    """The place a source reads. ``spec`` names it; it is empty at the beginning of each test."""
+    """The place a source reads. ``spec`` names it; it is empty at the beginning of each test.
+
+    May have ``hide(name)``, for ``incomplete_listings``: a context in which listings cannot see the part of the place
+    that holds the row ``name`` (its folder: what is before the last ``/``), while the rest can be listed.
+    """
 
     spec: Any
 

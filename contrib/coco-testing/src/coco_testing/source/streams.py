@@ -13,7 +13,7 @@ from coco_testing.abilities import RefusedError
 from coco_testing.source.base import FACTS, SourceBase, World
 from coco_testing.suite import check
 
-MORE_SOURCE_ABILITIES: tuple[str, ...] = ("change_stream", "change_stream.redelivers")
+MORE_STREAM_ABILITIES: tuple[str, ...] = ("change_stream", "change_stream.redelivers")
 MARKER_SECONDS = 0.25
 BURST = 200
 Key = tuple[Any, ...]

@@ -32,16 +32,16 @@ class JsonlConnector:
     @staticmethod
     def apply_setup_change(key: str, previous: Jsonl | None, current: Jsonl | None) -> None:
         if current is None:
-            Path(key).unlink(missing_ok=True)  # gone already is fine
+            for path in (key, f"{key}.lock"):
+                Path(path).unlink(missing_ok=True)  # gone already is fine
         else:
             Path(key).touch()  # there already is fine
 
     @staticmethod
     def mutate(*batches: tuple[Jsonl, dict[Any, dict[str, Any] | None]]) -> None:
         for spec, changes in batches:
-            folder = os.open(Path(spec.path).parent, os.O_RDONLY)
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX)  # other threads and processes wait; a death sets them free
+            with open(f"{spec.path}.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # other threads and processes wait; a death sets them free
                 rows = read_rows(spec.path) | changes  # None marks a deletion, also of what was never there
                 kept = sorted(key for key, row in rows.items() if row is not None)
                 with open(f"{spec.path}.new", "w", encoding="utf-8") as file:
@@ -49,8 +49,6 @@ class JsonlConnector:
                     file.flush()
                     os.fsync(file.fileno())  # what mutate returns from must last
                 os.replace(file.name, spec.path)  # the old file or the new one, never half of one
-            finally:
-                os.close(folder)
 
 
 def read_rows(path: str) -> dict[Any, Any]:
