@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
+from shared_stores import BelievesAll, LeasesInMemory, LooksThenWrites, ReadsOnce
 
 from coco.state.memory import MemoryStore
 from coco.state.protocol import Tracked
-from coco_testing.abilities import UNSUPPORTED, claim
-from coco_testing.store_suite import STORE_ABILITIES, StoreSuite
+from coco.state.sqlite import SqliteStore
+from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
+from coco_testing.store_suite import ALL_STORE_ABILITIES, StoreSuite
 
 M: Any = MemoryStore
-MEMORY = {"durable": UNSUPPORTED("it is memory")}
+MEMORY = dict.fromkeys(ALL_STORE_ABILITIES, UNSUPPORTED("it is memory"))
 
 
 def mutant(name: str, *kills: str, abilities: Any = MEMORY, suite: Any = None, **methods: Any) -> Any:
@@ -28,7 +31,7 @@ def mutant(name: str, *kills: str, abilities: Any = MEMORY, suite: Any = None, *
 
     body = {
         "kills": kills,
-        "abilities": claim(STORE_ABILITIES, abilities),
+        "abilities": claim(ALL_STORE_ABILITIES, abilities),
         "store": pytest.fixture(make, name="store"),
         **(suite or {}),
     }
@@ -204,3 +207,33 @@ def _fresh(self: Any, store: Any) -> MemoryStore:
 
 
 TestLosesAll = mutant("LosesAll", "test_survives_a_restart", abilities=None, suite={"reopened": _fresh})
+
+
+# -- two handles ------------------------------------------------------------------------------------
+def shared(store_cls: type[SqliteStore], check: str) -> Any:
+    def make(self: Any, tmp_path: Path) -> Iterator[SqliteStore]:
+        self.path = str(tmp_path / "state.db")
+        store = store_cls(self.path)
+        store.open()
+        yield store
+        store.close()
+
+    body = {
+        "kills": (f"{check}[shared.handles]", f"{check}[shared.processes]"),
+        "abilities": claim(ALL_STORE_ABILITIES),
+        "store": pytest.fixture(make, name="store"),
+        "opener": lambda self, store: (store_cls, (self.path,)),
+    }
+    return type(f"Test{store_cls.__name__}", (StoreSuite,), body)
+
+
+TestLeasesInMemory = shared(LeasesInMemory, "test_leases_of_two")
+TestReadsOnce = shared(ReadsOnce, "test_commits_of_two")
+TestBelievesAll = shared(BelievesAll, "test_attempts_of_two")
+TestLooksThenWrites = shared(LooksThenWrites, "test_race_of_two")
+TestDeniesSharing = mutant(
+    "DeniesSharing",
+    "test_leases_of_two[shared.handles]",
+    abilities={**MEMORY, "shared.handles": NOT_IMPLEMENTED},
+    suite={"opener": lambda self, store: (lambda: store, ())},
+)

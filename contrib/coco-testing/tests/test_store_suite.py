@@ -12,11 +12,11 @@ from coco.state.memory import MemoryStore
 from coco.state.protocol import StateStore
 from coco.state.sqlite import SqliteStore
 from coco_testing.abilities import UNSUPPORTED, claim
-from coco_testing.store_suite import STORE_ABILITIES, StoreSuite
+from coco_testing.store_suite import ALL_STORE_ABILITIES, StoreSuite
 
 
 class TestSqliteStore(StoreSuite):
-    abilities = claim(STORE_ABILITIES)
+    abilities = claim(ALL_STORE_ABILITIES)
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[SqliteStore]:
@@ -26,6 +26,9 @@ class TestSqliteStore(StoreSuite):
         yield store
         store.close()
 
+    def opener(self, store: Any) -> tuple[type[SqliteStore], tuple[str]]:
+        return SqliteStore, (self._path,)
+
     def reopened(self, store: Any) -> StateStore:
         store.close()
         again = SqliteStore(self._path)
@@ -34,7 +37,7 @@ class TestSqliteStore(StoreSuite):
 
 
 class TestMemoryStore(StoreSuite):
-    abilities = claim(STORE_ABILITIES, {"durable": UNSUPPORTED("it is memory")})
+    abilities = claim(ALL_STORE_ABILITIES, dict.fromkeys(ALL_STORE_ABILITIES, UNSUPPORTED("it is memory")))
 
     @pytest.fixture
     def store(self) -> Iterator[MemoryStore]:

@@ -9,15 +9,21 @@ from typing import ClassVar
 
 from coco_testing.store.keeping import KeepingChecks
 from coco_testing.store.life import LifeChecks
+from coco_testing.store.sharing import MORE_SHARING_ABILITIES, SharingChecks
 from coco_testing.store.tracking import TrackingChecks
 
 STORE_ABILITIES: tuple[str, ...] = ("durable",)
+MORE_STORE_ABILITIES: tuple[str, ...] = MORE_SHARING_ABILITIES
+"""New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
+
+ALL_STORE_ABILITIES = STORE_ABILITIES + MORE_STORE_ABILITIES
 
 
-class StoreSuite(LifeChecks, KeepingChecks, TrackingChecks, kit=True):
-    """Subclass it. Must give: the fixture ``store``. May give: ``reopened``, ``met``."""
+class StoreSuite(SharingChecks, LifeChecks, KeepingChecks, TrackingChecks, kit=True):
+    """Subclass it. Must give: the fixture ``store``. May give: ``reopened``, ``opener``, ``met``."""
 
     all_abilities: ClassVar[tuple[str, ...]] = STORE_ABILITIES
+    newer_abilities: ClassVar[tuple[str, ...]] = MORE_STORE_ABILITIES
 
 
-__all__ = ["STORE_ABILITIES", "StoreSuite"]
+__all__ = ["ALL_STORE_ABILITIES", "MORE_STORE_ABILITIES", "STORE_ABILITIES", "StoreSuite"]

@@ -1,0 +1,172 @@
+"""Two handles on one store, in one process and in two: who works on what, and who sees what (I-35 to I-48)."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import pytest
+
+from coco.errors import SetupConflictError
+from coco.state.protocol import CollapseRow, OwnerChange, SetupWrite, StateStore
+from coco_testing.abilities import RefusedError
+from coco_testing.store.base import StoreBase, committed, failure, fp, key
+from coco_testing.store.elsewhere import Elsewhere
+from coco_testing.suite import check
+
+MORE_SHARING_ABILITIES = ("shared.handles", "shared.processes")
+ROUNDS, EACH = 20, 50
+WAIT_SECONDS = 60
+two = pytest.mark.parametrize("ability", MORE_SHARING_ABILITIES)
+Opener = tuple[Callable[..., Any], Sequence[Any]]
+
+
+class SharingChecks(StoreBase, kit=True):
+    """Two handles."""
+
+    open_names: ClassVar[frozenset[str]] = frozenset({"opener"})
+
+    def opener(self, store: Any) -> Opener:
+        """May give, for ``shared``: what makes another handle on the same store, and its arguments.
+
+        A class or function of a module, so that another process finds it. The handle is not opened yet.
+        """
+        raise RefusedError("there is no opener")
+
+    @contextlib.contextmanager
+    def _beside(self, store: StateStore, ability: str) -> Iterator[Any]:
+        make, arguments = self.opener(store)
+        if ability == "shared.processes":
+            other: Any = Elsewhere(make, arguments)
+        else:
+            other = make(*arguments)
+            other.open()
+        try:
+            yield other
+        finally:
+            other.close()
+
+    @two
+    @check("{ability}")
+    def test_leases_of_two(self, store: StateStore, ability: str) -> None:
+        """A lease that one handle has is in the way of the other, until it is given back or has ended.
+
+        If it fails: leases in memory. Two processes then work on one flow, and each undoes what the other does.
+        """
+        with self._beside(store, ability) as other:
+            assert store.acquire_lease("flow", "we", 3_600) is None
+            blocked = other.acquire_lease("flow", "they", 3_600)
+            assert blocked is not None, "both have the lease"
+            assert (blocked.flow, blocked.holder) == ("flow", "we")
+            other.release_lease("flow", "they")
+            assert other.acquire_lease("flow", "they", 3_600) is not None
+            store.release_lease("flow", "we")
+            assert other.acquire_lease("flow", "they", 3_600) is None
+            blocked = store.acquire_lease("flow", "we", 3_600)
+            assert blocked is not None and blocked.holder == "they"
+            assert other.acquire_lease("flow", "they", -1) is None
+            assert store.acquire_lease("flow", "we", 3_600) is None, "a lease that has ended is in the way"
+
+    @two
+    @check("{ability}")
+    def test_commits_of_two(self, store: StateStore, ability: str) -> None:
+        """What one handle writes, the other reads at once, also where it has looked before.
+
+        If it fails: rows, heads or versions that a handle keeps in memory, or a transaction that is left open.
+        """
+        with self._beside(store, ability) as other:
+            for number, (writer, reader) in enumerate([(store, other), (other, store), (store, other)], 1):
+                name = f"flow {number}"
+                assert reader.get_heads(1, [key(number)]) == {}
+                assert self.stage(writer, number) == [True]
+                assert reader.get_heads(1, [key(number)])[key(number)].max_process_ordinal == 1
+                owner = OwnerChange(1, b"shared", 1, key(number), fp(number), 1)
+                writer.commit(1, [committed(number)], owners=[owner], row_counts={1: 1})
+                assert reader.get_many(1, [key(number)]) == writer.get_many(1, [key(number)])
+                assert len(self.scanned(reader)) == number
+                assert len(reader.get_owners(1, [b"shared"])[b"shared"]) == number
+                assert reader.row_counts([1]) == {1: number}
+                writer.put_failures([failure(number)])
+                assert reader.get_failures(1) == {key(number): failure(number)}
+                reader.clear_failures(1, [key(number)])
+                assert writer.get_failures(1) == {}
+                writer.memo_put_many([(fp(number), b"x")])
+                assert reader.memo_get_many([fp(number)]) == {fp(number): b"x"}
+                writer.put_cursor(1, "c", bytes([number]))
+                assert reader.get_cursor(1, "c") == bytes([number])
+                version = writer.setup_write(name, 0, [SetupWrite("T:x", "k", number)])
+                assert (reader.setup_version(name), reader.setup_records(name)[0].state) == (version, number)
+                with pytest.raises(SetupConflictError):
+                    reader.setup_write(name, 0, [SetupWrite("T:x", "k", -1)])
+                assert not set(writer.allocate_ids(2)) & set(reader.allocate_ids(2)), "an id is given twice"
+
+    @two
+    @check("{ability}")
+    def test_attempts_of_two(self, store: StateStore, ability: str) -> None:
+        """What one handle decided on a state that the other has moved meanwhile is refused; nothing older wins.
+
+        If it fails: a row is compared with what this handle saw last, and not with what is there.
+        """
+        with self._beside(store, ability) as other:
+            assert self.stage(store, 1, 2) == [True, True]
+            assert self.stage(other, 1, expected=1, ordinal=2) == [True]
+            assert self.stage(store, 1, 2, expected=1, ordinal=2) == [False, True], (
+                "row 1 was moved, row 2 was not"
+            )
+            other.commit(1, [committed(1, 2)])
+            moved = CollapseRow(key(1), 1, 999, fp(1), 1_000, 5)
+            assert store.collapse(1, [moved]) == 0
+            store.commit(1, [committed(1, 1, ordinal=999)], row_counts={})
+            for handle in (store, other):
+                head = handle.get_heads(1, [key(1)])[key(1)]
+                assert (head.ordinal, head.process_ordinal) == (101, 2), "an older commit has won"
+            assert self.stage(store, 1, expected=2, ordinal=3) == [True]
+            other.commit(1, [], removed=[(key(1), 2)])
+            head = store.get_heads(1, [key(1)])[key(1)]
+            assert head.max_process_ordinal == 3, "the newer attempt is forgotten with the row"
+
+    @two
+    @check("{ability}")
+    def test_race_of_two(self, store: StateStore, ability: str) -> None:
+        """Both handles at the same things at the same moment: one of them gets each row, lease and id; who must waits.
+
+        If it fails: a check and a write in two transactions, or a lock for which nobody waits.
+        """
+        rows = list(range(EACH))
+        together = threading.Barrier(2, timeout=WAIT_SECONDS)
+
+        def work(handle: Any, holder: str) -> list[tuple[list[bool], bool, list[int]]]:
+            told = []
+            try:
+                for number in range(ROUNDS):
+                    together.wait()
+                    lease = handle.acquire_lease(f"flow {number}", holder, 3_600) is None
+                    ids = handle.allocate_ids(2)
+                    together.wait()
+                    won = self.stage(handle, *rows, expected=number or -1, ordinal=number + 1)
+                    ours = [committed(row, number + 1) for row in rows if won[row]]
+                    handle.commit(1, ours, row_counts={1: 1})
+                    told.append((won, lease, ids))
+            except BaseException:
+                together.abort()
+                raise
+            return told
+
+        with self._beside(store, ability) as other, ThreadPoolExecutor(2) as pool:
+            working = [pool.submit(work, store, "we"), pool.submit(work, other, "they")]
+            problems = [item.exception() for item in working]
+            for problem in sorted(
+                filter(None, problems), key=lambda item: isinstance(item, threading.BrokenBarrierError)
+            ):
+                raise problem
+            ours, theirs = (item.result() for item in working)
+            ids = [item for told in (*ours, *theirs) for item in told[2]]
+            assert len(ids) == len(set(ids)), "an id is given twice"
+            for (won, lease, _), (lost, other_lease, _) in zip(ours, theirs, strict=True):
+                assert lease != other_lease, "both have the lease, or neither"
+                assert all(a != b for a, b in zip(won, lost, strict=True)), "both staged a row, or neither"
+            assert store.row_counts([1]) == {1: 2 * ROUNDS}, "a count is lost"
+            assert {head.process_ordinal for _, head in self.scanned(store)} == {ROUNDS}
