@@ -20,7 +20,7 @@ from coco_testing.suite import check
 MORE_SHARING_ABILITIES = ("shared.handles", "shared.processes")
 ROUNDS, EACH = 20, 50
 WAIT_SECONDS = 60
-two = pytest.mark.parametrize("ability", MORE_SHARING_ABILITIES)
+two = pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in MORE_SHARING_ABILITIES])
 Opener = tuple[Callable[..., Any], Sequence[Any]]
 
 
@@ -37,9 +37,9 @@ class SharingChecks(StoreBase, kit=True):
         raise RefusedError("there is no opener")
 
     @contextlib.contextmanager
-    def _beside(self, store: StateStore, ability: str) -> Iterator[Any]:
+    def _beside(self, store: StateStore, name: str) -> Iterator[Any]:
         make, arguments = self.opener(store)
-        if ability == "shared.processes":
+        if name == "shared.processes":
             other: Any = Elsewhere(make, arguments)
         else:
             other = make(*arguments)
@@ -50,13 +50,13 @@ class SharingChecks(StoreBase, kit=True):
             other.close()
 
     @two
-    @check("{ability}")
-    def test_leases_of_two(self, store: StateStore, ability: str) -> None:
+    @check("{name}")
+    def test_leases_of_two(self, store: StateStore, name: str) -> None:
         """A lease that one handle has is in the way of the other, until it is given back or has ended.
 
         If it fails: leases in memory. Two processes then work on one flow, and each undoes what the other does.
         """
-        with self._beside(store, ability) as other:
+        with self._beside(store, name) as other:
             assert store.acquire_lease("flow", "we", 3_600) is None
             blocked = other.acquire_lease("flow", "they", 3_600)
             assert blocked is not None, "both have the lease"
@@ -71,15 +71,15 @@ class SharingChecks(StoreBase, kit=True):
             assert store.acquire_lease("flow", "we", 3_600) is None, "a lease that has ended is in the way"
 
     @two
-    @check("{ability}")
-    def test_commits_of_two(self, store: StateStore, ability: str) -> None:
+    @check("{name}")
+    def test_commits_of_two(self, store: StateStore, name: str) -> None:
         """What one handle writes, the other reads at once, also where it has looked before.
 
         If it fails: rows, heads or versions that a handle keeps in memory, or a transaction that is left open.
         """
-        with self._beside(store, ability) as other:
+        with self._beside(store, name) as other:
             for number, (writer, reader) in enumerate([(store, other), (other, store), (store, other)], 1):
-                name = f"flow {number}"
+                flow = f"flow {number}"
                 assert reader.get_heads(1, [key(number)]) == {}
                 assert self.stage(writer, number) == [True]
                 assert reader.get_heads(1, [key(number)])[key(number)].max_process_ordinal == 1
@@ -97,20 +97,20 @@ class SharingChecks(StoreBase, kit=True):
                 assert reader.memo_get_many([fp(number)]) == {fp(number): b"x"}
                 writer.put_cursor(1, "c", bytes([number]))
                 assert reader.get_cursor(1, "c") == bytes([number])
-                version = writer.setup_write(name, 0, [SetupWrite("T:x", "k", number)])
-                assert (reader.setup_version(name), reader.setup_records(name)[0].state) == (version, number)
+                version = writer.setup_write(flow, 0, [SetupWrite("T:x", "k", number)])
+                assert (reader.setup_version(flow), reader.setup_records(flow)[0].state) == (version, number)
                 with pytest.raises(SetupConflictError):
-                    reader.setup_write(name, 0, [SetupWrite("T:x", "k", -1)])
+                    reader.setup_write(flow, 0, [SetupWrite("T:x", "k", -1)])
                 assert not set(writer.allocate_ids(2)) & set(reader.allocate_ids(2)), "an id is given twice"
 
     @two
-    @check("{ability}")
-    def test_attempts_of_two(self, store: StateStore, ability: str) -> None:
+    @check("{name}")
+    def test_attempts_of_two(self, store: StateStore, name: str) -> None:
         """What one handle decided on a state that the other has moved meanwhile is refused; nothing older wins.
 
         If it fails: a row is compared with what this handle saw last, and not with what is there.
         """
-        with self._beside(store, ability) as other:
+        with self._beside(store, name) as other:
             assert self.stage(store, 1, 2) == [True, True]
             assert self.stage(other, 1, expected=1, ordinal=2) == [True]
             assert self.stage(store, 1, 2, expected=1, ordinal=2) == [False, True], (
@@ -129,8 +129,8 @@ class SharingChecks(StoreBase, kit=True):
             assert head.max_process_ordinal == 3, "the newer attempt is forgotten with the row"
 
     @two
-    @check("{ability}")
-    def test_race_of_two(self, store: StateStore, ability: str) -> None:
+    @check("{name}")
+    def test_race_of_two(self, store: StateStore, name: str) -> None:
         """Both handles at the same things at the same moment: one of them gets each row, lease and id; who must waits.
 
         If it fails: a check and a write in two transactions, or a lock for which nobody waits.
@@ -155,7 +155,7 @@ class SharingChecks(StoreBase, kit=True):
                 raise
             return told
 
-        with self._beside(store, ability) as other, ThreadPoolExecutor(2) as pool:
+        with self._beside(store, name) as other, ThreadPoolExecutor(2) as pool:
             working = [pool.submit(work, store, "we"), pool.submit(work, other, "they")]
             problems = [item.exception() for item in working]
             for problem in sorted(
