@@ -10,6 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
 
+from kuzu_test_support import Graph, access_to, graph_at
+
+from coco_kit_graph.testing.exports import GraphAccess
+from coco_kit_graph.testing.flows import SHELF
+
+pytest.register_assert_rewrite("coco_kit_graph.testing.flow_checks", "coco_kit_graph.testing.laws")
+
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -19,7 +26,20 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     RUNTIME.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
+    SHELF.clear()
     yield
     for flow in list(coco.flows().values()):
         flow.close()
     RUNTIME.stop()
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Graph:
+    """The auth entry of a graph that is made when it is first used."""
+    return graph_at(tmp_path / "graph")
+
+
+@pytest.fixture
+def access(graph: Graph) -> GraphAccess:
+    """The same for the checks that all graph targets share."""
+    return access_to(graph)

@@ -57,11 +57,6 @@ def drop_declaration(spec: KuzuDeclaration) -> None:
     )
 
 
-@pytest.fixture
-def graph(tmp_path: Path) -> Graph:
-    return graph_at(tmp_path / "graph")
-
-
 def test_nothing_is_left_whatever_is_dropped_first(graph: Graph) -> None:
     for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
         person, liked = people(graph), liking(graph)

@@ -11,9 +11,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
 
 from neo4j_server import ServerUnavailableError, give_up, server
-from neo4j_test_support import Graph, clean, refer
+from neo4j_test_support import Graph, access_to, clean, refer
 
+from coco_kit_graph.testing.exports import GraphAccess
+from coco_kit_graph.testing.flows import SHELF
 from coco_target_neo4j.settings import Neo4jConnection
+
+pytest.register_assert_rewrite("coco_kit_graph.testing.flow_checks", "coco_kit_graph.testing.laws")
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +28,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     RUNTIME.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
+    SHELF.clear()
     yield
     for flow in list(coco.flows().values()):
         flow.close()
@@ -46,3 +51,9 @@ def graph(place: Neo4jConnection) -> Iterator[Graph]:
     clean(place)
     yield refer(place)
     clean(place)
+
+
+@pytest.fixture
+def access(place: Neo4jConnection, graph: Graph) -> GraphAccess:
+    """The same for the checks that all graph targets share."""
+    return access_to(place)

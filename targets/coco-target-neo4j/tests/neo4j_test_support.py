@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import neo4j
 
 import coco
 from coco.auth_registry import AuthEntryReference
-from coco.index import IndexOptions
-from coco.ops.targets import ExportView, FlowView, MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema
+from coco.types.schema import FieldSchema
 from coco_kit_graph.mapping import Nodes, Relationships
-from coco_kit_graph.schema import GraphState
-from coco_target_neo4j.mutate import Place
+from coco_kit_graph.testing import exports as testing
+from coco_kit_graph.testing.exports import GraphAccess, Product, field, write
+from coco_kit_graph.testing.flows import PREFIX
 from coco_target_neo4j.settings import Neo4jConnection
 from coco_target_neo4j.spec import Neo4j, Neo4jConnector, Neo4jDeclaration, Neo4jDeclarationConnector
 
 Graph = AuthEntryReference[Neo4jConnection]
-Row = tuple[Any, ...]
-PREFIX = "CocoTest"
-"""Labels and types of tests start with this."""
 
 
 def refer(place: Neo4jConnection) -> Graph:
@@ -60,85 +53,29 @@ def clean(place: Neo4jConnection) -> None:
             rows_of(place, f"DROP INDEX `{name}` IF EXISTS")
 
 
-def field(name: str, kind: str, *, nullable: bool = True) -> FieldSchema:
-    return FieldSchema(name, EnrichedValueType(BasicValueType(kind), nullable))
+PRODUCT = Product(Neo4j, Neo4jConnector, Neo4jDeclaration, Neo4jDeclarationConnector)
 
 
-@dataclasses.dataclass
-class Export:
+class Export(testing.Export):
     """An export without a flow."""
 
-    graph: Graph
-    mapping: Nodes | Relationships
-    key: list[FieldSchema]
-    values: list[FieldSchema]
-    spec: Neo4j = dataclasses.field(init=False)
+    set_up_all = staticmethod(testing.set_up_all)
 
-    def __post_init__(self) -> None:
-        self.spec = Neo4j(connection=self.graph, mapping=self.mapping)
-
-    @staticmethod
-    def set_up_all(
-        exports: Sequence[Export], declared: Mapping[str, list[str]] | None = None, flow: str = "test"
-    ) -> list[Neo4jDeclaration]:
-        """As a flow that has these exports and declarations does; completes their specs."""
-        graph = exports[0].graph
-        declarations = [
-            Neo4jDeclaration(connection=graph, nodes_label=label, primary_key_fields=keys)
-            for label, keys in (declared or {}).items()
-        ]
-        views = [
-            ExportView(str(at), item.spec, tuple(item.key), tuple(item.values), IndexOptions([]))
-            for at, item in enumerate(exports)
-        ]
-        view = FlowView(flow, tuple(views), tuple(declarations))
-        for item in exports:
-            item.spec = Neo4jConnector.with_flow(item.spec, view)
-        completed = [Neo4jDeclarationConnector.with_flow(item, view) for item in declarations]
-        changes: list[Any] = [
-            (Neo4jConnector.get_persistent_key(item.spec, ""), None, item.state) for item in exports
-        ]
-        Neo4jConnector.apply_setup_changes(changes)
-        Neo4jDeclarationConnector.apply_setup_changes(
-            [
-                (
-                    Neo4jDeclarationConnector.get_persistent_key(item),
-                    None,
-                    Neo4jDeclarationConnector.get_setup_state(item),
-                )
-                for item in completed
-            ]
-        )
-        return completed
-
-    @property
-    def state(self) -> GraphState:
-        return Neo4jConnector.get_setup_state(self.spec, self.key, self.values, IndexOptions([]))
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[Place]:
-        place = Neo4jConnector.prepare(self.spec, self.key, self.values)
-        try:
-            yield place
-        finally:
-            place.close()
+    def __init__(
+        self, graph: Graph, mapping: Nodes | Relationships, key: list[FieldSchema], values: list[FieldSchema]
+    ) -> None:
+        super().__init__(PRODUCT, graph, mapping, key, values)
 
 
-def write(batches: Sequence[tuple[Export, Mapping[Row, Row], Sequence[Row]]]) -> None:
-    """One call with a batch for each export."""
-    with contextlib.ExitStack() as stack:
-        Neo4jConnector.mutate_columns(
-            *(
-                (
-                    stack.enter_context(export.opened()),
-                    MutationColumns(
-                        export.key,
-                        export.values,
-                        list(upserts),
-                        [tuple(row) for row in upserts.values()],
-                        list(deletes),
-                    ),
-                )
-                for export, upserts, deletes in batches
-            )
-        )
+def access_to(place: Neo4jConnection) -> GraphAccess:
+    """For the checks that all graph targets share."""
+
+    def traces() -> list[str]:
+        found = rows_of(place, "MATCH (n) UNWIND labels(n) AS label RETURN DISTINCT label")
+        found += rows_of(place, "SHOW INDEXES YIELD labelsOrTypes RETURN labelsOrTypes[0]")
+        return [name for (name,) in found if name and (name.startswith(PREFIX) or name == "CocoElements")]
+
+    return GraphAccess(PRODUCT, refer(place), lambda query: rows_of(place, query), traces)
+
+
+__all__ = ["PREFIX", "Export", "Graph", "access_to", "clean", "field", "refer", "rows_of", "write"]
