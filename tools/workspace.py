@@ -1,6 +1,6 @@
 """The workspace: which distributions there are, in which order, who depends on whom; installs and makes them.
 
-Runs on the standard library alone, for it is what builds the environment:
+Runs on the standard library alone, for it is what builds the environment (``new`` runs in it):
 
     python tools/workspace.py members               name, version and folder of each distribution
     python tools/workspace.py order                 names, each after what it depends on
@@ -9,7 +9,7 @@ Runs on the standard library alone, for it is what builds the environment:
     python tools/workspace.py sources               folders with source, for type checks
     python tools/workspace.py sync GROUP            install all editable, with a group's tools (demo, dev)
     python tools/workspace.py kernels               compile all kernels where they stand
-    python tools/workspace.py new NAME              a distribution such as coco-target-jsonl from the template
+    python tools/workspace.py new NAME              a distribution such as coco-target-jsonl, as `coco new` makes it
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import argparse
 import graphlib
 import os
 import re
-import string
 import subprocess
 import sys
 import tomllib
@@ -29,8 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / "tools" / "template"
-NAME = re.compile(r"coco-(source|function|target|store|runner|kit)-([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
+NAME = re.compile(r"coco-(source|function|target|store)-([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 FOLDERS = {"source": "connectors", "function": "functions", "target": "targets"}
 """Where a kind of distribution lives; all others in contrib."""
 
@@ -199,7 +197,7 @@ def kernels() -> None:
 
 
 def new(name: str) -> None:
-    """Make the folder of a new distribution. Refuses to touch one that exists."""
+    """Make the folder of a new distribution, as ``coco new`` does. Refuses to touch one that exists."""
     match = NAME.fullmatch(name)
     if match is None:
         raise SystemExit(f"expected a name like coco-target-jsonl, got {name!r}")
@@ -207,26 +205,49 @@ def new(name: str) -> None:
     folder = ROOT / FOLDERS.get(kind, "contrib") / name
     if folder.exists():
         raise SystemExit(f"{folder.relative_to(ROOT)} exists")
-    package = name.replace("-", "_")
-    values = {
-        "name": name,
-        "entry": name.removeprefix("coco-"),
-        "package": package,
-        "kind": kind,
-        "spec": "".join(part.capitalize() for part in what.split("-")),
-    }
-    for source in sorted(TEMPLATE.rglob("*.in")):
-        relative = str(source.relative_to(TEMPLATE)).removesuffix(".in").replace("PACKAGE", package)
-        target = folder / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(
-            string.Template(source.read_text(encoding="utf-8")).substitute(values), encoding="utf-8"
-        )
-    (folder / "src" / package / "py.typed").touch()
+    for path, text in package_files(kind, what).items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
     os.symlink(Path("..", "..", "LICENSE"), folder / "LICENSE")
-    print(
-        f"made {folder.relative_to(ROOT)}; next: add {values['entry']} to env_list in tox.ini, then make test"
+    for command in (["check", "--fix"], ["format"]):  # ours are stricter than those of a package by itself
+        run(sys.executable, "-m", "ruff", *command, "--quiet", str(folder))
+    entry = name.removeprefix("coco-")
+    print(f"made {folder.relative_to(ROOT)}; next: name {entry} in tox.ini and core/src/coco/plugins/hints.py, then make test")
+
+
+def package_files(kind: str, what: str) -> dict[str, str]:
+    """Path to text: what ``coco new`` writes, without what the workspace has once for all."""
+    try:
+        from coco.cli.scaffold import files, names
+    except ImportError as error:
+        raise SystemExit(f"coco is not installed here ({error}): run make, then .venv/bin/python") from error
+    try:
+        found = files.package_files(names.plugin_names(kind, what), members()["coco-core"].version)
+    except names.BadNameError as error:
+        raise SystemExit(str(error)) from error
+    found = {path: text for path, text in found.items() if not path.startswith(".")}
+    return {**found, **{path: edit(found[path]) for path, edit in ADOPTED.items()}}
+
+
+def member_project(text: str) -> str:
+    """A pyproject.toml without tools and their settings, and with the licence."""
+    text = text[: text.index("\n[tool.pytest.ini_options]")]
+    text = re.sub(r', "(?:mypy|ruff)[^"]*"', "", text)
+    text = text.replace('"/CHANGELOG.md"]', '"/CHANGELOG.md", "/LICENSE"]')
+    readme = 'readme = "README.md"\n'
+    return text.replace(readme, f'{readme}license = "Apache-2.0"\nlicense-files = ["LICENSE"]\n')
+
+
+def member_readme(text: str) -> str:
+    """A README without the commands of a repository of its own."""
+    before, _, after = text.partition("## Development\n")
+    return (
+        before + after[after.index("<!-- coco report -->") :] if "<!-- coco report -->" in after else before
     )
+
+
+ADOPTED: dict[str, Callable[[str], str]] = {"pyproject.toml": member_project, "README.md": member_readme}
 
 
 # --- the program

@@ -84,7 +84,11 @@ def test_new_distribution(copy: Path, name: str, folder: str) -> None:
         assert (place / file).is_file()
     plugin = runpy.run_path(str(place / "src" / package / "_plugin.py"))
     assert plugin["COCO_API"] == 1
-    assert plugin["coco_ops"]() == []
+    hook = plugin["coco_state_stores"] if "store" in name else plugin["coco_ops"]
+    assert hook()
+    assert "[tool.ruff" not in (place / "pyproject.toml").read_text()
+    assert not [item for item in place.iterdir() if item.name.startswith(".")]
+    assert (place / "tests" / "test_conformance.py").is_file()
     assert f"{name} 0.1.0 {folder}/{name}" in tool(copy, "members").stdout.splitlines()
     again = tool(copy, "new", name)
     assert again.returncode != 0

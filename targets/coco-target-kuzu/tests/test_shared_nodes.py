@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kuzu_test_support import Export, Graph, access_to, field, graph_at, rows_of, write
 
 from coco_kit_graph.mapping import NodeFromFields, Relationships, TargetFieldMapping
-from coco_kit_graph.testing.laws import BATCHES, Actions, NodeChecks, World, check_rules
+from coco_kit_graph.testing.laws import Actions, NodeChecks, World, batches, check_rules
 from coco_target_kuzu.connection import acquire, release
 
 places = itertools.count()
@@ -38,10 +38,10 @@ def world(graph: Graph) -> Iterator[World]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )
-@given(batches=BATCHES, foreign=st.booleans())
-def test_the_graph_follows_the_rules(tmp_path: Path, batches: list[Actions], foreign: bool) -> None:
+@given(written=batches(), foreign=st.booleans())
+def test_the_graph_follows_the_rules(tmp_path: Path, written: list[Actions], foreign: bool) -> None:
     with world_in(graph_at(tmp_path / f"graph{next(places)}")) as world:
-        check_rules(world, batches, foreign)
+        check_rules(world, written, foreign)
 
 
 class TestSharedNodes(NodeChecks):

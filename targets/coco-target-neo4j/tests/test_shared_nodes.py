@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from neo4j_test_support import access_to, clean
 
-from coco_kit_graph.testing.laws import BATCHES, Actions, NodeChecks, World, check_rules
+from coco_kit_graph.testing.laws import Actions, NodeChecks, World, batches, check_rules
 from coco_target_neo4j.connection import acquire, release
 from coco_target_neo4j.settings import Neo4jConnection
 
@@ -37,10 +37,10 @@ def world(place: Neo4jConnection) -> Iterator[World]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )
-@given(batches=BATCHES, foreign=st.booleans())
-def test_the_graph_follows_the_rules(place: Neo4jConnection, batches: list[Actions], foreign: bool) -> None:
+@given(written=batches(), foreign=st.booleans())
+def test_the_graph_follows_the_rules(place: Neo4jConnection, written: list[Actions], foreign: bool) -> None:
     with world_in(place) as world:
-        check_rules(world, batches, foreign)
+        check_rules(world, written, foreign)
 
 
 class TestSharedNodes(NodeChecks):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import strategies as st
-
 from coco.errors import MutationError
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.reference import ReferenceGraph
@@ -36,17 +34,21 @@ Actions = list[tuple[Any, ...]]
 Contents = tuple[dict[Any, Any], dict[Any, Any]]
 """Nodes and relationships by kind and key."""
 
-_names = st.sampled_from("ABCD")
-_small = st.integers(0, 2)
-_actions = st.one_of(
-    st.tuples(st.just("person"), _names, st.none() | _small),
-    st.tuples(st.just("no person"), _names),
-    st.tuples(st.just("knows"), _small, _names, _names, _small),
-    st.tuples(st.just("no knows"), _small),
-    st.tuples(st.just("lives"), _names, st.sampled_from("XY"), _small, _small),
-    st.tuples(st.just("no lives"), _names, st.sampled_from("XY")),
-)
-BATCHES: st.SearchStrategy[list[Actions]] = st.lists(st.lists(_actions, max_size=6), max_size=6)
+
+def batches() -> Any:
+    """A strategy of hypothesis: lists of lists of ``Actions``."""
+    from hypothesis import strategies as st
+
+    names, small = st.sampled_from("ABCD"), st.integers(0, 2)
+    actions = st.one_of(
+        st.tuples(st.just("person"), names, st.none() | small),
+        st.tuples(st.just("no person"), names),
+        st.tuples(st.just("knows"), small, names, names, small),
+        st.tuples(st.just("no knows"), small),
+        st.tuples(st.just("lives"), names, st.sampled_from("XY"), small, small),
+        st.tuples(st.just("no lives"), names, st.sampled_from("XY")),
+    )
+    return st.lists(st.lists(actions, max_size=6), max_size=6)
 
 
 class World:
