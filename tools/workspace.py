@@ -213,7 +213,9 @@ def new(name: str) -> None:
     for command in (["check", "--fix"], ["format"]):  # ours are stricter than those of a package by itself
         run(sys.executable, "-m", "ruff", *command, "--quiet", str(folder))
     entry = name.removeprefix("coco-")
-    print(f"made {folder.relative_to(ROOT)}; next: name {entry} in tox.ini and core/src/coco/plugins/hints.py, then make test")
+    print(
+        f"made {folder.relative_to(ROOT)}; next: name {entry} in tox.ini and core/src/coco/plugins/hints.py, then make test"
+    )
 
 
 def package_files(kind: str, what: str) -> dict[str, str]:
