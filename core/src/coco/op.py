@@ -12,6 +12,9 @@ from coco.ops.decorators import (
     target_connector,
 )
 from coco.ops.op_args import ArgRelationship, OpArgs
+from coco.ops.remote import Worker, answer_call, open_answer
+from coco.ops.runner_names import runner
+from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
 from coco.ops.sources import (
     NO_ORDINAL,
     NON_EXISTENCE,
@@ -36,6 +39,7 @@ __all__ = [
     "NON_EXISTENCE",
     "NO_ORDINAL",
     "Adoption",
+    "Answer",
     "ArgRelationship",
     "DeclarationSpec",
     "EmptyFunctionSpec",
@@ -45,6 +49,9 @@ __all__ = [
     "OpCategory",
     "PartialSourceRow",
     "PartialSourceRowData",
+    "RemoteFunction",
+    "Runner",
+    "RunnerExecutor",
     "SourceConnector",
     "SourceReadOptions",
     "SourceSpec",
@@ -53,11 +60,15 @@ __all__ = [
     "TargetConnector",
     "TargetSpec",
     "TargetStateCompatibility",
+    "Worker",
+    "answer_call",
     "attachment_connector",
     "declaration_connector",
     "executor_class",
     "fn",
     "function",
+    "open_answer",
+    "runner",
     "source_connector",
     "target_connector",
 ]
