@@ -1,0 +1,390 @@
+"""Runners that are wrong in one way each: variations of the pool in ``coco_testing.reference``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import os
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from coco.errors import WorkerDiedError
+from coco.op import Answer, RemoteFunction, Worker, open_answer
+from coco_testing.reference import runner as reference
+from coco_testing.reference.runner import PoolExecutor, Slot
+
+LOG = logging.getLogger("mutants")
+
+
+class Mutant(PoolExecutor):
+    """``slots``: what its processes are. ``size``: how many."""
+
+    slots: Callable[[RemoteFunction], Slot] = Slot
+    size = 1
+
+    def __init__(self, function: RemoteFunction) -> None:
+        super().__init__(function, self.size)
+
+    def slot(self) -> Slot:
+        return type(self).slots(self._function)
+
+
+class OneByOne(Mutant):
+    """Keeps every rule with its one process."""
+
+
+class MutantRunner:
+    """Makes executors of one class."""
+
+    def __init__(self, executor_class: Any) -> None:
+        self._executor_class = executor_class
+
+    def executor(self, function: RemoteFunction) -> Any:
+        return self._executor_class(function)
+
+
+class Changes(Mutant):
+    """Answers are changed on their way."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        def changed(position: int, data: bytes | Exception) -> None:
+            answer(position, self.change(data) if isinstance(data, bytes) else data)
+
+        await super().run(calls, timeout, changed)
+
+    def change(self, data: bytes) -> bytes | Exception:
+        raise NotImplementedError
+
+
+class Lists(Changes):
+    """As JSON would have it."""
+
+    def change(self, data: bytes) -> bytes | Exception:
+        with contextlib.suppress(Exception):
+            value = open_answer(data)
+            if type(value) is tuple:
+                return pickle.dumps(pickle.dumps(list(value)))
+        return data
+
+
+class Plain(Changes):
+    """Errors lose all but the fact."""
+
+    def change(self, data: bytes) -> bytes | Exception:
+        try:
+            open_answer(data)
+        except Exception:
+            return RuntimeError("the call failed")
+        return data
+
+
+class FailTogether(Mutant):
+    """One error is the error of all."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        ends: dict[int, bytes | Exception] = {}
+        await super().run(calls, timeout, ends.__setitem__)
+        failed: Exception | None = None
+        for data in ends.values():
+            try:
+                open_answer(data) if isinstance(data, bytes) else None
+            except Exception as error:
+                failed = error
+        for position, data in ends.items():
+            answer(position, failed or data)
+
+
+class InOrder(Mutant):
+    """The first answer is taken for that of the first call."""
+
+    size = 2
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        ended = 0
+
+        def next_one(position: int, data: bytes | Exception) -> None:
+            nonlocal ended
+            answer(ended, data)
+            ended += 1
+
+        await super().run(calls, timeout, next_one)
+
+
+class LastRun(Mutant):
+    """Only one run at a time was thought of."""
+
+    current: Any = None
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        self.current = answer
+        await super().run(calls, timeout, lambda position, data: self.current(position, data))
+
+
+class Twice(Mutant):
+    """Answers are given again."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        def twice(position: int, data: bytes | Exception) -> None:
+            answer(position, data)
+            answer(position, data)
+
+        await super().run(calls, timeout, twice)
+
+
+class FromThread(Mutant):
+    """Answers come from wherever."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        def elsewhere(position: int, data: bytes | Exception) -> None:
+            thread = threading.Thread(target=answer, args=(position, data))
+            thread.start()
+            thread.join()
+
+        await super().run(calls, timeout, elsewhere)
+
+
+class Stuffs(Mutant):
+    """All calls are written before an answer is read."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        slot: Any = self.slot()
+
+        def all_of_them() -> list[bytes]:
+            slot.ask(None, None)
+            for item in calls:
+                slot._pipe.send((None, item))
+            return [slot._pipe.recv_bytes() for _ in calls]
+
+        try:
+            for position, data in enumerate(await asyncio.to_thread(all_of_them)):
+                answer(position, data)
+        finally:
+            slot.end()
+
+
+# -- limits and ends ------------------------------------------------------------------------------
+
+
+class NoLimit(Slot):
+    def _exchange(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        return super()._exchange(arguments, None)
+
+
+class Unlimited(Mutant):
+    slots = NoLimit
+
+
+class LimitOfRun(Mutant):
+    """The limit is that of all calls together."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        left = set(range(len(calls)))
+
+        def told(position: int, data: bytes | Exception) -> None:
+            left.discard(position)
+            answer(position, data)
+
+        await self.prepare()
+        try:
+            async with asyncio.timeout(timeout):
+                await super().run(calls, timeout, told)
+        except TimeoutError as error:
+            for position in left:
+                answer(position, error)
+
+
+class KeepsTheDead(Mutant):
+    """A worker that ended is used again."""
+
+    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        slot = await self._free.get()
+        try:
+            return await asyncio.to_thread(slot.ask, arguments, timeout)
+        finally:
+            self._free.put_nowait(slot)
+
+
+class Wordless(Mutant):
+    """How a worker ended is not told."""
+
+    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        try:
+            return await super()._ask(arguments, timeout)
+        except WorkerDiedError:
+            raise WorkerDiedError("no idea") from None
+
+
+class GoesOn(Mutant):
+    """A call that nobody waits for goes on in its worker."""
+
+    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        slot = await self._free.get()
+        self._busy.add(slot)
+        work = asyncio.ensure_future(asyncio.to_thread(slot.ask, arguments, timeout))
+        try:
+            return await asyncio.shield(work)
+        finally:
+            self._busy.discard(slot)
+            self._free.put_nowait(slot)
+
+
+class Swallows(Mutant):
+    """Cancelling is taken for an end like others."""
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().run(calls, timeout, answer)
+
+
+# -- workers --------------------------------------------------------------------------------------
+
+
+def serve_afresh(pipe: Any, description: bytes) -> None:
+    """An instance for each call."""
+    with contextlib.suppress(EOFError):
+        while (message := pipe.recv()) is not None:
+            worker = Worker(message[0] or description)
+            pipe.send_bytes(worker.prepare() if message[1] is None else worker.call(message[1]))
+
+
+def serve_aloud(pipe: Any, description: bytes) -> None:
+    """Answers and what is printed take one way."""
+    worker = Worker(description)
+    with contextlib.suppress(EOFError):
+        while (message := pipe.recv()) is not None:
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                data = worker.prepare() if message[1] is None else worker.call(message[1])
+            pipe.send_bytes(printed.getvalue().encode() + data)
+
+
+class Served(Slot):
+    """Another far side."""
+
+    def __init__(self, function: RemoteFunction, serve: Any) -> None:
+        super().__init__(function)
+        self._serve = serve
+
+    def _start(self) -> None:
+        usual, reference.serve = reference.serve, self._serve
+        try:
+            super()._start()
+        finally:
+            reference.serve = usual
+
+
+class Afresh(Mutant):
+    slots = staticmethod(lambda function: Served(function, serve_afresh))
+
+
+class Aloud(Mutant):
+    slots = staticmethod(lambda function: Served(function, serve_aloud))
+
+
+class Unprepared(Mutant):
+    async def prepare(self) -> None:
+        """Later is early enough."""
+
+
+class OneForAll(MutantRunner):
+    """Functions of one name share workers."""
+
+    def __init__(self) -> None:
+        super().__init__(Mutant)
+        self._known: dict[str, Any] = {}
+
+    def executor(self, function: RemoteFunction) -> Any:
+        return self._known.setdefault(function.name, Mutant(function))
+
+
+class OldEntries(Slot):
+    def _exchange(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        self._described = self._function.description()
+        return super()._exchange(arguments, timeout)
+
+
+class Forgetful(Mutant):
+    slots = OldEntries
+
+
+class Logs(Slot):
+    def _start(self) -> None:
+        LOG.debug("starting %r", self._function.description())
+        super()._start()
+
+
+class Talks(Mutant):
+    slots = Logs
+
+
+class Shows(Mutant):
+    def __repr__(self) -> str:
+        return f"Shows({self._function.description()!r})"
+
+
+class InEnvironment(Slot):
+    def _start(self) -> None:
+        os.environ["MUTANT"] = ascii(self._function.description()).replace("\\", "/")
+        try:
+            super()._start()
+        finally:
+            del os.environ["MUTANT"]
+
+
+class Environment(Mutant):
+    slots = InEnvironment
+
+
+# -- close ----------------------------------------------------------------------------------------
+
+
+class NeverCloses(Mutant):
+    async def close(self) -> None:
+        self._closed = True
+
+
+class ClosesOnce(Mutant):
+    async def close(self) -> None:
+        if self._closed:
+            raise ValueError("closed twice")
+        await super().close()
+
+
+class LeavesThread(Mutant):
+    release = threading.Event()
+
+    async def prepare(self) -> None:
+        await super().prepare()
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        threading.Thread(target=self.release.wait, name="mutant", daemon=True).start()
+        await super().run(calls, timeout, answer)
+
+
+class OnlyIdle(Mutant):
+    """What is at work is left alone."""
+
+    async def close(self) -> None:
+        busy, self._busy = self._busy, set()
+        await super().close()
+        self._busy = busy
+
+
+class StartsAgain(Mutant):
+    """Closed is not for ever."""
+
+    async def close(self) -> None:
+        await super().close()
+        self._closed = False
+
+
+class NoGoodBye(Slot):
+    def stop(self) -> None:
+        self.end()
+
+
+class Abrupt(Mutant):
+    slots = NoGoodBye
