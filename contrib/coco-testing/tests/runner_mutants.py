@@ -13,24 +13,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from coco.errors import WorkerDiedError
-from coco.op import Answer, RemoteFunction, Worker, open_answer
+from coco.op import Answer, RemoteFunction, Worker, WorkerPool, open_answer
 from coco_testing.reference import runner as reference
-from coco_testing.reference.runner import PoolExecutor, Slot
+from coco_testing.reference.runner import ProcessLink
 
 LOG = logging.getLogger("mutants")
 
 
-class Mutant(PoolExecutor):
-    """``slots``: what its processes are. ``size``: how many."""
+class Mutant(WorkerPool):
+    """``links``: how its processes are reached. ``size``: how many."""
 
-    slots: Callable[[RemoteFunction], Slot] = Slot
+    links: Callable[[], ProcessLink] = ProcessLink
     size = 1
 
     def __init__(self, function: RemoteFunction) -> None:
-        super().__init__(function, self.size)
-
-    def slot(self) -> Slot:
-        return type(self).slots(self._function)
+        super().__init__(function, type(self).links, self.size)
 
 
 class OneByOne(Mutant):
@@ -151,31 +148,31 @@ class Stuffs(Mutant):
     """All calls are written before an answer is read."""
 
     async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
-        slot: Any = self.slot()
+        link: Any = self._connect()
 
         def all_of_them() -> list[bytes]:
-            slot.ask(None, None)
+            link.ask(pickle.dumps((self._function.description(), None)), None)
             for item in calls:
-                slot._pipe.send((None, item))
-            return [slot._pipe.recv_bytes() for _ in calls]
+                link._pipe.send_bytes(pickle.dumps((None, item)))
+            return [link._pipe.recv_bytes() for _ in calls]
 
         try:
             for position, data in enumerate(await asyncio.to_thread(all_of_them)):
                 answer(position, data)
         finally:
-            slot.end()
+            link.end()
 
 
 # -- limits and ends ------------------------------------------------------------------------------
 
 
-class NoLimit(Slot):
-    def _exchange(self, arguments: bytes | None, timeout: float | None) -> bytes:
-        return super()._exchange(arguments, None)
+class NoLimit(ProcessLink):
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        return super().ask(message, None)
 
 
 class Unlimited(Mutant):
-    slots = NoLimit
+    links = NoLimit
 
 
 class LimitOfRun(Mutant):
@@ -243,45 +240,45 @@ class Swallows(Mutant):
 # -- workers --------------------------------------------------------------------------------------
 
 
-def serve_afresh(pipe: Any, description: bytes) -> None:
+def serve_afresh(pipe: Any) -> None:
     """An instance for each call."""
+    described = b""
     with contextlib.suppress(EOFError):
-        while (message := pipe.recv()) is not None:
-            worker = Worker(message[0] or description)
-            pipe.send_bytes(worker.prepare() if message[1] is None else worker.call(message[1]))
+        while message := pipe.recv_bytes():
+            description, arguments = pickle.loads(message)
+            described = description or described
+            pipe.send_bytes(Worker().answer(pickle.dumps((described, arguments))))
 
 
-def serve_aloud(pipe: Any, description: bytes) -> None:
+def serve_aloud(pipe: Any) -> None:
     """Answers and what is printed take one way."""
-    worker = Worker(description)
+    worker = Worker()
     with contextlib.suppress(EOFError):
-        while (message := pipe.recv()) is not None:
+        while message := pipe.recv_bytes():
             with contextlib.redirect_stdout(io.StringIO()) as printed:
-                data = worker.prepare() if message[1] is None else worker.call(message[1])
+                data = worker.answer(message)
             pipe.send_bytes(printed.getvalue().encode() + data)
 
 
-class Served(Slot):
-    """Another far side."""
+def served(serve: Any) -> Any:
+    """A link to another far side."""
 
-    def __init__(self, function: RemoteFunction, serve: Any) -> None:
-        super().__init__(function)
-        self._serve = serve
-
-    def _start(self) -> None:
-        usual, reference.serve = reference.serve, self._serve
+    def connect() -> ProcessLink:
+        usual, reference.serve = reference.serve, serve
         try:
-            super()._start()
+            return ProcessLink()
         finally:
             reference.serve = usual
 
+    return staticmethod(connect)
+
 
 class Afresh(Mutant):
-    slots = staticmethod(lambda function: Served(function, serve_afresh))
+    links = served(serve_afresh)
 
 
 class Aloud(Mutant):
-    slots = staticmethod(lambda function: Served(function, serve_aloud))
+    links = served(serve_aloud)
 
 
 class Unprepared(Mutant):
@@ -300,24 +297,28 @@ class OneForAll(MutantRunner):
         return self._known.setdefault(function.name, Mutant(function))
 
 
-class OldEntries(Slot):
-    def _exchange(self, arguments: bytes | None, timeout: float | None) -> bytes:
-        self._described = self._function.description()
-        return super()._exchange(arguments, timeout)
+class OldEntries(ProcessLink):
+    known = False
+
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        description, arguments = pickle.loads(message)
+        told = None if self.known else description
+        self.known = True
+        return super().ask(pickle.dumps((told, arguments)), timeout)
 
 
 class Forgetful(Mutant):
-    slots = OldEntries
+    links = OldEntries
 
 
-class Logs(Slot):
-    def _start(self) -> None:
-        LOG.debug("starting %r", self._function.description())
-        super()._start()
+class Logs(ProcessLink):
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        LOG.debug("asking %r", message)
+        return super().ask(message, timeout)
 
 
 class Talks(Mutant):
-    slots = Logs
+    links = Logs
 
 
 class Shows(Mutant):
@@ -325,17 +326,19 @@ class Shows(Mutant):
         return f"Shows({self._function.description()!r})"
 
 
-class InEnvironment(Slot):
-    def _start(self) -> None:
-        os.environ["MUTANT"] = ascii(self._function.description()).replace("\\", "/")
+class Environment(Mutant):
+    """Credentials travel where everybody can read them."""
+
+    def __init__(self, function: RemoteFunction) -> None:
+        super().__init__(function)
+        self._connect = self._connect_with_secrets
+
+    def _connect_with_secrets(self) -> ProcessLink:
+        os.environ["MUTANT"] = ascii(self._function.description())
         try:
-            super()._start()
+            return ProcessLink()
         finally:
             del os.environ["MUTANT"]
-
-
-class Environment(Mutant):
-    slots = InEnvironment
 
 
 # -- close ----------------------------------------------------------------------------------------
@@ -381,10 +384,10 @@ class StartsAgain(Mutant):
         self._closed = False
 
 
-class NoGoodBye(Slot):
+class NoGoodBye(ProcessLink):
     def stop(self) -> None:
         self.end()
 
 
 class Abrupt(Mutant):
-    slots = NoGoodBye
+    links = NoGoodBye

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from coco.ops.decorators import (
     attachment_connector,
     declaration_connector,
@@ -35,6 +37,19 @@ from coco.spec import (
     TargetSpec,
 )
 
+if TYPE_CHECKING:
+    from coco.ops.worker_pool import WorkerLink as WorkerLink
+    from coco.ops.worker_pool import WorkerPool as WorkerPool
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("WorkerLink", "WorkerPool"):  # they need asyncio, which a definition does not
+        from coco.ops import worker_pool
+
+        return getattr(worker_pool, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "NON_EXISTENCE",
     "NO_ORDINAL",
@@ -61,6 +76,8 @@ __all__ = [
     "TargetSpec",
     "TargetStateCompatibility",
     "Worker",
+    "WorkerLink",
+    "WorkerPool",
     "answer_call",
     "attachment_connector",
     "declaration_connector",

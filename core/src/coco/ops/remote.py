@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coco.auth_registry import default_registry
+from coco.errors import InternalError
 from coco.ops.origin import program_loaded_again
 
 if TYPE_CHECKING:
@@ -76,14 +77,23 @@ class RemoteTraceback(Exception):
 class Worker:
     """One function, loaded and prepared by ``prepare`` or at the first call. For one thread.
 
-    description: see ``RemoteFunction.description``.
+    description: see ``RemoteFunction.description``; None where it comes with the first message to ``answer``.
     """
 
-    def __init__(self, description: bytes) -> None:
-        self._described: Description = pickle.loads(description)
+    def __init__(self, description: bytes | None = None) -> None:
+        self._described: Description | None = None
         self._auth: tuple[str, int] | None = None
         self._function: Callable[..., Any] | None = None
         self._runner: asyncio.Runner | None = None
+        if description is not None:
+            self.refresh(description)
+
+    def answer(self, message: bytes) -> bytes:
+        """The answer to a message of a ``WorkerPool``, which is a call or asks to prepare."""
+        description, arguments = pickle.loads(message)
+        if description is not None:
+            self.refresh(description)
+        return self.prepare() if arguments is None else self.call(arguments)
 
     def prepare(self) -> bytes:
         """Load and prepare; the answer says what was raised. Does nothing the second time, if the first went well."""
@@ -110,7 +120,13 @@ class Worker:
                 loop.close()
 
     def __repr__(self) -> str:
-        return f"<Worker for {self._described.name}>"
+        return f"<Worker for {self._known.name}>" if self._described is not None else "<Worker>"
+
+    @property
+    def _known(self) -> Description:
+        if self._described is None:
+            raise InternalError("a worker was asked before it was told its function")
+        return self._described
 
     @staticmethod
     def _answer(work: Callable[[], bytes]) -> bytes:
@@ -123,7 +139,7 @@ class Worker:
     def _load(self) -> bytes:
         self._restore_auth()
         if self._function is None:
-            place, is_class, spec = pickle.loads(self._described.target)
+            place, is_class, spec = pickle.loads(self._known.target)
             target = find_target(place)
             self._function = self._made(target, spec) if is_class else target
         return pickle.dumps(None)
@@ -138,7 +154,7 @@ class Worker:
         return executor
 
     def _restore_auth(self) -> None:
-        described = self._described
+        described = self._known
         if self._auth != (described.process, described.auth_version) and described.process != process_token():
             default_registry().restore({key: pickle.loads(value) for key, value in described.auth.items()})
         self._auth = (described.process, described.auth_version)
@@ -152,7 +168,7 @@ class Worker:
             return pickle.dumps(value, protocol=5)
         except Exception as error:
             error.add_note(
-                f"the result of {self._described.name}, a {type(value).__name__}, comes from another process, "
+                f"the result of {self._known.name}, a {type(value).__name__}, comes from another process, "
                 "so it must be picklable"
             )
             raise
@@ -169,6 +185,11 @@ class Worker:
 
 async def _awaited(value: Any) -> Any:
     return await value
+
+
+def pack_message(description: bytes | None, arguments: bytes | None) -> bytes:
+    """What ``Worker.answer`` takes. description: if it is news; arguments: None to prepare only."""
+    return pickle.dumps((description, arguments), protocol=5)
 
 
 _workers = threading.local()

@@ -1,0 +1,143 @@
+"""The near side of runners whose workers are asked one thing at a time: only how bytes get there and back is left open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from coco.errors import LifecycleError
+from coco.ops.remote import open_answer, pack_message
+from coco.ops.runners import Answer, RemoteFunction
+
+
+class WorkerLink(Protocol):
+    """The way to one worker, which hands each message to ``Worker.answer`` and sends back what that gives.
+
+    Blocking: called in threads, by one at a time but for ``end``.
+    """
+
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        """The answer to a message. Raises ``TimeoutError`` after ``timeout`` seconds, ``WorkerDiedError`` if the worker
+        ended; after either, and after any other error, nothing but ``end`` is called.
+        """
+
+    def stop(self) -> None:
+        """Let an idle worker end in order: it calls ``Worker.close``. ``end`` follows."""
+
+    def end(self) -> None:
+        """End the worker at once, also in the middle of ``ask``. May be repeated."""
+
+
+class WorkerPool:
+    """A ``RunnerExecutor``: some workers for one function, each started by its first call, replaced when it fails.
+
+    connect: called without arguments in some thread, starts a worker and gives the link to it. size: how many workers.
+    """
+
+    def __init__(self, function: RemoteFunction, connect: Callable[[], WorkerLink], size: int) -> None:
+        self._function = function
+        self._connect = connect
+        self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
+        self._busy: set[_Slot] = set()
+        self._closed = False
+        for _ in range(size):
+            self._free.put_nowait(self._slot())
+
+    def _slot(self) -> _Slot:
+        return _Slot(self._function, self._connect)
+
+    async def prepare(self) -> None:
+        """Make one worker ready."""
+        open_answer(await self._ask(None, None))
+
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        """Make calls, as many at a time as there are workers."""
+        self._check_open()
+
+        async def one(position: int) -> None:
+            try:
+                answer(position, await self._ask(calls[position], timeout))
+            except Exception as error:
+                answer(position, error)
+
+        async with asyncio.TaskGroup() as group:
+            for position in range(len(calls)):
+                group.create_task(one(position))
+
+    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        slot = await self._free.get()
+        self._busy.add(slot)
+        kept = slot
+        try:
+            self._check_open()
+            return await asyncio.to_thread(slot.ask, arguments, timeout)
+        except BaseException:  # too long, dead, or in the middle of something that nobody waits for any more
+            slot.end()
+            kept = self._slot()
+            raise
+        finally:
+            self._busy.discard(slot)
+            self._free.put_nowait(kept)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise LifecycleError(f"{self._function.name}: its workers were closed")
+
+    async def close(self) -> None:
+        """End all workers, the idle ones in order."""
+        self._closed = True
+        for slot in list(self._busy):
+            await asyncio.to_thread(slot.end)
+        idle = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        await asyncio.gather(*(asyncio.to_thread(slot.stop) for slot in idle))
+        for _ in idle:
+            self._free.put_nowait(self._slot())
+
+
+class _Slot:
+    """The place of one worker. It is left when anything goes wrong."""
+
+    def __init__(self, function: RemoteFunction, connect: Callable[[], WorkerLink]) -> None:
+        self._function = function
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._link: WorkerLink | None = None
+        self._described: bytes | None = None
+        self._ended = False
+
+    def ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        link = self._link
+        if link is None:
+            link = self._start()
+            answer = self._exchange(link, None, None)  # however long that takes, it is no part of a call
+            if arguments is None:
+                return answer
+        return self._exchange(link, arguments, timeout)
+
+    def _start(self) -> WorkerLink:
+        with self._lock:  # so that nobody ends what is about to start
+            if self._ended:
+                raise LifecycleError(f"{self._function.name}: its workers were closed")
+            self._link = self._connect()
+            return self._link
+
+    def _exchange(self, link: WorkerLink, arguments: bytes | None, timeout: float | None) -> bytes:
+        described = self._function.description()
+        newer = None if described is self._described else described
+        self._described = described
+        return link.ask(pack_message(newer, arguments), timeout)
+
+    def stop(self) -> None:
+        if self._link is not None:
+            with contextlib.suppress(Exception):
+                self._link.stop()
+        self.end()
+
+    def end(self) -> None:
+        with self._lock:
+            self._ended = True
+            if self._link is not None:
+                self._link.end()
