@@ -330,8 +330,7 @@ class Environment(Mutant):
     """Credentials travel where everybody can read them."""
 
     def __init__(self, function: RemoteFunction) -> None:
-        super().__init__(function)
-        self._connect = self._connect_with_secrets
+        WorkerPool.__init__(self, function, self._connect_with_secrets, 1)
 
     def _connect_with_secrets(self) -> ProcessLink:
         os.environ["MUTANT"] = ascii(self._function.description())
