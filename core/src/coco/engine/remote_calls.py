@@ -8,7 +8,8 @@ put in words; and results get back to their rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coco.engine.threads import Threads
     from coco.ops.registry import BoundFunction
 
+LOG = logging.getLogger("coco.engine")
 CRASHES = 3
 """Times that a call may take its worker with it before it is given up."""
 BATCH_CRASHES = 2
@@ -63,10 +65,10 @@ class Runners:
     async def close(self) -> None:
         """End them; executors are closed before."""
         made, self._made = self._made, {}
-        for runner in made.values():
+        for (name, _), runner in made.items():
             close = getattr(runner, "close", None)
             if close is not None:
-                await close()
+                await _closed(close, f"the runner '{name}'")
 
 
 class RemoteCalls:
@@ -83,7 +85,7 @@ class RemoteCalls:
 
     async def close(self) -> None:
         """End its workers."""
-        await self._executor.close()
+        await _closed(self._executor.close, f"the executor of {self._function.name}")
 
     async def run(
         self, calls: Sequence[bytes], timeout: float, op: str, deliver: Deliver, attempts: int = CRASHES
@@ -235,6 +237,13 @@ class _Gate:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def _closed(close: Callable[[], Awaitable[None]], what: str) -> None:
+    try:
+        await close()
+    except Exception as error:  # the others are to be closed all the same
+        LOG.warning("%s could not be closed: %s: %s", what, type(error).__name__, error)
 
 
 def _crashed(op: str, attempts: int, died: WorkerDiedError) -> WorkerDiedError:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -95,6 +96,7 @@ class RemoteFunction:
         self.name: str = record.kind
         self._target = pickle.dumps((place, record.is_class, pickle.dumps(spec)), protocol=5)
         self.key = hashlib.sha256(self._target).hexdigest()
+        self._lock = threading.Lock()
         self._version = -1
         self._described = b""
 
@@ -105,13 +107,14 @@ class RemoteFunction:
         entry changes.
         """
         registry = default_registry()
-        if self._version != registry.version:
-            self._version = registry.version
-            described = remote.Description(
-                self.name, self.key, self._target, remote.process_token(), self._version, _auth_entries()
-            )
-            self._described = pickle.dumps(described, protocol=5)
-        return self._described
+        with self._lock:
+            if self._version != registry.version:
+                self._version = registry.version
+                described = remote.Description(
+                    self.name, self.key, self._target, remote.process_token(), self._version, _auth_entries()
+                )
+                self._described = pickle.dumps(described, protocol=5)
+            return self._described
 
     def __repr__(self) -> str:
         return f"<RemoteFunction {self.name}>"

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from coco.errors import LifecycleError
 from coco.ops.remote import open_answer, pack_message
 from coco.ops.runners import Answer, RemoteFunction
+
+T = TypeVar("T")
 
 
 class WorkerLink(Protocol):
@@ -42,7 +44,9 @@ class WorkerPool:
         self._connect = connect
         self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
         self._busy: set[_Slot] = set()
+        self._ending: set[asyncio.Future[Any]] = set()
         self._closed = False
+        self._size = size
         for _ in range(size):
             self._free.put_nowait(self._slot())
 
@@ -57,15 +61,19 @@ class WorkerPool:
         """Make calls, as many at a time as there are workers."""
         self._check_open()
 
-        async def one(position: int) -> None:
-            try:
-                answer(position, await self._ask(calls[position], timeout))
-            except Exception as error:
-                answer(position, error)
+        positions = iter(range(len(calls)))
+
+        async def lane() -> None:
+            for position in positions:
+                try:
+                    end: bytes | Exception = await self._ask(calls[position], timeout)
+                except Exception as error:
+                    end = error
+                answer(position, end)
 
         async with asyncio.TaskGroup() as group:
-            for position in range(len(calls)):
-                group.create_task(one(position))
+            for _ in range(min(self._size, len(calls))):
+                group.create_task(lane())
 
     async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
         slot = await self._free.get()
@@ -73,14 +81,19 @@ class WorkerPool:
         kept = slot
         try:
             self._check_open()
-            return await asyncio.to_thread(slot.ask, arguments, timeout)
+            return await _in_thread(slot.ask, arguments, timeout)
         except BaseException:  # too long, dead, or in the middle of something that nobody waits for any more
-            slot.end()
+            self._end(slot)
             kept = self._slot()
             raise
         finally:
             self._busy.discard(slot)
             self._free.put_nowait(kept)
+
+    def _end(self, slot: _Slot) -> None:
+        ending = asyncio.ensure_future(_in_thread(slot.end))  # it may have to wait for its start
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -90,11 +103,12 @@ class WorkerPool:
         """End all workers, the idle ones in order."""
         self._closed = True
         for slot in list(self._busy):
-            await asyncio.to_thread(slot.end)
+            await _in_thread(slot.end)
         idle = [self._free.get_nowait() for _ in range(self._free.qsize())]
-        await asyncio.gather(*(asyncio.to_thread(slot.stop) for slot in idle))
+        await asyncio.gather(*(_in_thread(slot.stop) for slot in idle))
         for _ in idle:
             self._free.put_nowait(self._slot())
+        await asyncio.gather(*self._ending)
 
 
 class _Slot:
@@ -141,3 +155,25 @@ class _Slot:
             self._ended = True
             if self._link is not None:
                 self._link.end()
+
+
+async def _in_thread(function: Callable[..., T], *args: Any) -> T:
+    """In a daemon: a worker that never answers keeps no program alive, as threads of an executor would."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def tell(setter: Callable[[Any], None], outcome: Any) -> None:
+        if not future.done():
+            setter(outcome)
+
+    def work() -> None:
+        told: tuple[Callable[[Any], None], Any]
+        try:
+            told = future.set_result, function(*args)
+        except BaseException as error:
+            told = future.set_exception, error
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+            loop.call_soon_threadsafe(tell, *told)
+
+    threading.Thread(target=work, name="coco-worker-link", daemon=True).start()
+    return await future

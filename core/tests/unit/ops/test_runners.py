@@ -442,6 +442,21 @@ def test_a_runner_that_cannot_be_made(functions: ModuleType) -> None:
     assert not isinstance(caught.value, PrepareError)
 
 
+def test_one_that_cannot_be_closed_is_in_nobodys_way(
+    functions: ModuleType, inline: list[Inline], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Inline):
+        async def close(self) -> None:
+            raise ConnectionError("the cluster is gone")
+
+    op.runner("stuck")(Stuck)
+    assert flow_of(functions.shout, op_args={"runner": "stuck"}).eval("x") == "X"
+    assert flow_of(functions.shout).eval("x") == "X"
+    RUNTIME.stop()
+    assert "the runner 'stuck' could not be closed: ConnectionError: the cluster is gone" in caplog.text
+    assert [item.closed for item in inline] == [0, 1]
+
+
 def test_a_limit_is_handed_on(functions: ModuleType) -> None:
     seen = []
 

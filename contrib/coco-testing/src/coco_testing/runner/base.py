@@ -21,6 +21,7 @@ from coco_testing.runner import functions
 from coco_testing.suite import Suite
 
 NO_LIMIT = 300.0
+ENDING_SECONDS = 1.0
 
 
 @dataclass
@@ -147,9 +148,10 @@ class RunnerBase(Suite, kit=True):
     def left_behind(self, processes: set[int]) -> list[str]:
         """What is still there of processes that answered and of threads that began in this test."""
         found = [f"process {pid}" for pid in sorted(processes) if _is_alive(pid)]
-        new = set(threading.enumerate()) - self._threads
-        # The event loop's own threads, which end with the loop.
-        found += [f"thread {item.name}" for item in new if not item.name.startswith("asyncio_")]
+        for item in set(threading.enumerate()) - self._threads:
+            if not item.name.startswith("asyncio_"):  # the event loop's own, which end with it
+                item.join(ENDING_SECONDS)
+                found += [f"thread {item.name}"] * item.is_alive()
         return found
 
 
