@@ -197,33 +197,37 @@ class LimitOfRun(Mutant):
 class KeepsTheDead(Mutant):
     """A worker that ended is used again."""
 
-    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+    async def _use(self, work: Callable[[Any], Any]) -> Any:
         slot = await self._free.get()
         try:
-            return await asyncio.to_thread(slot.ask, arguments, timeout)
+            return await asyncio.to_thread(work, slot)
         finally:
             self._free.put_nowait(slot)
+
+
+class Silent(ProcessLink):
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        try:
+            return super().ask(message, timeout)
+        except WorkerDiedError:
+            raise WorkerDiedError("no idea") from None
 
 
 class Wordless(Mutant):
     """How a worker ended is not told."""
 
-    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
-        try:
-            return await super()._ask(arguments, timeout)
-        except WorkerDiedError:
-            raise WorkerDiedError("no idea") from None
+    links = Silent
 
 
 class GoesOn(Mutant):
     """A call that nobody waits for goes on in its worker."""
 
-    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+    async def _use(self, work: Callable[[Any], Any]) -> Any:
         slot = await self._free.get()
         self._busy.add(slot)
-        work = asyncio.ensure_future(asyncio.to_thread(slot.ask, arguments, timeout))
+        going = asyncio.ensure_future(asyncio.to_thread(work, slot))
         try:
-            return await asyncio.shield(work)
+            return await asyncio.shield(going)
         finally:
             self._busy.discard(slot)
             self._free.put_nowait(slot)

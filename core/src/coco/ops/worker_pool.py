@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from coco.errors import LifecycleError
@@ -13,6 +14,8 @@ from coco.ops.remote import open_answer, pack_message
 from coco.ops.runners import Answer, RemoteFunction
 
 T = TypeVar("T")
+MOMENT_SECONDS = 0.05
+"""How long a worker serves one run before another one may have it."""
 
 
 class WorkerLink(Protocol):
@@ -55,33 +58,49 @@ class WorkerPool:
 
     async def prepare(self) -> None:
         """Make one worker ready."""
-        open_answer(await self._ask(None, None))
+        open_answer(await self._use(lambda slot: slot.ask(None, None)))
 
     async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
         """Make calls, as many at a time as there are workers."""
         self._check_open()
+        loop = asyncio.get_running_loop()
+        left = iter(range(len(calls)))  # shared by the threads: each takes the next one
+        is_over = False
 
-        positions = iter(range(len(calls)))
-
-        async def lane() -> None:
-            for position in positions:
-                try:
-                    end: bytes | Exception = await self._ask(calls[position], timeout)
-                except Exception as error:
-                    end = error
+        def told(position: int, end: bytes | Exception) -> None:
+            if not is_over:
                 answer(position, end)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._size, len(calls))):
-                group.create_task(lane())
+        def tell(position: int, end: bytes | Exception) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+                loop.call_soon_threadsafe(told, position, end)
 
-    async def _ask(self, arguments: bytes | None, timeout: float | None) -> bytes:
+        async def lane() -> None:
+            is_more = True
+            while is_more:
+                try:
+                    is_more = await self._use(lambda slot: slot.ask_in_turn(calls, left, timeout, tell))
+                except _CallFailed:
+                    pass  # and was told; the next call has another worker
+                except Exception as error:
+                    for position in left:
+                        answer(position, error)
+                    return
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._size, len(calls))):
+                    group.create_task(lane())
+        finally:
+            is_over = True
+
+    async def _use(self, work: Callable[[_Slot], T]) -> T:
         slot = await self._free.get()
         self._busy.add(slot)
         kept = slot
         try:
             self._check_open()
-            return await _in_thread(slot.ask, arguments, timeout)
+            return await _in_thread(work, slot)
         except BaseException:  # too long, dead, or in the middle of something that nobody waits for any more
             self._end(slot)
             kept = self._slot()
@@ -111,6 +130,10 @@ class WorkerPool:
         await asyncio.gather(*self._ending)
 
 
+class _CallFailed(Exception):
+    """A call had no answer, so its worker is not used again."""
+
+
 class _Slot:
     """The place of one worker. It is left when anything goes wrong."""
 
@@ -130,6 +153,25 @@ class _Slot:
             if arguments is None:
                 return answer
         return self._exchange(link, arguments, timeout)
+
+    def ask_in_turn(
+        self,
+        calls: Sequence[bytes],
+        left: Iterator[int],
+        timeout: float,
+        tell: Callable[[int, bytes | Exception], None],
+    ) -> bool:
+        """Make the calls that are left, for a moment. Whether there are more. Raises ``_CallFailed`` after telling why."""
+        until = time.monotonic() + MOMENT_SECONDS
+        for position in left:
+            try:
+                tell(position, self.ask(calls[position], timeout))
+            except Exception as error:
+                tell(position, error)
+                raise _CallFailed from error
+            if time.monotonic() > until:
+                return True
+        return False
 
     def _start(self) -> WorkerLink:
         with self._lock:  # so that nobody ends what is about to start
