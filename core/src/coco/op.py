@@ -14,9 +14,7 @@ from coco.ops.decorators import (
     target_connector,
 )
 from coco.ops.op_args import ArgRelationship, OpArgs
-from coco.ops.remote import Worker, answer_call, open_answer
 from coco.ops.runner_names import runner
-from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
 from coco.ops.sources import (
     NO_ORDINAL,
     NON_EXISTENCE,
@@ -38,16 +36,33 @@ from coco.spec import (
 )
 
 if TYPE_CHECKING:
-    from coco.ops.worker_pool import WorkerLink as WorkerLink
-    from coco.ops.worker_pool import WorkerPool as WorkerPool
+    from coco.ops.remote import Worker, answer_call, open_answer
+    from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
+    from coco.ops.worker_pool import WorkerLink, WorkerPool
+
+_OF_RUNNERS = {
+    "Worker": "remote",
+    "answer_call": "remote",
+    "open_answer": "remote",
+    "Answer": "runners",
+    "RemoteFunction": "runners",
+    "Runner": "runners",
+    "RunnerExecutor": "runners",
+    "WorkerLink": "worker_pool",
+    "WorkerPool": "worker_pool",
+}
+"""What a definition does not need: imported at first use."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("WorkerLink", "WorkerPool"):  # they need asyncio, which a definition does not
-        from coco.ops import worker_pool
+if not TYPE_CHECKING:  # so that checkers still know what is not there
 
-        return getattr(worker_pool, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        module = _OF_RUNNERS.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(f"coco.ops.{module}"), name)
 
 
 __all__ = [

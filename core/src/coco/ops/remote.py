@@ -12,7 +12,6 @@ import importlib.util
 import inspect
 import os
 import pickle
-import secrets
 import sys
 import threading
 import traceback
@@ -27,7 +26,7 @@ from coco.ops.origin import program_loaded_again
 if TYPE_CHECKING:
     import asyncio
 
-_TOKEN = secrets.token_hex(16)
+_TOKEN = os.urandom(16).hex()
 
 
 def process_token() -> str:

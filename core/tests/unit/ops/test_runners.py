@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -194,6 +195,22 @@ def test_the_built_in_one(functions: ModuleType) -> None:
     pids = flow_of(functions.where).evaluate(text=["a", "b"])
     assert len(set(pids)) == 1
     assert os.getpid() not in pids
+
+
+def test_definitions_do_not_wait_for_what_runners_need() -> None:
+    program = """
+import sys
+from coco import op
+@op.function(runner="pool")
+def shout(text: str) -> str:
+    return text
+print({"asyncio", "coco.ops.remote", "coco.ops.worker_pool"} & set(sys.modules))
+from coco.op import Runner, Worker, WorkerPool
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        op.Nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_both_at_once_are_refused() -> None:
