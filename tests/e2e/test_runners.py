@@ -16,9 +16,11 @@ from row_table import RowTable, table
 
 import coco
 from coco import op
+from coco.environment.graph_report import graph_report
 from coco.environment.runtime import RUNTIME
 from coco.errors import WorkerDiedError
 from coco.events import FlowEvent
+from coco.flow.show import render
 from coco.ops.runner_names import RUNNERS
 from coco_testing.reference.runner import PoolRunner
 
@@ -128,6 +130,14 @@ def test_moving_a_function_computes_nothing_again(functions: ModuleType, events:
         assert work_of(events).none, f"moved to {runner}"
     assert functions.CALLED_HERE == []
     assert rows.rows == before
+
+
+def test_where_it_runs_is_shown(functions: ModuleType) -> None:
+    fill("remote", {})
+    graph = flow_of(functions, "pool").graph
+    assert render(graph, verbose=True).count(", on pool") == 2
+    assert "pool" not in render(graph)
+    assert [item["runner"] for item in graph_report(graph)["transforms"]] == ["pool", "pool"]
 
 
 def test_a_worker_that_dies_in_the_middle(functions: ModuleType, tmp_path: Path) -> None:
