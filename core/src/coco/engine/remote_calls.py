@@ -38,15 +38,16 @@ class Runners:
     def __init__(self, find: FindRunner = RUNNERS.get) -> None:
         self._find = find
         self._made: dict[tuple[str, bool], Runner] = {}
+        self._making = asyncio.Lock()
 
     async def calls_of(self, function: BoundFunction, threads: Threads) -> RemoteCalls:
         """A function's executor, not yet prepared. Raises what making the runner raises."""
         assert function.runner is not None
         key = (function.runner, function.gpu)
-        runner = self._made.get(key)
-        if runner is None:
-            made = await threads.run(self._make, *key)  # its import may take a while
-            runner = self._made.setdefault(key, made)
+        async with self._making:  # one is enough for functions that come at the same time
+            runner = self._made.get(key)
+            if runner is None:
+                runner = self._made[key] = await threads.run(self._make, *key)  # its import may take a while
         remote = RemoteFunction(function.record, function.spec)
         return RemoteCalls(remote, runner.executor(remote))
 

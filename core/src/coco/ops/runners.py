@@ -63,8 +63,8 @@ class RunnerExecutor(Protocol):
 
 
 class Runner(Protocol):
-    """A place where functions run. An environment makes one at the first need, by calling what the manifest names,
-    and closes it when it stops.
+    """A place where functions run. An environment makes one at the first need, by calling in some thread what the
+    manifest names, and closes it when it stops.
 
     An optional ``async close()`` ends what executors share; they are closed before it.
     """

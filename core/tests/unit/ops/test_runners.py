@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from types import ModuleType
@@ -160,6 +161,27 @@ def test_calls_go_to_the_runner_of_that_name(functions: ModuleType, inline: list
     assert [item.closed for item in inline] == [0]
     RUNTIME.stop()
     assert [item.closed for item in inline] == [1]
+
+
+def test_functions_of_one_flow_share_a_runner(functions: ModuleType, inline: list[Inline]) -> None:
+    """Though they ask for it at the same time, and it takes a while to make."""
+
+    def slow() -> Inline:
+        time.sleep(0.05)
+        return Inline()
+
+    op.runner("inline")(slow)
+
+    @coco.transform_flow()
+    def flow(text: coco.DataSlice[str]) -> coco.DataSlice[Any]:
+        text.transform(functions.shout_cached)
+        return text.transform(functions.shout)
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(flow.eval_async("a"), flow_of(functions.Greet("hi")).eval_async("b"))
+
+    assert asyncio.run(both()) == ["A", "hi b"]
+    assert len(inline) == 1
 
 
 def test_executors_are_prepared_there_and_closed(functions: ModuleType, inline: list[Inline]) -> None:
