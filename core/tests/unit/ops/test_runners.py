@@ -178,7 +178,9 @@ def test_functions_of_one_flow_share_a_runner(functions: ModuleType, inline: lis
         return text.transform(functions.shout)
 
     async def both() -> list[Any]:
-        return await asyncio.gather(flow.eval_async("a"), flow_of(functions.Greet("hi")).eval_async("b"))
+        return list(
+            await asyncio.gather(flow.eval_async("a"), flow_of(functions.Greet("hi")).eval_async("b"))
+        )
 
     assert asyncio.run(both()) == ["A", "hi b"]
     assert len(inline) == 1
