@@ -20,7 +20,7 @@ from clean_venv import IGNORED, ROOT, build, environment, name_of, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "third-party").glob("*/pyproject.toml"))
-KINDS = ("target", "source", "function", "store")
+KINDS = ("target", "source", "function", "store", "runner")
 NEW = {f"coco-{kind}-json-lines": kind for kind in KINDS}
 every = pytest.mark.parametrize("name", [*(path.name for path in EXAMPLES), *NEW])
 
@@ -61,6 +61,7 @@ def test_found_by_coco_plugins(outside: Path, packages: dict[str, Path], tmp_pat
     brought = {op["name"] for item in report["plugins"] for op in item["ops"]}
     assert brought == {"Jsonl", "ZipArchive", "JsonLines"}
     assert [store["scheme"] for item in report["plugins"] for store in item["stores"]] == ["json-lines"]
+    assert [runner["name"] for item in report["plugins"] for runner in item["runners"]] == ["json-lines"]
 
 
 @every

@@ -10,7 +10,7 @@ import inspect
 import re
 from pathlib import Path
 
-from coco.ops import sources, targets
+from coco.ops import runners, sources, targets
 from coco.plugins import API_NUMBER, CommandManifest, OpManifest, RunnerManifest, StoreManifest, hookspecs
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "authors" / "reference.md"
@@ -55,6 +55,33 @@ def test_methods_of_targets() -> None:
         *targets.OPTIONAL_SETUP_METHODS,
         *targets.DATA_METHODS,
     }
+
+
+def methods(protocol: type) -> dict[str, list[str]]:
+    found = {name: value for name, value in vars(protocol).items() if inspect.isfunction(value)}
+    return {
+        name: [*inspect.signature(value).parameters][1:] for name, value in found.items() if name[0] != "_"
+    }
+
+
+def test_methods_of_runners() -> None:
+    part = TEXT.partition("\n## Runners\n")[2].partition("\n## ")[0]
+    runner, _, executor = part.partition("A `RunnerExecutor`;")
+    told = [
+        {
+            name: [item.strip() for item in given.split(",") if item.strip()]
+            for name, given in CALL.findall(text)
+        }
+        for text in (runner, executor)
+    ]
+    optional = {name: [] for name in runners.OPTIONAL_METHODS[runners.Runner]}
+    assert told[0] == {**methods(runners.Runner), **optional}
+    assert told[1] == methods(runners.RunnerExecutor)
+    assert set(told[0]) == {
+        *runners.REQUIRED_METHODS[runners.Runner],
+        *runners.OPTIONAL_METHODS[runners.Runner],
+    }
+    assert tuple(told[1]) == runners.REQUIRED_METHODS[runners.RunnerExecutor]
 
 
 def test_required_methods_are_those_of_the_protocols() -> None:

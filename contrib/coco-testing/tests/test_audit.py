@@ -9,6 +9,7 @@ import pytest
 from coco_testing.abilities import FULL, UNSUPPORTED, KnownFailure, claim
 from coco_testing.audit import SuiteError, checks_of, problems_of
 from coco_testing.function_suite import FunctionSuite
+from coco_testing.runner_suite import RunnerSuite
 from coco_testing.source_suite import ALL_SOURCE_ABILITIES, SOURCE_ABILITIES, SourceSuite
 from coco_testing.store_suite import StoreSuite
 from coco_testing.target_suite import TargetSuite
@@ -95,7 +96,7 @@ def test_a_new_ability_may_be_left_undeclared_but_not_misspelt() -> None:
         subclass(abilities={**claim(SOURCE_ABILITIES), "change_streams": FULL})
 
 
-@pytest.mark.parametrize("suite", [TargetSuite, SourceSuite, FunctionSuite, StoreSuite])
+@pytest.mark.parametrize("suite", [TargetSuite, SourceSuite, FunctionSuite, StoreSuite, RunnerSuite])
 def test_each_ability_has_a_check(suite: Any) -> None:
     """A claim that nothing tests would be worth nothing."""
     tested: set[str] = set()

@@ -14,7 +14,7 @@ import pytest
 from coco_testing.audit import checks_of
 
 HERE = Path(__file__).parent
-KINDS = ("target", "source", "function", "store")
+KINDS = ("target", "source", "function", "store", "runner")
 
 
 def suites(kind: str) -> dict[str, Any]:

@@ -205,7 +205,10 @@ class PrepareError(CocoError):
 
 
 class WorkerDiedError(CocoError):
-    """The child process of a ``gpu=True`` function ended during a call, repeatedly (X-050)."""
+    """The worker of a function that runs in another process ended during a call, repeatedly (X-050).
+
+    Runners answer a call with it, and a word on how it ended; the engine then makes the call again.
+    """
 
     recovery = Recovery.RETRIABLE
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from coco.ops.decorators import (
     attachment_connector,
     declaration_connector,
@@ -12,6 +14,7 @@ from coco.ops.decorators import (
     target_connector,
 )
 from coco.ops.op_args import ArgRelationship, OpArgs
+from coco.ops.runner_names import runner
 from coco.ops.sources import (
     NO_ORDINAL,
     NON_EXISTENCE,
@@ -32,10 +35,41 @@ from coco.spec import (
     TargetSpec,
 )
 
+if TYPE_CHECKING:
+    from coco.ops.remote import Worker, answer_call, open_answer
+    from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
+    from coco.ops.worker_pool import WorkerLink, WorkerPool
+
+_OF_RUNNERS = {
+    "Worker": "remote",
+    "answer_call": "remote",
+    "open_answer": "remote",
+    "Answer": "runners",
+    "RemoteFunction": "runners",
+    "Runner": "runners",
+    "RunnerExecutor": "runners",
+    "WorkerLink": "worker_pool",
+    "WorkerPool": "worker_pool",
+}
+"""What a definition does not need: imported at first use."""
+
+
+if not TYPE_CHECKING:  # so that checkers still know what is not there
+
+    def __getattr__(name: str) -> Any:
+        module = _OF_RUNNERS.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(f"coco.ops.{module}"), name)
+
+
 __all__ = [
     "NON_EXISTENCE",
     "NO_ORDINAL",
     "Adoption",
+    "Answer",
     "ArgRelationship",
     "DeclarationSpec",
     "EmptyFunctionSpec",
@@ -45,6 +79,9 @@ __all__ = [
     "OpCategory",
     "PartialSourceRow",
     "PartialSourceRowData",
+    "RemoteFunction",
+    "Runner",
+    "RunnerExecutor",
     "SourceConnector",
     "SourceReadOptions",
     "SourceSpec",
@@ -53,11 +90,17 @@ __all__ = [
     "TargetConnector",
     "TargetSpec",
     "TargetStateCompatibility",
+    "Worker",
+    "WorkerLink",
+    "WorkerPool",
+    "answer_call",
     "attachment_connector",
     "declaration_connector",
     "executor_class",
     "fn",
     "function",
+    "open_answer",
+    "runner",
     "source_connector",
     "target_connector",
 ]

@@ -85,6 +85,7 @@ def test_whole_names_are_understood(name: str) -> None:
         ("target", "a" * 25, "has 25 characters; at most 24"),
         ("target", "coco-source-feed", "names a source: run `coco new source feed`"),
         ("store", "sqlite", "sqlite:// is one of coco's own stores"),
+        ("runner", "process", "the runner 'process' is coco's own"),
         ("sink", "feed", "'sink' is not one of"),
     ],
 )
@@ -127,7 +128,7 @@ def test_any_good_name_makes_good_files(kind: str, slug: str) -> None:
     try:
         names = plugin_names(kind, slug)
     except BadNameError:
-        assert slug in ("none", "true", "false", "sqlite", "memory") or slug.split("-")[0] in KINDS
+        assert slug in ("none", "true", "false", "sqlite", "memory", "process") or slug.split("-")[0] in KINDS
         return
     for path, text in package_files(names, "0.4.2").items():
         assert "$" not in re.sub(r"\$\{\{", "", text)

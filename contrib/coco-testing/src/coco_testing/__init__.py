@@ -1,15 +1,28 @@
-"""The conformance kit of coco: suites to subclass, one per kind of operation and one for state stores.
+"""The conformance kit of coco: suites to subclass, one per kind of operation, one for state stores, one for runners.
 
 ``target_suite.TargetSuite``, ``source_suite.SourceSuite``, ``function_suite.FunctionSuite``,
-``store_suite.StoreSuite``. An operation declares its ``abilities``; a claim is tested, a denial must refuse.
+``store_suite.StoreSuite``, ``runner_suite.RunnerSuite``. What is tested declares its ``abilities``; a claim is tested,
+a denial must refuse.
 """
 
-import pytest
+import sys
 
-# Failures of an editable install would otherwise say no more than "AssertionError".
-pytest.register_assert_rewrite(
-    *(
-        f"coco_testing.{name}"
-        for name in ("suite", "target", "source", "store", "function_suite", "rows", "target_driver")
+if "pytest" in sys.modules:  # not in the processes that suites start, which would wait for its import
+    import pytest
+
+    # Failures of an editable install would otherwise say no more than "AssertionError".
+    pytest.register_assert_rewrite(
+        *(
+            f"coco_testing.{name}"
+            for name in (
+                "suite",
+                "target",
+                "source",
+                "store",
+                "runner",
+                "function_suite",
+                "rows",
+                "target_driver",
+            )
+        )
     )
-)

@@ -38,7 +38,7 @@ def check(ability: str | None = None) -> Callable[[F], F]:
 
 
 class Suite:
-    """Base of the suites. Subclass ``TargetSuite``, ``SourceSuite``, ``FunctionSuite`` or ``StoreSuite``.
+    """Base of the suites. Subclass ``TargetSuite``, ``SourceSuite``, ``FunctionSuite``, ``StoreSuite`` or ``RunnerSuite``.
 
     abilities: see ``coco_testing.abilities``; every ability of the suite must be declared.
     known_failures: check, or check[ability], to what it fails with; strict.

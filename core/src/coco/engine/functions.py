@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
+from coco.engine.remote_calls import RemoteCalls, Runners
 from coco.engine.runners import BatchRunner, Calls, Keep, Outcome, run_async, run_sync
-from coco.engine.subprocess import ChildExecutor, pack_call
 from coco.engine.threads import Threads
 from coco.errors import PrepareError, StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
 from coco.flow.graph import Constant, TransformStep
 from coco.hot import FINGERPRINT_SIZE, fingerprint_values, pack_all
+from coco.ops.runners import pack_call
 from coco.plan.fingerprints import fingerprint_json
 from coco.types.storage import pack, unpacker
 
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 class Executors:
     """Instances of user functions, shared by equal (class, spec) and prepared once (O-003, O-005)."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, runners: Runners | None = None) -> None:
         self._threads = threads
         self._ready: dict[Any, asyncio.Task[Any]] = {}
-        self._turn = asyncio.Lock()
+        self._runners = runners or Runners()
         self.pauses = Pauses()
 
     async def get(self, function: BoundFunction) -> Any:
-        """The prepared executor; a ``ChildExecutor`` for a function that runs in another process."""
+        """The prepared executor; ``RemoteCalls`` for a function that runs elsewhere."""
         key = key_of(function)
         task = self._ready.get(key)
         if task is None:
@@ -52,8 +53,8 @@ class Executors:
 
     async def _make(self, function: BoundFunction) -> Any:
         executor: Any
-        if function.gpu:
-            executor = ChildExecutor(function, self._turn)
+        if function.runner is not None:
+            executor = await self._runners.calls_of(function, self._threads)
         else:
             executor = await self._threads.run(function.new_executor)
         prepare = getattr(executor, "prepare", None)
@@ -69,6 +70,7 @@ class Executors:
                     await self._threads.call(close)
         self._ready.clear()
         self.pauses.clear()
+        await self._runners.close()
 
 
 class CallResult:
@@ -319,10 +321,10 @@ class FunctionStep:
         if function.batching:
             return await self._run_batching(executor, args[0], rows, keep)
         encode = function.encode
-        if function.gpu:
+        if function.runner is not None:
             pack, items = self._invoker(pack_call, args, rows)
-            child: ChildExecutor = executor
-            return await child.run_rows(pack, items, encode, keep, function.timeout_seconds, self.name)
+            remote: RemoteCalls = executor
+            return await remote.run_rows(pack, items, encode, keep, function.timeout_seconds, self.name)
         call, items = self._invoker(executor, args, rows)
         if function.is_async:
 
@@ -356,16 +358,16 @@ class FunctionStep:
         else:
             items, bad = _decode_items(param.decode, column, rows)
         good = [position for position in range(len(rows)) if position not in bad]
-        invoke, limit = executor, function.timeout_seconds
-        if function.gpu:  # the limit is kept there, so that waiting for the process does not count
+        invoke, limit, remote = executor, function.timeout_seconds, function.runner is not None
+        if remote:  # the limit is kept there, so that waiting for a worker does not count
             invoke = functools.partial(executor.call_batch, timeout=limit, op=self.name)
         runner = BatchRunner(
             self._threads,
             invoke,
             function.encode,
-            is_async=function.is_async or function.gpu,
+            is_async=function.is_async or remote,
             max_batch_size=function.max_batch_size,
-            timeout=None if function.gpu else limit,
+            timeout=None if remote else limit,
             op=self.name,
             on_bisect=lambda size, error: self._emit(
                 BatchBisected(self._flow, self.name, size, _brief(error))

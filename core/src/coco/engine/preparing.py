@@ -24,7 +24,7 @@ class ExecutorSource(Protocol):
 
 def key_of(function: BoundFunction) -> Hashable:
     """Equal for uses that share an executor."""
-    return function.gpu, function.executor_key
+    return function.gpu, function.runner, function.executor_key
 
 
 class _Pause(Struct):

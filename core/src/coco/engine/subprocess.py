@@ -1,8 +1,9 @@
-"""The parent's side of ``gpu=True`` functions: a child process per executor, restarted when it dies (X-050).
+"""The built-in runner ``process``: a child process per executor, restarted when it dies (X-050).
 
 Children are fresh interpreters, never forks of this process, which has many threads. Each holds one executor
 for as long as the environment lives; calls are sent in batches and answered one by one, so that a time-out or
-a crash is laid at the door of one call. Children take turns, so that they do not contend for one device.
+a crash is laid at the door of one call. With ``gpu=True`` children take turns, so that they do not contend for
+one device.
 """
 
 from __future__ import annotations
@@ -11,43 +12,33 @@ import asyncio
 import contextlib
 import json
 import logging
-import pickle
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Sequence
 
-from coco.auth_registry import default_registry
 from coco.engine import worker
-from coco.engine.runners import Keep, Outcome
-from coco.errors import FunctionTimeoutError, InternalError, WorkerDiedError
-from coco.ops.origin import main_program
-
-if TYPE_CHECKING:
-    from coco.ops.registry import BoundFunction
+from coco.errors import InternalError, LifecycleError, WorkerDiedError
+from coco.ops.runners import Answer, RemoteFunction, open_answer
 
 LOG = logging.getLogger("coco.engine")
-CRASHES = 3
-"""Times that a call may take its process with it before it is given up."""
-BATCH_CRASHES = 2
 LOAD_CRASHES = 2
 STOP_SECONDS = 5.0
 ENDING_SECONDS = 2.0
 SENT_AT_ONCE = 64
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from coco.engine.worker import main; main()"
 
-Deliver = Callable[[int, Any, "BaseException | None"], None]
-"""Told of each call's end: position, value, error."""
+
+class ProcessRunner:
+    """A process of its own for each function. ``exclusive``: only one of them works at a time."""
+
+    def __init__(self, *, exclusive: bool = False) -> None:
+        self._turn = asyncio.Lock() if exclusive else None
+
+    def executor(self, function: RemoteFunction) -> ProcessExecutor:
+        return ProcessExecutor(function, self._turn or asyncio.Lock())
 
 
 class _Died(Exception):
     pass
-
-
-class RemoteTraceback(Exception):
-    """As the cause of an exception of a child: the traceback there, as text."""
-
-    def __str__(self) -> str:
-        return f"\n\nin the child process:\n{self.args[0]}"
 
 
 class ChildProcess:
@@ -55,12 +46,14 @@ class ChildProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._auth = -1
+        self._described = b""
 
     @classmethod
     async def spawn(cls) -> ChildProcess:
         if not sys.executable:
-            raise InternalError("gpu=True needs a Python interpreter to start, but sys.executable is empty")
+            raise InternalError(
+                "the runner 'process' (gpu=True) needs a Python interpreter to start, but sys.executable is empty"
+            )
         pipe = asyncio.subprocess.PIPE
         path = json.dumps(sys.path)
         return cls(
@@ -73,62 +66,50 @@ class ChildProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    async def load(self, function: BoundFunction) -> None:
+    async def load(self, function: RemoteFunction) -> None:
         """Make, analyse and prepare the executor there; raises what that raises."""
-        record = function.record
-        module = sys.modules.get(record.origin.module)
-        place = worker.TargetPlace(
-            record.origin.module,
-            record.origin.qualname,
-            getattr(module, "__file__", None),
-            main_program() if record.origin.module == "__main__" else None,
-        )
-        if place.main is not None:  # what the program's classes are called there
-            sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
-        self._auth = default_registry().version
-        start = worker.Start(place, record.is_class, pickle.dumps(function.spec), _auth_entries())
-        self._send(worker.START, start)
-        _, error = await self.receive()
-        if error is not None:
-            raise error
+        self._described = function.description()
+        self._send(worker.START, self._described)
+        open_answer(await self.receive())
 
-    def call(self, items: Sequence[bytes]) -> None:
+    def call(self, function: RemoteFunction, calls: Sequence[bytes]) -> None:
         """Begin calls; each is answered by one ``receive``, in order."""
-        if self._auth != default_registry().version:
-            self._auth = default_registry().version
-            self._send(worker.AUTH, _auth_entries())
-        self._send(worker.CALL, list(items))
+        described = function.description()
+        if described is not self._described:
+            self._described = described
+            self._send(worker.AUTH, described)
+        self._send(worker.CALL, list(calls))
 
-    def _send(self, kind: str, content: Any) -> None:
+    def _send(self, kind: str, content: object) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(worker.pack_message((kind, content)))
+            self._process.stdin.write(worker.pack_message(kind, content))
         except (OSError, RuntimeError) as error:
             raise _Died from error
 
-    async def receive(self) -> tuple[Any, BaseException | None]:
-        """The next value or error."""
+    async def receive(self) -> bytes:
+        """The next answer."""
         assert self._process.stdout is not None
         try:
             head = await self._process.stdout.readexactly(worker.LENGTH.size)
-            body = await self._process.stdout.readexactly(worker.LENGTH.unpack(head)[0])
+            return await self._process.stdout.readexactly(worker.LENGTH.unpack(head)[0])
         except (asyncio.IncompleteReadError, OSError) as error:
             raise _Died from error
-        kind, content = pickle.loads(body)
-        if kind == worker.ERROR:
-            return None, _revived(content)
-        try:
-            return (None if content is None else pickle.loads(content)), None
-        except Exception as error:
-            return None, error
 
-    async def stop(self) -> None:
-        """End in order, by force if need be."""
+    async def hurry(self) -> None:
+        """Tell it to stop, and end it if it does not, while somebody reads its answers."""
         with contextlib.suppress(_Died):
             self._send(worker.STOP, None)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.kill()
+
+    async def stop(self) -> None:
+        """End in order, by force if need be."""
+        await self.hurry()
         await self.kill()
 
     async def kill(self, *, ending: bool = False) -> int:
@@ -152,13 +133,16 @@ class ChildProcess:
         return code
 
 
-class ChildExecutor:
-    """An executor in a process of its own. ``turn``: held while calls run, shared by all children."""
+class ProcessExecutor:
+    """An executor in a process of its own. ``turn``: held while calls run, perhaps shared by several."""
 
-    def __init__(self, function: BoundFunction, turn: asyncio.Lock) -> None:
+    def __init__(self, function: RemoteFunction, turn: asyncio.Lock) -> None:
         self._function = function
         self._turn = turn
         self._process: ChildProcess | None = None
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def pid(self) -> int | None:
@@ -167,11 +151,13 @@ class ChildExecutor:
 
     async def prepare(self) -> None:
         """Start the process and prepare the executor there."""
-        async with self._turn:
+        async with self._work():
             await self._running()
 
     async def _running(self) -> ChildProcess:
         for attempt in range(1, LOAD_CRASHES + 1):
+            if self._closed:
+                raise LifecycleError(f"{self._function.name}: its process was closed")
             if self._process is not None:
                 return self._process
             self._process = await ChildProcess.spawn()
@@ -179,11 +165,13 @@ class ChildExecutor:
                 await self._process.load(self._function)
             except _Died:
                 code = await self._end(died=True)
-                LOG.warning("%s: its process ended while it was loaded (%s)", self._name, _ending(code))
+                LOG.warning(
+                    "%s: its process ended while it was loaded (%s)", self._function.name, _ending(code)
+                )
                 if attempt == LOAD_CRASHES:
                     raise WorkerDiedError(
-                        f"{self._name}: the child process ended while the function was loaded and prepared "
-                        f"({_ending(code)}); its standard error may say more"
+                        f"{self._function.name}: the child process ended while the function was loaded and "
+                        f"prepared ({_ending(code)}); its standard error may say more"
                     ) from None
             except BaseException:
                 await self._end()
@@ -191,151 +179,58 @@ class ChildExecutor:
         assert self._process is not None
         return self._process
 
-    @property
-    def _name(self) -> str:
-        return self._function.kind
-
-    async def run(
-        self, items: Sequence[bytes], timeout: float, op: str, deliver: Deliver, attempts: int = CRASHES
-    ) -> None:
-        """Make calls, pickled by ``pack_call``, one after the other; each end is delivered as it comes.
-
-        timeout: limit of one call in seconds. A call that exceeds it costs the process, not the other calls.
-        One that kills the process is made again, ``attempts`` times in all, and then fails alone.
-        """
-        async with self._turn:
-            position = crashes = 0
-            while position < len(items):
+    async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
+        """Calls one after the other. One that exceeds its limit or kills the process costs no other call."""
+        async with self._work():
+            position = 0
+            while position < len(calls):
                 process = await self._running()
                 try:
-                    part = items[position : position + SENT_AT_ONCE]
-                    process.call(part)
+                    part = calls[position : position + SENT_AT_ONCE]
+                    process.call(self._function, part)
                     for _ in part:
                         async with asyncio.timeout(timeout):
-                            value, error = await process.receive()
-                        deliver(position, value, error)
+                            data = await process.receive()
+                        answer(position, data)
                         position += 1
-                        crashes = 0
-                except TimeoutError:
+                except TimeoutError as error:
                     await self._end()
-                    deliver(position, None, _timed_out(op, timeout))
+                    answer(position, error)
                     position += 1
-                    crashes = 0
                 except _Died:
                     code = await self._end(died=True)
-                    crashes += 1
-                    LOG.warning("%s: its process ended during a call (%s)", op, _ending(code))
-                    if crashes >= attempts:
-                        deliver(position, None, _crashed(op, attempts, code))
-                        position += 1
-                        crashes = 0
+                    LOG.warning(
+                        "%s: its process ended during a call (%s)", self._function.name, _ending(code)
+                    )
+                    answer(position, WorkerDiedError(_ending(code)))
+                    position += 1
                 except BaseException:
                     await self._end()  # it is in the middle of something
                     raise
-
-    async def call_batch(self, items: list[Any], *, timeout: float, op: str) -> Any:
-        """One call of a batching function. A batch is soon halved if it kills the process (X-036)."""
-        outcome: list[Any] = []
-        await self.run(
-            [pack_call(items)],
-            timeout,
-            op,
-            lambda _, value, error: outcome.extend((value, error)),
-            CRASHES if len(items) == 1 else BATCH_CRASHES,
-        )
-        value, error = outcome
-        if error is not None:
-            raise error
-        return value
-
-    async def run_rows(
-        self,
-        pack: Callable[[Any], bytes],
-        items: Sequence[Any],
-        encode: Callable[[Any], Any],
-        keep: Keep | None,
-        timeout: float,
-        op: str,
-    ) -> Outcome:
-        """A call for each of ``items``: ``pack`` gives its arguments, ``keep`` is told of results."""
-        outcome = Outcome(len(items))
-        packed: list[bytes] = []
-        places: list[int] = []
-        for place, item in enumerate(items):
-            try:
-                packed.append(pack(item))
-                places.append(place)
-            except Exception as error:
-                outcome.errors[place] = error
-
-        def deliver(position: int, value: Any, error: BaseException | None) -> None:
-            item = places[position]
-            outcome.executions += 1
-            try:
-                if error is not None:
-                    raise error
-                outcome.results[item] = encode(value)
-            except Exception as failure:
-                outcome.errors[item] = failure
-            else:
-                if keep is not None:
-                    keep((item,), (outcome.results[item],))
-
-        await self.run(packed, timeout, op, deliver)
-        return outcome
 
     async def _end(self, *, died: bool = False) -> int:
         process, self._process = self._process, None
         return 0 if process is None else await process.kill(ending=died)
 
+    @contextlib.asynccontextmanager
+    async def _work(self) -> AsyncIterator[None]:
+        async with self._turn:
+            self._idle.clear()
+            try:
+                yield
+            finally:
+                self._idle.set()
+
     async def close(self) -> None:
-        """End the process in order; a later call would start another one."""
+        """End the process: in order if it is idle, or soon is."""
+        self._closed = True
+        if not self._idle.is_set() and self._process is not None:
+            await self._process.hurry()  # who waits for its answers ends it
+            await self._idle.wait()
         process, self._process = self._process, None
         if process is not None:
             await process.stop()
 
 
-def pack_call(*args: Any, **kwargs: Any) -> bytes:
-    """Arguments of one call; raises what pickling raises, with a hint."""
-    try:
-        return pickle.dumps((args, kwargs), protocol=5)
-    except Exception as error:
-        error.add_note("gpu=True sends arguments to another process, so they must be picklable")
-        raise
-
-
-def _auth_entries() -> dict[str, bytes]:
-    entries = {}
-    for key, value in default_registry().snapshot().items():
-        with contextlib.suppress(Exception):  # an entry that cannot travel is missed where it is asked for
-            entries[key] = pickle.dumps(value, protocol=5)
-    return entries
-
-
-def _revived(remote: worker.RemoteError) -> BaseException:
-    error: BaseException | None = None
-    if remote.pickled is not None:
-        with contextlib.suppress(Exception):
-            error = pickle.loads(remote.pickled)
-    if not isinstance(error, Exception):  # a SystemExit there must not end this process
-        error = RuntimeError(f"{remote.type_name}: {remote.message}")
-    error.__cause__ = RemoteTraceback(remote.traceback)
-    return error
-
-
 def _ending(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _crashed(op: str, attempts: int, code: int) -> WorkerDiedError:
-    return WorkerDiedError(
-        f"{op}: worker process died {attempts} times in the same call (at last with {_ending(code)}); "
-        "its standard error may say more"
-    )
-
-
-def _timed_out(op: str, timeout: float) -> FunctionTimeoutError:
-    return FunctionTimeoutError(
-        f"{op} took longer than its limit of {timeout:g} s; its process was ended. "
-        "Raise `timeout` of the function or give it less to do"
-    )

@@ -95,10 +95,11 @@ class Environment:
     @property
     def executors(self) -> Executors:
         from coco.engine.functions import Executors
+        from coco.engine.remote_calls import Runners
 
         with self._guard:
             if self._executors is None:
-                self._executors = Executors(self.threads)
+                self._executors = Executors(self.threads, Runners(_runner))
             return self._executors
 
     @property
@@ -184,6 +185,14 @@ def _plugin_store(url: str) -> Any:
             f"no state store for '{scheme}:' is installed; use sqlite:///PATH or memory://, or install coco-store-{scheme}"
         )
     return factory(url)
+
+
+def _runner(name: str) -> Any:
+    """What makes the runner of a name; None if there is none."""
+    from coco.ops.runner_names import RUNNERS
+    from coco.plugins import plugin_host
+
+    return RUNNERS.get(name) or plugin_host().load(f"runner:{name}")
 
 
 ENVIRONMENT = Environment()

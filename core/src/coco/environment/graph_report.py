@@ -109,6 +109,7 @@ class _Report:
             "result": function.result_type.encode(),
             "cache": options.cache,
             "gpu": options.gpu,
+            "runner": function.runner,
             "batching": options.batching,
             "max_batch_size": options.max_batch_size,
             "timeout_seconds": options.timeout_seconds,

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from coco.errors import LifecycleError
+from coco.ops.origin import is_program_loaded_again
 from coco.types.schema import EngineValue
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ _current: Runtime | None = None
 def runtime() -> Runtime:
     """The runtime in use; imports the default one at first need."""
     global _current
+    if is_program_loaded_again():
+        return _NO_RUNTIME
     if _current is None:
         module_name, _, attribute = DEFAULT_RUNTIME.partition(":")
         found = cast(Runtime, getattr(importlib.import_module(module_name), attribute))
@@ -109,7 +113,18 @@ def runtime() -> Runtime:
 
 def loaded_runtime() -> Runtime | None:
     """The runtime if anything has needed it so far."""
-    return _current
+    return _NO_RUNTIME if is_program_loaded_again() else _current
+
+
+class _NoRuntime:
+    def __getattr__(self, name: str) -> Any:
+        raise LifecycleError(
+            "the program is being loaded again to find a function that runs in another process (gpu=True or runner=), "
+            'and runs flows while it is; put what it does under `if __name__ == "__main__":`'
+        )
+
+
+_NO_RUNTIME = cast(Runtime, _NoRuntime())
 
 
 def set_runtime(new: Runtime | None) -> Runtime | None:

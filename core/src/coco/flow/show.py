@@ -116,6 +116,7 @@ class _Show:
                 else f", code {function.identity.code.hex()[:8]}"
             )
             extra += ", cached" if function.enable_cache else ""
+            extra += f", on {function.runner}" if function.runner is not None else ""
         return (
             f"{self._name(step.name)} = {self._op(shown)}({', '.join(args)}){self._dim(extra)}"
             + self._where(step.location)

@@ -11,6 +11,7 @@ from coco.ops.calls import call_blocking
 from coco.ops.function_record import ArgSchema, BoundFunction, BoundParam, RegisteredFunction
 from coco.ops.identity import function_identity
 from coco.ops.op_args import OpArgs
+from coco.ops.runner_names import PROCESS, RUNNERS
 from coco.ops.signature import Kind, Parameter, Signature
 from coco.spec import EmptyFunctionSpec
 from coco.types.schema import BasicValueType, EngineValue, EnrichedValueType
@@ -47,9 +48,11 @@ def bind_function(
         for (arg, keyword), parameter in zip(ordered, matched, strict=True)
     ]
     _check_constants(record, spec, params)
-    if effective.gpu:
-        _check_importable(record)
-        _check_picklable(record, spec)
+    if effective.gpu or effective.runner is not None:
+        where = "gpu=True" if effective.gpu else f"runner={effective.runner!r}"
+        RUNNERS.check(record.kind, effective.runner or PROCESS)
+        _check_importable(record, where)
+        _check_picklable(record, spec, where)
     executors = Executors(record, spec)
     result_annotation = executors.analyzed_type() if record.has_analyze else signature.returns
     result_type, encode = _result(record.kind, result_annotation)
@@ -222,7 +225,7 @@ def _check_constants(record: RegisteredFunction, spec: Any, params: Sequence[Bou
         raise DefinitionError(f"{record.kind}: {error}") from error
 
 
-def _check_importable(record: RegisteredFunction) -> None:
+def _check_importable(record: RegisteredFunction, where: str) -> None:
     """A child process must find the operation by name (X-050)."""
     import sys
 
@@ -232,24 +235,24 @@ def _check_importable(record: RegisteredFunction) -> None:
         found = getattr(found, part, None)
     if record.origin.is_local or found is not record.target:
         raise DefinitionError(
-            f"{record.kind}: gpu=True runs the function in another process, which must import it by name; "
+            f"{record.kind}: {where} runs the function in another process, which must import it by name; "
             f"{record.origin.module}.{record.origin.qualname} cannot be imported: define it at the top of a module"
         )
     if record.origin.module == "__main__" and not getattr(module, "__file__", None):
         raise DefinitionError(
-            f"{record.kind}: gpu=True does not work for a function defined in a notebook or at a prompt; "
+            f"{record.kind}: {where} does not work for a function defined in a notebook or at a prompt; "
             "move it into a module"
         )
 
 
-def _check_picklable(record: RegisteredFunction, spec: Any) -> None:
+def _check_picklable(record: RegisteredFunction, spec: Any, where: str) -> None:
     import pickle
 
     try:
         pickle.dumps(spec)
     except Exception as error:
         raise DefinitionError(
-            f"{record.kind}: gpu=True sends the spec to another process, but it cannot be pickled: {error}"
+            f"{record.kind}: {where} sends the spec to another process, but it cannot be pickled: {error}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from coco.errors import DefinitionError
 from coco.ops.identity import FunctionIdentity
 from coco.ops.op_args import OpArgs
 from coco.ops.origin import OpOrigin
+from coco.ops.runner_names import PROCESS
 from coco.ops.signature import Signature, read_signature
 from coco.spec import OpCategory
 from coco.spec.hints import Unresolved
@@ -105,6 +106,11 @@ class BoundFunction:
     @property
     def gpu(self) -> bool:
         return self.op_args.gpu
+
+    @property
+    def runner(self) -> str | None:
+        """Name of the runner that calls go to; None: they are made in this process."""
+        return PROCESS if self.op_args.gpu else self.op_args.runner
 
     @property
     def timeout_seconds(self) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coco.errors import CallShapeError, DefinitionError
+from coco.ops.runner_names import check_name
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 """Limit of one execution when ``timeout`` is unset (X-040)."""
@@ -29,7 +30,9 @@ class ArgRelationship(enum.Enum):
 class OpArgs:
     """How a function is executed. Given as keywords to ``@function`` and ``@executor_class``.
 
-    gpu: run in a separate process; no device is chosen.
+    gpu: run in a separate process, one such function at a time; no device is chosen.
+    runner: name of the runner that calls go to: ``process``, or one that a plugin or the project brings. Where a function
+        runs is no part of its identity.
     cache: keep results and reuse them when function and arguments are the same.
     batching: the function takes a list and returns a list of the same length.
     max_batch_size: upper bound of one call; only with ``batching``; ``None`` leaves it to the engine.
@@ -45,6 +48,7 @@ class OpArgs:
     behavior_version: int | None = None
     timeout: datetime.timedelta | None = None
     arg_relationship: tuple[ArgRelationship, str] | None = None
+    runner: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("gpu", "cache", "batching"):
@@ -63,6 +67,13 @@ class OpArgs:
             if self.timeout <= datetime.timedelta(0):
                 raise DefinitionError(f"timeout must be positive, got {self.timeout}")
         self._check_relationship()
+        if self.runner is not None:
+            check_name("runner", self.runner)
+            if self.gpu:
+                raise DefinitionError(
+                    f"gpu=True and runner={self.runner!r} at once: gpu=True means the runner 'process', in which such "
+                    "functions take turns; give one of the two"
+                )
 
     def _check_int(self, name: str, least: int) -> None:
         value = getattr(self, name)

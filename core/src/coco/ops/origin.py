@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -92,6 +93,25 @@ def main_program() -> tuple[str, str]:
     if path is None:
         raise DefinitionError("the program has no file, so another process cannot load it")
     return "path", os.path.abspath(path)
+
+
+_loaded_again = False
+
+
+@contextmanager
+def program_loaded_again() -> Iterator[None]:
+    """While a worker runs the program's file to find a function in it: flows must not run meanwhile."""
+    global _loaded_again
+    before, _loaded_again = _loaded_again, True
+    try:
+        yield
+    finally:
+        _loaded_again = before
+
+
+def is_program_loaded_again() -> bool:
+    """Whether that is under way."""
+    return _loaded_again
 
 
 @cache

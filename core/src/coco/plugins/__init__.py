@@ -54,11 +54,19 @@ def plugin_host() -> PluginHost:
 
 
 def connect_registry() -> None:
-    """Let the registry of operations ask the plugins for what it does not know. Can be called again."""
+    """Let the registry of operations and the names of runners ask the plugins. Can be called again."""
     from coco.ops.registry import registry
+    from coco.ops.runner_names import RUNNERS
 
     registry.set_resolver(_resolve)
+    RUNNERS.set_resolver(_missing_runner)
 
 
 def _resolve(category: Any, kind: str) -> bool:
     return plugin_host().resolve_op(category, kind)
+
+
+def _missing_runner(name: str) -> str | None:
+    from coco.plugins.hints import missing_runner
+
+    return missing_runner(plugin_host(), name)

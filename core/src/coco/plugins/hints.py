@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coco.plugins.loader import PluginHost
 
 
 @cache
@@ -22,3 +26,20 @@ def distribution_for(category: str, name: str) -> str | None:
 def hinted_names(category: str) -> list[str]:
     """All names of a category for which a distribution is known."""
     return sorted(_hints().get(category, {}))
+
+
+def missing_runner(host: PluginHost, name: str) -> str | None:
+    """Why there is no runner of a name, with what is installed and what to do; None if a plugin has it.
+
+    Raises ``PluginError`` if several have it and none is picked. A plugin that could not be loaded is mentioned.
+    """
+    if host.runner(name) is not None:
+        return None
+    from coco.ops.runner_names import RUNNERS
+
+    there = sorted({*RUNNERS.names(), *host.names("runner")})
+    broken = [plugin for plugin in host.plugins if plugin.status == "disabled" and name in plugin.name]
+    advice = f"pip install {distribution_for('runner', name) or f'coco-runner-{name}'}"
+    if broken:
+        advice = f"the plugin {broken[0].title()} is disabled: {broken[0].reason}; see coco plugins -v"
+    return f"no runner named {name!r} is installed ({advice}); there are: {', '.join(there)}"

@@ -32,7 +32,7 @@ def coco_state_stores() -> Sequence[StoreManifest]:  # type: ignore[empty-body]
 
 @hookspec
 def coco_runners() -> Sequence[RunnerManifest]:  # type: ignore[empty-body]
-    """Ways to execute a plan: threads, processes, a cluster."""
+    """Places where calls of functions run: pools, other machines, a cluster."""
 
 
 @hookspec

@@ -100,7 +100,10 @@ class StoreManifest:
 
 @dataclass(frozen=True, slots=True)
 class RunnerManifest:
-    """A way to execute a plan, such as a cluster. target: ``"module:factory"``."""
+    """A place where calls of functions run, such as a pool or a cluster.
+
+    name: what ``runner=`` says. target: ``"module:factory"``, called without arguments, gives a ``coco.op.Runner``.
+    """
 
     name: str
     target: str

@@ -11,6 +11,7 @@ from coco.plugins.loader import PluginHost
 from coco.plugins.plugin import Plugin
 
 BUILT_IN = {
+    "runner:process": "coco.engine.subprocess:ProcessRunner",
     "store:memory": "coco.state.memory:MemoryStore",
     "store:sqlite": "coco.state.sqlite:SqliteStore",
 }

@@ -24,10 +24,10 @@ from coco.cli.scaffold.names import KINDS
 def command(kind: str, name: str, folder: Path | None) -> None:
     """Write the package of a plugin, with tests that pass.
 
-    KIND is target, source, function or store. NAME is one word or a few, joined by hyphens: the package
+    KIND is target, source, function, store or runner. NAME is one word or a few, joined by hyphens: the package
     of `coco new target json-lines` is coco-target-json-lines, and flows call it coco.targets.JsonLines.
 
-    The package works as it is, on a stand-in in memory. A folder that holds anything is not touched.
+    The package works as it is, on a stand-in in memory or in processes. A folder that holds anything is not touched.
     """
     import coco
     from coco.cli.scaffold.files import package_files

@@ -14,6 +14,7 @@ WHAT = {
     "source": "source of coco flows",
     "function": "function of coco flows",
     "store": "state store of coco",
+    "runner": "runner of coco functions",
 }
 ALSO = {
     "target": '\n            also=("{spec}Connection",),',
@@ -29,6 +30,7 @@ def package_files(names: PluginNames, version: str) -> dict[str, str]:
         "package": names.package,
         "spec": names.spec,
         "slug": names.slug,
+        "upper": names.slug.replace("-", "_").upper(),
         "title": names.title,
         "kind": names.kind,
         "what": WHAT[names.kind],

@@ -7,11 +7,12 @@ import keyword
 import re
 from dataclasses import dataclass
 
-KINDS = ("target", "source", "function", "store")
+KINDS = ("target", "source", "function", "store", "runner")
 
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_LENGTH = 24
 BUILT_IN_STORES = ("memory", "sqlite")
+BUILT_IN_RUNNERS = ("process",)
 
 
 class BadNameError(ValueError):
@@ -76,6 +77,8 @@ def plugin_names(kind: str, text: str) -> PluginNames:
         raise BadNameError(f"{slug!r} would make a class {names.spec}, which is a keyword of Python")
     if kind == "store" and slug in BUILT_IN_STORES:
         raise BadNameError(f"{slug}:// is one of coco's own stores; choose another name")
+    if kind == "runner" and slug in BUILT_IN_RUNNERS:
+        raise BadNameError(f"the runner {slug!r} is coco's own; choose another name")
     return names
 
 

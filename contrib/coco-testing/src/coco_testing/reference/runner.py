@@ -1,0 +1,62 @@
+"""A runner that keeps every rule: for each function a few processes, among which its calls are spread."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+from typing import Any
+
+from coco.errors import WorkerDiedError
+from coco.op import RemoteFunction, Worker, WorkerPool
+
+STOP_SECONDS = 5.0
+
+
+def serve(pipe: Any) -> None:
+    """The far side: each message is answered; an empty one is the end, and so is a pipe that nobody holds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = Worker()
+    with contextlib.suppress(EOFError):
+        while message := pipe.recv_bytes():
+            pipe.send_bytes(worker.answer(message))
+    worker.close()
+
+
+class ProcessLink:
+    """The way to one process."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def ask(self, message: bytes, timeout: float | None) -> bytes:
+        try:
+            self._pipe.send_bytes(message)
+            if self._pipe.poll(timeout):
+                return self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            self._process.join(STOP_SECONDS)
+            raise WorkerDiedError(f"exit code {self._process.exitcode}") from None
+        raise TimeoutError
+
+    def stop(self) -> None:
+        self._pipe.send_bytes(b"")
+        self._process.join(STOP_SECONDS)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+class PoolRunner:
+    """Processes on this machine. ``size``: how many for each function."""
+
+    def __init__(self, size: int = 2) -> None:
+        self._size = size
+
+    def executor(self, function: RemoteFunction) -> WorkerPool:
+        return WorkerPool(function, ProcessLink, self._size)

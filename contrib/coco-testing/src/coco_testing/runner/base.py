@@ -1,0 +1,168 @@
+"""How the runner suite makes calls: through the engine's own driver, on one event loop, and never without an end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from coco.engine.remote_calls import RemoteCalls
+from coco.op import Runner, RunnerExecutor
+from coco.ops.runners import pack_call
+from coco_testing.abilities import RefusedError
+from coco_testing.runner import functions
+from coco_testing.suite import Suite
+
+NO_LIMIT = 300.0
+ENDING_SECONDS = 1.0
+
+
+@dataclass
+class End:
+    """How a call ended."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+@dataclass
+class Made:
+    """One function at work. ``raw``: the runner's own executor; ``calls``: the engine's driver of it."""
+
+    raw: RunnerExecutor
+    calls: RemoteCalls
+    function: Any
+
+
+class RunnerBase(Suite, kit=True):
+    """What must be given, and how checks work with it."""
+
+    open_names: ClassVar[frozenset[str]] = frozenset({"factory", "limit_seconds", "patience_seconds"})
+    limit_seconds: ClassVar[float] = 2.0
+    patience_seconds: ClassVar[float] = 60.0
+
+    @pytest.fixture
+    def factory(self) -> Callable[[], Runner]:
+        """Must give: what the manifest names, called without arguments for a new runner."""
+        raise NotImplementedError("give the fixture `factory`")
+
+    @pytest.fixture(autouse=True)
+    def _runners(self, factory: Callable[[], Runner], _session: None) -> Iterator[None]:
+        self._factory = factory
+        self._open: list[Any] = []
+        self._threads = set(threading.enumerate())
+        yield
+        for item in reversed(self._open):
+            self.wait(self.closing(item))
+
+    def new_runner(self) -> Runner:
+        """One more, closed at the end of the test."""
+
+        async def make() -> Runner:  # as the engine does: its loop is running
+            return await asyncio.to_thread(self._factory)
+
+        made: Runner = self.wait(make())
+        self._open.append(made)
+        return made
+
+    def make(self, function: Any = functions.act, spec: Any = None, runner: Runner | None = None) -> Made:
+        """A function at work, with a runner of its own unless one is given."""
+        chosen = runner if runner is not None else self.new_runner()
+        described = functions.remote(function, spec)
+
+        async def make() -> Made:
+            raw = chosen.executor(described)
+            return Made(raw, RemoteCalls(described, raw), described)
+
+        made: Made = self.wait(make())
+        self._open.append(made.raw)
+        return made
+
+    def probe(self, greeting: str, log: Path | None = None, runner: Runner | None = None) -> Made:
+        """The function that tells how it was made."""
+        spec = functions.KitProbe(greeting, None if log is None else str(log))
+        return self.make(functions.KitProbeExecutor, spec, runner)
+
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Its result. Fails after ``patience_seconds``."""
+
+        async def patiently() -> Any:
+            try:
+                async with asyncio.timeout(self.patience_seconds) as limit:
+                    return await work
+            except TimeoutError:
+                assert not limit.expired(), f"nothing came of it within {self.patience_seconds:g} s"
+                raise
+
+        return self._runner.run(patiently())
+
+    async def run(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[End]:
+        """Make calls as the engine does. Every call has an end."""
+        ends: dict[int, End] = {}
+        await made.calls.run(
+            [pack_call(*arguments) for arguments in calls],
+            limit,
+            "the call",
+            lambda position, value, error: ends.update({position: End(value, error)}),
+        )
+        assert sorted(ends) == list(range(len(calls))), "some calls have no end"
+        return [ends[position] for position in range(len(calls))]
+
+    def ends(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[End]:
+        """The same, from outside of the loop."""
+        found: list[End] = self.wait(self.run(made, calls, limit))
+        return found
+
+    def values(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[Any]:
+        """Results of calls that all succeed."""
+        found = []
+        for arguments, end in zip(calls, self.ends(made, calls, limit), strict=True):
+            assert end.error is None, f"{arguments[:2]}: {type(end.error).__name__}: {end.error}"[:2_000]
+            found.append(end.value)
+        return found
+
+    def workers(self, made: Made) -> set[int]:
+        """Ids of the processes on this machine that answer."""
+        answers = self.values(made, [("where",)] * 8)
+        return {pid for host, pid, _ in answers if host == socket.gethostname()} - {os.getpid()}
+
+    def need_workers_to_lose(self, made: Made) -> None:
+        """Refuses where calls run in this process: an end of their worker would be the end of all."""
+        [(host, pid, _)] = self.values(made, [("where",)])
+        if (host, pid) == (socket.gethostname(), os.getpid()):
+            raise RefusedError("calls run in this process")
+
+    async def closing(self, item: Any) -> None:
+        """Close an executor or a runner."""
+        close = getattr(item, "close", None)
+        if close is not None:
+            await close()
+
+    def left_behind(self, processes: set[int]) -> list[str]:
+        """What is still there of processes that answered and of threads that began in this test."""
+        found = [f"process {pid}" for pid in sorted(processes) if _is_alive(pid)]
+        for item in set(threading.enumerate()) - self._threads:
+            if not item.name.startswith("asyncio_"):  # the event loop's own, which end with it
+                item.join(ENDING_SECONDS)
+                found += [f"thread {item.name}"] * item.is_alive()
+        return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return not Path("/proc").is_dir()

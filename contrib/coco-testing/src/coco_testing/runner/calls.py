@@ -1,0 +1,268 @@
+"""Calls and their ends: values, errors, limits, batches."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import enum
+import threading
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coco.errors import BatchShapeError, FunctionTimeoutError, WorkerDiedError
+from coco.ops.runners import pack_call
+from coco_testing.abilities import RefusedError
+from coco_testing.runner import functions
+from coco_testing.runner.base import NO_LIMIT, RunnerBase
+from coco_testing.suite import check
+from coco_testing.values import ALL_SAMPLES, Point
+
+MANY = 200
+WIDE = 64
+PACKET = 150_000
+MEETING_SECONDS = 6.0
+
+
+class Colour(enum.Enum):
+    """A value that is known by its name."""
+
+    RED = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """A value with parts."""
+
+    name: str
+    inner: tuple[Point, ...]
+
+
+def all_values() -> list[Any]:
+    """Every kind of value that a function can be given or give."""
+    found = [
+        value
+        for name, sample in ALL_SAMPLES.items()
+        for value in (*sample.ordinary, *sample.limits)
+        if not name.endswith("MB")
+    ]
+    more = [None, Part("ä", (Point("p", 1),)), Colour.RED, {1: 2}, {"set"}, complex(1, 2)]
+    return [*found, *more, uuid.UUID(int=5), datetime.timedelta(1), "x" * 3_000_000, b"\0" * 3_000_000]
+
+
+class CallChecks(RunnerBase, kit=True):
+    """Calls."""
+
+    @check()
+    def test_values(self) -> None:
+        """Every kind of value arrives as it left, and comes back so.
+
+        If it fails: something between knows better than pickle, such as JSON.
+        """
+        values = all_values()
+        made = self.make()
+        seen = self.values(made, [("picture", value) for value in values])
+        for value, there in zip(values, seen, strict=True):
+            assert tuple(there) == functions.picture(value), f"arrived as something else: {value!r}"[:300]
+        back = self.values(made, [("echo", value) for value in values])
+        for value, found in zip(values, back, strict=True):
+            assert functions.picture(found) == functions.picture(value), (
+                f"came back as something else: {value!r}"[:300]
+            )
+
+    @check()
+    def test_each_call_has_its_answer(self) -> None:
+        """Answers belong to their calls, also where a later call ends first and where many run at a time.
+
+        If it fails: answers are taken in the order in which they come.
+        """
+        made = self.make()
+        calls = [("nap", (index % 7) / 200) for index in range(MANY)]
+        assert self.values(made, calls) == [value for _, value in calls]
+
+        async def together() -> list[list[Any]]:
+            runs = (self.run(made, [("echo", [run, index]) for index in range(20)]) for run in range(5))
+            return await asyncio.gather(*runs)
+
+        found = [[end.value for end in ends] for ends in self.wait(together())]
+        assert found == [[[run, index] for index in range(20)] for run in range(5)]
+
+    @check()
+    def test_one_answer_each(self) -> None:
+        """Each call is answered once, while ``run`` is under way, on the event loop that called it."""
+        made = self.make()
+        answers: Counter[int] = Counter()
+        threads: set[int] = set()
+
+        def answer(position: int, data: bytes | Exception) -> None:
+            answers[position] += 1
+            threads.add(threading.get_ident())
+
+        async def run() -> dict[int, int]:
+            calls = [pack_call("nap", 0.01) for _ in range(10)]
+            await made.raw.run(calls, NO_LIMIT, answer)
+            return dict(answers)
+
+        assert self.wait(run()) == dict.fromkeys(range(10), 1), "a call has no answer, or two, or a late one"
+        assert threads == {threading.get_ident()}, "answered from another thread than the event loop's"
+
+    @check()
+    def test_much_at_once(self) -> None:
+        """Many large arguments and results at a time are no trouble.
+
+        If it fails: two sides that both write, and neither reads.
+        """
+        packet = "x" * PACKET
+        assert self.values(self.make(), [("echo", packet)] * WIDE) == [packet] * WIDE
+
+    # -- errors -----------------------------------------------------------------------------------
+    @check()
+    def test_errors(self) -> None:
+        """An exception keeps type, attributes and message, and says where it was raised; that of one call is no other's.
+
+        What cannot travel is a ``RuntimeError`` with its name and message; ``sys.exit`` is an error too.
+        """
+        calls: list[tuple[Any, ...]] = [("echo", index) for index in range(12)]
+        for index in (1, 6, 11):
+            calls[index] = ("raise", index, f"text {index}")
+        calls[3], calls[8] = ("raise hidden",), ("exit",)
+        ends = self.ends(self.make(), calls)
+        for index in (1, 6, 11):
+            error = ends[index].error
+            assert isinstance(error, functions.KitError), f"{type(error).__name__}: {error}"
+            assert (error.code, error.text) == (index, f"text {index}"), (
+                f"call {index} has the error of another"
+            )
+            assert "in _act" in str(error.__cause__), "the traceback over there is lost"
+        assert isinstance(ends[3].error, RuntimeError)
+        assert "HiddenError: cannot travel" in str(ends[3].error)
+        assert isinstance(ends[8].error, RuntimeError), "sys.exit is not an error of its call"
+        self._others_succeeded(ends, {1, 3, 6, 8, 11})
+
+    @staticmethod
+    def _others_succeeded(ends: list[Any], failed: set[int]) -> None:
+        for index, end in enumerate(ends):
+            if index not in failed:
+                assert end.error is None and end.value == index, f"call {index} was lost: {end.error!r}"
+
+    @check()
+    def test_result_that_cannot_travel(self) -> None:
+        """A result that cannot be pickled fails its call, and the error says what it was."""
+        ends = self.ends(self.make(), [("echo", 0), ("lock",), ("echo", 2)])
+        error = ends[1].error
+        assert error is not None, "a lock came back from another process"
+        text = " ".join([str(error), *getattr(error, "__notes__", [])])
+        assert "lock" in text and "pickl" in text, f"the error does not name the result: {text}"
+        self._others_succeeded(ends, {1})
+
+    @check()
+    def test_printing_does_no_harm(self) -> None:
+        """What a function prints is no answer.
+
+        If it fails: answers come over the worker's standard output.
+        """
+        assert self.values(self.make(), [("print", index) for index in range(3)]) == [0, 1, 2]
+
+    # -- limits -----------------------------------------------------------------------------------
+    @check()
+    def test_time_limit(self) -> None:
+        """A call over its limit fails alone, and is not made again; those behind it and later ones are made.
+
+        If it fails: its worker is not ended, or calls that wait for it are blamed.
+        """
+        made = self.make()
+        calls: list[tuple[Any, ...]] = [("echo", index) for index in range(8)]
+        calls[2] = ("hang",)
+        ends = self.ends(made, calls, self.limit_seconds)
+        error = ends[2].error
+        assert isinstance(error, FunctionTimeoutError), f"{type(error).__name__}: {error}"
+        assert f"limit of {self.limit_seconds:g} s" in str(error)
+        self._others_succeeded(ends, {2})
+        assert self.values(made, [("echo", 5)]) == [5]
+
+    @check()
+    def test_time_limit_is_of_one_call(self) -> None:
+        """Calls that wait for others, or for a worker to start, are not too long for it."""
+        made = self.make()
+        nap = self.limit_seconds * 0.28
+        assert self.values(made, [("nap", nap)] * 8, self.limit_seconds) == [nap] * 8
+
+    # -- ends of workers --------------------------------------------------------------------------
+    @check("crash")
+    def test_crash(self, tmp_path: Path) -> None:
+        """A call that ends its worker each time fails alone after a few attempts, and says with which exit code or
+        signal; one that does it once succeeds.
+
+        If it fails: a broken pool is not replaced, or a run does not end.
+        """
+        made = self.make()
+        self.need_workers_to_lose(made)
+        calls: list[tuple[Any, ...]] = [("echo", index) for index in range(8)]
+        calls[3] = ("die",)
+        ends = self.ends(made, calls)
+        error = ends[3].error
+        assert isinstance(error, WorkerDiedError), f"{type(error).__name__}: {error}"
+        assert "3 times" in str(error)
+        assert str(functions.DEATH) in str(error).partition("at last with")[2], f"how did it end? {error}"
+        self._others_succeeded(ends, {3})
+        marker = tmp_path / "marker"
+        assert self.values(made, [("die once", str(marker)), ("echo", 1)]) == ["alive", 1]
+
+    @check("crash")
+    def test_crash_of_a_batch(self) -> None:
+        """A batch that ends its worker is an error that can be traced to its item by halving."""
+        made = self.make(functions.shout_all)
+
+        async def batches() -> list[Any]:
+            found: list[Any] = []
+            [worker] = await made.calls.call_batch(["where"], timeout=NO_LIMIT, op="the call")
+            if worker == functions.where():
+                raise RefusedError("calls run in this process")
+            for batch in (["a", "die"], ["die"], ["a"]):
+                try:
+                    found.append(await made.calls.call_batch(batch, timeout=NO_LIMIT, op="the call"))
+                except WorkerDiedError as error:
+                    found.append(error)
+            return found
+
+        pair, culprit, other = self.wait(batches())
+        assert isinstance(pair, WorkerDiedError) and isinstance(culprit, WorkerDiedError)
+        assert other == ["A"]
+
+    # -- batches ----------------------------------------------------------------------------------
+    @check()
+    def test_batches(self) -> None:
+        """A batching function is given a list and gives one, several at a time; what it raises is the batch's error."""
+        made = self.make(functions.shout_all)
+
+        async def batch(*texts: str) -> Any:
+            return await made.calls.call_batch(list(texts), timeout=NO_LIMIT, op="the call")
+
+        async def batches() -> Any:
+            return await asyncio.gather(*(batch(f"a{index}", "b", "c" * index) for index in range(10)))
+
+        found = self.wait(batches())
+        assert found == [[f"A{index}", "B", "C" * index] for index in range(10)]
+        with pytest.raises(functions.KitError) as caught:
+            self.wait(batch("a", "bad"))
+        assert caught.value.code == 7
+        assert not isinstance(caught.value, BatchShapeError)
+
+    # -- several at a time ------------------------------------------------------------------------
+    @check("parallel")
+    def test_calls_of_one_function_side_by_side(self, tmp_path: Path) -> None:
+        """Two calls of one function run at the same time."""
+        made = self.make()
+        self.values(made, [("nap", 0.2)] * 4)  # its workers have started
+        full = str(self.support("parallel")) == "full"
+        seconds = MEETING_SECONDS if full else self.limit_seconds
+        first, second = str(tmp_path / "first"), str(tmp_path / "second")
+        met = self.values(
+            made, [("meet", first, [second, seconds]), ("meet", second, [first, seconds])], NO_LIMIT
+        )
+        if not all(met):
+            raise RefusedError("calls of one function are made one after the other")
