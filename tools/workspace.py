@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = re.compile(r"coco-(source|function|target|store)-([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
+NAME = re.compile(r"coco-(source|function|target|store|runner)-([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 FOLDERS = {"source": "connectors", "function": "functions", "target": "targets"}
 """Where a kind of distribution lives; all others in contrib."""
 
