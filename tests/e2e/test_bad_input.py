@@ -432,7 +432,7 @@ def invoke(*args: str, code: int = 0) -> Result:
 def test_the_command_line_names_what_failed_and_what_to_do(app: str, corpus: Path) -> None:
     write(corpus / "a.md", "bad text")
     failed = invoke("update", "-f", app, code=1)
-    assert "Grumpy.docs: 1 added, 0 removed, 0 updated, 1 errors" in failed.stdout
+    assert "Grumpy.docs: 1 added, 0 removed, 0 updated, 1 error" in failed.stdout
     assert "coco errors" in failed.stderr
     listed = invoke("errors", app)
     for said in (
@@ -452,7 +452,7 @@ def test_the_command_line_names_what_failed_and_what_to_do(app: str, corpus: Pat
     assert "parked" in invoke("errors", app).stdout
     assert "1 parked" in invoke("update", "-f", app, code=1).stdout
     assert json.loads(invoke("errors", app, "--json").stdout)["flows"]["Grumpy"][0]["attempts"] == 5
-    assert "1 errors" in invoke("retry", app, code=1).stdout
+    assert "1 error" in invoke("retry", app, code=1).stdout
     write(corpus / "a.md", "good text", OLD + 50)
     invoke("update", "-f", app)
     assert "No rows failed" in invoke("errors", app).stderr

@@ -61,7 +61,7 @@ class UpdateStats(Struct):
         for count, word in (
             (self.num_reprocesses, "reprocessed"),
             (self.num_no_change, "unchanged"),
-            (self.num_errors, "errors"),
+            (self.num_errors, "error" if self.num_errors == 1 else "errors"),
             (self.num_parked, "parked"),
         ):
             if count:
