@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import coco
+from coco.environment.runtime import RUNTIME
 from coco_kit_graph.testing.exports import GraphAccess
-from coco_kit_graph.testing.flow_checks import FlowChecks, refused
-from coco_kit_graph.testing.flows import vectors
+from coco_kit_graph.testing.flow_checks import FlowChecks, mentions, refused, relations
+from coco_kit_graph.testing.flows import ENTITY, MENTIONS, PAGE, RELATES, SHELF, knowledge, vectors
 
 
 class TestFlows(FlowChecks):
     """On Kuzu."""
+
+
+def test_tables_that_were_dropped_by_hand_are_made_again(access: GraphAccess) -> None:
+    """Those of relationships need those of nodes, the declared ones among them."""
+    SHELF.update(one="cat eats fish")
+    flow = knowledge(access)
+    flow.setup()
+    flow.update()
+    before = relations(access), mentions(access)
+    for table in (RELATES, MENTIONS, PAGE, ENTITY):
+        access.query(f"DROP TABLE {table}")
+    assert not RUNTIME.verify(flow).ok
+    RUNTIME.verify(flow, repair=True)
+    report = RUNTIME.verify(flow)
+    assert report.ok, report.render()
+    assert (relations(access), mentions(access)) == before
 
 
 def test_vector_indexes_are_refused(access: GraphAccess) -> None:

@@ -19,6 +19,23 @@ MADE_AGAIN = "MADE AGAIN"
 """What the event about such a target says was done."""
 
 
+async def restore_declarations(run: Run, graph: Graph) -> list[TargetCheck]:
+    """Make again what is declared without an export, which targets may need; returns what could not be made.
+
+    Nobody can be asked whether it is there, and making it again does no harm if it is.
+    """
+    problems = []
+    for wanted in desired_targets(graph):
+        if wanted.export is not None or wanted.setup_by_user:
+            continue
+        try:
+            await make_again(wanted, run.threads.call)
+        except Exception as error:
+            problem = f"it could not be made again: {type(error).__name__}: {error}"
+            problems.append(TargetCheck(f"declaration {wanted.name}", problem=problem))
+    return problems
+
+
 async def look_or_restore(
     run: Run, graph: Graph, export: ExportRun, check: TargetCheck, look: Look, *, repair: bool
 ) -> bool:

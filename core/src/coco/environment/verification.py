@@ -18,7 +18,7 @@ from coco.engine.source_run import SourceRun, load_heads
 from coco.environment.dry import DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run
-from coco.environment.restoring import look_or_restore
+from coco.environment.restoring import look_or_restore, restore_declarations
 from coco.environment.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.events import EmitFn
 from coco.flow.graph import Graph
@@ -103,6 +103,8 @@ async def _compare(
         for name, source in sources.items():
             await _check_source(run, name, source, sample, found)
         expected = await threads.store(_expected_rows, run)
+        if repair:
+            found.report.targets += await restore_declarations(run, graph)
         for name, export in run.exports.items():
             check = TargetCheck(name, expected=len(expected[name]))
             found.report.targets.append(check)
