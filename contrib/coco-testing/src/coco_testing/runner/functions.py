@@ -76,6 +76,8 @@ def _act(what: str, value: Any, other: Any) -> Any:
         case "exit":
             sys.exit(DEATH)
         case "hang":
+            if value is not None:
+                Path(value).write_text("begun")
             threading.Event().wait()
         case "die":
             os._exit(DEATH)

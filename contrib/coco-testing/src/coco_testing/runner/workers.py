@@ -121,7 +121,7 @@ class WorkerChecks(RunnerBase, kit=True):
 
     # -- cancelled --------------------------------------------------------------------------------
     @check()
-    def test_cancelled(self) -> None:
+    def test_cancelled(self, tmp_path: Path) -> None:
         """A run that is cancelled in the middle of a call ends; the next one is made, and has its own answers.
 
         If it fails: the answer of the call that was given up is taken for that of the next one.
@@ -129,14 +129,10 @@ class WorkerChecks(RunnerBase, kit=True):
         made = self.make()
 
         async def cancel() -> bool:
-            begun = asyncio.Event()
-
-            def deliver(position: int, value: Any, error: BaseException | None) -> None:
-                begun.set()
-
-            calls = [pack_call("echo", 1), *[pack_call("hang")] * 4]
-            task = asyncio.create_task(made.calls.run(calls, NO_LIMIT, "the call", deliver))
-            await begun.wait()
+            marker = tmp_path / "begun"
+            calls = [("echo", 1), *[("hang", str(marker))] * 4]
+            task = asyncio.create_task(self.run(made, calls))
+            await self._until(marker)
             task.cancel()
             await asyncio.wait([task])
             return task.cancelled()
@@ -154,6 +150,11 @@ class WorkerChecks(RunnerBase, kit=True):
         assert self.wait(short())
         assert self.values(made, [("echo", "next")]) == ["next"]
 
+    @staticmethod
+    async def _until(marker: Path) -> None:
+        while not marker.exists():  # noqa: ASYNC110, ASYNC240  written by another process
+            await asyncio.sleep(0.01)
+
     # -- ends -------------------------------------------------------------------------------------
     @check()
     def test_close_ends_everything(self) -> None:
@@ -168,14 +169,15 @@ class WorkerChecks(RunnerBase, kit=True):
         self.wait(self.closing(self.new_runner()))
 
     @check()
-    def test_close_in_the_middle(self) -> None:
+    def test_close_in_the_middle(self, tmp_path: Path) -> None:
         """Closing while calls run ends them too: their run ends, with errors, and no worker is left."""
         made = self.make()
         processes = self.workers(made)
 
         async def close() -> list[End]:
-            task = asyncio.create_task(self.run(made, [("hang",)] * 4))
-            await asyncio.sleep(0.2)  # whether they have begun or wait makes no difference to what must come
+            marker = tmp_path / "begun"
+            task = asyncio.create_task(self.run(made, [("hang", str(marker))] * 4))
+            await self._until(marker)
             await made.raw.close()
             return await task
 
