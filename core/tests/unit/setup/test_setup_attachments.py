@@ -5,6 +5,7 @@ from __future__ import annotations
 from setup_lab import TEXT, WIDE, Lab, LabIndex, LabTarget, define, plan_of
 
 import coco
+from coco.environment.runtime import RUNTIME
 
 
 def test_attachments_come_go_and_change(lab: Lab) -> None:
@@ -55,3 +56,15 @@ def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> 
     assert ("extras", "x False->True", "y False->True") in lab.taken()
     define(LabTarget("one"), extras=("y", "z")).setup()
     assert lab.taken() == [("extras", "z False->True", "x True->False")]
+
+
+def test_repair_makes_declarations_again(lab: Lab) -> None:
+    """Targets may need them, and nobody can be asked whether they are there."""
+    flow = define(LabTarget("one"), extras=("x", "y"))
+    flow.setup()
+    flow.update()
+    lab.taken()
+    assert RUNTIME.verify(flow).ok
+    assert lab.taken() == []
+    assert RUNTIME.verify(flow, repair=True).ok
+    assert lab.taken() == [("extras", "x False->True"), ("extras", "y False->True")]
