@@ -15,7 +15,7 @@ from coco.engine.limits import Limiter
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import ExecutorSource
 from coco.engine.stats import IndexUpdateInfo, UpdateStats
-from coco.engine.targets import TargetPort
+from coco.engine.targets import KeptTargets, TargetPort
 from coco.engine.threads import Threads
 from coco.events import EmitFn, RowFailed
 from coco.flow.graph import Graph
@@ -33,7 +33,8 @@ class RunOptions:
     they look like, unless ``force_keys`` is off: then equal content ends the work as usual (change streams).
     ``deleted``: by source, what change messages deleted, with the ordinal of the deletion; grows.
     ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version. ``patient``: what
-    could not be prepared is left alone for a while.
+    could not be prepared is left alone for a while. ``heartbeat``: targets are asked how many rows they hold. ``kept``:
+    targets that are open, or stay so after the pass.
     """
 
     reexport: bool = False
@@ -46,6 +47,8 @@ class RunOptions:
     force_keys: bool = True
     deleted: dict[str, dict[bytes, int]] = field(default_factory=dict)
     patient: bool = False
+    heartbeat: bool = True
+    kept: KeptTargets | None = None
 
     @property
     def mode(self) -> str:
@@ -92,7 +95,7 @@ class Run:
         self.whole_plan = self.plan  # ``plan`` may be narrowed to some sources
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
-            name: TargetPort(export, self.threads, self.emit, self.flow)
+            name: TargetPort(export, self.threads, self.emit, self.flow, self.options.kept)
             for name, export in self.exports.items()
         }
 

@@ -37,7 +37,8 @@ async def run_update(run: Run) -> None:
         )
         for name, export in run.exports.items():
             run.guard.begin(name, run.row_counts.get(export.target_id, 0))
-        run.heartbeat = asyncio.ensure_future(heartbeat(run))
+        if run.options.heartbeat:
+            run.heartbeat = asyncio.ensure_future(heartbeat(run))
         await run.threads.store(prepare_ownership, run)
         for plan in run.plan.sources:
             states.append(SourceRun(run, plan, shared_lock))
@@ -49,7 +50,8 @@ async def run_update(run: Run) -> None:
             for source_id in run.removed_sources:
                 errors += await purge_source(run, source_id, shared_lock)
         errors += await _reexport_waiting(run, states)
-        errors += [error for error in await _gather_all([run.heartbeat]) if error not in errors]
+        if run.heartbeat is not None:
+            errors += [error for error in await _gather_all([run.heartbeat]) if error not in errors]
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"also: {type(other).__name__}: {other}")

@@ -15,12 +15,43 @@ from coco.events import BatchBisected, EmitFn
 MAX_ROWS_PER_CALL = 5_000
 
 
+class KeptTargets:
+    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True`` (CT-17)."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._open: dict[str, Any] = {}
+
+    def take(self, name: str) -> Any:
+        """What is open for an export, for the one who asks alone; None if nothing is."""
+        return self._open.pop(name, None)
+
+    def give_back(self, name: str, prepared: Any) -> None:
+        self._open[name] = prepared
+
+    async def close(self) -> None:
+        """Close all."""
+        while self._open:
+            _, prepared = self._open.popitem()
+            await _close(self._threads, prepared)
+
+
+async def _close(threads: Threads, prepared: Any) -> None:
+    for name in ("aclose", "close"):
+        method = getattr(prepared, name, None)
+        if method is not None:
+            await threads.call(method)
+            return
+
+
 class TargetPort:
     """One export's target during one run. ``down``: the error after which it is no longer asked; ``closed_door``: what
     the connector said when it could not be opened.
     """
 
-    def __init__(self, export: ExportRun, threads: Threads, emit: EmitFn, flow: str) -> None:
+    def __init__(
+        self, export: ExportRun, threads: Threads, emit: EmitFn, flow: str, kept: KeptTargets | None = None
+    ) -> None:
         self.export = export
         self._threads = threads
         self._emit = emit
@@ -33,6 +64,7 @@ class TargetPort:
         self.closed_door: BaseException | None = None
         self._columns = self._record.method("mutate_columns")
         self._mutate: Any = self._record.method("mutate")
+        self._kept = kept if getattr(self._record.connector_cls, "stays_open", False) else None
 
     @property
     def name(self) -> str:
@@ -44,7 +76,10 @@ class TargetPort:
             return self._prepared
         step = self.export.step
         prepare = self._record.method("prepare")
-        if prepare is None:
+        kept = self._kept.take(self.name) if self._kept is not None else None
+        if kept is not None:
+            self._prepared = kept
+        elif prepare is None:
             self._prepared = step.spec
         else:
             wants_schema = len(inspect.signature(prepare).parameters) >= 3
@@ -77,12 +112,11 @@ class TargetPort:
     async def close(self) -> None:
         if not self._ready or self._prepared is self.export.step.spec:
             return
-        for name in ("aclose", "close"):
-            method = getattr(self._prepared, name, None)
-            if method is not None:
-                await self._threads.call(method)
-                break
         self._ready = False
+        if self._kept is not None and self.down is None:
+            self._kept.give_back(self.name, self._prepared)
+        else:
+            await _close(self._threads, self._prepared)
 
     async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
         """Write a delta; the answer names the source rows (by index) whose rows were not written."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from coco.engine.context import RunOptions
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo, UpdateStats
+from coco.engine.targets import KeptTargets
 from coco.environment.following import Followed
 from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
 from coco.errors import ApiError, LifecycleError, StateStoreError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from coco.state.protocol import Failure
 
 LOG = logging.getLogger("coco.live")
+HEARTBEAT_SECONDS = 60.0
+"""Between two looks at what targets hold, where single changes come in: counting a large target takes longer than
+writing a row."""
 
 
 class LiveUpdate:
@@ -49,6 +53,8 @@ class LiveUpdate:
         self._wake = asyncio.Event()
         self._followed: list[Followed] = []
         self._deleted: dict[str, dict[bytes, int]] = {}
+        self._kept: KeptTargets | None = None
+        self._looked = -HEARTBEAT_SECONDS
 
     # -- control ----------------------------------------------------------------------------------
     @property
@@ -158,6 +164,8 @@ class LiveUpdate:
         finally:
             for item in self._followed:
                 await item.stop()
+            if self._kept is not None:
+                await self._kept.close()
             self._active = []
             self._finished.set()
             self._tell()
@@ -171,6 +179,7 @@ class LiveUpdate:
         )
         if self._options.live_mode:
             threads = self._runtime.environment.threads
+            self._kept = options.kept = KeptTargets(threads)
             self._followed = [Followed(step, threads, self._wake.set) for step in self._graph.sources]
             for item in self._followed:
                 item.start()
@@ -219,12 +228,12 @@ class LiveUpdate:
         share = max_delete_share()
         try:
             if named:
-                await self._pass(
-                    RunOptions(only_keys=named, force_keys=False, deleted=self._deleted, patient=True),
-                    set(named),
-                )
+                quick = RunOptions(only_keys=named, force_keys=False, deleted=self._deleted, patient=True)
+                quick.heartbeat = time.monotonic() - self._looked >= HEARTBEAT_SECONDS
+                quick.kept = self._kept
+                await self._pass(quick, set(named))
             if whole:
-                await self._pass(RunOptions(max_delete_share=share, patient=True), whole)
+                await self._pass(RunOptions(max_delete_share=share, patient=True, kept=self._kept), whole)
         except Exception as error:
             if not self._survives(error):
                 raise
@@ -270,6 +279,8 @@ class LiveUpdate:
         def begun(info: IndexUpdateInfo) -> None:
             self._running = info
 
+        if options.heartbeat:
+            self._looked = time.monotonic()
         chosen = None if sources is None or len(sources) == len(self._names) else sources
         if options.only_keys is not None:
             chosen = sources

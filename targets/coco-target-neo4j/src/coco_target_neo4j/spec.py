@@ -71,6 +71,8 @@ def apply_all(changes: Sequence[Change]) -> None:
 class Neo4jConnector(GraphConnector):
     """Setup in ``setup``, rows in ``mutate``, properties in ``types``."""
 
+    stays_open = True
+
     # -- definition -------------------------------------------------------------------------------
     @staticmethod
     def validate(

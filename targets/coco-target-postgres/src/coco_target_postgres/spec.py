@@ -55,6 +55,7 @@ class PostgresConnector:
     """Setup and rows of ``Postgres``."""
 
     partial_update = True
+    stays_open = True
 
     @staticmethod
     def with_default_name(spec: Postgres, default_name: str) -> Postgres:
