@@ -18,8 +18,8 @@ from coco.events import EmitFn, MemoWritten
 from coco.state.protocol import StateStore
 
 FLUSH_SECONDS = 0.05
-FLUSH_ENTRIES = 192
-MOST_UNWRITTEN = 384
+FLUSH_ENTRIES = 256
+MOST_UNWRITTEN = 400
 """A crash repeats at most about this many quick calls: threads that make calls wait where the store falls behind."""
 ROOM_SECONDS = 0.1
 """How often one that waits looks whether there is still somebody who writes."""
