@@ -126,9 +126,11 @@ class _Stretch:
     def hand_on(self) -> None:
         """By the thread at work or, while a call lasts, by the one that watches it: what both hand on does no harm."""
         keep = self._calls.keep
+        if keep is None:
+            return
         end = len(self._done)
         done = self._done[self._handed_on : end]
-        if keep is not None and done:
+        if done:
             results = self._outcome.results
             keep(done, [results[item] for item in done])
             self._handed_on = end
@@ -165,13 +167,14 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
     end = stretch.stop
     part = stretch
     calls, outcome = stretch._calls, stretch._outcome
+    look = timeout if calls.keep is None else WATCH_SECONDS
     while True:
         part.started = time.monotonic()
         future = threads.submit(part.work)
         try:
             while not future.done():
                 left = part.started + timeout - time.monotonic()
-                await asyncio.wait({future}, timeout=min(max(left, 0.001), WATCH_SECONDS))
+                await asyncio.wait({future}, timeout=min(max(left, 0.001), look))
                 stuck, lasts = part.current, time.monotonic() - part.started
                 if stuck < 0:
                     continue
