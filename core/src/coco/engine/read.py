@@ -97,11 +97,7 @@ class SourcePort:
             ) from error
 
     async def close(self) -> None:
-        for name in ("aclose", "close"):
-            method = getattr(self._connector, name, None)
-            if method is not None:
-                await self._threads.call(method)
-                break
+        await self._threads.dispose(self._connector)
         self._connector = None
 
     @property

@@ -33,15 +33,7 @@ class KeptTargets:
         """Close all."""
         while self._open:
             _, prepared = self._open.popitem()
-            await _close(self._threads, prepared)
-
-
-async def _close(threads: Threads, prepared: Any) -> None:
-    for name in ("aclose", "close"):
-        method = getattr(prepared, name, None)
-        if method is not None:
-            await threads.call(method)
-            return
+            await self._threads.dispose(prepared)
 
 
 class TargetPort:
@@ -116,7 +108,7 @@ class TargetPort:
         if self._kept is not None and self.down is None:
             self._kept.give_back(self.name, self._prepared)
         else:
-            await _close(self._threads, self._prepared)
+            await self._threads.dispose(self._prepared)
 
     async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
         """Write a delta; the answer names the source rows (by index) whose rows were not written."""

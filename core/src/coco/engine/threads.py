@@ -56,6 +56,14 @@ class Threads:
         result = await self.run(function, *args, **kwargs)
         return await result if inspect.isawaitable(result) else result
 
+    async def dispose(self, thing: Any) -> None:
+        """Call ``aclose`` or ``close`` of what a connector made, if it has one."""
+        for name in ("aclose", "close"):
+            method = getattr(thing, name, None)
+            if method is not None:
+                await self.call(method)
+                return
+
     def close(self) -> None:
         self._pool.close()
         self._store.shutdown(wait=True)

@@ -158,14 +158,10 @@ class Followed:
             self._wake()
 
     async def _close(self, connector: Any) -> None:
-        for name in ("aclose", "close"):
-            method = getattr(connector, name, None)
-            if method is not None:
-                try:
-                    await self._threads.call(method)
-                except Exception as error:
-                    LOG.warning("closing the change stream of source '%s' failed: %s", self.name, error)
-                return
+        try:
+            await self._threads.dispose(connector)
+        except Exception as error:
+            LOG.warning("closing the change stream of source '%s' failed: %s", self.name, error)
 
     async def _receive(self, batch: Any) -> None:
         """Note a message's changes; an empty one asks for a listing. Waits while too much is pending (L-18)."""
