@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -121,23 +119,27 @@ def limited(builder, scope):
 """
 
 
+# Set by the new process itself: code between fork and exec (``preexec_fn``) would run in a copy of this one, with
+# the locks and the handlers of all its threads (gRPC's abort it).
+LIMITED = """
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def run_limited(folder: Path, *args: str, size: int | None = None) -> subprocess.CompletedProcess[str]:
     """``coco``, where no file may grow beyond ``size`` bytes: what a full disk is to a process."""
-
-    def limit() -> None:
-        if size is not None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
+    launcher = [] if size is None else [sys.executable, "-c", LIMITED, str(size)]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COCO")}
     return subprocess.run(
-        [str(Path(sys.executable).with_name("coco")), *args],
+        [*launcher, str(Path(sys.executable).with_name("coco")), *args],
         cwd=folder,
         env={**environment, "COCO_STATE_URL": f"sqlite:///{folder / 'state.db'}"},
         capture_output=True,
         text=True,
         timeout=60,
-        preexec_fn=limit,
         check=False,
     )
 
