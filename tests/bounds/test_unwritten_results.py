@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from memory_rows import MemoryRows, fill
@@ -49,16 +51,52 @@ def unwritten_items(text: str) -> list[Item]:
     return [Item(number) for number in range(int(text))]
 
 
-@op.function(cache=True, behavior_version=1)
-def unwritten_square(number: int) -> int:
+def count_call() -> None:
     store = STORE[0]
     store.calls += 1
     if store.calls > MOST_UNWRITTEN + ON_THE_WAY:
         store.beyond.set()
+
+
+@op.function(cache=True, behavior_version=1)
+def unwritten_square(number: int) -> int:
+    count_call()
     return number * number
 
 
-def test_calls_wait_for_a_slow_store(monkeypatch: pytest.MonkeyPatch) -> None:
+@op.function(cache=True, behavior_version=1)
+async def unwritten_square_of_coroutine(number: int) -> int:
+    count_call()
+    await asyncio.sleep(0)
+    return number * number
+
+
+@op.function(cache=True, behavior_version=1, batching=True, max_batch_size=20)
+def unwritten_squares(numbers: list[int]) -> list[int]:
+    for _ in numbers:
+        count_call()
+    return [number * number for number in numbers]
+
+
+@op.function(cache=True, behavior_version=1, batching=True, max_batch_size=20)
+async def unwritten_squares_of_coroutine(numbers: list[int]) -> list[int]:
+    for _ in numbers:
+        count_call()
+    await asyncio.sleep(0)
+    return [number * number for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "square",
+    [
+        unwritten_square,
+        unwritten_square_of_coroutine,
+        unwritten_squares,
+        unwritten_squares_of_coroutine,
+    ],
+    ids=["plain", "coroutine", "batching", "batching coroutine"],
+)
+def test_calls_wait_for_a_slow_store(square: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     put_many = Memo.memo_put_many
 
     def slowly(self: Memo, entries: Sequence[tuple[bytes, bytes]]) -> None:
@@ -76,7 +114,7 @@ def test_calls_wait_for_a_slow_store(monkeypatch: pytest.MonkeyPatch) -> None:
         with scope["docs"].row() as doc:
             doc["items"] = doc["content"].transform(unwritten_items)
             with doc["items"].row() as item:
-                out.collect(number=item["number"], square=item["number"].transform(unwritten_square))
+                out.collect(number=item["number"], square=item["number"].transform(square))
         out.export("squares", RowTable(name="squares"), primary_key_fields=["number"])
 
     flow = coco.open_flow("Unwritten", define)

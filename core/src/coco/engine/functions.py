@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
 from coco.engine.remote_calls import RemoteCalls, Runners
-from coco.engine.runners import BatchRunner, Calls, Keep, Outcome, run_async, run_sync
+from coco.engine.runners import BatchRunner, Calls, Outcome, run_async, run_sync
 from coco.engine.threads import Threads
 from coco.errors import PrepareError, StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
@@ -297,7 +297,7 @@ class FunctionStep:
                 return 0
             memo.in_flight.update(dict.fromkeys(misses, called))
             looked_up.set_result(None)
-            outcome = await self._run(args, [one_of[fp] for fp in misses], _keeper(memo, misses))
+            outcome = await self._run(args, [one_of[fp] for fp in misses], _Keeper(memo, misses))
             answers.calls += len(misses) if outcome.called else 0
             answers.values.update(zip(misses, outcome.results, strict=True))
             for position, error in outcome.errors.items():
@@ -311,7 +311,7 @@ class FunctionStep:
             end(looked_up)
             end(called)
 
-    async def _run(self, args: Sequence[list[Any]], rows: list[int], keep: Keep | None) -> Outcome:
+    async def _run(self, args: Sequence[list[Any]], rows: list[int], keep: _Keeper | None) -> Outcome:
         """Call user code for ``rows``; ``keep`` is told of results as they come."""
         function = self.function
         try:
@@ -329,12 +329,9 @@ class FunctionStep:
         if function.is_async:
 
             async def invoke_async(item: int) -> Any:
-                value = encode(await call(items[item]))
-                if keep is not None:
-                    keep((item,), (value,))
-                return value
+                return encode(await call(items[item]))
 
-            return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name)
+            return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name, keep)
         calls = Calls(call, items, encode, keep)
         return await run_sync(self._threads, calls, function.timeout_seconds, self.name)
 
@@ -348,7 +345,7 @@ class FunctionStep:
         return outcome
 
     async def _run_batching(
-        self, executor: Any, column: list[Any], rows: list[int], keep: Keep | None
+        self, executor: Any, column: list[Any], rows: list[int], keep: _Keeper | None
     ) -> Outcome:
         function = self.function
         param = function.params[0]
@@ -372,7 +369,7 @@ class FunctionStep:
             on_bisect=lambda size, error: self._emit(
                 BatchBisected(self._flow, self.name, size, _brief(error))
             ),
-            keep=None if keep is None else (lambda places, values: keep([good[i] for i in places], values)),
+            keep=None if keep is None else keep.of(good),
         )
         inner = await runner.run([items[position] for position in good])
         if not bad:
@@ -430,8 +427,25 @@ class FunctionStep:
         return invoke, rows
 
 
-def _keeper(memo: MemoSession, fingerprints: list[bytes]) -> Keep:
-    return lambda items, values: memo.put_many([fingerprints[item] for item in items], pack_all(values, pack))
+class _Keeper:
+    """Puts results into the memo: ``fingerprints`` by item position."""
+
+    __slots__ = ("_fingerprints", "_memo", "room")
+
+    def __init__(self, memo: MemoSession, fingerprints: list[bytes]) -> None:
+        self._memo = memo
+        self._fingerprints = fingerprints
+        self.room = memo.room
+
+    def __call__(self, items: Sequence[int], values: Sequence[Any]) -> None:
+        fingerprints = self._fingerprints
+        self._memo.put_many([fingerprints[item] for item in items], pack_all(values, pack))
+
+    def of(self, positions: list[int]) -> _Keeper:
+        """For some of the items, counted anew."""
+        if len(positions) == len(self._fingerprints):
+            return self
+        return _Keeper(self._memo, [self._fingerprints[position] for position in positions])
 
 
 def _brief(error: BaseException) -> str:

@@ -14,13 +14,14 @@ import threading
 from collections.abc import Sequence
 
 from coco.engine.threads import Threads
+from coco.errors import StateStoreError
 from coco.events import EmitFn, MemoWritten
 from coco.state.protocol import StateStore
 
 FLUSH_SECONDS = 0.05
 FLUSH_ENTRIES = 256
 MOST_UNWRITTEN = 400
-"""A crash repeats at most about this many quick calls: threads that make calls wait where the store falls behind."""
+"""A crash repeats at most about this many quick calls: who makes calls waits where the store falls behind."""
 ROOM_SECONDS = 0.1
 """How often one that waits looks whether there is still somebody who writes."""
 
@@ -108,6 +109,14 @@ class MemoSession:
                 if len(self._pending) + len(self._writing) < MOST_UNWRITTEN:
                     return
                 self._room.wait(ROOM_SECONDS)
+
+    async def room(self) -> None:
+        """Wait as threads do in ``put_many``. That results cannot be written is left for the commit to tell."""
+        flusher = self._flusher
+        if flusher is None or flusher.done() or len(self._pending) + len(self._writing) < MOST_UNWRITTEN:
+            return
+        with contextlib.suppress(StateStoreError):
+            await self.flush()
 
     async def wait_for(self, fps: Sequence[bytes]) -> None:
         """Wait until none of these calls is under way elsewhere: each for itself, or for all of its batch to end."""

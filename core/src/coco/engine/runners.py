@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -44,8 +44,16 @@ class Outcome:
         self.called = True
 
 
-Keep = Callable[[Sequence[int], Sequence[Any]], None]
-"""Told of calls that ended well: item positions, encoded results. Called in any thread."""
+class Keep(Protocol):
+    """Told of calls that ended well: item positions, encoded results.
+
+    Called in any thread; one that makes calls waits there while too many results are not written yet.
+    """
+
+    def __call__(self, items: Sequence[int], values: Sequence[Any], /) -> None: ...
+
+    async def room(self) -> None:
+        """The same wait for calls that the loop makes: before they begin."""
 
 
 class Calls(Struct):
@@ -212,6 +220,7 @@ async def run_async(
     count: int,
     timeout: float,
     op: str,
+    keep: Keep | None = None,
     fan_out: int = ASYNC_FAN_OUT,
 ) -> Outcome:
     """Coroutine calls that give encoded results, at most ``fan_out`` at a time; each is cancelled at its own limit."""
@@ -223,7 +232,9 @@ async def run_async(
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
-                outcome.results[item] = await call(item)
+                value = outcome.results[item] = await call(item)
+            if keep is not None:
+                keep((item,), (value,))
         except TimeoutError as error:
             outcome.errors[item] = error
             if limit.expired():
@@ -235,6 +246,8 @@ async def run_async(
 
     async with asyncio.TaskGroup() as group:
         for item in range(count):
+            if keep is not None:
+                await keep.room()
             await gate.acquire()  # before there is a task: those of all items at once would need much memory
             if count == 1:
                 await one(item)
@@ -298,6 +311,8 @@ class BatchRunner:
         stop: int,
         outcome: Outcome,
     ) -> None:
+        if self._keep is not None:
+            await self._keep.room()
         outcome.executions += 1
         try:
             results = await self._call(list(items[start:stop]))

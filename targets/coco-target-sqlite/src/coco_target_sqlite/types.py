@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,10 @@ class ColumnCodec:
     declared: str
     encode: Convert | None = None
     decode: Convert | None = None
+
+
+_blob_out: Convert | None = bytearray if sys.version_info < (3, 12) else None
+"""For each ``bytes``, Python 3.11's ``sqlite3`` looks for an adapter, which costs more than writing it does."""
 
 
 def _float_out(value: float) -> Any:
@@ -62,7 +67,7 @@ def _range_in(text: str) -> tuple[int, ...]:
 
 _SCALARS: dict[str, ColumnCodec] = {
     "Str": ColumnCodec("TEXT"),
-    "Bytes": ColumnCodec("BLOB"),
+    "Bytes": ColumnCodec("BLOB", _blob_out),
     "Bool": ColumnCodec("BOOLEAN", None, bool),
     "Int64": ColumnCodec("INTEGER"),
     "Float32": ColumnCodec("REAL", _float_out, _float_in),
@@ -78,7 +83,7 @@ def column_codec(type_: ValueType) -> ColumnCodec:
     """The column for a type."""
     if isinstance(type_, BasicValueType):
         if type_.packed_format is not None:
-            return ColumnCodec("BLOB")
+            return ColumnCodec("BLOB", _blob_out)
         scalar = _SCALARS.get(type_.kind)
         if scalar is not None:
             return scalar

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from coco.state.records import split_fingerprints
 from coco.state.sqlite.database import Database, chunks, marks, next_total
-from coco.state.sqlite.statements import delete_ids, write_rows
+from coco.state.sqlite.statements import delete_ids, parameters, write_rows
 
 COLLECT_BATCH = 5_000
 """Entries deleted, or rows searched for references, in one transaction: other processes wait no longer than that."""
@@ -24,7 +24,7 @@ class Memo(Database):
             for part in chunks(fingerprints):
                 found.update(
                     db.execute(
-                        f"SELECT fp, value FROM memo WHERE fp IN ({marks(part)})", tuple(part)
+                        f"SELECT fp, value FROM memo WHERE fp IN ({marks(part)})", parameters(part)
                     ).fetchall()
                 )
         return found

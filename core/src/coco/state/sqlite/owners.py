@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from coco.state.protocol import Owner, OwnerChange
 from coco.state.sqlite.database import Database, chunks, marks
+from coco.state.sqlite.statements import parameters, write_rows
 
 
 class Owners(Database):
@@ -20,7 +21,7 @@ class Owners(Database):
                 for key, *owner in db.execute(
                     "SELECT target_key, source_id, source_key, row_fp, process_ordinal FROM owners "
                     f"WHERE target_id=? AND target_key IN ({marks(part)}) ORDER BY 1, 2, 3",
-                    (target_id, *part),
+                    parameters((target_id, *part)),
                 ).fetchall():
                     found.setdefault(key, []).append(Owner(*owner))
         return found
@@ -56,9 +57,11 @@ def change_owners(db: sqlite3.Connection, changes: Sequence[OwnerChange]) -> Non
         "DELETE FROM owners WHERE target_id=? AND target_key=? AND source_id=? AND source_key=?",
         [who for who, (row_fp, _) in last.items() if row_fp is None],
     )
-    db.executemany(
-        "INSERT OR REPLACE INTO owners VALUES(?, ?, ?, ?, ?, ?)",
+    write_rows(
+        db,
+        "owners",
         [(*who, row_fp, ordinal) for who, (row_fp, ordinal) in last.items() if row_fp is not None],
+        "ON CONFLICT DO UPDATE SET row_fp=excluded.row_fp, process_ordinal=excluded.process_ordinal",
     )
 
 

@@ -21,7 +21,7 @@ from coco.state.records import (
 from coco.state.sqlite.database import chunks, marks, next_total
 from coco.state.sqlite.failures import forget_failures, keys_with_failures
 from coco.state.sqlite.owners import Owners, add_row_counts, change_owners
-from coco.state.sqlite.statements import delete_ids, write_rows
+from coco.state.sqlite.statements import delete_ids, parameters, write_rows
 
 _HEAD = "ordinal, content_fp, logic_fp, process_ordinal, max_process_ordinal, read_at, size, failed"
 _make = tuple.__new__  # a NamedTuple's own constructor takes twice as long
@@ -96,7 +96,7 @@ class Tracking(Owners):
             for part in chunks(keys):
                 for key, *head, failed in db.execute(
                     f"SELECT key, {_HEAD} FROM tracking WHERE source_id=? AND key IN ({marks(part)})",
-                    (source_id, *part),
+                    parameters((source_id, *part)),
                 ).fetchall():
                     found[key] = _make(Head, (*head, failed != 0))
         return found
@@ -110,7 +110,7 @@ class Tracking(Owners):
                     f"SELECT t.key, {_HEAD}, r.targets, a.staged, r.memo FROM tracking t "
                     "LEFT JOIN tracked_rows r ON r.id = t.row_id LEFT JOIN attempts a ON a.row_id = t.row_id "
                     f"WHERE t.source_id=? AND t.key IN ({marks(part)})",
-                    (source_id, *part),
+                    parameters((source_id, *part)),
                 ).fetchall():
                     found[key] = Tracked(
                         _make(Head, (*head, failed != 0)),
@@ -267,7 +267,7 @@ def _ordinals(
         for key, *rest in db.execute(
             "SELECT key, row_id, process_ordinal, max_process_ordinal FROM tracking "
             f"WHERE source_id=? AND key IN ({marks(part)})",
-            (source_id, *part),
+            parameters((source_id, *part)),
         ).fetchall():
             found[key] = (rest[0], rest[1], rest[2])
     return found
@@ -297,7 +297,7 @@ def _attempts(db: sqlite3.Connection, row_ids: Sequence[int]) -> dict[int, bytes
     for part in chunks(row_ids):
         found.update(
             db.execute(
-                f"SELECT row_id, staged FROM attempts WHERE row_id IN ({marks(part)})", tuple(part)
+                f"SELECT row_id, staged FROM attempts WHERE row_id IN ({marks(part)})", parameters(part)
             ).fetchall()
         )
     return found
