@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from coco.engine.batches import RootValues
 from coco.engine.exports import ExportRun
@@ -25,8 +26,7 @@ from coco.state.protocol import StateStore
 DEFAULT_PARK_AFTER = 5
 
 
-@dataclass
-class RunOptions:
+class RunOptions(Struct):
     """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo (I-64, I-65).
 
     ``only_keys``: by source name, packed keys to look at; nothing else is touched. They are processed whatever
@@ -55,16 +55,16 @@ class RunOptions:
         return "reprocess" if self.reprocess else "reexport" if self.reexport else "normal"
 
 
-@dataclass
-class Run:
-    """One pass over one flow. ``waiting``: (source id, key) of rows to export again at its end (I-50).
+class Run(Struct):
+    """One pass over one flow. ``plan`` may be ``whole_plan`` narrowed to some sources.
 
-    ``in_doubt``: whether another process may have worked on the flow meanwhile. ``heartbeat``: the look at what targets
-    hold, which is over before anything is written.
+    ``waiting``: (source id, key) of rows to export again at its end (I-50). ``in_doubt``: whether another process may
+    have worked on the flow meanwhile. ``heartbeat``: the look at what targets hold, over before anything is written.
     """
 
     flow: str
     plan: Plan
+    whole_plan: Plan
     planner: Planner
     store: StateStore
     threads: Threads
@@ -88,11 +88,9 @@ class Run:
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
     in_doubt: Callable[[], bool] = lambda: False
     heartbeat: asyncio.Future[None] | None = None
-    whole_plan: Plan = field(init=False)
     _last_ordinal: int = 0
 
     def __post_init__(self) -> None:
-        self.whole_plan = self.plan  # ``plan`` may be narrowed to some sources
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
             name: TargetPort(export, self.threads, self.emit, self.flow, self.options.kept)

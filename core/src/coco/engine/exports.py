@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
@@ -19,8 +20,7 @@ StoredForm = Callable[[Any], Any]
 """From an engine value to what the target will give back; not called for null."""
 
 
-@dataclass(slots=True)
-class ExportRun:
+class ExportRun(Struct):
     """``partial``: the target can write single columns, so fields are fingerprinted one by one.
 
     ``shared``: rows of several source rows may meet in one target row, so their owners are kept.
@@ -32,7 +32,7 @@ class ExportRun:
     logic: dict[str, bytes]
     partial: bool
     shared: bool
-    forms: tuple[list[StoredForm | None], list[StoredForm | None]] | None = field(default=None, init=False)
+    forms: tuple[list[StoredForm | None], list[StoredForm | None]] | None = None
 
     @property
     def name(self) -> str:

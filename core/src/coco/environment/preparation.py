@@ -156,6 +156,7 @@ def make_run(
     return Run(
         flow=graph.full_name,
         plan=plan,
+        whole_plan=plan,
         planner=planner,
         store=store,
         threads=environment.threads,

@@ -11,9 +11,10 @@ import ast
 import dis
 import linecache
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -79,8 +80,7 @@ def _constant(value: Any) -> str:
     return f"<{type(value).__name__} {value!r}>"
 
 
-@dataclass
-class _ModuleSource:
+class _ModuleSource(Struct):
     """One parsed file."""
 
     tree: ast.Module

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.errors import DefinitionError
 from coco.ops.identity import FunctionIdentity
@@ -30,8 +31,7 @@ NO_CONSTANT = _NoConstant()
 """As ``ArgSchema.constant``: the argument is data."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArgSchema:
+class ArgSchema(Struct, frozen=True):
     """One argument at one use.
 
     type: its engine type; may be None for a constant, then it is found from the value.
@@ -48,8 +48,7 @@ class ArgSchema:
         return self.constant is not NO_CONSTANT
 
 
-@dataclass(frozen=True, slots=True)
-class BoundParam:
+class BoundParam(Struct, frozen=True):
     """One argument, bound to its parameter.
 
     decode turns an engine value into what the parameter expects (of one item, for a batching function).
@@ -66,8 +65,7 @@ class BoundParam:
     constant_engine: EngineValue = None
 
 
-@dataclass(frozen=True)
-class BoundFunction:
+class BoundFunction(Struct, frozen=True):
     """One use of a function in a flow: all that the engine needs, nothing left to inspect at run time.
 
     ``params`` are in the order the arguments were given; call
@@ -87,9 +85,9 @@ class BoundFunction:
     encode: Callable[[Any], EngineValue]
     is_async: bool
     identity: FunctionIdentity
-    new_executor: Callable[[], Any] = field(repr=False)
-    executor_key: Hashable = field(repr=False)
-    record: RegisteredFunction = field(repr=False)
+    new_executor: Callable[[], Any]
+    executor_key: Hashable
+    record: RegisteredFunction
 
     @property
     def batching(self) -> bool:
@@ -117,8 +115,7 @@ class BoundFunction:
         return self.op_args.timeout_seconds
 
 
-@dataclass(frozen=True)
-class RegisteredFunction:
+class RegisteredFunction(Struct, frozen=True):
     """A function or executor class as registered.
 
     ``target``: the function itself or the executor class. ``is_class`` tells which.
@@ -132,10 +129,10 @@ class RegisteredFunction:
     op_args: OpArgs
     is_async: bool
     doc: str | None
-    target: Any = field(repr=False)
+    target: Any
     is_class: bool = False
-    local_names: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    dependencies: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    local_names: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: tuple[Any, ...] = ()
 
     category = OpCategory.FUNCTION
 

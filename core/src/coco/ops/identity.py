@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.engine_object import canonical_json, dump_for_identity
 from coco.errors import DefinitionError
@@ -31,8 +32,7 @@ IDENTITY_VERSION = 1
 """Raised when the canonical form itself changes; then every unpinned function looks changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionIdentity:
+class FunctionIdentity(Struct, frozen=True):
     """Two fingerprints of 16 bytes and their composition in words.
 
     code: kind, spec and version or code: decides whether rows must be processed again.
@@ -43,7 +43,15 @@ class FunctionIdentity:
 
     code: bytes
     memo: bytes
-    parts: Mapping[str, str] = field(default_factory=dict, compare=False)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.code, self.memo) == (other.code, other.memo)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.memo))
 
 
 def fingerprint_of(data: Any) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct, structs
 
 from coco.errors import CallShapeError, DefinitionError
 from coco.ops.runner_names import check_name
@@ -26,8 +26,7 @@ class ArgRelationship(enum.Enum):
     RECTS_BASE_IMAGE = "cocoindex.io/rects_base_image"
 
 
-@dataclass(frozen=True, slots=True)
-class OpArgs:
+class OpArgs(Struct, frozen=True):
     """How a function is executed. Given as keywords to ``@function`` and ``@executor_class``.
 
     gpu: run in a separate process, one such function at a time; no device is chosen.
@@ -118,9 +117,9 @@ class OpArgs:
         if isinstance(changes, OpArgs):
             default = OpArgs()
             changes = {
-                item.name: getattr(changes, item.name)
-                for item in dataclasses.fields(changes)
-                if getattr(changes, item.name) != getattr(default, item.name)
+                name: getattr(changes, name)
+                for name in OpArgs.__struct_fields__
+                if getattr(changes, name) != getattr(default, name)
             }
         elif not isinstance(changes, Mapping):
             raise CallShapeError(f"{owner}: op_args must be OpArgs or a dict, got {type(changes).__name__}")
@@ -130,11 +129,11 @@ class OpArgs:
                 raise DefinitionError(
                     f"{owner}: {name} belongs to the function's declaration, not to one step"
                 )
-        return dataclasses.replace(self, **changes)
+        return structs.replace(self, **changes)
 
 
 def _check_names(keywords: Mapping[str, Any], owner: str) -> None:
-    allowed = [item.name for item in dataclasses.fields(OpArgs)]
+    allowed = OpArgs.__struct_fields__
     unknown = [name for name in keywords if name not in allowed]
     if unknown:
         raise CallShapeError(f"{owner}: unknown option {unknown[0]!r}; allowed are: {', '.join(allowed)}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from coco.engine_object import load_engine_object
 from coco.errors import error_context
@@ -18,8 +19,7 @@ Saved = list[Any]
 """Kind and dumped spec, as on record."""
 
 
-@dataclass
-class AttachmentSteps:
+class AttachmentSteps(Struct):
     """``old``: by name, every version that may be attached. ``new``: by name, the wanted ones with their specs.
 
     all_go: the resource itself is dropped or made anew. sure: nothing was left undecided, so what is on

@@ -7,8 +7,9 @@ not break an older reader.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
 
 SCALAR_KINDS: tuple[str, ...] = (
     "Bytes",
@@ -53,8 +54,7 @@ PACKED_VECTOR_FORMATS: dict[str, tuple[str, int]] = {
 """Element kind -> (struct code, bytes per element) for vectors held as packed little-endian bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class VectorTypeSchema:
+class VectorTypeSchema(Struct, frozen=True):
     """Element type and, if fixed, the number of elements."""
 
     element_type: BasicValueType
@@ -71,8 +71,7 @@ class VectorTypeSchema:
         return cls(BasicValueType.decode(data["element_type"]), data.get("dimension"))
 
 
-@dataclass(frozen=True, slots=True)
-class UnionTypeSchema:
+class UnionTypeSchema(Struct, frozen=True):
     """The alternatives of a union, in declaration order; a value's tag is an index into them."""
 
     variants: tuple[BasicValueType, ...] = ()
@@ -85,8 +84,7 @@ class UnionTypeSchema:
         return cls(tuple(BasicValueType.decode(item) for item in data["types"]))
 
 
-@dataclass(frozen=True, slots=True)
-class BasicValueType:
+class BasicValueType(Struct, frozen=True):
     """A scalar, a ``Vector`` (then ``vector`` is set) or a ``Union`` (then ``union`` is set)."""
 
     kind: str
@@ -126,13 +124,20 @@ class BasicValueType:
         return self.kind
 
 
-@dataclass(frozen=True, slots=True)
-class EnrichedValueType:
+class EnrichedValueType(Struct, frozen=True):
     """A value type with nullability and attributes. Attributes never change values (X-062)."""
 
     type: ValueType
     nullable: bool = False
-    attrs: dict[str, Any] | None = field(default=None, compare=False, hash=False)
+    attrs: dict[str, Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.type, self.nullable) == (other.type, other.nullable)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.nullable))
 
     def encode(self) -> dict[str, Any]:
         data: dict[str, Any] = {"type": self.type.encode()}
@@ -157,13 +162,20 @@ class EnrichedValueType:
         return f"{self.type}?" if self.nullable else str(self.type)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSchema:
+class FieldSchema(Struct, frozen=True):
     """A named value; the enriched type's keys lie flat in its JSON form."""
 
     name: str
     value_type: EnrichedValueType
-    description: str | None = field(default=None, compare=False)
+    description: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.name, self.value_type) == (other.name, other.value_type)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.value_type))
 
     def encode(self) -> dict[str, Any]:
         data: dict[str, Any] = {"name": self.name, **self.value_type.encode()}
@@ -176,12 +188,19 @@ class FieldSchema:
         return cls(data["name"], EnrichedValueType.decode(data), data.get("description"))
 
 
-@dataclass(frozen=True, slots=True)
-class StructSchema:
+class StructSchema(Struct, frozen=True):
     """Fields of a row, in order."""
 
     fields: tuple[FieldSchema, ...]
-    description: str | None = field(default=None, compare=False)
+    description: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.fields == other.fields
+
+    def __hash__(self) -> int:
+        return hash(self.fields)
 
     def encode(self) -> dict[str, Any]:
         data: dict[str, Any] = {"fields": [item.encode() for item in self.fields]}
@@ -194,8 +213,7 @@ class StructSchema:
         return cls(tuple(FieldSchema.decode(item) for item in data["fields"]), data.get("description"))
 
 
-@dataclass(frozen=True, slots=True)
-class StructType(StructSchema):
+class StructType(StructSchema, frozen=True):
     """A struct used as a value."""
 
     @property
@@ -203,15 +221,13 @@ class StructType(StructSchema):
         return "Struct"
 
     def encode(self) -> dict[str, Any]:
-        # Not super(): zero-argument super does not work in a slotted dataclass that was rebuilt.
-        return {"kind": "Struct", **StructSchema.encode(self)}
+        return {"kind": "Struct", **super().encode()}
 
     def __str__(self) -> str:
         return "Struct(" + ", ".join(f"{item.name}: {item.value_type}" for item in self.fields) + ")"
 
 
-@dataclass(frozen=True, slots=True)
-class TableType:
+class TableType(Struct, frozen=True):
     """Rows. ``KTable``: the first ``num_key_parts`` fields identify a row; ``LTable``: order does."""
 
     kind: Literal["KTable", "LTable"]

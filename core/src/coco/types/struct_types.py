@@ -7,8 +7,9 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
+
+from msgspec import Struct
 
 from coco.errors import DefinitionError
 
@@ -16,8 +17,7 @@ MISSING: Any = inspect.Parameter.empty
 """No annotation, or no default."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedStructFieldInfo:
+class AnalyzedStructFieldInfo(Struct, frozen=True):
     """A field of a struct class (T-031).
 
     ``type_hint``: resolved annotation with extras, ``inspect.Parameter.empty`` if there is none.

@@ -15,8 +15,9 @@ import types
 import typing
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, ForwardRef, NewType, TypeAlias, Union, get_args, get_origin
+
+from msgspec import Struct
 
 from coco.errors import DefinitionError
 from coco.types import annotations as own_annotations
@@ -45,28 +46,24 @@ _KIND_OF_CLASS: dict[Any, str] = {
 _NONE_TYPE = type(None)
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedAnyType:
+class AnalyzedAnyType(Struct, frozen=True):
     """``Any``, or no annotation."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedBasicType:
+class AnalyzedBasicType(Struct, frozen=True):
     """A scalar; ``kind`` is one of ``SCALAR_KINDS``."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedListType:
+class AnalyzedListType(Struct, frozen=True):
     """A list, sequence, array or vector. ``elem_type``: an annotation, ``Any`` if the list is bare."""
 
     elem_type: Any
     vector_info: VectorInfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedStructType:
+class AnalyzedStructType(Struct, frozen=True):
     """A dataclass, named tuple or Pydantic model."""
 
     struct_type: type
@@ -77,23 +74,20 @@ class AnalyzedStructType:
         return struct_fields(self.struct_type)
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedUnionType:
+class AnalyzedUnionType(Struct, frozen=True):
     """Several alternatives, ``None`` not among them, nested unions flattened."""
 
     variant_types: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedDictType:
+class AnalyzedDictType(Struct, frozen=True):
     """A dict or mapping; both types are ``Any`` if it is bare."""
 
     key_type: Any
     value_type: Any
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedUnknownType:
+class AnalyzedUnknownType(Struct, frozen=True):
     """Something that has no place in a flow, such as ``set``."""
 
 
@@ -109,8 +103,7 @@ AnalyzedTypeVariant: TypeAlias = (
 """The seven meanings an annotation can have (T-082)."""
 
 
-@dataclass
-class AnalyzedTypeInfo:
+class AnalyzedTypeInfo(Struct):
     """An annotation, taken apart (T-081).
 
     ``core_type``: without ``Annotated`` and ``None``, such as ``list[int]``. ``base_type``: without
