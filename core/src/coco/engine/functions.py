@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
 from coco.engine.remote_calls import RemoteCalls, Runners
-from coco.engine.runners import BatchRunner, Calls, Outcome, run_async, run_sync
+from coco.engine.runners import BatchRunner, Calls, Outcome, Pace, run_async, run_sync
 from coco.engine.threads import Threads
 from coco.errors import PrepareError, StoredValueError
 from coco.events import BatchBisected, EmitFn, FunctionCalled
@@ -119,6 +119,7 @@ class FunctionStep:
         self._executors = executors
         self._threads = threads
         self._memo = memo if step.function.enable_cache else None
+        self._pace = Pace()
         self._emit = emit
         self._flow = flow
         self._source = source
@@ -333,7 +334,7 @@ class FunctionStep:
 
             return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name, keep)
         calls = Calls(call, items, encode, keep)
-        return await run_sync(self._threads, calls, function.timeout_seconds, self.name)
+        return await run_sync(self._threads, calls, function.timeout_seconds, self.name, pace=self._pace)
 
     def _unprepared(self, error: Exception, count: int) -> Outcome:
         scope = self.step.path.rpartition(".")[0]

@@ -65,8 +65,15 @@ class Calls(Struct):
     keep: Keep | None = None
 
 
+class Pace(Struct):
+    """What is known of a function's calls. ``slow``: whether they were when last looked at."""
+
+    slow: bool = False
+
+
 class _Stretch:
-    """Items ``[next, stop)`` run one after the other in a thread; watched from the loop.
+    """Items ``[next, stop)`` run one after the other in a thread; watched from the loop. ``seconds``: it ends when the
+    calls have taken that long.
 
     Results of quick calls are handed on together, those of slow ones as they come.
     """
@@ -78,13 +85,13 @@ class _Stretch:
         "_outcome",
         "abandoned",
         "current",
-        "deadline",
         "next",
+        "seconds",
         "started",
         "stop",
     )
 
-    def __init__(self, calls: Calls, outcome: Outcome, start: int, stop: int, deadline: float | None) -> None:
+    def __init__(self, calls: Calls, outcome: Outcome, start: int, stop: int, seconds: float | None) -> None:
         self._calls = calls
         self._outcome = outcome
         self._done: list[int] = []
@@ -93,7 +100,7 @@ class _Stretch:
         self.stop = stop
         self.current = -1
         self.started = 0.0
-        self.deadline = deadline
+        self.seconds = seconds
         self.abandoned = False
 
     def work(self) -> None:
@@ -106,8 +113,9 @@ class _Stretch:
     def _work(self) -> None:
         call, args, encode = self._calls.call, self._calls.args, self._calls.encode
         results, errors = self._outcome.results, self._outcome.errors
-        clock, deadline, done = time.monotonic, self.deadline, self._done
+        clock, done = time.monotonic, self._done
         handed_on = now = clock()
+        deadline = None if self.seconds is None else now + self.seconds
         while (item := self.next) < self.stop:
             self.started = now
             self.current = item
@@ -127,7 +135,10 @@ class _Stretch:
             if now - handed_on > HAND_ON_SECONDS or item % HAND_ON_CALLS == 0:
                 self.current = -1
                 self.hand_on()
-                handed_on = now = clock()
+                handed_on = clock()
+                if deadline is not None:
+                    deadline += handed_on - now  # where the memo made us wait, calls are not slow for that
+                now = handed_on
             if deadline is not None and now > deadline:
                 return
 
@@ -150,15 +161,26 @@ async def run_sync(
     timeout: float,
     op: str,
     fan_out: int = THREAD_FAN_OUT,
+    pace: Pace | None = None,
 ) -> Outcome:
-    """Blocking calls. Quick ones share one thread; slow ones spread over up to ``fan_out`` threads."""
+    """Blocking calls. Quick ones share one thread; slow ones spread over up to ``fan_out`` threads.
+
+    ``pace``: that of the function, learned from batch to batch. Where calls were quick so far, two looks must find
+    them slow: a busy machine may hold up any call, and threads take memory that they keep.
+    """
     count = len(calls.args)
     outcome = Outcome(count)
-    probe = _Stretch(calls, outcome, 0, count, time.monotonic() + PROBE_SECONDS)
-    await _watch(threads, probe, timeout, op)
-    first = probe.next
+    pace = pace if pace is not None else Pace()
+    first, slow = 0, False
+    for _ in range(1 if pace.slow else 2):
+        probe = _Stretch(calls, outcome, first, count, PROBE_SECONDS)
+        await _watch(threads, probe, timeout, op)
+        made, first = probe.next - first, probe.next
+        slow = first < count and SLOW_CALL_SECONDS * made < PROBE_SECONDS
+        if not slow:
+            break
     if first < count:
-        slow = PROBE_SECONDS / max(first, 1) > SLOW_CALL_SECONDS
+        pace.slow = slow
         lanes = min(fan_out, count - first) if slow else 1
         size = -(-(count - first) // lanes)
         stretches = [
@@ -206,7 +228,7 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
         stretch.next = stuck + 1
         if stretch.next >= end:
             return
-        part = _Stretch(calls, outcome, stuck + 1, end, stretch.deadline)
+        part = _Stretch(calls, outcome, stuck + 1, end, stretch.seconds)
 
 
 def _timed_out(op: str, timeout: float) -> FunctionTimeoutError:

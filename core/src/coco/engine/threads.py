@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextvars
 import inspect
 import os
@@ -71,16 +72,20 @@ class Threads:
 
 class _Pool:
     """Threads that start as they are needed, up to a limit that may change. Daemons: a call that never ends keeps
-    no process alive."""
+    no process alive.
+
+    As few as possible are at work, since each that ever was keeps memory of its own, which the allocator frees for
+    nobody else: the one that became free last comes first, and it is free before anybody hears of its result.
+    """
 
     def __init__(self, limit: int, name: str) -> None:
         self._limit = limit
         self._name = name
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
+        self._waiting: collections.deque[_Job] = collections.deque()
+        self._free: list[queue.SimpleQueue[_Job | None]] = []
+        """Where threads that have nothing to do look for their next job."""
         self._threads = 0
-        self._waiting = 0
-        self._idle = 0
         self._closed = False
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
@@ -88,9 +93,11 @@ class _Pool:
         with self._guard:
             if self._closed:
                 raise RuntimeError("coco was stopped while it was at work")
-            self._waiting += 1
-            self._jobs.put((future, function))
-            self._start_if_needed()
+            if self._free:
+                self._free.pop().put((future, function))
+            else:
+                self._waiting.append((future, function))
+                self._start_if_needed()
         return future
 
     def grow(self, change: int) -> None:
@@ -102,40 +109,48 @@ class _Pool:
         """Drop what has not begun; running calls end when they end."""
         with self._guard:
             self._closed = True
-            while True:
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is not None:
-                    job[0].cancel()
-            for _ in range(self._threads):
-                self._jobs.put(None)
+            for future, _ in self._waiting:
+                future.cancel()
+            self._waiting.clear()
+            for inbox in self._free:
+                inbox.put(None)
+            self._free.clear()
 
     def _start_if_needed(self) -> None:
-        if self._waiting > self._idle and self._threads < self._limit and not self._closed:
+        if self._waiting and self._threads < self._limit and not self._closed:
+            inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+            inbox.put(self._waiting.popleft())
             name = f"{self._name}_{self._threads}"
             self._threads += 1
-            threading.Thread(target=self._work, name=name, daemon=True).start()
+            threading.Thread(target=self._work, args=(inbox,), name=name, daemon=True).start()
 
-    def _work(self) -> None:
-        while True:
-            with self._guard:
-                self._idle += 1
-            job = self._jobs.get()
-            with self._guard:
-                self._idle -= 1
-                if job is not None:
-                    self._waiting -= 1
-            if job is None:
-                return
-            future, function = job
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = function()
-            except BaseException as error:
-                future.set_exception(error)
+    def _work(self, inbox: queue.SimpleQueue[_Job | None]) -> None:
+        while (job := inbox.get()) is not None:
+            self._do(*job, inbox)
+            del job  # nothing of it stays while there is nothing to do
+
+    def _do(
+        self, future: Future[Any], function: Callable[[], Any], inbox: queue.SimpleQueue[_Job | None]
+    ) -> None:
+        """One job, and whatever comes next into ``inbox``."""
+        if not future.set_running_or_notify_cancel():
+            self._next(inbox)
+            return
+        try:
+            result = function()
+        except BaseException as error:
+            self._next(inbox)
+            future.set_exception(error)
+            del future  # which knows the error, and that this frame
+        else:
+            self._next(inbox)
+            future.set_result(result)
+
+    def _next(self, inbox: queue.SimpleQueue[_Job | None]) -> None:
+        with self._guard:
+            if self._closed:
+                inbox.put(None)
+            elif self._waiting:
+                inbox.put(self._waiting.popleft())
             else:
-                future.set_result(result)
-            del job, future, function
+                self._free.append(inbox)

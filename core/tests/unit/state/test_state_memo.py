@@ -6,6 +6,7 @@ import pytest
 
 from coco.state.protocol import CommitRow, StageRow, StateStore
 from coco.state.sqlite import memo
+from coco.state.sqlite.database import chunks
 
 S = 1
 LOGIC = b"l" * 16
@@ -29,6 +30,21 @@ def test_what_is_put_is_found(store: StateStore) -> None:
     assert store.memo_get_many([fp(2), fp(1), fp(3), fp(1)]) == {fp(1): b"one", fp(2): b""}
     assert store.memo_get_many([]) == {}
     assert store.memo_stats() == (2, 3)
+
+
+def test_many_are_found_whatever_their_number(store: StateStore) -> None:
+    store.memo_put_many([(fp(n), b"%d" % n) for n in range(1_100)])
+    for count in (3, 300, 511, 512, 513, 1_100):
+        assert store.memo_get_many([fp(n) for n in range(count)]) == {fp(n): b"%d" % n for n in range(count)}
+
+
+def test_look_ups_of_any_number_share_ten_statements() -> None:
+    lengths = set()
+    for count in range(1_100):
+        parts = list(chunks(range(count)))
+        lengths.update(map(len, parts))
+        assert {item for part in parts for item in part} == set(range(count))
+    assert lengths == {2**n for n in range(10)}
 
 
 def test_later_results_replace_earlier_ones(store: StateStore) -> None:

@@ -28,7 +28,7 @@ from coco.state.schema import APPLICATION_ID, DIGEST, ENCODING, HEADER, SCHEMA_V
 from coco.state.sqlite import faults
 
 MEMORY = ":memory:"
-CHUNK = 500
+CHUNK = 512
 """Values in one ``IN (...)``."""
 
 T = TypeVar("T")
@@ -256,9 +256,13 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Parts that fit into one statement."""
+    """Parts that fit into one ``IN (...)``. The last one repeats its last item, up to a power of two: a statement for
+    each length that occurs would have to be prepared, and is then kept.
+    """
     for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+        part = items[start : start + CHUNK]
+        missing = (1 << (len(part) - 1).bit_length()) - len(part)
+        yield [*part, *[part[-1]] * missing] if missing else part
 
 
 def marks(part: Sequence[object]) -> str:
