@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-import sys
-from array import array
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,33 +67,26 @@ SCALARS: Mapping[str, Pair] = {
 # -- vectors of numbers ---------------------------------------------------------------------------
 def numbers_of(type_: BasicValueType) -> Callable[[bytes], list[Any]]:
     """A packed vector -> list of its numbers."""
-    code = _code(type_)
-
-    def numbers(value: bytes) -> list[Any]:
-        found = array(code, value)
-        if sys.byteorder == "big":
-            found.byteswap()
-        return found.tolist()
-
-    return numbers
+    code, size = _format(type_)
+    return lambda value: list(struct.unpack(f"<{len(value) // size}{code}", value))
 
 
 def packed_from(type_: BasicValueType) -> Callable[[Sequence[Any]], bytes]:
     """Numbers -> packed vector. Raises ``TypeError`` or ``OverflowError`` for what it cannot hold."""
-    code = _code(type_)
+    code, _ = _format(type_)
 
     def packed(numbers: Sequence[Any]) -> bytes:
-        found = array(code, numbers)
-        if sys.byteorder == "big":
-            found.byteswap()
-        return found.tobytes()
+        try:
+            return struct.pack(f"<{len(numbers)}{code}", *numbers)
+        except struct.error as error:  # which is no error of values for those who catch these
+            raise TypeError(f"not a list of numbers: {error}") from None
 
     return packed
 
 
-def _code(type_: BasicValueType) -> str:
+def _format(type_: BasicValueType) -> tuple[str, int]:
     assert type_.packed_format is not None
-    return type_.packed_format[0]
+    return type_.packed_format
 
 
 def exact_numbers(type_: BasicValueType, *, words: bool = True) -> Pair:
@@ -124,7 +116,7 @@ def exact_numbers(type_: BasicValueType, *, words: bool = True) -> Pair:
 def numbers_or_null(type_: BasicValueType, float_or_null: Callable[[float], float | None]) -> Pair:
     """A packed vector as an array of numbers; ``float_or_null`` of a float, where null comes back as NaN."""
     unpack, pack = numbers_of(type_), packed_from(type_)
-    if _code(type_) == "q":
+    if _format(type_)[0] == "q":
         return unpack, pack
     return (
         lambda value: [float_or_null(number) for number in unpack(value)],
