@@ -23,7 +23,6 @@ from coco.types.schema import (
     VectorTypeSchema,
 )
 from coco.types.storage import pack
-from coco_kit_graph import scalars
 from coco_kit_graph.nested import json_text, key_text
 
 
@@ -102,8 +101,26 @@ def test_different_keys_have_different_texts(one: tuple[str, int], other: tuple[
 
 
 def test_days_outside_of_the_calendar() -> None:
+    """An offset may move an instant out of the calendar."""
+    write, read = json_text(scalar("OffsetDateTime"))
     late = (2_932_896 * DAY + DAY - 1, 3_600)
-    assert scalars.offset_out(late).startswith("10000-01-01T")
-    assert scalars.offset_in(scalars.offset_out(late)) == late
+    assert write(late) == '"10000-01-01T00:59:59.999999+01:00"'
     early = (-719_162 * DAY, -60)
-    assert scalars.offset_in(scalars.offset_out(early)) == early
+    assert write(early) == '"0000-12-31T23:59:00.000000-00:01"'
+    assert (read(write(late)), read(write(early))) == (late, early)
+
+
+def test_what_is_stored_stays_as_it_is() -> None:
+    """Texts are compared with those that older releases wrote."""
+    texts = {
+        "Time": (5_000_000, '"00:00:05.000000"'),
+        "LocalDateTime": (5, '"1970-01-01T00:00:00.000005"'),
+        "OffsetDateTime": ((0, -5_400), '"1969-12-31T22:30:00.000000-01:30"'),
+        "TimeDelta": (-5, "-5"),
+        "Uuid": (bytes(range(16)), '"00010203-0405-0607-0809-0a0b0c0d0e0f"'),
+    }
+    assert {kind: json_text(scalar(kind))[0](value) for kind, (value, _) in texts.items()} == {
+        kind: text for kind, (_, text) in texts.items()
+    }
+    infinite = struct.pack("<2f", math.inf, 1.0)
+    assert json_text(FLOATS)[0](infinite) == '"AACAfwAAgD8="'

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import html.parser
 import json
-import math
 import shutil
-import struct
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,9 +12,10 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
+from coco.types.schema import FieldSchema
 from coco_target_files.spec import Files
 from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.natural import natural_json
 from coco_testing.report import real_server
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target.indexes import MORE_INDEX_ABILITIES
@@ -36,53 +32,6 @@ ABILITIES = claim(
         **dict.fromkeys(MORE_INDEX_ABILITIES, NO_INDEX),
     },
 )
-WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def natural(type_: ValueType, data: Any) -> Any:
-    """JSON data as the documentation describes them, in natural Python form."""
-    if data is None:
-        return None
-    if isinstance(type_, StructType):
-        return {item.name: natural(item.value_type.type, data[item.name]) for item in type_.fields}
-    if isinstance(type_, TableType):
-        rows = [natural(StructType(type_.row.fields), row) for row in data]
-        if type_.kind == "LTable":
-            return rows
-        (key,) = type_.key_fields
-        return {row.pop(key.name): row for row in rows}
-    return scalar(type_, data)
-
-
-def scalar(type_: BasicValueType, data: Any) -> Any:
-    if type_.union is not None:
-        return natural(type_.union.variants[data[0]], data[1])
-    if type_.vector is not None:
-        if isinstance(data, str):
-            raw = base64.b64decode(data)
-            return [number for (number,) in struct.iter_unpack("<f", raw)]
-        return [natural(type_.vector.element_type, item) for item in data]
-    match type_.kind:
-        case "Float32" | "Float64":
-            return WORDS[data] if isinstance(data, str) else data
-        case "Bytes":
-            return base64.b64decode(data)
-        case "Uuid":
-            return uuid.UUID(data)
-        case "Date":
-            return datetime.date.fromisoformat(data)
-        case "Time":
-            return datetime.time.fromisoformat(data)
-        case "LocalDateTime" | "OffsetDateTime":
-            return datetime.datetime.fromisoformat(data)
-        case "TimeDelta":
-            sign, _, seconds = data.removesuffix("S").partition("PT")
-            whole, _, rest = seconds.partition(".")
-            span = datetime.timedelta(seconds=int(whole), microseconds=int(rest.ljust(6, "0")))
-            return -span if sign else span
-        case "Range":
-            return tuple(data)
-    return data
 
 
 def files_below(root: Path) -> Iterator[Path]:
@@ -93,7 +42,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 def rows_of(records: list[dict[str, Any]], shape: Shape) -> NaturalRows:
     def pick(fields: tuple[FieldSchema, ...], record: dict[str, Any]) -> dict[str, Any]:
-        return {item.name: natural(item.value_type.type, record.get(item.name)) for item in fields}
+        return {item.name: natural_json(item.value_type.type, record.get(item.name)) for item in fields}
 
     found: dict[Any, dict[str, Any]] = {}
     for record in records:

@@ -17,10 +17,11 @@ from neo4j_server import PASSWORD
 from neo4j_test_support import PREFIX, Graph, rows_of
 
 import coco
-from coco.types.schema import StructType, TableType, ValueType
+from coco.types.schema import ValueType
 from coco_target_neo4j.settings import Neo4jConnection
 from coco_target_neo4j.spec import Neo4j, Nodes
 from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.natural import natural_json
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
 
@@ -94,20 +95,4 @@ def _natural(type_: ValueType, value: Any) -> Any:
         return tuple(value)
     if kind == "Str" or not isinstance(value, str):
         return value
-    return _from_data(type_, json.loads(value))
-
-
-def _from_data(type_: ValueType, data: Any) -> Any:
-    """What it makes of JSON within one."""
-    if data is None:
-        return None
-    if isinstance(type_, StructType):
-        return {item.name: _from_data(item.value_type.type, data[item.name]) for item in type_.fields}
-    if isinstance(type_, TableType):
-        rows = [_from_data(StructType(type_.row.fields), item) for item in data]
-        if type_.kind == "LTable":
-            return rows
-        return {next(iter(row.values())): dict(list(row.items())[1:]) for row in rows}
-    if type_.kind == "Union":
-        return data[1]
-    return datetime.date.fromisoformat(data) if type_.kind == "Date" else data
+    return natural_json(type_, json.loads(value))

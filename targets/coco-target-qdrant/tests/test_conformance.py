@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import json
 import math
 import uuid
@@ -16,10 +14,11 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 import coco
-from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
+from coco.types.schema import BasicValueType, FieldSchema
 from coco_target_qdrant.ids import NAMESPACE
 from coco_target_qdrant.spec import Qdrant, QdrantConnection
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, KnownFailure, Support, claim
+from coco_testing.natural import natural_json
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
 
@@ -38,45 +37,6 @@ ABILITIES = claim(ALL_TARGET_ABILITIES, EXCEPTIONS)
 DEEP = {"value Json of 50 levels": UNSUPPORTED("gRPC messages have at most 100 levels, which is 30 of JSON")}
 
 
-def natural(type_: ValueType, data: Any) -> Any:
-    """Payload as the documentation describes it, in natural Python form."""
-    if data is None:
-        return None
-    if isinstance(type_, StructType):
-        return {item.name: natural(item.value_type.type, data[item.name]) for item in type_.fields}
-    if isinstance(type_, TableType):
-        rows = [natural(StructType(type_.row.fields), row) for row in data]
-        if type_.kind == "LTable":
-            return rows
-        (key,) = type_.key_fields
-        return {row.pop(key.name): row for row in rows}
-    if type_.vector is not None:
-        return [natural(type_.vector.element_type, item) for item in data]
-    return scalar(type_, data)
-
-
-def scalar(type_: BasicValueType, data: Any) -> Any:
-    match type_.kind:
-        case "Bytes":
-            return base64.b64decode(data)
-        case "Uuid":
-            return uuid.UUID(data)
-        case "Date":
-            return datetime.date.fromisoformat(data)
-        case "Time":
-            return datetime.time.fromisoformat(data)
-        case "LocalDateTime" | "OffsetDateTime":
-            return datetime.datetime.fromisoformat(data)
-        case "TimeDelta":
-            sign, _, seconds = data.removesuffix("S").partition("PT")
-            whole, _, rest = seconds.partition(".")
-            span = datetime.timedelta(seconds=int(whole), microseconds=int(rest.ljust(6, "0")))
-            return -span if sign else span
-        case "Range":
-            return tuple(data)
-    return data
-
-
 def value(field: FieldSchema, payload: dict[str, Any], vectors: dict[str, Any]) -> Any:
     type_ = field.value_type.type
     integers = isinstance(type_, BasicValueType) and type_.packed_format == ("q", 8)
@@ -85,7 +45,7 @@ def value(field: FieldSchema, payload: dict[str, Any], vectors: dict[str, Any]) 
         unit = math.isclose(float(np.linalg.norm(np.array(found).ravel()[:3])), 1, rel_tol=1e-5)
         assert unit or isinstance(found[0], list) or not any(found), "not of unit length, as cosine has it"
         return found
-    return natural(type_, payload.get(field.name))
+    return natural_json(type_, payload.get(field.name), tagged=False)
 
 
 def read_collection(client: QdrantClient, name: str, shape: Shape) -> NaturalRows | None:
@@ -99,7 +59,7 @@ def read_collection(client: QdrantClient, name: str, shape: Shape) -> NaturalRow
         for point in points:
             payload = point.payload or {}
             vectors: Any = point.vector or {}
-            key = tuple(natural(item.value_type.type, payload[item.name]) for item in shape.key_fields)
+            key = tuple(natural_json(item.value_type.type, payload[item.name]) for item in shape.key_fields)
             single = key[0] if len(key) == 1 else key
             assert single not in found, "two points have one key"
             found[single] = {item.name: value(item, payload, vectors) for item in shape.value_fields}

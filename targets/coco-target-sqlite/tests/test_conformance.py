@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
 import json
-import math
 import sqlite3
 import struct
-import uuid
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -16,16 +12,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coco.types.schema import BasicValueType, StructType, TableType, ValueType
+from coco.types.schema import BasicValueType, ValueType
 from coco_target_sqlite.spec import Sqlite
 from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.natural import natural_json, natural_numbers
 from coco_testing.report import real_server
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target_driver import DEFAULT_NAME
 from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
-
-WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-FORMATS = {"Float32": "f", "Float64": "d", "Int64": "q"}
 
 
 def from_column(type_: ValueType, cell: Any) -> Any:
@@ -33,12 +27,11 @@ def from_column(type_: ValueType, cell: Any) -> Any:
     if cell is None:
         return None
     if not isinstance(type_, BasicValueType) or type_.union is not None:
-        return from_json(type_, json.loads(cell))
+        return natural_json(type_, json.loads(cell))
     if type_.vector is not None:
-        code = FORMATS.get(getattr(type_.vector.element_type, "kind", ""))
-        if code is None:
-            return from_json(type_, json.loads(cell))
-        return [number for (number,) in struct.iter_unpack(f"<{code}", cell)]
+        return (
+            natural_numbers(type_, cell) if isinstance(cell, bytes) else natural_json(type_, json.loads(cell))
+        )
     match type_.kind:
         case "Float32" | "Float64":
             return struct.unpack(">d", cell)[0] if isinstance(cell, bytes) else cell
@@ -49,43 +42,8 @@ def from_column(type_: ValueType, cell: Any) -> Any:
         case "Range":
             return tuple(json.loads(cell))
         case "Uuid" | "Date" | "Time" | "LocalDateTime" | "OffsetDateTime" | "TimeDelta":
-            return from_json(type_, cell)
+            return natural_json(type_, cell)
     return cell
-
-
-def from_json(type_: ValueType, data: Any) -> Any:
-    if data is None:
-        return None
-    if isinstance(type_, StructType):
-        return {item.name: from_json(item.value_type.type, data[item.name]) for item in type_.fields}
-    if isinstance(type_, TableType):
-        rows = [from_json(StructType(type_.row.fields), row) for row in data]
-        if type_.kind == "LTable":
-            return rows
-        (key,) = type_.key_fields
-        return {row.pop(key.name): row for row in rows}
-    if type_.union is not None:
-        return from_json(type_.union.variants[data[0]], data[1])
-    if type_.vector is not None:
-        return [from_json(type_.vector.element_type, item) for item in data]
-    match type_.kind:
-        case "Float32" | "Float64":
-            return WORDS[data] if isinstance(data, str) else data
-        case "Bytes":
-            return base64.b64decode(data)
-        case "Uuid":
-            return uuid.UUID(data)
-        case "Date":
-            return datetime.date.fromisoformat(data)
-        case "Time":
-            return datetime.time.fromisoformat(data)
-        case "LocalDateTime" | "OffsetDateTime":
-            return datetime.datetime.fromisoformat(data)
-        case "TimeDelta":
-            return datetime.timedelta(microseconds=data)
-        case "Range":
-            return tuple(data)
-    return data
 
 
 def declared(shape: Shape) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 from coco.errors import ValueConversionError
 from coco.types.mismatch import Path, mismatch, shown_key
 
-_encode = json.JSONEncoder(
+canonical_text = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
 ).encode
+"""JSON data -> its canonical text."""
 
 
 def json_in(value: Any, path: Path) -> str:
@@ -23,7 +24,7 @@ def json_in(value: Any, path: Path) -> str:
         raise mismatch("Json", value, path)
     try:
         _check(value)
-        return _encode(value)
+        return canonical_text(value)
     except RecursionError:
         raise mismatch("Json", value, path, "that is nested too deeply, or contains itself") from None
     except ValueConversionError as error:

@@ -17,10 +17,10 @@ import hashlib
 import json
 import re
 import unicodedata
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from coco.kit.iso_text import EPOCH_DAY, date_out, uuid_out
 from coco.types.schema import BasicValueType, FieldSchema, StructType, ValueType
 
 MARK = "~"
@@ -146,7 +146,7 @@ def _moment(microseconds: int) -> str:
 
 def _local(microseconds: int) -> str:
     days, rest = divmod(microseconds, 86_400_000_000)
-    return f"{datetime.date.fromordinal(719_163 + days).isoformat()}_{_moment(rest)}"
+    return f"{date_out(EPOCH_DAY + days)}_{_moment(rest)}"
 
 
 _TEXTS: dict[str, Text] = {
@@ -154,8 +154,8 @@ _TEXTS: dict[str, Text] = {
     "Bytes": bytes.hex,
     "Bool": lambda value: "true" if value else "false",
     "Int64": str,
-    "Uuid": lambda value: str(uuid.UUID(bytes=value)),
-    "Date": lambda value: datetime.date.fromordinal(value).isoformat(),
+    "Uuid": uuid_out,
+    "Date": date_out,
     "Time": _moment,
     "LocalDateTime": _local,
     "OffsetDateTime": lambda value: f"{_local(value[0])}z",

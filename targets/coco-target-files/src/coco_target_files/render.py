@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 from coco.types.schema import FieldSchema
-from coco_target_files.json_form import field_codec
+from coco_target_files.json_form import field_pair
 from coco_target_files.names import KeyNames
 
 Row = tuple[Any, ...]
@@ -60,17 +60,17 @@ class Renderer:
         fields = [*key_fields, *value_fields]
         self._num_keys = len(key_fields)
         self._labels = [item.name for item in fields]
-        self._codecs = [field_codec(item.value_type) for item in fields]
-        self._outs = [codec.out for codec in self._codecs]
+        pairs = [field_pair(item.value_type) for item in fields]
+        self._outs, self._backs = [write for write, _ in pairs], [read for _, read in pairs]
         self._heads = [f"{_yaml_name(name)}: " for name in self._labels]
         self._content = self._labels.index(content) if content is not None else None
         self._nullable = content is not None and fields[self._labels.index(content)].value_type.nullable
-        pairs: dict[str, tuple[Callable[[Row, Row], bytes], Callable[[bytes], Row]]] = {
+        formats: dict[str, tuple[Callable[[Row, Row], bytes], Callable[[bytes], Row]]] = {
             "json": (self._json, self._from_json),
             "markdown": (self._markdown, self._from_markdown),
             "html": (self._html, self._from_html),
         }
-        self._write, self._read = pairs[format_]
+        self._write, self._read = formats[format_]
         self._text_only = not metadata
         if self._text_only:
             self._write = self._text
@@ -145,8 +145,8 @@ class Renderer:
         """Fields as JSON data, without the text; a text that is null is a field."""
         cells = (*key, *row)
         return {
-            name: codec.out(cell)
-            for index, (name, codec, cell) in enumerate(zip(self._labels, self._codecs, cells, strict=True))
+            name: out(cell)
+            for index, (name, out, cell) in enumerate(zip(self._labels, self._outs, cells, strict=True))
             if text or index != self._content or cell is None
         }
 
@@ -157,11 +157,11 @@ class Renderer:
 
     def _cells(self, fields: dict[str, Any], text: str | None) -> Row:
         cells = []
-        for index, (name, codec) in enumerate(zip(self._labels, self._codecs, strict=True)):
+        for index, (name, back) in enumerate(zip(self._labels, self._backs, strict=True)):
             if index == self._content and text is not None and name not in fields:
                 cells.append(text)
             else:
-                cells.append(codec.back(fields[name]))
+                cells.append(back(fields[name]))
         return tuple(cells)
 
 

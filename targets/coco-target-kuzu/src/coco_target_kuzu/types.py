@@ -27,8 +27,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from coco.kit.iso_text import EPOCH_DAY, uuid_out
+from coco.kit.json_data import numbers_of, packed_from
 from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
-from coco_kit_graph import nested, scalars
+from coco_kit_graph import nested
 
 Convert = Callable[[Any], Any]
 
@@ -126,7 +128,7 @@ def column(type_: ValueType) -> Column:
     """The column for a type."""
     if isinstance(type_, BasicValueType):
         if type_.kind == "Uuid":
-            return Column("UUID", pa.string(), scalars.uuid_out, lambda value: value.bytes, "UUID")
+            return Column("UUID", pa.string(), uuid_out, lambda value: value.bytes, "UUID")
         if type_.kind == "OffsetDateTime":
             return Column("TIMESTAMP_TZ", _MICROS, lambda value: value[0], _instant_back, "TIMESTAMP_TZ")
         if type_.packed_format is not None:
@@ -149,7 +151,7 @@ def _instant_back(value: datetime.datetime) -> tuple[int, int]:
 
 
 def _date_out(day: int) -> int:
-    return day - scalars.EPOCH_DAY
+    return day - EPOCH_DAY
 
 
 _SCALARS: dict[str, Column] = {
@@ -162,7 +164,6 @@ _SCALARS: dict[str, Column] = {
     "Date": Column("DATE", pa.date32(), _date_out, datetime.date.toordinal),
     "LocalDateTime": Column("TIMESTAMP", _MICROS, None, lambda value: _micros(value - _EPOCH)),
     "TimeDelta": Column("INTERVAL", pa.duration("us"), None, _micros),
-    "Time": Column("STRING", pa.string(), scalars.time_out, scalars.time_in),
     "Range": Column(
         "STRUCT(start INT64, stop INT64)",
         pa.struct([("start", pa.int64()), ("stop", pa.int64())]),
@@ -170,8 +171,10 @@ _SCALARS: dict[str, Column] = {
         lambda value: tuple(value.values()),
     ),
     "Json": Column("STRING", pa.string()),
-    "Uuid": Column("STRING", pa.string(), scalars.uuid_out, scalars.uuid_in),
-    "OffsetDateTime": Column("STRING", pa.string(), scalars.offset_out, scalars.offset_in),
+    **{
+        kind: Column("STRING", pa.string(), *nested.TEXTS[kind])
+        for kind in ("Time", "Uuid", "OffsetDateTime")
+    },
 }
 
 
@@ -260,5 +263,5 @@ def _packed(type_: BasicValueType) -> Column:
 
     arrow = pa.list_(number) if dimension is None else pa.list_(number, dimension)
     brackets = f"[{'' if dimension is None else dimension}]"
-    numbers = nested.numbers_of(type_)
-    return Column(ddl + brackets, arrow, numbers, nested.packed_from(type_), None, array)
+    numbers = numbers_of(type_)
+    return Column(ddl + brackets, arrow, numbers, packed_from(type_), None, array)

@@ -19,8 +19,10 @@ from typing import Any
 
 from neo4j.time import Duration
 
+from coco.kit.iso_text import uuid_in, uuid_out
+from coco.kit.json_data import numbers_of, packed_from
 from coco.types.schema import BasicValueType, ValueType
-from coco_kit_graph import nested, scalars
+from coco_kit_graph import nested
 
 Convert = Callable[[Any], Any]
 _MICRO = 1_000_000
@@ -46,7 +48,7 @@ def codec(type_: ValueType) -> Codec:
     """How values of a type are stored."""
     if isinstance(type_, BasicValueType):
         if type_.packed_format is not None:
-            return Codec(nested.numbers_of(type_), nested.packed_from(type_))
+            return Codec(numbers_of(type_), packed_from(type_))
         if type_.vector is not None and type_.vector.element_type.kind in ("Str", "Bool"):
             return Codec(list, tuple)
         if type_.kind in _SCALARS:
@@ -108,7 +110,7 @@ _SCALARS: dict[str, Codec] = {
     **dict.fromkeys(("Str", "Bool", "Int64", "Json"), Codec()),
     **dict.fromkeys(("Float32", "Float64"), Codec(None, float)),
     "Bytes": Codec(None, bytes),
-    "Uuid": Codec(scalars.uuid_out, scalars.uuid_in),
+    "Uuid": Codec(uuid_out, uuid_in),
     "Date": Codec(datetime.date.fromordinal, lambda value: _native(value).toordinal()),
     "Time": Codec(_time_out, _time_back),
     "LocalDateTime": Codec(_local_out, _local_back),

@@ -7,29 +7,34 @@ the alternatives it was: such values are written and not read back.
 
 from __future__ import annotations
 
-import base64
 import datetime
 import decimal
 import json
 import logging
 import math
 import re
-import uuid
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
-from coco_target_postgres.codec import numbers, packed
+from coco.kit.iso_text import iso_pairs, span_in, span_out
+from coco.kit.json_data import (
+    SCALARS,
+    Convert,
+    JsonForm,
+    canonical_text,
+    holds_union,
+    json_pair,
+    numbers_of,
+    numbers_or_null,
+    packed_from,
+    same,
+    stored_form,
+)
+from coco.types.schema import BasicValueType, ValueType
 
 LOG = logging.getLogger("coco.target.postgres")
-Convert = Callable[[Any], Any]
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-_canonical = json.JSONEncoder(
-    ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
-_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  (a naive epoch is the point)
 
 # Numbers that jsonb, which keeps decimal digits, gives back in another form.
 _UNSTABLE = re.compile(r"\\u0000|[0-9]e|-0\.0")
@@ -53,7 +58,7 @@ def text_of(type_: ValueType) -> Callable[[Any], bytes]:
     """Engine value -> JSON text in UTF-8, without U+0000."""
     if isinstance(type_, BasicValueType) and type_.kind == "Json":
         return _json_text
-    convert = _to_data(type_)
+    convert, _ = json_pair(type_, _FORM)
 
     def text(value: Any) -> bytes:
         return _write(convert(value)).encode("utf-8", "replace")
@@ -69,9 +74,9 @@ def _json_text(value: str) -> bytes:
 
 def reader_of(type_: ValueType) -> Callable[[Any], Any] | None:
     """JSON text -> engine value; None if the text does not tell."""
-    if _holds_union(type_):
+    if holds_union(type_):
         return None
-    convert = _to_engine(type_)
+    _, convert = json_pair(type_, _FORM)
 
     def read(text: bytes) -> Any:
         return convert(json.loads(text))
@@ -81,36 +86,10 @@ def reader_of(type_: ValueType) -> Callable[[Any], Any] | None:
 
 def stored_form_of(type_: ValueType) -> Convert | None:
     """Engine value -> the engine value that comes back; None if they are equal for all values of the type."""
-    return _normal(type_)
+    return stored_form(type_, _normal)
 
 
-# -- writing --------------------------------------------------------------------------------------
-
-
-def _to_data(type_: ValueType) -> Convert:
-    if isinstance(type_, StructType):
-        return _row_to_data(type_.fields)
-    if isinstance(type_, TableType):
-        return _each(_row_to_data(type_.row.fields), list)
-    if type_.union is not None:
-        variants = [_to_data(variant) for variant in type_.union.variants]
-        return lambda value: variants[value[0]](value[1])
-    if type_.vector is not None:
-        if type_.packed_format is not None:
-            return _packed_to_data(type_.packed_format[0])
-        return _each(_to_data(type_.vector.element_type), list)
-    return _SCALARS_OUT[type_.kind]
-
-
-def _row_to_data(fields: Sequence[FieldSchema]) -> Convert:
-    parts = [(_text(item.name), _nullable(_to_data(item.value_type.type))) for item in fields]
-    return lambda row: {name: convert(value) for (name, convert), value in zip(parts, row, strict=True)}
-
-
-def _packed_to_data(code: str) -> Convert:
-    if code == "q":
-        return lambda value: numbers(value, code).tolist()
-    return lambda value: [_number(item) for item in numbers(value, code)]
+# -- writing and reading --------------------------------------------------------------------------
 
 
 def _number(value: float) -> float | None:
@@ -134,153 +113,67 @@ def _without_nul(data: Any) -> Any:
     return data
 
 
+_TEXTS = iso_pairs()
+_instant_out, _instant_in = _TEXTS["OffsetDateTime"]
+
+
 def _offset_out(value: tuple[int, int]) -> str:
-    instant, offset = value
-    zone = datetime.timezone(datetime.timedelta(seconds=offset)) if offset else datetime.UTC
     try:
-        return (
-            (_EPOCH + datetime.timedelta(microseconds=instant + offset * 1_000_000))
-            .replace(tzinfo=zone)
-            .isoformat()
-        )
+        text: str = _instant_out(value)
     except OverflowError:  # the first and last hours of the calendar, seen from another offset
-        return _offset_out((instant, 0))
-
-
-def _duration_out(micros: int) -> str:
-    seconds, rest = divmod(abs(micros), 1_000_000)
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{'-' if micros < 0 else ''}PT{seconds}{fraction}S"
-
-
-_SCALARS_OUT: dict[str, Convert] = {
-    "Str": _text,
-    "Bytes": lambda value: base64.b64encode(value).decode(),
-    "Bool": bool,
-    "Int64": int,
-    "Float32": _number,
-    "Float64": _number,
-    "Uuid": lambda value: str(uuid.UUID(bytes=value)),
-    "Date": lambda value: datetime.date.fromordinal(value).isoformat(),
-    "Time": lambda value: (_EPOCH + datetime.timedelta(microseconds=value)).time().isoformat(),
-    "LocalDateTime": lambda value: (_EPOCH + datetime.timedelta(microseconds=value)).isoformat(),
-    "OffsetDateTime": _offset_out,
-    "TimeDelta": _duration_out,
-    "Range": list,
-    "Json": lambda value: _without_nul(json.loads(value)) if "\\u0000" in value else json.loads(value),
-}
-
-
-# -- reading --------------------------------------------------------------------------------------
-
-
-def _to_engine(type_: ValueType) -> Convert:
-    if isinstance(type_, StructType):
-        return _row_to_engine(type_.fields)
-    if isinstance(type_, TableType):
-        return _each(_row_to_engine(type_.row.fields), tuple)
-    assert type_.union is None
-    if type_.vector is not None:
-        if type_.packed_format is not None:
-            return _packed_to_engine(type_.packed_format[0])
-        return _each(_to_engine(type_.vector.element_type), tuple)
-    return _SCALARS_IN[type_.kind]
-
-
-def _row_to_engine(fields: Sequence[FieldSchema]) -> Convert:
-    parts = [(_text(item.name), _nullable(_to_engine(item.value_type.type))) for item in fields]
-    return lambda data: tuple([convert(data.get(name)) for name, convert in parts])
-
-
-def _packed_to_engine(code: str) -> Convert:
-    if code == "q":
-        return lambda data: packed(array(code, data))
-    return lambda data: packed(array(code, [math.nan if item is None else item for item in data]))
-
-
-_MICROSECOND = datetime.timedelta(microseconds=1)
-
-
-def _micros(moment: datetime.datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
+        text = _instant_out((value[0], 0))
+    return text
 
 
 def _offset_in(text: str) -> tuple[int, int]:
-    moment = datetime.datetime.fromisoformat(text)
-    offset = moment.utcoffset() or datetime.timedelta()
-    return (_micros(moment.replace(tzinfo=None)) - offset // _MICROSECOND, int(offset.total_seconds()))
+    try:
+        found: tuple[int, int] = _instant_in(text)
+    except ValueError:  # somebody else's, without an offset
+        found = _instant_in(f"{datetime.datetime.fromisoformat(text).isoformat()}+00:00")
+    return found
 
 
-def _time_in(text: str) -> int:
-    return _micros(datetime.datetime.combine(_EPOCH.date(), datetime.time.fromisoformat(text)))
-
-
-def _duration_in(text: str) -> int:
-    sign, _, digits = text.partition("PT")
-    seconds, _, fraction = digits.removesuffix("S").partition(".")
-    micros = int(seconds) * 1_000_000 + int(fraction.ljust(6, "0") or 0)
-    return -micros if sign else micros
-
-
-_SCALARS_IN: dict[str, Convert] = {
-    "Str": str,
-    "Bytes": base64.b64decode,
-    "Bool": bool,
-    "Int64": int,
-    "Float32": float,
-    "Float64": float,
-    "Uuid": lambda text: uuid.UUID(text).bytes,
-    "Date": lambda text: datetime.date.fromisoformat(text).toordinal(),
-    "Time": _time_in,
-    "LocalDateTime": lambda text: _micros(datetime.datetime.fromisoformat(text)),
-    "OffsetDateTime": _offset_in,
-    "TimeDelta": _duration_in,
-    "Range": tuple,
-    "Json": _canonical,
-}
+_FORM = JsonForm(
+    {
+        **SCALARS,
+        **_TEXTS,
+        "Str": (_text, str),
+        "Bool": (same, bool),
+        "Int64": (same, int),
+        "Float32": (_number, float),
+        "Float64": (_number, float),
+        "OffsetDateTime": (_offset_out, _offset_in),
+        "TimeDelta": (span_out, span_in),
+        "Json": (
+            lambda text: _without_nul(json.loads(text)) if "\\u0000" in text else json.loads(text),
+            canonical_text,
+        ),
+    },
+    numbers=lambda type_: numbers_or_null(type_, _number),
+    tagged=False,
+    name=_text,
+)
 
 
 # -- what both have in common ---------------------------------------------------------------------
 
 
-def _normal(type_: ValueType) -> Convert | None:
-    if isinstance(type_, StructType):
-        return _normal_row(type_.fields)
-    if isinstance(type_, TableType):
-        row = _normal_row(type_.row.fields)
-        return None if row is None else _each(row, tuple)
-    if type_.union is not None:
-        variants = [_normal(variant) for variant in type_.union.variants]
-        if not any(variants):
-            return None
-        return lambda value: (value[0], _applied(variants[value[0]], value[1]))
-    if type_.vector is not None:
-        if type_.packed_format is not None:
-            code = type_.packed_format[0]
-            return None if code == "q" else _normal_numbers(code)
-        element = _normal(type_.vector.element_type)
-        return None if element is None else _each(element, tuple)
-    return _NORMAL.get(type_.kind)
+def _normal(type_: BasicValueType) -> Convert | None:
+    return _NORMAL.get(type_.kind) if type_.vector is None else _normal_numbers(type_)
 
 
-def _normal_row(fields: Sequence[FieldSchema]) -> Convert | None:
-    forms = [_normal(item.value_type.type) for item in fields]
-    if not any(forms):
+def _normal_numbers(type_: BasicValueType) -> Convert | None:
+    if type_.packed_format == ("q", 8):
         return None
-    return lambda row: tuple([_applied(form, value) for form, value in zip(forms, row, strict=True)])
-
-
-def _normal_numbers(code: str) -> Convert:
-    return lambda value: packed(
-        array(code, [item + 0.0 if math.isfinite(item) else math.nan for item in numbers(value, code)])
-    )
+    unpack, pack = numbers_of(type_), packed_from(type_)
+    return lambda value: pack([item + 0.0 if math.isfinite(item) else math.nan for item in unpack(value)])
 
 
 def normal_json(text: str) -> str:
     """Canonical JSON as jsonb gives it back: large numbers without exponent, no negative zero, no U+0000."""
     if _UNSTABLE.search(text) is None:
         return text
-    return _canonical(_normal_data(_without_nul(json.loads(text))))
+    return canonical_text(_normal_data(_without_nul(json.loads(text))))
 
 
 def _normal_data(data: Any) -> Any:
@@ -305,28 +198,3 @@ _NORMAL: dict[str, Convert] = {
     "OffsetDateTime": _normal_offset,
     "Json": normal_json,
 }
-
-
-# -- helpers --------------------------------------------------------------------------------------
-
-
-def _holds_union(type_: ValueType) -> bool:
-    if isinstance(type_, StructType):
-        return any(_holds_union(item.value_type.type) for item in type_.fields)
-    if isinstance(type_, TableType):
-        return any(_holds_union(item.value_type.type) for item in type_.row.fields)
-    if type_.vector is not None:
-        return _holds_union(type_.vector.element_type)
-    return type_.union is not None
-
-
-def _applied(form: Convert | None, value: Any) -> Any:
-    return value if form is None or value is None else form(value)
-
-
-def _nullable(convert: Convert) -> Convert:
-    return lambda value: None if value is None else convert(value)
-
-
-def _each(convert: Convert, collect: Callable[[list[Any]], Any]) -> Convert:
-    return lambda values: collect([convert(value) for value in values])

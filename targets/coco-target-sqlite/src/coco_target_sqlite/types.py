@@ -7,12 +7,19 @@
 | Bool | BOOLEAN | 0 or 1 |
 | Int64 | INTEGER | itself |
 | Float32, Float64 | REAL | itself; NaN and -0.0, which SQLite lacks, as 8 bytes (IEEE 754, big-endian) |
-| Uuid, Date, Time, LocalDateTime, OffsetDateTime | TEXT | see ``time_form`` |
+| Uuid | TEXT | lower case, with hyphens |
+| Date, Time | TEXT | ``2024-02-29``, ``23:59:59.000000`` |
+| LocalDateTime | TEXT | ``2024-02-29 23:59:59.000000`` |
+| OffsetDateTime | TEXT | ``2024-02-29 23:59:59.000000+01:00``: the local time with its distance from UTC |
 | TimeDelta | INTEGER | microseconds |
 | Range | TEXT | ``[start,end]`` |
 | Json | TEXT | canonical JSON |
 | Vector of Float32, Float64, Int64 | BLOB | packed little-endian numbers |
-| other vectors, structs, tables, unions | TEXT | JSON, see ``json_form`` |
+| other vectors, structs, tables, unions | TEXT | JSON |
+
+Texts of dates and times sort by value, OffsetDateTime aside, and SQLite's own functions read them. In JSON, structs are
+objects, tables arrays of objects, vectors arrays, unions ``[variant, value]``; Bytes are base64, floats that JSON lacks
+words, time spans microseconds, dates and times as in columns.
 """
 
 from __future__ import annotations
@@ -25,11 +32,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from coco.kit.iso_text import iso_pairs
+from coco.kit.json_data import SCALARS, JsonForm, json_text, same
 from coco.types.schema import BasicValueType, ValueType
-from coco_target_sqlite import time_form
-from coco_target_sqlite.json_form import json_text
 
 Convert = Callable[[Any], Any]
+_TEXTS = iso_pairs(separator=" ", timespec="microseconds", outside=True)
+_JSON = JsonForm({**SCALARS, **_TEXTS, "TimeDelta": (same, same)})
 _DOUBLE = struct.Struct(">d")
 
 
@@ -75,7 +84,7 @@ _SCALARS: dict[str, ColumnCodec] = {
     "TimeDelta": ColumnCodec("INTEGER"),
     "Range": ColumnCodec("TEXT", _range_out, _range_in),
     "Json": ColumnCodec("TEXT"),
-    **{kind: ColumnCodec("TEXT", *pair) for kind, pair in time_form.SCALARS.items()},
+    **{kind: ColumnCodec("TEXT", *pair) for kind, pair in _TEXTS.items()},
 }
 
 
@@ -87,4 +96,4 @@ def column_codec(type_: ValueType) -> ColumnCodec:
         scalar = _SCALARS.get(type_.kind)
         if scalar is not None:
             return scalar
-    return ColumnCodec("TEXT", *json_text(type_))
+    return ColumnCodec("TEXT", *json_text(type_, _JSON))
