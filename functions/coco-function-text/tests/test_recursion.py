@@ -12,8 +12,9 @@ from coco_function_text.code import levels_of
 from coco_function_text.languages import LANGUAGES, find_language
 from coco_function_text.levels import PLAIN_TEXT, Level, SeparatorLevel
 from coco_function_text.positions import Span
-from coco_function_text.recursion import sizes_of, split_text
+from coco_function_text.recursion import split_text
 from coco_function_text.separators import compile_separator
+from coco_function_text.sizes import sizes_of
 
 PARTS = st.sampled_from(
     [

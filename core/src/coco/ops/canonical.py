@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import ast
 import dis
+import functools
 import linecache
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
-
-from msgspec import Struct, field
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -80,13 +79,37 @@ def _constant(value: Any) -> str:
     return f"<{type(value).__name__} {value!r}>"
 
 
-class _ModuleSource(Struct):
-    """One parsed file."""
+class _ModuleSource:
+    """One parsed file: definitions by first line and name, code objects by the same, lambdas by line."""
 
-    tree: ast.Module
-    definitions: dict[tuple[int, str], ast.AST]
-    lambdas: dict[int, list[ast.Lambda]]
-    codes: dict[tuple[int, str], list[CodeType]] = field(default_factory=dict)
+    def __init__(self, tree: ast.Module, code: CodeType) -> None:
+        self._tree = tree
+        self.definitions: dict[tuple[int, str], ast.AST] = {}
+        for node in _definitions(tree):
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            self.definitions[first, node.name] = node
+        self.codes: dict[tuple[int, str], list[CodeType]] = {}
+        for inner in nested_codes(code):
+            self.codes.setdefault((inner.co_firstlineno, inner.co_name), []).append(inner)
+
+    @functools.cached_property
+    def lambdas(self) -> dict[int, list[ast.Lambda]]:
+        found: dict[int, list[ast.Lambda]] = {}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Lambda):
+                found.setdefault(node.lineno, []).append(node)
+        return found
+
+
+def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """All that is defined, however deep. They are statements, so expressions, which are most of a tree, are left out."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _DEFINITIONS):
+            yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, name, ())
 
 
 _parsed: dict[str, tuple[str, _ModuleSource | None]] = {}
@@ -109,16 +132,7 @@ def _parse(text: str, filename: str) -> _ModuleSource | None:
         code = compile(text, filename, "exec", dont_inherit=True, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError):
         return None
-    source = _ModuleSource(tree, {}, {})
-    for node in ast.walk(tree):
-        if isinstance(node, _DEFINITIONS):
-            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
-            source.definitions[first, node.name] = node
-        elif isinstance(node, ast.Lambda):
-            source.lambdas.setdefault(node.lineno, []).append(node)
-    for inner in nested_codes(code):
-        source.codes.setdefault((inner.co_firstlineno, inner.co_name), []).append(inner)
-    return source
+    return _ModuleSource(tree, code)
 
 
 def nested_codes(code: CodeType) -> Iterator[CodeType]:

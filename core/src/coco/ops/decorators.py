@@ -196,7 +196,7 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
             raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
         needed = [
             item.name
-            for item in list(inspect.signature(target).parameters.values())
+            for item in _parameters_of_init(target)
             if item.default is inspect.Parameter.empty
             and item.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
         ]
@@ -221,6 +221,14 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
         return target
 
     return register if cls is None else register(cls)
+
+
+def _parameters_of_init(target: Any) -> list[inspect.Parameter]:
+    """What making an instance takes."""
+    makers = ("__init__", "__new__")
+    if type(target) is type and all(getattr(target, name) is getattr(object, name) for name in makers):
+        return []  # inspect would parse the text of what is built in, for 2 ms
+    return list(inspect.signature(target).parameters.values())
 
 
 def _check_spec(spec_cls: Any, base: type, what: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -114,10 +113,8 @@ def is_program_loaded_again() -> bool:
     return _loaded_again
 
 
-@cache
-def _stdlib_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple({os.path.join(os.path.realpath(paths[name]), "") for name in ("stdlib", "platstdlib")})
+_STDLIB = os.path.join(os.path.realpath(os.path.dirname(os.__file__)), "")
+"""Where modules of the standard library are. ``sysconfig`` knows too, but reads all about the build for it."""
 
 
 @cache
@@ -126,7 +123,7 @@ def is_installed_file(path: str) -> bool:
     parts = path.replace("\\", "/").split("/")
     if "site-packages" in parts or "dist-packages" in parts:
         return True
-    return os.path.realpath(path).startswith(_stdlib_folders())
+    return os.path.realpath(path).startswith(_STDLIB)
 
 
 @cache

@@ -47,6 +47,7 @@ class SpecMeta(type):
             namespace.setdefault("__init__", spec_init)
             namespace.setdefault("__repr__", spec_repr)
             namespace.setdefault("__hash__", spec_hash)
+            namespace.setdefault("__eq__", spec_eq)
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         if category is not None:
             cls.__coco_category__ = category
@@ -57,9 +58,13 @@ class SpecMeta(type):
                 if "__dataclass_params__" in base.__dict__
             )
             documented = "__doc__" in namespace
-            # init=True lets dataclasses check the order of fields; it keeps the __init__ that is there.
             made: Any = cls
-            dataclasses.dataclass(frozen=frozen)(made)
+            if not documented:
+                cls.__doc__ = "-"  # else dataclasses would make one up, of the signature
+            # Without methods to write, dataclasses has nothing to compile, which is most of what a spec class costs.
+            dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen)(made)
+            params = made.__dataclass_params__  # what the class has; code identity looks at it
+            params.init = params.repr = params.eq = True
             if not documented:
                 cls.__doc__ = None
             _check_field_order(cls)
@@ -247,6 +252,14 @@ def is_secret(name: str, value: Any) -> bool:
         return False
     lowered = name.lower()
     return any(word in lowered for word in _SECRET_WORDS) and not any(word in lowered for word in _NOT_SECRET)
+
+
+def spec_eq(self: Any, other: Any) -> Any:
+    """Equal are specs of one class with equal fields."""
+    if type(other) is not type(self):
+        return NotImplemented
+    names = [item.name for item in dataclasses.fields(self) if item.compare]
+    return [getattr(self, name) for name in names] == [getattr(other, name) for name in names]
 
 
 def spec_hash(self: Any) -> int:

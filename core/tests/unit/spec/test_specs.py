@@ -115,7 +115,7 @@ def test_inheritance_between_specs() -> None:
     made = Wider(3, more="x")
     assert (made.length, made.more) == (3, "x")
     assert spec_kind(made) == "Wider"
-    with pytest.raises(TypeError, match="'needed' follows"):
+    with pytest.raises(TypeError, match="'needed' has no default but follows 'api_key'"):
         op.SpecMeta("Bad", (Example,), {"__annotations__": {"needed": int}, "__module__": __name__})
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from coco.typing import Range
 
-from .hot import locate_rows
 from .positions import Chunk, Span, TextPosition
 
 
@@ -24,4 +23,6 @@ def chunk_table(text: str, spans: Sequence[Span]) -> ChunkTable:
 
     Linear in the text and the chunks' size if the ranges ascend.
     """
+    from .hot import locate_rows  # kernels are loaded when there is a text
+
     return locate_rows(text, spans, ChunkKey, Chunk, TextPosition)

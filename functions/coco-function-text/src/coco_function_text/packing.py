@@ -11,7 +11,6 @@ were, even in a text that has nothing but lines of equal length (FN-SplitRecursi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from .graphemes import cut_after
 from .hot import pack
@@ -19,14 +18,7 @@ from .hot.pieces_cy import Run
 from .levels import Level
 from .positions import Span
 from .ruler import Ruler
-
-
-class Sizes(NamedTuple):
-    """The limits of a chunk in bytes of UTF-8. ``least`` <= ``most``; ``overlap`` < ``most``."""
-
-    most: int
-    least: int
-    overlap: int
+from .sizes import Sizes
 
 
 class Packer:

@@ -1,20 +1,21 @@
 """SplitRecursively: documents and source files into chunks of limited size, at the best boundaries there
 are.
+
+What splits is imported when there is a text: a run that finds nothing changed starts without it.
 """
 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coco import op
 
 from .chunk_table import ChunkTable, chunk_table
-from .code import levels_of
-from .languages import find_language
-from .levels import PLAIN_TEXT, Level, SeparatorLevel
-from .recursion import sizes_of, split_text
-from .separators import check_patterns
+from .sizes import sizes_of
+
+if TYPE_CHECKING:
+    from .levels import Level
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class CustomLanguageSpec:
     aliases: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        from .separators import check_patterns
+
         if not isinstance(self.language_name, str):
             raise ValueError(f"language_name must be a string, got {type(self.language_name).__name__}")
         for name in ("separators_regex", "aliases"):
@@ -98,11 +101,16 @@ def _as_language(given: CustomLanguageSpec | Mapping[str, Any]) -> CustomLanguag
         ) from error
 
 
-def _by_name(languages: Sequence[CustomLanguageSpec]) -> dict[str, tuple[Level, ...]]:
+def _by_name(languages: Sequence[CustomLanguageSpec]) -> "dict[str, tuple[Level, ...]]":
     """The levels of custom languages by folded name and alias.
 
     :raises ValueError: a name or alias occurs twice.
     """
+    if not languages:
+        return {}
+    from .levels import PLAIN_TEXT, SeparatorLevel
+    from .separators import check_patterns
+
     found: dict[str, tuple[Level, ...]] = {}
     for language in languages:
         levels = (
@@ -134,7 +142,7 @@ class SplitRecursivelyExecutor:
         sizes_of(size, least, overlap)
 
     @functools.cached_property
-    def _custom(self) -> dict[str, tuple[Level, ...]]:
+    def _custom(self) -> "dict[str, tuple[Level, ...]]":
         return _by_name([_as_language(language) for language in self.spec.custom_languages or ()])
 
     def __call__(
@@ -145,6 +153,8 @@ class SplitRecursivelyExecutor:
         chunk_overlap: int | None = None,
         language: str | None = None,
     ) -> ChunkTable:
+        from .recursion import split_text
+
         spans = split_text(
             text,
             chunk_size=chunk_size,
@@ -154,7 +164,11 @@ class SplitRecursivelyExecutor:
         )
         return chunk_table(text, spans)
 
-    def _levels(self, language: str, text: str) -> tuple[Level, ...]:
+    def _levels(self, language: str, text: str) -> "tuple[Level, ...]":
+        from .code import levels_of
+        from .languages import find_language
+        from .levels import PLAIN_TEXT
+
         custom = self._custom.get(language.casefold())
         if custom is not None:
             return custom
