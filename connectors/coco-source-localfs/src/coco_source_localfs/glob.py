@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_EXPANSIONS = 1_000
 """Limit on what the ``{}`` of one pattern expand to: enough for lists, too small for accidents."""
@@ -33,8 +32,7 @@ class PatternError(ValueError):
     """A pattern that has no meaning; the message names field and pattern."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathFilter:
+class PathFilter(NamedTuple):
     """Compiled include and exclude lists.
 
     ``included(path)`` and ``excluded(path)`` are truthy on a match of a *file*; ``pruned(path)`` is
@@ -90,8 +88,7 @@ def _nothing(path: str) -> Any:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
+class _Plain(NamedTuple):
     """A pattern without braces: its expression and the literal text every match starts with."""
 
     expression: str

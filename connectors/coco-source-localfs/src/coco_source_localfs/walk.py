@@ -7,7 +7,6 @@ import functools
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from coco.errors import SourceError
 from coco.op import PartialSourceRow, PartialSourceRowData
@@ -21,7 +20,6 @@ _Entry = tuple[str, "os.DirEntry[str]"]
 _new_key = functools.partial(tuple.__new__, FileKey)  # a NamedTuple's own constructor takes twice as long
 
 
-@dataclass(slots=True)
 class ListingReport:
     """What a listing could not see.
 
@@ -30,9 +28,10 @@ class ListingReport:
     directories: relative paths of the directories that were listed.
     """
 
-    incomplete: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    directories: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.incomplete: list[str] = []
+        self.errors: list[str] = []
+        self.directories: set[str] = set()
 
 
 class TreeWalk:

@@ -11,8 +11,7 @@ import json
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coco.types import json_values
 from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
@@ -125,8 +124,7 @@ def numbers_or_null(type_: BasicValueType, float_or_null: Callable[[float], floa
 
 
 # -- values of all types --------------------------------------------------------------------------
-@dataclass(frozen=True)
-class JsonForm:
+class JsonForm(NamedTuple):
     """How a target writes values as JSON.
 
     scalars: kind -> pair, for all kinds. numbers: the pair of a vector of numbers, which are packed. tagged: unions are

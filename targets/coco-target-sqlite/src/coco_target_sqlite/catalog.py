@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from coco.engine_object import dump_engine_object, load_engine_object
 from coco_target_sqlite.connection import quoted
@@ -14,8 +14,7 @@ CATALOG = "coco_tables"
 """Name of the table that lists coco's tables."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A table of coco's. ``row_id``: its INTEGER PRIMARY KEY, or ``rowid``."""
 
     table: str

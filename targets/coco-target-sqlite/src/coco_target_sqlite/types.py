@@ -29,8 +29,7 @@ import math
 import struct
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coco.kit.iso_text import iso_pairs
 from coco.kit.json_data import SCALARS, JsonForm, json_text, same
@@ -42,8 +41,7 @@ _JSON = JsonForm({**SCALARS, **_TEXTS, "TimeDelta": (same, same)})
 _DOUBLE = struct.Struct(">d")
 
 
-@dataclass(frozen=True)
-class ColumnCodec:
+class ColumnCodec(NamedTuple):
     """``declared``: the type in CREATE TABLE. ``encode``, ``decode``: never see null; None changes nothing."""
 
     declared: str
