@@ -37,13 +37,15 @@ class PathFilter(NamedTuple):
 
     ``included(path)`` and ``excluded(path)`` are truthy on a match of a *file*; ``pruned(path)`` is
     truthy for a *directory* none of whose contents can be admitted. ``admits(path)`` answers for a
-    file without a walk: it looks at the directories above it too.
+    file without a walk: it looks at the directories above it too. ``suffixes``: a file is included and not
+    excluded if its name ends with one of these, where that is all there is to ask; else None.
     """
 
     included: Callable[[str], Any]
     excluded: Callable[[str], Any]
     pruned: Callable[[str], Any]
     admits: Callable[[str], bool]
+    suffixes: tuple[str, ...] | None
 
 
 def compile_filter(
@@ -61,7 +63,13 @@ def compile_filter(
     unwanted = _alternatives(excluded or (), excluded_field)
     is_included = _everything if wanted is None else _matcher(wanted)
     if not unwanted:
-        return PathFilter(is_included, _nothing, _pruner(None, wanted), lambda path: bool(is_included(path)))
+        return PathFilter(
+            is_included,
+            _nothing,
+            _pruner(None, wanted),
+            lambda path: bool(is_included(path)),
+            ("",) if wanted is None else _suffixes_of_names(wanted),
+        )
     is_excluded = _matcher(unwanted)
     # The match may end with the path or where a directory above it ends.
     excluded_at_all = re.compile(f"(?:{_union(unwanted)})(?:\\Z|/|(?<=/))", re.DOTALL).match
@@ -72,7 +80,7 @@ def compile_filter(
     def admits(path: str) -> bool:
         return bool(is_included(path)) and not excluded_at_all(path)
 
-    return PathFilter(is_included, is_excluded, _pruner(directory, wanted), admits)
+    return PathFilter(is_included, is_excluded, _pruner(directory, wanted), admits, None)
 
 
 def check_patterns(patterns: Sequence[str] | None, field: str) -> None:
@@ -94,6 +102,11 @@ class _Plain(NamedTuple):
     expression: str
     prefix: str
     suffix: str | None
+
+
+def _suffixes_of_names(plains: Sequence[_Plain]) -> tuple[str, ...] | None:
+    suffixes = [plain.suffix for plain in plains if plain.suffix is not None and "/" not in plain.suffix]
+    return tuple(suffixes) if len(suffixes) == len(plains) else None
 
 
 def _matcher(plains: Sequence[_Plain]) -> Callable[[str], Any]:

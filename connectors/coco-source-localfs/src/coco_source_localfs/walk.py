@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import operator
 import os
 import stat
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from coco_source_localfs.rows import FileKey, FileRow
 
 BATCH = 1_000
 _FORMAT_MASK = 0o170000
+_REGULAR = stat.S_IFREG
 _KEPT = "nothing is deleted for it"
 _Entry = tuple[str, "os.DirEntry[str]"]
+_name = operator.itemgetter(0)
 _new_key = functools.partial(tuple.__new__, FileKey)  # a NamedTuple's own constructor takes twice as long
 
 
@@ -93,7 +96,7 @@ class TreeWalk:
                 if error.errno != errno.ELOOP:
                     self._unseen(prefix + name, error)
                 continue
-            if found.st_mode & _FORMAT_MASK != stat.S_IFREG:
+            if found.st_mode & _FORMAT_MASK != _REGULAR:
                 continue
             size = found.st_size
             if max_size is not None and size > max_size:
@@ -129,7 +132,7 @@ class TreeWalk:
     def _read_directory(self, prefix: str) -> list[_Entry]:
         """Entries that count, sorted. A directory's name ends with "/", which puts its contents in order."""
         paths = self._paths
-        pruned, included, excluded = paths.pruned, paths.included, paths.excluded
+        pruned, included, excluded, suffixes = paths.pruned, paths.included, paths.excluded, paths.suffixes
         entries: list[_Entry] = []
         with os.scandir(self._root + prefix) as listing:
             try:
@@ -143,11 +146,13 @@ class TreeWalk:
                         if error.errno != errno.ELOOP:
                             self._unseen(prefix + name, error)
                         continue
-                    path = prefix + name
                     if is_directory:
-                        if not pruned(path):
+                        if not pruned(prefix + name):
                             entries.append((name + "/", entry))
-                    elif included(path) and not excluded(path):
+                    elif suffixes is not None:
+                        if name.endswith(suffixes):
+                            entries.append((name, entry))
+                    elif included(path := prefix + name) and not excluded(path):
                         entries.append((name, entry))
             except OSError as error:  # broke off half-way: what was read is good, the rest unknown
                 if not prefix:
@@ -180,7 +185,3 @@ class TreeWalk:
         self.report.errors.append(
             f"cannot look at {self._root}{prefix}: {error.strerror or error}; its rows are kept as they are"
         )
-
-
-def _name(item: _Entry) -> str:
-    return item[0]
