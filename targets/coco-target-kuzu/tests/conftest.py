@@ -15,7 +15,9 @@ from kuzu_test_support import Graph, access_to, graph_at
 from coco_kit_graph.testing.exports import GraphAccess
 from coco_kit_graph.testing.flows import SHELF
 
-pytest.register_assert_rewrite("coco_kit_graph.testing.flow_checks", "coco_kit_graph.testing.laws")
+pytest.register_assert_rewrite(
+    *(f"coco_kit_graph.testing.{name}" for name in ("flow_checks", "laws", "setup_checks"))
+)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,9 @@ from coco_kit_graph.testing.exports import GraphAccess
 from coco_kit_graph.testing.flows import SHELF
 from coco_target_neo4j.settings import Neo4jConnection
 
-pytest.register_assert_rewrite("coco_kit_graph.testing.flow_checks", "coco_kit_graph.testing.laws")
+pytest.register_assert_rewrite(
+    *(f"coco_kit_graph.testing.{name}" for name in ("flow_checks", "laws", "setup_checks"))
+)
 
 
 @pytest.fixture(autouse=True)

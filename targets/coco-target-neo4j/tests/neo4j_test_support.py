@@ -73,6 +73,7 @@ def access_to(place: Neo4jConnection) -> GraphAccess:
     def traces() -> list[str]:
         found = rows_of(place, "MATCH (n) UNWIND labels(n) AS label RETURN DISTINCT label")
         found += rows_of(place, "SHOW INDEXES YIELD labelsOrTypes RETURN labelsOrTypes[0]")
+        found += rows_of(place, "MATCH (n:CocoElements) RETURN n._coco_name")
         return [name for (name,) in found if name and (name.startswith(PREFIX) or name == "CocoElements")]
 
     return GraphAccess(PRODUCT, refer(place), lambda query: rows_of(place, query), traces)

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from coco.errors import DefinitionError, TargetError
 from coco.index import IndexOptions, VectorIndexDef
+from coco.kit.state_diff import type_data
 from coco.ops.targets import ExportView, FlowView
 from coco.types.schema import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
 from coco_kit_graph.mapping import Mapping, NodeFromFields, Nodes, Relationships
 from coco_kit_graph.marks import CATALOG, RESERVED
-from coco_kit_graph.schema import GraphState, LabelSchema, Property, VectorIndex, bare, properties
+from coco_kit_graph.schema import GraphState, LabelSchema, Property, VectorIndex, properties
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def _mapped(end: NodeFromFields, fields: Sequence[FieldSchema]) -> list[Property
             )
         if name in found:
             raise DefinitionError(f"an end of label {end.label!r} maps property {name!r} twice")
-        found[name] = Property(name, bare(types[item.source].encode()))
+        found[name] = Property(name, type_data(types[item.source]))
     check_names(end.label, found)
     return list(found.values())
 

@@ -7,11 +7,12 @@ the last relationship type that ends in it (TG-Graph-24).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coco.engine_object import dump_engine_object, load_engine_object
+from coco_kit_graph.marks import CATALOG
 from coco_kit_graph.schema import GraphKey, GraphState, Kind
 
 
@@ -91,11 +92,35 @@ def _shown(state: GraphState) -> str:
     return ", ".join(item.name for item in state.key)
 
 
-def dump_state(state: GraphState) -> str:
-    """A state as text."""
-    return json.dumps(dump_engine_object(state), ensure_ascii=False)
+# -- in the graph ---------------------------------------------------------------------------------
+READ = f"MATCH (n:{CATALOG}) RETURN n._coco_kind, n._coco_name, n._coco_owners, n._coco_state"
+"""Cypher for the rows of ``entries_of``."""
+
+PUT = (
+    f"MERGE (n:{CATALOG} {{_coco_id: $id}}) SET n._coco_kind = $kind, n._coco_name = $name, "
+    "n._coco_owners = $owners, n._coco_state = $state"
+)
+"""Cypher that writes an entry, with the parameters of ``parameters_of``."""
+
+REMOVE = f"MATCH (n:{CATALOG} {{_coco_id: $id}}) DELETE n"
+"""Cypher that removes one; ``id``: the entry's."""
 
 
-def load_entry(kind: Any, name: str, owners: Iterable[str], state: str) -> Entry:
-    """An entry from what the graph holds."""
-    return Entry(kind, name, load_engine_object(GraphState, json.loads(state)), tuple(owners))
+def parameters_of(entry: Entry) -> dict[str, Any]:
+    """An entry as the graph holds it."""
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "name": entry.name,
+        "owners": json.dumps(entry.owners, ensure_ascii=False),
+        "state": json.dumps(dump_engine_object(entry.state), ensure_ascii=False),
+    }
+
+
+def entries_of(rows: Iterable[Sequence[Any]]) -> dict[str, Entry]:
+    """Entries by id, from what the graph holds."""
+    found = [
+        Entry(kind, name, load_engine_object(GraphState, json.loads(state)), tuple(json.loads(owners)))
+        for kind, name, owners, state in rows
+    ]
+    return {item.id: item for item in found}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from coco.auth_registry import AuthEntryReference
+from coco.kit.state_diff import type_data
 from coco.ops.targets import TargetStateCompatibility
 from coco.types.schema import FieldSchema, ValueType, decode_engine_value_type
 
@@ -83,16 +84,7 @@ class GraphState:
 
 def properties(fields: Iterable[FieldSchema]) -> list[Property]:
     """Fields as properties."""
-    return [Property(item.name, bare(item.value_type.type.encode())) for item in fields]
-
-
-def bare(data: Any) -> Any:
-    """A type's plain data without attributes and descriptions."""
-    if isinstance(data, dict):
-        return {name: bare(item) for name, item in data.items() if name not in ("attrs", "description")}
-    if isinstance(data, list):
-        return [bare(item) for item in data]
-    return data
+    return [Property(item.name, type_data(item.value_type.type)) for item in fields]
 
 
 def compatibility(desired: GraphState, existing: GraphState, *, typed: bool) -> TargetStateCompatibility:

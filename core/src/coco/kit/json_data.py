@@ -66,8 +66,8 @@ SCALARS: Mapping[str, Pair] = {
 # -- vectors of numbers ---------------------------------------------------------------------------
 def numbers_of(type_: BasicValueType) -> Callable[[bytes], list[Any]]:
     """A packed vector -> list of its numbers."""
-    code, size = _format(type_)
-    return lambda value: list(struct.unpack(f"<{len(value) // size}{code}", value))
+    unpack = _unpacker(type_)
+    return lambda value: list(unpack(value))
 
 
 def packed_from(type_: BasicValueType) -> Callable[[Sequence[Any]], bytes]:
@@ -81,6 +81,11 @@ def packed_from(type_: BasicValueType) -> Callable[[Sequence[Any]], bytes]:
             raise TypeError(f"not a list of numbers: {error}") from None
 
     return packed
+
+
+def _unpacker(type_: BasicValueType) -> Callable[[bytes], tuple[Any, ...]]:
+    code, size = _format(type_)
+    return lambda value: struct.unpack(f"<{len(value) // size}{code}", value)
 
 
 def _format(type_: BasicValueType) -> tuple[str, int]:
@@ -114,9 +119,9 @@ def exact_numbers(type_: BasicValueType, *, words: bool = True) -> Pair:
 
 def numbers_or_null(type_: BasicValueType, float_or_null: Callable[[float], float | None]) -> Pair:
     """A packed vector as an array of numbers; ``float_or_null`` of a float, where null comes back as NaN."""
-    unpack, pack = numbers_of(type_), packed_from(type_)
+    unpack, pack = _unpacker(type_), packed_from(type_)
     if _format(type_)[0] == "q":
-        return unpack, pack
+        return numbers_of(type_), pack
     return (
         lambda value: [float_or_null(number) for number in unpack(value)],
         lambda data: pack([math.nan if item is None else item for item in data]),

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from coco.types.schema import ValueType
+
 D = TypeVar("D")
 
 
@@ -93,3 +95,16 @@ def _definitions(states: list[Mapping[str, D]], name: str) -> tuple[D, ...]:
         if name in state and state[name] not in found:
             found.append(state[name])
     return tuple(found)
+
+
+def type_data(type_: ValueType) -> Any:
+    """A type as JSON data for a setup state, without what never alters values: attributes and descriptions."""
+    return _bare(type_.encode())
+
+
+def _bare(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _bare(item) for name, item in data.items() if name not in ("attrs", "description")}
+    if isinstance(data, list):
+        return [_bare(item) for item in data]
+    return data

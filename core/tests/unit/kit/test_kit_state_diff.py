@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco.kit.state_diff import PartChange, PartsDiff, diff_parts, same_order
+from coco.kit.state_diff import PartChange, PartsDiff, diff_parts, same_order, type_data
+from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, StructType
 
 STATES = st.dictionaries(st.sampled_from("abcde"), st.integers(0, 3))
 
@@ -92,3 +93,14 @@ def test_order_of_keys() -> None:
     assert same_order([["a", "b"]], ("a", "b"))
     assert not same_order([["a", "b"], ["b", "a"]], ["a", "b"])
     assert not same_order([None], ["a"])
+
+
+def test_types_for_a_state() -> None:
+    plain = StructType((FieldSchema("attrs", EnrichedValueType(BasicValueType("Str"))),))
+    told = StructType(
+        (FieldSchema("attrs", EnrichedValueType(BasicValueType("Str"), attrs={"unit": "m"}), "how long"),)
+    )
+    other = StructType((FieldSchema("attrs", EnrichedValueType(BasicValueType("Str"), nullable=True)),))
+    assert told.encode() != plain.encode()
+    assert type_data(told) == type_data(plain) == plain.encode()
+    assert type_data(other) != type_data(plain)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coco.kit.state_diff import type_data
 from coco.ops.targets import TargetStateCompatibility
 from coco.types.schema import FieldSchema
 from coco_target_files.render import RENDERING
@@ -43,18 +44,9 @@ def folder_state(
     value_fields: Sequence[FieldSchema],
 ) -> FolderState:
     """The state of an export."""
-    keys = [_bare(item.value_type.type.encode()) for item in key_fields]
-    fields = [[item.name, _bare(item.value_type.type.encode())] for item in (*key_fields, *value_fields)]
+    keys = [type_data(item.value_type.type) for item in key_fields]
+    fields = [[item.name, type_data(item.value_type.type)] for item in (*key_fields, *value_fields)]
     return FolderState(Layout(keys, suffix, case_sensitive), format_, content, metadata, fields)
-
-
-def _bare(data: Any) -> Any:
-    """Without what never alters values."""
-    if isinstance(data, dict):
-        return {name: _bare(item) for name, item in data.items() if name not in ("attrs", "description")}
-    if isinstance(data, list):
-        return [_bare(item) for item in data]
-    return data
 
 
 def compatibility(desired: FolderState, existing: FolderState) -> TargetStateCompatibility:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from coco.auth_registry import AuthEntryReference
@@ -96,13 +95,7 @@ class Store:
     def entries(self) -> dict[str, Entry]:
         if CATALOG not in table_names(self._db):
             return {}
-        rows = self._db.run(
-            f"MATCH (n:{CATALOG}) RETURN n._coco_kind, n._coco_name, n._coco_owners, n._coco_state"
-        )
-        found = [
-            catalog.load_entry(kind, name, json.loads(owners), state) for kind, name, owners, state in rows
-        ]
-        return {item.id: item for item in found}
+        return catalog.entries_of(self._db.run(catalog.READ))
 
     def put(self, entry: Entry) -> None:
         self._db.run(
@@ -110,21 +103,11 @@ class Store:
             "(_coco_id STRING, _coco_kind STRING, _coco_name STRING, _coco_owners STRING, _coco_state STRING, "
             "PRIMARY KEY(_coco_id))"
         )
-        self._db.run(
-            f"MERGE (n:{CATALOG} {{_coco_id: $id}}) SET n._coco_kind = $kind, n._coco_name = $name, "
-            "n._coco_owners = $owners, n._coco_state = $state",
-            {
-                "id": entry.id,
-                "kind": entry.kind,
-                "name": entry.name,
-                "owners": json.dumps(entry.owners, ensure_ascii=False),
-                "state": catalog.dump_state(entry.state),
-            },
-        )
+        self._db.run(catalog.PUT, catalog.parameters_of(entry))
 
     def remove(self, entry: Entry) -> None:
         if CATALOG in table_names(self._db):
-            self._db.run(f"MATCH (n:{CATALOG} {{_coco_id: $id}}) DELETE n", {"id": entry.id})
+            self._db.run(catalog.REMOVE, {"id": entry.id})
 
     # -- tables -----------------------------------------------------------------------------------
     def make(self, entry: Entry) -> None:

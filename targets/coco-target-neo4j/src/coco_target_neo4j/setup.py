@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from coco.errors import TargetError
 from coco.kit.quoting import quote_cypher
 from coco_kit_graph import catalog
 from coco_kit_graph.catalog import Entry
-from coco_kit_graph.marks import ADOPTED, CATALOG, EXPORTED, MARK, REFERENCED
+from coco_kit_graph.marks import ADOPTED, EXPORTED, MARK, REFERENCED
 from coco_kit_graph.schema import GraphKey, GraphState
 from coco_kit_graph.setup import Change
 from coco_kit_graph.setup import apply_changes as apply_in_order
@@ -60,29 +59,13 @@ class Store:
 
     # -- catalog ----------------------------------------------------------------------------------
     def entries(self) -> dict[str, Entry]:
-        rows = self._run(
-            f"MATCH (n:{CATALOG}) RETURN n._coco_kind, n._coco_name, n._coco_owners, n._coco_state"
-        )
-        found = [
-            catalog.load_entry(kind, name, json.loads(owners), state) for kind, name, owners, state in rows
-        ]
-        return {item.id: item for item in found}
+        return catalog.entries_of(self._run(catalog.READ))
 
     def put(self, entry: Entry) -> None:
-        self._run(
-            f"MERGE (n:{CATALOG} {{_coco_id: $id}}) SET n._coco_kind = $kind, n._coco_name = $name, "
-            "n._coco_owners = $owners, n._coco_state = $state",
-            {
-                "id": entry.id,
-                "kind": entry.kind,
-                "name": entry.name,
-                "owners": json.dumps(entry.owners, ensure_ascii=False),
-                "state": catalog.dump_state(entry.state),
-            },
-        )
+        self._run(catalog.PUT, catalog.parameters_of(entry))
 
     def remove(self, entry: Entry) -> None:
-        self._run(f"MATCH (n:{CATALOG} {{_coco_id: $id}}) DELETE n", {"id": entry.id})
+        self._run(catalog.REMOVE, {"id": entry.id})
 
     # -- constraints and indexes ------------------------------------------------------------------
     def make(self, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coco.index import HnswVectorIndexMethod, IndexOptions, VectorSimilarityMetric
+from coco.kit.state_diff import type_data
 from coco.ops.targets import TargetStateCompatibility
 from coco.types.schema import FieldSchema
 from coco_target_qdrant.vectors import vector_field
@@ -97,7 +98,7 @@ def desired_state(
     for item in value_fields:
         field = vector_field(item.value_type.type)
         if field is None or field.also_in_payload:
-            payload[item.name] = _bare(item.value_type.type.encode())
+            payload[item.name] = type_data(item.value_type.type)
         if field is not None:
             index = chosen.get(item.name)
             method = index.method if index is not None else None
@@ -109,17 +110,8 @@ def desired_state(
                 hnsw.m,
                 hnsw.ef_construction,
             )
-    key = [[item.name, _bare(item.value_type.type.encode())] for item in key_fields]
+    key = [[item.name, type_data(item.value_type.type)] for item in key_fields]
     return QdrantState(key, vectors, payload, dict(indexes))
-
-
-def _bare(data: Any) -> Any:
-    """Without what never alters values."""
-    if isinstance(data, dict):
-        return {name: _bare(item) for name, item in data.items() if name not in ("attrs", "description")}
-    if isinstance(data, list):
-        return [_bare(item) for item in data]
-    return data
 
 
 def compatibility(desired: QdrantState, existing: QdrantState) -> TargetStateCompatibility:

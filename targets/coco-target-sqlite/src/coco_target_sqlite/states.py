@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coco.index import IndexOptions
+from coco.kit.state_diff import type_data
 from coco.ops.targets import TargetStateCompatibility
 from coco.types.schema import FieldSchema, ValueType, decode_engine_value_type
 from coco_target_sqlite.types import ColumnCodec, column_codec
@@ -83,15 +84,7 @@ def table_state(
 
 
 def _column(item: FieldSchema) -> Column:
-    return Column(item.name, _bare(item.value_type.type.encode()))
-
-
-def _bare(data: Any) -> Any:
-    if isinstance(data, dict):
-        return {name: _bare(item) for name, item in data.items() if name not in ("attrs", "description")}
-    if isinstance(data, list):
-        return [_bare(item) for item in data]
-    return data
+    return Column(item.name, type_data(item.value_type.type))
 
 
 def compatibility(desired: TableState, existing: TableState) -> TargetStateCompatibility:

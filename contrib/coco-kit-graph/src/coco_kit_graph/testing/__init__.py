@@ -2,5 +2,5 @@
 
 For tests alone: users of the kit import nothing from here, and none of it imports pytest. ``laws`` needs hypothesis,
 which the extra ``testing`` brings. With ``pytest.register_assert_rewrite`` a conftest gets pytest's explanations of
-what failed in ``flow_checks`` and ``laws``.
+what failed in ``flow_checks``, ``laws`` and ``setup_checks``.
 """
