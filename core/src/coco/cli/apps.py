@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import os
@@ -82,6 +83,8 @@ def load_app(target: str) -> dict[str, Flow]:
     from coco.flow import flows
 
     before = set(flows())
+    # What coco has imported by now stays; at its end the interpreter would look through it for cycles twice.
+    gc.freeze()
     try:
         if os.sep in target or (os.altsep and os.altsep in target) or target.endswith(".py"):
             module = _load_file(target)
