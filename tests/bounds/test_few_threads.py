@@ -14,6 +14,7 @@ import pytest
 from coco.engine import runners
 from coco.engine.runners import Calls, Outcome, Pace, run_sync
 from coco.engine.threads import Threads
+from coco.errors import FunctionTimeoutError
 
 PATIENCE_SECONDS = 10.0
 CALLS = 500
@@ -162,3 +163,28 @@ def test_slow_calls_are_spread_over_threads(
     del parts[:]
     run(threads, call, None, pace)
     assert len(parts) == 1 + runners.THREAD_FAN_OUT  # known by now
+
+
+def test_calls_that_hang_are_given_up_side_by_side(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = [0]
+    at_once = [0]
+    submit = threads.submit
+
+    def count(function: Callable[[], Any]) -> asyncio.Future[Any]:
+        begun[0] += 1
+        at_once.append(begun[0])
+        return submit(function)
+
+    def give_up(future: asyncio.Future[Any]) -> None:
+        begun[0] -= 1
+        Threads.give_up(threads, future)
+
+    monkeypatch.setattr(threads, "submit", count)
+    monkeypatch.setattr(threads, "give_up", give_up)
+    door = threading.Event()
+    calls = Calls(lambda number: door.wait(PATIENCE_SECONDS), list(range(18)), lambda value: value)
+    outcome = asyncio.run(run_sync(threads, calls, 0.1, "f"))
+    door.set()
+    assert sorted(outcome.errors) == list(range(18))
+    assert all(isinstance(error, FunctionTimeoutError) for error in outcome.errors.values())
+    assert max(at_once) == runners.THREAD_FAN_OUT

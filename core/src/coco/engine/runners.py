@@ -226,8 +226,8 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
         threads.give_up(future)
         outcome.errors[stuck] = _timed_out(op, timeout)
         stretch.next = stuck + 1
-        if stretch.next >= end:
-            return
+        if stretch.next >= end or stretch.seconds is not None:
+            return  # of a look it is known now what there was to know
         part = _Stretch(calls, outcome, stuck + 1, end, stretch.seconds)
 
 
