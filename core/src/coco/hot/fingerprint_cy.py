@@ -30,8 +30,12 @@ def fingerprint(data: bytes) -> bytes:
 def fingerprint_column(packed: list[bytes]) -> list[bytes]:
     """Fingerprint of each entry."""
     result: list[bytes] = []
+    hasher = blake3()
+    reset, update, digest = hasher.reset, hasher.update, hasher.digest
     for data in packed:
-        result.append(blake3(data).digest(FINGERPRINT_SIZE))
+        reset()
+        update(data)
+        result.append(digest(FINGERPRINT_SIZE))
     return result
 
 
@@ -51,6 +55,8 @@ def combine(prefix: bytes, parts: list[list[bytes]]) -> list[bytes]:
             raise ValueError(f"columns of one length expected, got {[len(other) for other in parts]}")
     start: bytes = len(prefix).to_bytes(8, "little") + prefix
     result: list[bytes] = []
+    hasher = blake3()
+    reset, update, digest = hasher.reset, hasher.update, hasher.digest
     row: cython.Py_ssize_t
     position: cython.Py_ssize_t
     for row in range(height):
@@ -59,5 +65,7 @@ def combine(prefix: bytes, parts: list[list[bytes]]) -> list[bytes]:
             part: bytes = parts[position][row]
             pieces.append(len(part).to_bytes(8, "little"))
             pieces.append(part)
-        result.append(blake3(b"".join(pieces)).digest(FINGERPRINT_SIZE))
+        reset()
+        update(b"".join(pieces))
+        result.append(digest(FINGERPRINT_SIZE))
     return result
