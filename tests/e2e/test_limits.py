@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -14,15 +15,18 @@ import coco
 from coco import op
 from coco.setting import GlobalExecutionOptions, Settings
 
+PATIENCE_SECONDS = 5.0
+
 
 @dataclasses.dataclass
 class Gauge:
-    """How much was at work at once, at most."""
+    """How much was at work at once, at most. ``company``: who comes first waits for somebody else to come."""
 
     now: int = 0
     rows: int = 0
     rows_at_most: int = 0
     at_most: int = 0
+    company: asyncio.Event | None = None
 
     async def hold(self, weight: int) -> None:
         self.now += weight
@@ -31,6 +35,12 @@ class Gauge:
         self.rows_at_most = max(self.rows_at_most, self.rows)
         for _ in range(5):  # let everyone else in who may come
             await asyncio.sleep(0)
+        if self.company is not None:
+            if self.rows > 1:
+                self.company.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.company.wait(), PATIENCE_SECONDS)
+            self.company.set()  # nobody comes, which the test will tell
         self.now -= weight
         self.rows -= 1
 
@@ -91,6 +101,7 @@ def test_rows_of_one_source(rows: int) -> None:
 @pytest.mark.parametrize("sizes", [True, False])
 def test_bytes_of_one_source(style: str, sizes: bool) -> None:
     fill("one", documents(60, 10))
+    GAUGE.company = asyncio.Event()
     info = weighed({"one": {"max_inflight_bytes": 55}}, style=style, sizes=sizes).update()
     assert info["one"].num_insertions == 60
     assert 10 < GAUGE.at_most <= 55
@@ -113,6 +124,7 @@ def test_all_sources_together() -> None:
     )
     for name in ("one", "two", "three"):
         fill(name, documents(40, 10))
+    GAUGE.company = asyncio.Event()
     info = weighed({"one": {}, "two": {"max_inflight_rows": 2}, "three": {"max_inflight_bytes": 30}}).update()
     assert info.total.num_insertions == 120
     assert 1 < GAUGE.rows_at_most <= 5
