@@ -16,26 +16,30 @@ from coco import op
 from coco.setting import GlobalExecutionOptions, Settings
 
 PATIENCE_SECONDS = 5.0
+FIRST_CALLS = 10
 
 
 @dataclasses.dataclass
 class Gauge:
-    """How much was at work at once, at most. ``company``: who comes first waits for somebody else to come."""
+    """How much was at work at once, at most. ``company``: who comes waits for somebody else to come,
+    but for the first ones, which may be alone because nobody knows yet how large rows are."""
 
     now: int = 0
     rows: int = 0
     rows_at_most: int = 0
     at_most: int = 0
+    calls: int = 0
     company: asyncio.Event | None = None
 
     async def hold(self, weight: int) -> None:
         self.now += weight
         self.rows += 1
+        self.calls += 1
         self.at_most = max(self.at_most, self.now)
         self.rows_at_most = max(self.rows_at_most, self.rows)
         for _ in range(5):  # let everyone else in who may come
             await asyncio.sleep(0)
-        if self.company is not None:
+        if self.company is not None and self.calls > FIRST_CALLS:
             if self.rows > 1:
                 self.company.set()
             with contextlib.suppress(TimeoutError):
