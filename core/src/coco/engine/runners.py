@@ -228,7 +228,7 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
         stretch.next = stuck + 1
         if stretch.next >= end or stretch.seconds is not None:
             return  # of a look it is known now what there was to know
-        part = _Stretch(calls, outcome, stuck + 1, end, stretch.seconds)
+        part = _Stretch(calls, outcome, stuck + 1, end, None)
 
 
 def _timed_out(op: str, timeout: float) -> FunctionTimeoutError:

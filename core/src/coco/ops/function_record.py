@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from coco.errors import DefinitionError
 from coco.ops.identity import FunctionIdentity
@@ -65,7 +66,8 @@ class BoundParam(Struct, frozen=True):
     constant_engine: EngineValue = None
 
 
-class BoundFunction(Struct, frozen=True):
+@dataclass(frozen=True)
+class BoundFunction:
     """One use of a function in a flow: all that the engine needs, nothing left to inspect at run time.
 
     ``params`` are in the order the arguments were given; call
@@ -85,9 +87,9 @@ class BoundFunction(Struct, frozen=True):
     encode: Callable[[Any], EngineValue]
     is_async: bool
     identity: FunctionIdentity
-    new_executor: Callable[[], Any]
-    executor_key: Hashable
-    record: RegisteredFunction
+    new_executor: Callable[[], Any] = field(repr=False)
+    executor_key: Hashable = field(repr=False)
+    record: RegisteredFunction = field(repr=False)
 
     @property
     def batching(self) -> bool:
@@ -115,7 +117,8 @@ class BoundFunction(Struct, frozen=True):
         return self.op_args.timeout_seconds
 
 
-class RegisteredFunction(Struct, frozen=True):
+@dataclass(frozen=True)
+class RegisteredFunction:
     """A function or executor class as registered.
 
     ``target``: the function itself or the executor class. ``is_class`` tells which.
@@ -129,10 +132,10 @@ class RegisteredFunction(Struct, frozen=True):
     op_args: OpArgs
     is_async: bool
     doc: str | None
-    target: Any
+    target: Any = field(repr=False)
     is_class: bool = False
-    local_names: Mapping[str, Any] = field(default_factory=dict)
-    dependencies: tuple[Any, ...] = ()
+    local_names: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    dependencies: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     category = OpCategory.FUNCTION
 

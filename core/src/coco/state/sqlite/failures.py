@@ -8,6 +8,7 @@ from typing import Any
 
 from coco.state.protocol import Failure
 from coco.state.sqlite.database import Database, chunks, marks
+from coco.state.sqlite.statements import parameters
 
 _COLUMNS = (
     "source_id, key, phase, op, error_type, message, attempts, first_at, last_at, version, logic_fp, parked"
@@ -55,7 +56,8 @@ class Failures(Database):
                 rows = []
                 for part in chunks(sorted(set(keys))):
                     rows += db.execute(
-                        f"{select} AND key IN ({marks(part)}) ORDER BY key", (source_id, *part)
+                        f"{select} AND key IN ({marks(part)}) ORDER BY key",
+                        parameters((source_id, *part)),
                     ).fetchall()
         return {row[1]: _failure(row) for row in rows}
 
@@ -79,7 +81,8 @@ def keys_with_failures(db: sqlite3.Connection, source_id: int, keys: Sequence[by
         return found
     for part in chunks(keys):
         rows = db.execute(
-            f"SELECT key FROM failures WHERE source_id=? AND key IN ({marks(part)})", (source_id, *part)
+            f"SELECT key FROM failures WHERE source_id=? AND key IN ({marks(part)})",
+            parameters((source_id, *part)),
         )
         found.update(key for (key,) in rows.fetchall())
     return found

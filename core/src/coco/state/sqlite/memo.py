@@ -112,7 +112,8 @@ def _replace(db: sqlite3.Connection, values: dict[bytes, bytes], newest: int, no
     for part in chunks(list(values)):
         before.update(
             db.execute(
-                f"SELECT fp, length(value) FROM memo WHERE fp IN ({marks(part)}) AND id <= ?", (*part, newest)
+                f"SELECT fp, length(value) FROM memo WHERE fp IN ({marks(part)}) AND id <= ?",
+                parameters((*part, newest)),
             ).fetchall()
         )
     db.executemany(
