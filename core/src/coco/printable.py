@@ -1,0 +1,41 @@
+"""Text from outside made safe to show: on a terminal, in a log, in a file of lines.
+
+File names, keys, values in messages and lines of source code may hold anything: an escape sequence that clears the
+screen or sets the title of a window, a line break that makes one record look like two, a mark that turns the direction
+of writing round, half of a surrogate pair that no encoding can write. ``printable`` writes such characters as escapes
+and leaves everything else as it is, accents, emoji and all scripts.
+"""
+
+from __future__ import annotations
+
+import re
+
+_STEERING = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
+    r"\u2028\u2029"  # line and paragraph separator
+    r"\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of writing round
+    r"\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff"  # half of a pair: bytes of a file name that are no text
+)
+_IN_A_LINE = re.compile(rf"[\t\n{_STEERING}]")
+_IN_LINES = re.compile(rf"[{_STEERING}]")
+_SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+
+
+def printable(text: str) -> str:
+    r"""One line of a text: control characters as Python escapes, such as ``\x1b``, ``\n``, ``\u202e``, ``\udc80``.
+
+    A backslash stays as it is, so this is for reading; where another program must get the exact text back, give JSON.
+    """
+    return text if text.isprintable() else _IN_A_LINE.sub(_escape, text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines: line feeds and tabs stay; a carriage return before a line feed goes."""
+    return text if text.isprintable() else _IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match[0]
+    code = ord(char)
+    return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
