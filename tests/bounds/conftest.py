@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,10 +6,6 @@ import pytest
 import coco
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
-
-SUPPORT = str(Path(__file__).parent.parent / "support")
-if SUPPORT not in sys.path:  # plain modules that tests share
-    sys.path.insert(0, SUPPORT)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +10,6 @@ from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 from coco_testing.postgres import postgres_database as postgres_database
 from coco_testing.postgres import postgres_server as postgres_server
-
-HERE = Path(__file__).parent
-for folder in (HERE, HERE.parent / "support"):  # plain modules that tests share
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
 
 
 @pytest.fixture

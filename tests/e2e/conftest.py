@@ -1,19 +1,12 @@
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import json_file  # noqa: F401  - registers its targets
 import pytest
 
 import coco
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
-
-SUPPORT = str(Path(__file__).parent.parent / "support")
-if SUPPORT not in sys.path:  # plain modules that tests share
-    sys.path.insert(0, SUPPORT)
-
-
-import json_file  # noqa: E402, F401  - registers its targets
 
 
 @pytest.fixture

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "crash"))
 
 import crash_faults as faults
 

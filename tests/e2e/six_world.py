@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 LIMIT = 120
 ENGINE = os.environ.get("COCO_TEST_KUZU_ENGINE", "ladybug")
 """Kuzu 0.11.3 itself mixes up the lists of rows that are inserted and updated between two of its checkpoints."""
@@ -28,14 +27,6 @@ FILES = 10
 
 Rows = tuple[dict[str, tuple[Any, ...]], dict[tuple[str, str], int]]
 """Documents by file: text, size, vector. Mentions by file and word: number."""
-
-
-def test_module(distribution: str, name: str) -> Any:
-    """A helper of a target's own tests."""
-    folder = str(ROOT / "targets" / distribution / "tests")
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    return importlib.import_module(name)
 
 
 @dataclass(frozen=True)
@@ -128,6 +119,7 @@ class World:
             "SIX_QDRANT": json.dumps(self.places.qdrant),
             "SIX_END": end,
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(HERE.parent / "crash"),
         }
         process = subprocess.Popen(
             [sys.executable, str(HERE / "six_app.py")],
@@ -300,8 +292,8 @@ READERS: dict[str, Callable[[World], Rows | None]] = {
 @contextlib.contextmanager
 def servers(folder: Path, give_up: Callable[[str], Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """How to reach Neo4j's protocol and Qdrant, from wheels or of the user's own. give_up: told what is missing."""
-    bolt = test_module("coco-target-neo4j", "neo4j_server")
-    qdrant = test_module("coco-target-qdrant", "qdrant_test_server")
+    bolt: Any = importlib.import_module("neo4j_server")  # helpers of the targets' own tests
+    qdrant: Any = importlib.import_module("qdrant_test_server")
     with contextlib.ExitStack() as stack:
         try:
             place = stack.enter_context(bolt.server(folder))

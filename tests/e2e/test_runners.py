@@ -67,12 +67,10 @@ class MeasureExecutor:
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("runners")
     (folder / "e2e_runner_functions.py").write_text(MODULE)
-    sys.path.insert(0, str(folder))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
         yield importlib.import_module("e2e_runner_functions")
-    finally:
-        sys.path.remove(str(folder))
-        del sys.modules["e2e_runner_functions"]
+    del sys.modules["e2e_runner_functions"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from six_world import READERS, Places, World, servers
 
 from coco_testing.postgres import PostgresServer
 from coco_testing.postgres import postgres_database as postgres_database
 from coco_testing.postgres import postgres_server as postgres_server
-
-if str(Path(__file__).parent) not in sys.path:
-    sys.path.insert(0, str(Path(__file__).parent))
-
-from six_world import READERS, Places, World, servers
 
 LIVES = 12 if os.environ.get("CRASHES") == "long" else 1
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_500)]

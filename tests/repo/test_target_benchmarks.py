@@ -1,20 +1,14 @@
 """The benchmarks of targets load the same rows both ways, count them, and name what they could not measure."""
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks.targets import __main__ as program  # noqa: E402
-from benchmarks.targets.contest import Contest, NotAvailableError, Watch, WrongRowsError, timed  # noqa: E402
-from benchmarks.targets.sample import Sample, make_sample  # noqa: E402
+from benchmarks.targets import __main__ as program
+from benchmarks.targets.contest import Contest, NotAvailableError, Watch, WrongRowsError, timed
+from benchmarks.targets.sample import Sample, make_sample
 
 SMALL = ["--rows", "30", "--batch", "20", "--dimension", "3", "--repeat", "2"]
 

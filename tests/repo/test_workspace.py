@@ -10,10 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import workspace  # noqa: E402
 
 
 def test_order_puts_core_first_and_dependents_after() -> None:

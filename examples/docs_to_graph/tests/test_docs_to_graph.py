@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,17 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import coco
+from coco.environment.runtime import RUNTIME
+from coco_target_kuzu.connection import open_database
+
 FOLDER = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(FOLDER))  # as the command line does with the folder of an app
-
-from ask import answer  # noqa: E402
-from extract import Link, Mention, Relation, read_page  # noqa: E402
-from graphs import Graph, chosen, embedded  # noqa: E402
-from main import DOCS, docs_to_graph  # noqa: E402
-
-import coco  # noqa: E402
-from coco.environment.runtime import RUNTIME  # noqa: E402
-from coco_target_kuzu.connection import open_database  # noqa: E402
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(FOLDER))  # as the command line does with the folder of an app
+    from ask import answer
+    from extract import Link, Mention, Relation, read_page
+    from graphs import Graph, chosen, embedded
+    from main import DOCS, docs_to_graph
 
 Engine = Literal["kuzu", "ladybug"]
 ENGINE = cast(Engine, os.environ.get("COCO_TEST_KUZU_ENGINE", "ladybug"))

@@ -1,14 +1,11 @@
-"""Makes the support module importable; every test has its own state and its own folder."""
+"""Every test has its own state and its own folder."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,11 @@
-"""Makes the support module importable; every test has its own state and its own graph."""
+"""Every test has its own state and its own graph."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
-
 from kuzu_test_support import Graph, access_to, graph_at
 
 from coco_kit_graph.testing.exports import GraphAccess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import struct
 import subprocess
@@ -167,13 +168,12 @@ def test_a_graph_that_is_opened_for_each_batch(graph: Graph) -> None:
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from kuzu_test_support import graph_at, write
 from test_checkpoints import acquire, numbered, pages
-graph = graph_at(Path(sys.argv[2]))
+graph = graph_at(Path(sys.argv[1]))
 database = acquire(graph, "test")
-write([(pages(graph), numbered(*eval(sys.argv[3]), shift=int(sys.argv[4])), [])])
+write([(pages(graph), numbered(*eval(sys.argv[2]), shift=int(sys.argv[3])), [])])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -191,7 +191,8 @@ def test_what_a_killed_process_left_in_the_log(
     path = get_auth_entry(KuzuConnection, graph, wanted_by="test").database_path
     assert path is not None
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(Path(__file__).parent), path, repr(before[0]), str(before[1])],
+        [sys.executable, "-c", KILLED, path, repr(before[0]), str(before[1])],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
         check=False,
         capture_output=True,
         text=True,

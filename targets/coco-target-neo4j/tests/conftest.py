@@ -1,15 +1,11 @@
-"""Makes the support modules importable; one server for the run; every test has its own state and an empty graph."""
+"""One server for the run; every test has its own state and an empty graph."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
-
 from neo4j_server import ServerUnavailableError, give_up, server
 from neo4j_test_support import Graph, access_to, clean, refer
 

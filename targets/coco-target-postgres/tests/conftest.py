@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 from coco_testing.postgres import postgres_database as postgres_database
 from coco_testing.postgres import postgres_server as postgres_server
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 import coco
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
 
 if TYPE_CHECKING:
     from qdrant_test_server import Server

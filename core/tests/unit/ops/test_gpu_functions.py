@@ -145,12 +145,10 @@ class GpuBrokenExecutor:
 def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("gpu")
     (folder / "gpu_operations.py").write_text(MODULE)
-    sys.path.insert(0, str(folder))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
         yield importlib.import_module("gpu_operations")
-    finally:
-        sys.path.remove(str(folder))
-        del sys.modules["gpu_operations"]
+    del sys.modules["gpu_operations"]
 
 
 @pytest.fixture(autouse=True)

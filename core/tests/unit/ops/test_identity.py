@@ -353,7 +353,7 @@ def test_identity_is_equal_in_another_process(project: Any) -> None:
     )
     here = project.identity(flowcode=text)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import flowcode\n"
+        "import flowcode\n"
         "from coco.ops.function_record import ArgSchema\n"
         "from coco.ops.registry import registered_function\n"
         "from coco.types.schema import BasicValueType, EnrichedValueType\n"
@@ -362,10 +362,10 @@ def test_identity_is_equal_in_another_process(project: Any) -> None:
     )
     for seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", program, str(project.folder)],
+            [sys.executable, "-c", program],
             capture_output=True,
             text=True,
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            env={"PYTHONHASHSEED": seed, "PATH": "", "PYTHONPATH": str(project.folder)},
             timeout=120,
             check=True,
         )

@@ -93,12 +93,10 @@ class GreetExecutor:
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("runners")
     (folder / "runner_operations.py").write_text(MODULE)
-    sys.path.insert(0, str(folder))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
         yield importlib.import_module("runner_operations")
-    finally:
-        sys.path.remove(str(folder))
-        del sys.modules["runner_operations"]
+    del sys.modules["runner_operations"]
 
 
 class Inline:

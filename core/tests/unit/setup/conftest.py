@@ -1,19 +1,15 @@
-"""Makes the support module importable; each test has its own state and an empty lab."""
+"""Each test has its own state and an empty lab."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setup_lab import LAB, Lab
 
 import coco
 from coco.environment.runtime import RUNTIME
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode does not
-
-from setup_lab import LAB, Lab
 
 
 @pytest.fixture(autouse=True)
