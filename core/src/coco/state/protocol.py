@@ -98,6 +98,8 @@ class CollapseRow(Struct, frozen=True):
 class Failure(Struct, frozen=True):
     """A source row that could not be brought up to date.
 
+    ``message``: one line, with the place in the user's code. ``traceback``: the whole one, without values of variables;
+    empty where it was not asked for (``get_failures``) or not recorded by an earlier release.
     ``parked``: no longer retried by ordinary updates (``coco retry`` or a new version does).
     ``version``: ordinal or content fingerprint (packed) of the failing version; times in microseconds.
     """
@@ -114,6 +116,7 @@ class Failure(Struct, frozen=True):
     version: bytes = b""
     logic_fp: bytes = b""
     parked: bool = False
+    traceback: str = ""
 
 
 class Owner(NamedTuple):
@@ -224,7 +227,10 @@ class StateStore(Protocol):
     def put_failures(self, failures: Sequence[Failure]) -> None:
         """Record or replace; ``attempts`` and ``first_at`` are the caller's business."""
 
-    def get_failures(self, source_id: int, keys: Sequence[bytes] | None = None) -> dict[bytes, Failure]: ...
+    def get_failures(
+        self, source_id: int, keys: Sequence[bytes] | None = None, *, tracebacks: bool = False
+    ) -> dict[bytes, Failure]:
+        """Recorded failures of all keys or of some, in key order. ``tracebacks``: with theirs, which may be long."""
 
     def clear_failures(self, source_id: int, keys: Sequence[bytes]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The tables of schema version 2.
+"""The tables of schema version 3.
 
 - ``tracking``: the light part of each source row, in key order, so that a scan reads only this. ``row_id`` leads
   to the heavy parts, which lie in order of arrival: a batch of new rows is appended to them, wherever its keys sort.
@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x636F636F
 """What ``file`` and other tools see in the header of an SQLite file."""
 
@@ -30,7 +30,7 @@ TABLES = (
     "CREATE TABLE attempts(row_id INTEGER PRIMARY KEY, staged BLOB NOT NULL)",
     "CREATE TABLE failures("
     "source_id INTEGER NOT NULL, key BLOB NOT NULL, phase TEXT, op TEXT, error_type TEXT, message TEXT, "
-    "attempts INTEGER, first_at INTEGER, last_at INTEGER, version BLOB, logic_fp BLOB, parked INTEGER, "
+    "attempts INTEGER, first_at INTEGER, last_at INTEGER, version BLOB, logic_fp BLOB, parked INTEGER, traceback TEXT, "
     "PRIMARY KEY(source_id, key)) WITHOUT ROWID",
     "CREATE TABLE owners("
     "target_id INTEGER NOT NULL, target_key BLOB NOT NULL, source_id INTEGER NOT NULL, source_key BLOB NOT NULL, "

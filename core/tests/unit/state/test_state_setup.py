@@ -9,6 +9,7 @@ import pytest
 
 from coco.errors import SetupConflictError
 from coco.state.protocol import Lease, SetupRecord, SetupWrite, StateStore
+from coco.state.schema import SCHEMA_VERSION
 
 
 def test_setup_is_written_under_a_version(store: StateStore) -> None:
@@ -92,7 +93,11 @@ def test_leases(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_facts(store: StateStore) -> None:
     store.memo_put_many([(b"f" * 16, b"12345")])
     facts = store.facts()
-    assert facts["schema_version"] == "2" and facts["digest"] == "blake3-16" and facts["encoding"] == "1"
+    assert (
+        facts["schema_version"] == str(SCHEMA_VERSION)
+        and facts["digest"] == "blake3-16"
+        and facts["encoding"] == "1"
+    )
     assert (facts["memo_entries"], facts["memo_bytes"]) == (1, 5)
     assert facts["location"] == store.location and facts["file_bytes"] > 0
 

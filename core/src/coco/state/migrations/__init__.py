@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from coco.state.migrations import m0002_row_ids
+from coco.state.migrations import m0002_row_ids, m0003_failure_tracebacks
 
 if TYPE_CHECKING:
     import sqlite3
 
 OLDEST = 1
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {2: m0002_row_ids.migrate}
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
+    2: m0002_row_ids.migrate,
+    3: m0003_failure_tracebacks.migrate,
+}
 """By the version that a migration leads to."""
 
 

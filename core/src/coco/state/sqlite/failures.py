@@ -13,6 +13,7 @@ from coco.state.sqlite.statements import parameters
 _COLUMNS = (
     "source_id, key, phase, op, error_type, message, attempts, first_at, last_at, version, logic_fp, parked"
 )
+_ALL = f"{_COLUMNS}, traceback"
 
 
 class Failures(Database):
@@ -22,7 +23,7 @@ class Failures(Database):
         """Record or replace."""
         with self._writing() as db:
             db.executemany(
-                f"INSERT OR REPLACE INTO failures({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO failures({_ALL}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         item.source_id,
@@ -37,6 +38,7 @@ class Failures(Database):
                         item.version,
                         item.logic_fp,
                         int(item.parked),
+                        item.traceback or None,
                     )
                     for item in failures
                 ],
@@ -46,9 +48,12 @@ class Failures(Database):
                 [(item.source_id, item.key) for item in failures],
             )
 
-    def get_failures(self, source_id: int, keys: Sequence[bytes] | None = None) -> dict[bytes, Failure]:
-        """Recorded failures in key order, of all keys or of some."""
-        select = f"SELECT {_COLUMNS} FROM failures WHERE source_id=?"
+    def get_failures(
+        self, source_id: int, keys: Sequence[bytes] | None = None, *, tracebacks: bool = False
+    ) -> dict[bytes, Failure]:
+        """Recorded failures in key order, of all keys or of some. ``tracebacks``: with theirs."""
+        traceback = "coalesce(traceback, '')" if tracebacks else "''"
+        select = f"SELECT {_COLUMNS}, {traceback} FROM failures WHERE source_id=?"
         with self._reading() as db:
             if keys is None:
                 rows = db.execute(f"{select} ORDER BY key", (source_id,)).fetchall()
@@ -70,7 +75,8 @@ class Failures(Database):
 
 
 def _failure(row: Sequence[Any]) -> Failure:
-    values = [*row[:-1], row[-1] != 0]
+    *rest, parked, traceback = row
+    values = [*rest, parked != 0, traceback]
     return Failure(*values)
 
 
