@@ -41,7 +41,7 @@ class LiveUpdate:
         self._active = list(self._names)
         self._updated: set[str] = set()
         self._unseen = False
-        self._info = IndexUpdateInfo()
+        self._info = IndexUpdateInfo([SourceUpdateInfo(name) for name in self._names])
         self._running: IndexUpdateInfo | None = None
         self._task: asyncio.Task[None] | None = None
         self._aborting = False
