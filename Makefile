@@ -17,7 +17,7 @@ MANIFESTS := pyproject.toml core/setup.py $(wildcard */*/setup.py) tools/workspa
 KERNELS := $(wildcard core/src/coco/hot/*_cy.py */*/src/*/hot/*_cy.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers test-pure test-all bench packages clean distclean
+.PHONY: help demo test lint format types layers test-pure test-all bench packages reference clean distclean
 
 help:
 	@sed -n '1,6s/^# \{0,1\}//p' Makefile
@@ -71,6 +71,10 @@ test-all: $(VENV)/.kernels
 # Each distribution alone, with nothing but its declared dependencies, on each Python that is there.
 packages: $(VENV)/.dev
 	$(BIN)/tox $(if $(PYTHONS),--discover $(PYTHONS))
+
+# The pages of docs/reference, from the docstrings.
+reference: $(VENV)/.dev
+	$(BIN)/python tools/reference.py
 
 bench: $(VENV)/.kernels
 	$(BIN)/python -m benchmarks.run $(BENCH)
