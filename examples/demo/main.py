@@ -50,7 +50,7 @@ def code_index(name: str, root: str, database: str) -> coco.Flow:
                 )
         chunks.export(
             "chunks",
-            coco.targets.Sqlite(path=database, table="chunks"),
+            coco.targets.Sqlite(path=database, table_name="chunks"),
             primary_key_fields=["filename", "location"],
             vector_indexes=[
                 coco.VectorIndexDef("embedding", coco.VectorSimilarityMetric.COSINE_SIMILARITY),

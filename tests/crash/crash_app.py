@@ -107,7 +107,7 @@ class TornTableConnector:
 
 def table(name: str) -> Any:
     if TARGET == "sqlite":
-        return coco.targets.Sqlite(path="out.db", table=name)
+        return coco.targets.Sqlite(path="out.db", table_name=name)
     if TARGET == "postgres":
         return coco.targets.Postgres(table_name=name)
     return TornTable(table=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -153,3 +154,17 @@ def test_targets_of_two_flows_of_one_plan() -> None:
     flows[1].close()
     coco.setup_all_flows()
     assert SHELVES.keys() == {"a__b__c"}
+
+
+async def names_later() -> list[str]:
+    return await coco.setup.flow_names_with_setup_async()
+
+
+def test_names_of_flows_that_are_set_up() -> None:
+    assert coco.setup.flow_names_with_setup() == asyncio.run(names_later()) == []
+    leave(shelving("Library", "rows"))
+    begin("staging")
+    assert coco.setup.flow_names_with_setup() == []
+    leave(shelving("Archive", "rows"))
+    shelving("Draft", "rows")
+    assert coco.setup.flow_names_with_setup() == asyncio.run(names_later()) == ["Archive"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from coco.flow import GeneratedField as GeneratedField
     from coco.flow import IndexUpdateInfo as IndexUpdateInfo
     from coco.flow import TransformFlow as TransformFlow
+    from coco.flow import add_flow_def as add_flow_def
     from coco.flow import drop_all_flows as drop_all_flows
     from coco.flow import drop_all_flows_async as drop_all_flows_async
     from coco.flow import flow_by_name as flow_by_name
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     from coco.flow import flow_names as flow_names
     from coco.flow import flows as flows
     from coco.flow import open_flow as open_flow
+    from coco.flow import remove_flow as remove_flow
     from coco.flow import setup_all_flows as setup_all_flows
     from coco.flow import setup_all_flows_async as setup_all_flows_async
     from coco.flow import transform_flow as transform_flow
     from coco.flow import update_all_flows_async as update_all_flows_async
     from coco.index import FtsIndexDef as FtsIndexDef
     from coco.index import HnswVectorIndexMethod as HnswVectorIndexMethod
+    from coco.index import IndexOptions as IndexOptions
     from coco.index import IvfFlatVectorIndexMethod as IvfFlatVectorIndexMethod
     from coco.index import VectorIndexDef as VectorIndexDef
     from coco.index import VectorIndexMethod as VectorIndexMethod
@@ -89,6 +92,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "GeneratedField",
         "IndexUpdateInfo",
         "TransformFlow",
+        "add_flow_def",
         "drop_all_flows",
         "drop_all_flows_async",
         "flow_by_name",
@@ -96,6 +100,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "flow_names",
         "flows",
         "open_flow",
+        "remove_flow",
         "setup_all_flows",
         "setup_all_flows_async",
         "transform_flow",
@@ -104,6 +109,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "index": (
         "FtsIndexDef",
         "HnswVectorIndexMethod",
+        "IndexOptions",
         "IvfFlatVectorIndexMethod",
         "VectorIndexDef",
         "VectorIndexMethod",
@@ -136,6 +142,7 @@ _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = frozenset(
     {
         *_NAMES,
+        "cli",
         "engine_object",
         "engine_value",
         "errors",
@@ -147,6 +154,7 @@ _MODULES = frozenset(
         "sources",
         "targets",
         "utils",
+        "validation",
     }
 )
 
@@ -158,6 +166,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"coco.{_WHERE[name]}"), name)
     elif name in _MODULES:
         return importlib.import_module(f"coco.{name}")  # the import system sets the attribute
+    elif name == "storages":
+        value = importlib.import_module("coco.targets")  # an old name of it
     elif name == "__version__":
         from importlib.metadata import version
 

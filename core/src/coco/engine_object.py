@@ -1,4 +1,4 @@
-"""Specs, options, keys and states as plain data, and back (spec G-039, E-070).
+"""Specs, options, keys and states as plain data, and back.
 
 The dump is deterministic and is what fingerprints of specs are made of, so a field that is ``None`` by
 default and in fact leaves no trace: adding an optional field to a spec reprocesses nothing.
@@ -40,19 +40,35 @@ NotIdentity: TypeAlias = Annotated[T, _NOT_IDENTITY]
 address or a batch size: it stays out of code identity and of memo keys (FN-Common-20)."""
 
 
+class _Form(enum.Enum):
+    """What plain data is for."""
+
+    SHOWN = "shown"
+    STORED = "stored"
+    IDENTITY = "identity"
+
+
 def dump_engine_object(value: Any) -> Any:
     """Plain data for ``value``: None, bool, int, float, str, lists and dicts with string keys.
 
-    Dataclasses, specs and named tuples become dicts by field; enums their value; time spans seconds;
-    dates and times ISO text; sets sorted lists; auth references their key (transient ones a fixed mark);
-    types their schema. Raises ``DefinitionError`` naming the place for anything else.
+    Dataclasses, specs and named tuples become dicts by field, with the ``kind`` that their class has; enums their
+    value; time spans seconds; dates and times ISO text; sets sorted lists; auth references ``{"key": KEY}`` (of
+    transient ones a fixed mark); types their schema. Raises ``DefinitionError`` naming the place for anything else.
     """
-    return _dump(value, (), identity=False)
+    return _dump(value, (), form=_Form.SHOWN)
+
+
+def plain_data(value: Any) -> Any:
+    """The form in which keys, states and specs are stored and fingerprinted.
+
+    As ``dump_engine_object``, but auth references are their key alone, and a ``kind`` counts only if it is a field.
+    """
+    return _dump(value, (), form=_Form.STORED)
 
 
 def dump_for_identity(value: Any) -> Any:
-    """The same without fields marked ``NotIdentity`` and without transient auth references."""
-    return _dump(value, (), identity=True)
+    """As ``plain_data``, without fields marked ``NotIdentity`` and without transient auth references."""
+    return _dump(value, (), form=_Form.IDENTITY)
 
 
 def canonical_json(data: Any) -> str:
@@ -60,11 +76,11 @@ def canonical_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _dump(value: Any, path: tuple[str, ...], *, identity: bool) -> Any:
+def _dump(value: Any, path: tuple[str, ...], *, form: _Form) -> Any:
     if value is None or type(value) in (bool, int, str):
         return value
     if isinstance(value, enum.Enum):
-        return _dump(value.value, path, identity=identity)
+        return _dump(value.value, path, form=form)
     if isinstance(value, (bool, int, str)):
         return next(base(value) for base in (bool, int, str) if isinstance(value, base))
     if isinstance(value, float):
@@ -74,7 +90,8 @@ def _dump(value: Any, path: tuple[str, ...], *, identity: bool) -> Any:
             else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
         )
     if isinstance(value, TransientAuthEntryReference):
-        return value.key if isinstance(value, AuthEntryReference) else TRANSIENT_MARK
+        key = value.key if isinstance(value, AuthEntryReference) else TRANSIENT_MARK
+        return {"key": key} if form is _Form.SHOWN else key
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
@@ -86,45 +103,44 @@ def _dump(value: Any, path: tuple[str, ...], *, identity: bool) -> Any:
     if _is_schema(value):
         return value.encode()
     if dataclasses.is_dataclass(value):
-        return _dump_fields(value, path, identity=identity)
-    return _dump_container(value, path, identity=identity)
+        return _dump_fields(value, path, form=form)
+    return _dump_container(value, path, form=form)
 
 
-def _dump_container(value: Any, path: tuple[str, ...], *, identity: bool) -> Any:
+def _dump_container(value: Any, path: tuple[str, ...], *, form: _Form) -> Any:
     if isinstance(value, Mapping):
         data = {}
         for key, item in value.items():
             plain = key.value if isinstance(key, enum.Enum) else key
             if not isinstance(plain, str):
                 raise _cannot(f"a dict key of type {type(key).__name__} (keys must be str)", path)
-            data[str(plain)] = _dump(item, (*path, plain), identity=identity)
+            data[str(plain)] = _dump(item, (*path, plain), form=form)
         return data
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return {
-            name: _dump(item, (*path, name), identity=identity)
+            name: _dump(item, (*path, name), form=form)
             for name, item in zip(value._fields, value, strict=True)
         }
     if isinstance(value, (list, tuple)):
-        return [_dump(item, (*path, f"[{index}]"), identity=identity) for index, item in enumerate(value)]
+        return [_dump(item, (*path, f"[{index}]"), form=form) for index, item in enumerate(value)]
     if isinstance(value, AbstractSet):
-        return sorted(
-            (_dump(item, (*path, "[...]"), identity=identity) for item in value), key=canonical_json
-        )
+        return sorted((_dump(item, (*path, "[...]"), form=form) for item in value), key=canonical_json)
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):
         fields = type(value).model_fields
         return {
-            name: _dump(getattr(value, name), (*path, name), identity=identity)
+            name: _dump(getattr(value, name), (*path, name), form=form)
             for name, info in fields.items()
             if not (getattr(value, name) is None and info.default is None)
         }
     encode = getattr(value, "__coco_dump__", None)
     if callable(encode):
-        return _dump(encode(), path, identity=identity)
+        return _dump(encode(), path, form=form)
     raise _cannot(f"a value of type {type(value).__module__}.{type(value).__qualname__}", path)
 
 
-def _dump_fields(value: Any, path: tuple[str, ...], *, identity: bool) -> dict[str, Any]:
+def _dump_fields(value: Any, path: tuple[str, ...], *, form: _Form) -> dict[str, Any]:
+    identity = form is _Form.IDENTITY
     left_out = not_identity_fields(type(value)) if identity else frozenset()
     data = {}
     here = path or (type(value).__name__,)
@@ -136,7 +152,10 @@ def _dump_fields(value: Any, path: tuple[str, ...], *, identity: bool) -> dict[s
             continue
         if identity and type(content) is TransientAuthEntryReference:
             continue
-        data[item.name] = _dump(content, (*here, item.name), identity=identity)
+        data[item.name] = _dump(content, (*here, item.name), form=form)
+    kind = getattr(type(value), "kind", None)
+    if form is _Form.SHOWN and "kind" not in data and isinstance(kind, str):
+        data["kind"] = kind
     return data
 
 
@@ -172,7 +191,7 @@ def _describe_type(value: Any, open_: set[Any]) -> Any:
         return [getattr(origin, "__name__", None) or str(origin or "Union"), *described]
     if isinstance(value, type):
         if issubclass(value, enum.Enum):
-            return [value.__name__, {item.name: dump_engine_object(item.value) for item in value}]
+            return [value.__name__, {item.name: plain_data(item.value) for item in value}]
         if value in open_:
             return value.__name__
         if value.__module__ != "builtins":
@@ -198,7 +217,7 @@ def _cannot(what: str, path: tuple[str, ...]) -> DefinitionError:
 
 
 def load_engine_object(type_: type[T] | Any, data: Any) -> T:
-    """Rebuild an object of ``type_`` from its dump (the inverse of ``dump_engine_object``).
+    """Rebuild an object of ``type_`` from its dump (the inverse of ``dump_engine_object`` and ``plain_data``).
 
     Unknown fields are ignored and missing ones take their defaults, so that a class can evolve (O-111).
     Raises ``StoredValueError`` naming the place if the data does not fit.

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import coco
+from coco import targets
+from coco.engine_object import dump_engine_object
 from coco_kit_graph.mapping import Nodes
 from coco_target_kuzu import _plugin
 
@@ -27,6 +29,29 @@ def test_names_of_the_mapping_stand_beside_the_target() -> None:
         "TargetFieldMapping",
     )
     assert set(names) <= set(dir(coco.targets))
+
+
+def test_names_of_the_fork() -> None:
+    targets = coco.targets
+    assert (targets.Ladybug, targets.LadybugDeclaration) == (targets.Kuzu, targets.KuzuDeclaration)
+    assert targets.LadybugConnection is targets.KuzuConnection
+    assert {"Ladybug", "LadybugConnection", "LadybugDeclaration"} <= set(dir(targets))
+
+
+def test_specs_as_plain_data() -> None:
+    graph = coco.ref_auth_entry("graph")
+    target = targets.Ladybug(graph, targets.Nodes("Page"))
+    assert dump_engine_object(target) == {
+        "connection": {"key": "graph"},
+        "mapping": {"label": "Page", "kind": "Node"},
+    }
+    declared = targets.LadybugDeclaration(graph, "Place", ["name"])
+    assert dump_engine_object(declared) == {
+        "kind": "Ladybug",
+        "connection": {"key": "graph"},
+        "nodes_label": "Place",
+        "primary_key_fields": ["name"],
+    }
 
 
 def test_defining_a_flow_loads_no_engine() -> None:

@@ -11,7 +11,7 @@ import pytest
 from kuzu_test_support import Graph, engine, graph_at
 
 import coco
-from coco.errors import ClientError, TargetError
+from coco.errors import ClientError, DefinitionError, TargetError
 from coco_kit_graph.mapping import Nodes
 from coco_kit_graph.testing.exports import Export, GraphAccess, field, set_up_all, write
 from coco_kit_graph.testing.setup_checks import PEOPLE, SetupChecks, drop, key_of, people
@@ -66,6 +66,7 @@ def test_a_database_that_another_process_has_open(graph: Graph, access: GraphAcc
         (KuzuConnection(), "must name a file"),
         (KuzuConnection(database_path=":memory:"), "must name a file"),
         (KuzuConnection(api_server_url="http://127.0.0.1:1"), "not supported"),
+        (KuzuConnection("http://127.0.0.1:1"), "API server is not supported"),
         (KuzuConnection(database_path="a", engine="other"), "ladybug or kuzu"),  # type: ignore[arg-type]
     ],
 )
@@ -73,6 +74,45 @@ def test_connections_that_cannot_be(place: KuzuConnection, words: str) -> None:
     reference = coco.add_auth_entry("odd graph", place, replace=True)
     with pytest.raises(ClientError, match=words):
         acquire(reference, "test")
+    with pytest.raises(DefinitionError, match=words):
+        defined(reference)
+
+
+def test_a_connection_may_be_registered_after_the_definition() -> None:
+    defined(coco.ref_auth_entry("later"))
+
+
+def defined(reference: coco.AuthEntryReference[KuzuConnection]) -> None:
+    """A flow that exports into a graph and declares a label of it is defined; nothing else is done."""
+
+    def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
+        rows = scope.add_collector()
+        rows.collect(name="a")
+        rows.export(
+            "rows",
+            coco.targets.Kuzu(connection=reference, mapping=coco.targets.Nodes(label="Page")),
+            primary_key_fields=["name"],
+        )
+
+    def declare(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
+        builder.add_declaration(
+            coco.targets.KuzuDeclaration(
+                connection=reference, nodes_label="Place", primary_key_fields=["name"]
+            )
+        )
+
+    errors = []
+    for function in (define, declare):
+        flow = coco.open_flow("Odd", function)
+        try:
+            flow.internal_flow()
+        except DefinitionError as error:
+            errors.append(error)
+        finally:
+            flow.close()
+    assert len(errors) != 1, "the export and the declaration are judged alike"
+    if errors:
+        raise errors[0]
 
 
 def test_two_engines_in_one_process_are_refused_before_they_crash(tmp_path: Path) -> None:

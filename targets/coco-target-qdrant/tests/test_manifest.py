@@ -16,6 +16,7 @@ def test_names_of_v0() -> None:
     from coco_target_qdrant.spec import Qdrant, QdrantConnection
 
     assert coco.targets.Qdrant is Qdrant
+    assert coco.targets.QdrantConnection is QdrantConnection
     reference = coco.add_auth_entry("v0", QdrantConnection(grpc_url="http://localhost:6334/"))
     spec = coco.targets.Qdrant(connection=reference, collection_name="TextEmbedding")
     assert spec.collection_name == "TextEmbedding"

@@ -11,8 +11,9 @@ from sqlite_test_support import SHELF, Bookcase, sql
 
 import coco
 from coco import op
+from coco.engine_object import dump_engine_object
 from coco.environment.runtime import RUNTIME
-from coco.errors import CocoError
+from coco.errors import CocoError, DefinitionError
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
 from coco.typing import Float32, Vector
@@ -87,7 +88,7 @@ def make_flow(
             rows.collect(title=book["title"], text=book["text"], vector=book["vector"], **extra(book))
         rows.export(
             "rows",
-            coco.targets.Sqlite(path=str(path), table=table),
+            coco.targets.Sqlite(path=str(path), table_name=table),
             primary_key_fields=list(key),
             vector_indexes=list(vectors),
             fts_indexes=list(texts),
@@ -232,6 +233,16 @@ def test_another_table_moves_the_rows(shelf: dict[str, str], path: Path) -> None
     tables = {name for (name,) in sql(path, "SELECT name FROM coco_tables")}
     assert tables == {"elsewhere"}
     assert sql(path, "SELECT count(*) FROM elsewhere") == [(6,)]
+
+
+def test_the_old_spelling_of_the_tables_name() -> None:
+    assert (
+        Sqlite(path="a.db", table="mine") == Sqlite(path="a.db", table_name="mine") == Sqlite("a.db", "mine")
+    )
+    assert Sqlite("a.db", table="mine").table_name == "mine"
+    assert dump_engine_object(Sqlite("a.db", table="mine")) == {"path": "a.db", "table_name": "mine"}
+    with pytest.raises(DefinitionError, match="table_name='one' and table='two' are two spellings"):
+        Sqlite("a.db", "one", table="two")
 
 
 def test_two_flows_share_a_file(shelf: dict[str, str], path: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from coco.engine_object import dump_engine_object
+from coco.engine_object import plain_data
 from coco.errors import DefinitionError
 from coco.flow.graph import (
     CodeLocation,
@@ -148,8 +148,8 @@ class _Report:
             "op": _op(export.target.kind, export.spec),
             "key_fields": _fields(export.key_fields),
             "value_fields": _fields(export.value_fields),
-            "vector_indexes": [dump_engine_object(item) for item in options.vector_indexes],
-            "fts_indexes": [dump_engine_object(item) for item in options.fts_indexes],
+            "vector_indexes": [plain_data(item) for item in options.vector_indexes],
+            "fts_indexes": [plain_data(item) for item in options.fts_indexes],
             "attachments": [
                 {"name": item.name, **_op(type(item).__name__, item)} for item in export.attachments
             ],
@@ -210,7 +210,7 @@ def _op(kind: str, spec: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Plain data with secrets masked; what has no such form, as text."""
     try:
-        return _masked(value, dump_engine_object(value))
+        return _masked(value, plain_data(value))
     except DefinitionError:
         return repr(value)
 

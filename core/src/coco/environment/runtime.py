@@ -251,10 +251,15 @@ class Runtime:
         return await asyncio.to_thread(self.make_drop_bundle, flows)
 
     def flow_names_with_setup(self) -> list[str]:
-        """Short names of the flows of this namespace with persisted setup (SU-12)."""
+        """Short names of the flows of this namespace with persisted setup."""
         if not self.environment.store_exists():
             return []
         return self.loop.run(self._names(), "flow_names_with_setup_async()")
+
+    async def flow_names_with_setup_async(self) -> list[str]:
+        if not self.environment.store_exists():
+            return []
+        return await self.loop.run_async(self._names())
 
     async def _names(self) -> list[str]:
         threads = self.environment.threads

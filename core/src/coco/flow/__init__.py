@@ -15,8 +15,11 @@ _HOMES = {
     "live": ("FlowLiveUpdater", "update_all_flows", "update_all_flows_async"),
     "options": ("EvaluateAndDumpOptions", "FlowLiveUpdaterOptions", "FlowUpdaterStatusUpdates"),
     "registry": (
+        "add_flow_def",
         "drop_all_flows",
         "drop_all_flows_async",
+        "ensure_all_flows_built",
+        "ensure_all_flows_built_async",
         "flow_by_name",
         "flow_def",
         "flow_names",
@@ -48,8 +51,11 @@ if TYPE_CHECKING:
     from coco.flow.live import FlowLiveUpdater, update_all_flows, update_all_flows_async
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
     from coco.flow.registry import (
+        add_flow_def,
         drop_all_flows,
         drop_all_flows_async,
+        ensure_all_flows_built,
+        ensure_all_flows_built_async,
         flow_by_name,
         flow_def,
         flow_names,
@@ -80,8 +86,11 @@ __all__ = [
     "GeneratedField",
     "IndexUpdateInfo",
     "TransformFlow",
+    "add_flow_def",
     "drop_all_flows",
     "drop_all_flows_async",
+    "ensure_all_flows_built",
+    "ensure_all_flows_built_async",
     "flow_by_name",
     "flow_def",
     "flow_names",

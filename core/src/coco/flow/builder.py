@@ -90,7 +90,8 @@ class FlowBuilder:
     def declare(self, spec: Any) -> None:
         """State something about a target system that no collector exports (F-006).
 
-        Equal declarations count once. Raises ``DefinitionError`` if ``spec`` is no ``DeclarationSpec``.
+        Equal declarations count once. ``add_declaration`` is another name of this method. Raises
+        ``DefinitionError`` if ``spec`` is no ``DeclarationSpec``.
         """
         from coco.ops.registry import registry
 
@@ -102,6 +103,8 @@ class FlowBuilder:
             dump_engine_object(spec)
             record = registry.get(OpCategory.DECLARATION, spec_kind(spec))
         state.declarations.append(DeclarationNode(spec, record, location))
+
+    add_declaration = declare
 
     def __repr__(self) -> str:
         return f"<FlowBuilder of {self._state.owner}>"

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from coco.engine_object import canonical_json, dump_engine_object
+from coco.engine_object import canonical_json, plain_data
 from coco.errors import CallShapeError, DefinitionError
 from coco.flow.entries import EntrySchema
 from coco.flow.graph import CodeLocation, DeclarationStep, ExportStep
@@ -57,7 +57,7 @@ def add_export(
         if name in state.exports:
             raise DefinitionError(f"there is a target named {name!r} already")
         checked_spec(spec, OpCategory.TARGET, "export()")
-        dump_engine_object(spec)
+        plain_data(spec)
         record = registry.get(OpCategory.TARGET, spec_kind(spec))
         if not isinstance(setup_by_user, bool):
             raise CallShapeError(f"setup_by_user must be a bool, got {type(setup_by_user).__name__}")
@@ -143,7 +143,7 @@ def _attachments(value: Any, target_kind: str) -> tuple[Any, ...]:
         if spec.name in names:
             raise DefinitionError(f"there are two attachments named {spec.name!r}")
         names.add(spec.name)
-        dump_engine_object(spec)
+        plain_data(spec)
     return specs
 
 
@@ -281,7 +281,7 @@ def persistent_key(record: Any, spec: Any, name: str) -> str | None:
     if method is None or inspect.iscoroutinefunction(method):
         return None
     wants_name = len(inspect.signature(method).parameters) >= 2
-    return canonical_json(dump_engine_object(method(spec, name) if wants_name else method(spec)))
+    return canonical_json(plain_data(method(spec, name) if wants_name else method(spec)))
 
 
 def check_distinct(state: BuildState) -> None:
@@ -316,7 +316,7 @@ def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
     kept: dict[tuple[str, str], tuple[str, DeclarationNode]] = {}
     for node in state.declarations:
         with state.locator.locating(field=f"declaration {node.record.kind}", at=node.location):
-            content = canonical_json(dump_engine_object(node.spec))
+            content = canonical_json(plain_data(node.spec))
             key = persistent_key(node.record, node.spec, node.record.kind)
             mark = (node.record.kind, content if key is None else key)
             known = kept.setdefault(mark, (content, node))

@@ -12,7 +12,7 @@ from coco.flow.builder import FlowBuilder
 from coco.flow.finish import finish_flow
 from coco.flow.graph import Graph
 from coco.flow.handlers import QueryHandler, QueryHandlers
-from coco.flow.names import NamingError, check_name
+from coco.flow.names import check_flow_name
 from coco.flow.options import EvaluateAndDumpOptions
 from coco.flow.runtime import loaded_runtime, runtime
 from coco.flow.scopes import DataScope
@@ -34,9 +34,7 @@ class Flow:
     """
 
     def __init__(self, name: str, function: FlowFunction) -> None:
-        check_name(name, "flow")
-        if name.endswith("__"):
-            raise NamingError(f"invalid flow name {name!r}: it ends with a double underscore (NS-7)")
+        check_flow_name(name)
         _check_flow_function(function)
         self._name = name
         self._function = function

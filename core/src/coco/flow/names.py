@@ -1,4 +1,4 @@
-"""The naming rule (F-072) and automatic names (F-090)."""
+"""The naming rule, and automatic names."""
 
 from __future__ import annotations
 
@@ -10,32 +10,51 @@ from coco.errors import CallShapeError, DefinitionError
 MAX_NAME_LENGTH = 64
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+_DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z", re.ASCII)
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class NamingError(DefinitionError):
-    """A name that breaks the rule of F-072."""
+    """A name that is not legal; see ``name_problem``."""
+
+
+def name_problem(name: str, *, max_length: int = MAX_NAME_LENGTH, allow_dots: bool = False) -> str | None:
+    """What is wrong with a name, as the rest of a sentence about it; None for a legal one.
+
+    Legal are 1 to ``max_length`` ASCII letters, digits and underscores, no digit first, no double underscore
+    first. allow_dots: dots are legal too, but for the first character.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > max_length:
+        return f"has {len(name)} characters, the maximum length is {max_length}"
+    if name.startswith("__"):
+        return "starts with double underscores, which are reserved"
+    if not (_DOTTED if allow_dots else _NAME).match(name):
+        dots = ", dots" if allow_dots else ""
+        return f"is not an identifier: use ASCII letters, digits{dots} and underscores, and no digit first"
+    return None
 
 
 def check_name(name: object, what: str) -> str:
-    """``name`` itself if it is a legal name of a ``what`` ("field", "target", ...).
+    """``name`` itself if it is a legal name of a ``what`` ("field", "target", ...); see ``name_problem``.
 
-    1 to 64 ASCII letters, digits and underscores, no digit first, no double underscore first.
     Raises ``NamingError``, or ``CallShapeError`` if it is no text at all.
     """
     if not isinstance(name, str):
         raise CallShapeError(f"the name of a {what} must be a str, got {type(name).__name__}")
-    if not name:
-        problem = "is empty"
-    elif len(name) > MAX_NAME_LENGTH:
-        problem = f"has {len(name)} characters, at most {MAX_NAME_LENGTH} are allowed"
-    elif name.startswith("__"):
-        problem = "starts with a double underscore, which is reserved"
-    elif not _NAME.match(name):
-        problem = "is not an identifier: use ASCII letters, digits and underscores, and no digit first"
-    else:
-        return name
-    raise NamingError(f"invalid {what} name {name!r}: it {problem}")
+    problem = name_problem(name)
+    if problem is not None:
+        raise NamingError(f"invalid {what} name {name!r}: it {problem}")
+    return name
+
+
+def check_flow_name(name: object, what: str = "flow") -> str:
+    """As ``check_name``; no double underscore last either, which joins names in default names of resources."""
+    checked = check_name(name, what)
+    if checked.endswith("__"):
+        raise NamingError(f"invalid {what} name {checked!r}: it ends with double underscores")
+    return checked
 
 
 def snake_case(kind: str) -> str:

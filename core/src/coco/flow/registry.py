@@ -52,6 +52,10 @@ def open_flow(name: str, fl_def: FlowFunction) -> Flow:
     return flow
 
 
+add_flow_def = open_flow
+"""An old name of ``open_flow``."""
+
+
 def flows() -> dict[str, Flow]:
     """Flows by short name, in the order of registration. A copy."""
     with _lock:
@@ -81,6 +85,21 @@ def forget(flow: Flow) -> None:
     with _lock:
         if _flows.get(flow.name) is flow:
             del _flows[flow.name]
+
+
+def ensure_all_flows_built() -> None:
+    """Build every flow of this process that is not built yet, in the order of registration.
+
+    Raises what the first flow function raises that cannot be built.
+    """
+    for flow in flows().values():
+        flow.internal_flow()
+
+
+async def ensure_all_flows_built_async() -> None:
+    """Async twin of ``ensure_all_flows_built``."""
+    for flow in flows().values():
+        await flow.internal_flow_async()
 
 
 def get_flow_full_name(name: str) -> str:

@@ -288,10 +288,10 @@ def _with_facts(
 def _reference(arg: ArgSchema, param: BoundParam) -> Any:
     if not arg.is_constant:
         return dict(arg.ref) if arg.ref is not None else {"param": param.name}
-    from coco.engine_object import dump_engine_object
+    from coco.engine_object import plain_data
 
     try:
-        return {"constant": dump_engine_object(arg.constant)}
+        return {"constant": plain_data(arg.constant)}
     except DefinitionError:
         return {"constant": repr(type(arg.constant).__name__)}
 

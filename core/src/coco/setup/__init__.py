@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coco.setup.bundle import SetupChangeBundle
 
-__all__ = ["SetupChangeBundle"]
+__all__ = ["SetupChangeBundle", "flow_names_with_setup", "flow_names_with_setup_async"]
+
+
+def flow_names_with_setup() -> list[str]:
+    """Short names of the flows of this app namespace that are set up, whether or not code still defines them."""
+    from coco.flow.runtime import runtime
+
+    return runtime().flow_names_with_setup()
+
+
+async def flow_names_with_setup_async() -> list[str]:
+    """Async twin of ``flow_names_with_setup``."""
+    from coco.flow.runtime import runtime
+
+    return await runtime().flow_names_with_setup_async()
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +29,4 @@ def __getattr__(name: str) -> Any:
         from coco.setup.bundle import SetupChangeBundle
 
         return SetupChangeBundle
-    raise AttributeError(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

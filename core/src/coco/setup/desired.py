@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from coco.engine_object import dump_engine_object
+from coco.engine_object import plain_data
 from coco.errors import DefinitionError
 from coco.flow.graph import ExportStep, Graph
 from coco.ops.calls import call_blocking, positional_arity
@@ -53,7 +53,7 @@ def _storable(value: Any, title: str) -> Any:
             f"{title}: '{name}' of {type(value).__name__} speaks of a secret and would be stored with the setup; take it "
             "from an auth entry, or leave it out in get_persistent_key and get_setup_state of the connector"
         )
-    return dump_engine_object(value)
+    return plain_data(value)
 
 
 def _secret_in(value: Any) -> str:
@@ -153,7 +153,7 @@ def desired_sources(graph: Graph) -> list[DesiredSource]:
             step.name,
             step.source.kind,
             schema_identity(step.table.key_fields),
-            fingerprint_json([step.source.kind, dump_engine_object(step.spec)]).hex(),
+            fingerprint_json([step.source.kind, plain_data(step.spec)]).hex(),
         )
         for step in graph.sources
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from coco.engine_object import dump_engine_object
+from coco.engine_object import plain_data
 from coco.setup.changes import rebuild_key, rebuild_state
 from coco.setup.states import encode_key
 from coco.state.protocol import SetupRecord
@@ -27,7 +27,7 @@ def respelled(record: SetupRecord, known: Any) -> SetupRecord:
     if known is None:
         return record
     try:
-        key = encode_key(dump_engine_object(rebuild_key(known, record.key)))
+        key = encode_key(plain_data(rebuild_key(known, record.key)))
     except _UNREADABLE:
         key = record.key
     state = None if record.state is None else _state(record.state, known)
@@ -42,7 +42,7 @@ def _state(data: dict[str, Any], known: Any) -> dict[str, Any]:
     if "connector" not in data:
         return data
     try:
-        connector = dump_engine_object(rebuild_state(known, data["connector"]))
+        connector = plain_data(rebuild_state(known, data["connector"]))
     except _UNREADABLE:
         return data
     return data if connector == data["connector"] else {**data, "connector": connector}

@@ -163,6 +163,8 @@ def _load_class(cls: type, data: Any, path: tuple[str, ...]) -> Any:
     if issubclass(cls, TransientAuthEntryReference):
         from coco.engine_object import TRANSIENT_MARK
 
+        if isinstance(data, collections.abc.Mapping) and data.keys() == {"key"}:
+            data = data["key"]
         if not isinstance(data, str):
             raise _misfit("the key of an auth entry", data, path)
         if data == TRANSIENT_MARK:

@@ -430,7 +430,7 @@ def test_declarations_count_once(ops, build):
     def flow(builder, root):
         assert builder.declare(ops.Label(name="a")) is None
         builder.declare(ops.Label(name="a"))
-        builder.declare(ops.Label(name="b"))
+        builder.add_declaration(ops.Label(name="b"))
 
     graph = build(flow)
     assert [step.spec.name for step in graph.declarations] == ["a", "b"]

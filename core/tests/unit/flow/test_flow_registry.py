@@ -50,6 +50,17 @@ def test_flow_def_registers_without_running():
     assert ran == [1] and Lazy.is_built
 
 
+def test_all_flows_are_built_in_the_order_of_registration():
+    ran = []
+    for name in ("Second", "First"):
+        api.open_flow(name, lambda builder, root, name=name: ran.append(name))
+    api.ensure_all_flows_built()
+    assert ran == ["Second", "First"]
+    asyncio.run(api.ensure_all_flows_built_async())
+    assert ran == ["Second", "First"]
+    assert all(flow.is_built for flow in api.flows().values())
+
+
 def test_flows_is_a_copy():
     flow = api.open_flow("Mine", nothing)
     api.flows().clear()

@@ -17,7 +17,13 @@ from coco.auth_registry import (
     add_transient_auth_entry,
     ref_auth_entry,
 )
-from coco.engine_object import NotIdentity, dump_engine_object, dump_for_identity, load_engine_object
+from coco.engine_object import (
+    NotIdentity,
+    dump_engine_object,
+    dump_for_identity,
+    load_engine_object,
+    plain_data,
+)
 from coco.spec import spec_category, spec_doc, spec_kind
 
 
@@ -251,6 +257,18 @@ def test_dump_and_load() -> None:
     assert loaded == spec
     loaded = load_engine_object(Example, {"length": 3, "unknown": 1})
     assert loaded == Example(3)
+
+
+def test_a_dump_for_readers_and_one_for_the_state() -> None:
+    class Place(op.TargetSpec):
+        kind: ClassVar[str] = "Ledger"
+        connection: AuthEntryReference[str]
+
+    spec = Place(ref_auth_entry("bank"))
+    assert dump_engine_object(spec) == {"kind": "Ledger", "connection": {"key": "bank"}}
+    assert plain_data(spec) == dump_for_identity(spec) == {"connection": "bank"}
+    for data in (dump_engine_object(spec), plain_data(spec)):
+        assert load_engine_object(Place, data) == spec
 
 
 def test_what_cannot_be_dumped_names_the_field() -> None:

@@ -21,13 +21,13 @@ def coco_ops() -> list[OpManifest]:
             "Kuzu",
             "coco_target_kuzu.spec:Kuzu",
             doc="Nodes or relationships of an embedded Kuzu or Ladybug graph.",
-            also=("KuzuConnection", *_MAPPING),
+            also=("KuzuConnection", "Ladybug", "LadybugConnection", *_MAPPING),
         ),
         OpManifest(
             "declaration",
             "KuzuDeclaration",
             "coco_target_kuzu.spec:KuzuDeclaration",
             doc="A node label of Kuzu that no export fills.",
-            also=("KuzuConnection",),
+            also=("KuzuConnection", "LadybugConnection", "LadybugDeclaration"),
         ),
     ]

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from coco.auth_registry import TransientAuthEntryReference, get_auth_entry
-from coco.errors import ClientError, DriftError, TargetError
+from coco.auth_registry import TransientAuthEntryReference, default_registry, get_auth_entry
+from coco.errors import ClientError, DefinitionError, DriftError, TargetError
 from coco_target_kuzu.checkpoints import Gate, History, Kind, guard
 
 logger = logging.getLogger("coco.target.kuzu")
@@ -32,13 +32,16 @@ class KuzuConnection:
     database_path: the file; setup makes it, with its folder. Relative paths are taken from the working directory.
     engine: ``ladybug``, the maintained fork of Kuzu, or ``kuzu``, whose last release can store wrong values (see the
     README); a process can use one of them only, and neither reads the other's files. api_server_url: the address of a
-    Kuzu API server; not supported, give ``database_path``.
+    Kuzu or Ladybug API server, which flows of CocoIndex v0 name; a flow that uses it is refused where it is defined.
     """
 
     database_path: str | None = None
     engine: Literal["kuzu", "ladybug"] = "ladybug"
     api_server_url: str | None = None
 
+
+LadybugConnection = KuzuConnection
+"""The same by the name of the fork."""
 
 CHECKPOINT_ATTEMPTS = 3
 """Each waits up to five seconds for a transaction that another connection has begun."""
@@ -199,18 +202,36 @@ def exists(reference: TransientAuthEntryReference[Any]) -> bool:
 
 def path_of(place: KuzuConnection, key: str) -> str:
     """The absolute path of a database. Raises ``ClientError`` where none is named."""
+    problem = _problem(place)
+    if problem is not None:
+        raise ClientError(f"auth entry {key!r}: {problem}")
+    assert place.database_path is not None
+    return os.path.abspath(os.path.expanduser(place.database_path))
+
+
+def check_place(reference: TransientAuthEntryReference[Any]) -> None:
+    """Raise ``DefinitionError`` if the auth entry is registered already and names no database that can be opened."""
+    if reference.key not in default_registry():
+        return
+    problem = _problem(get_auth_entry(KuzuConnection, reference, wanted_by="Kuzu"))
+    if problem is not None:
+        raise DefinitionError(f"auth entry {reference.key!r}: {problem}")
+
+
+def _problem(place: KuzuConnection) -> str | None:
     if place.engine not in ENGINES:
-        raise ClientError(f"auth entry {key!r}: engine must be ladybug or kuzu, got {place.engine!r}")
-    if place.api_server_url is not None:
-        raise ClientError(
-            f"auth entry {key!r}: a Kuzu API server is not supported; give KuzuConnection(database_path=...)"
+        return f"engine must be ladybug or kuzu, got {place.engine!r}"
+    if place.api_server_url is not None or "://" in (place.database_path or ""):
+        return (
+            "a Kuzu or Ladybug API server is not supported: rows are written in transactions of the embedded engine; "
+            "give the path of a file, KuzuConnection(database_path=...)"
         )
     if not place.database_path or place.database_path == ":memory:":
-        raise ClientError(
-            f"auth entry {key!r}: KuzuConnection.database_path must name a file "
+        return (
+            "KuzuConnection.database_path must name a file "
             "(what is in memory would be lost when the update ends)"
         )
-    return os.path.abspath(os.path.expanduser(place.database_path))
+    return None
 
 
 def _engine(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from coco import op
 from coco.auth_registry import AuthEntryReference
@@ -16,7 +16,7 @@ from coco_kit_graph.analysis import Links
 from coco_kit_graph.connector import Change, GraphConnector
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import GraphKey, GraphState
-from coco_target_kuzu.connection import KuzuConnection
+from coco_target_kuzu.connection import KuzuConnection, LadybugConnection, check_place
 
 if TYPE_CHECKING:
     from coco_target_kuzu.mutate import Place
@@ -25,6 +25,9 @@ __all__ = [
     "Kuzu",
     "KuzuConnection",
     "KuzuDeclaration",
+    "Ladybug",
+    "LadybugConnection",
+    "LadybugDeclaration",
     "NodeFromFields",
     "Nodes",
     "Relationships",
@@ -50,10 +53,16 @@ class KuzuDeclaration(op.DeclarationSpec):
     primary_key_fields: names of the properties that identify a node. links: left out.
     """
 
+    kind: ClassVar[str] = "Ladybug"
+
     connection: AuthEntryReference[KuzuConnection]
     nodes_label: str
     primary_key_fields: Sequence[str]
     links: Links | None = None
+
+
+Ladybug, LadybugDeclaration = Kuzu, KuzuDeclaration
+"""The same by the name of the fork, as in CocoIndex v0."""
 
 
 def apply_all(changes: Sequence[Change]) -> None:
@@ -78,6 +87,7 @@ class KuzuConnector(GraphConnector):
         index_options: IndexOptions,
         attachments: Sequence[Any],
     ) -> None:
+        check_place(spec.connection)
         if index_options.vector_indexes:
             raise DefinitionError("Kuzu makes no vector indexes; leave vector_indexes out")
         fields = (*key_fields, *value_fields)
@@ -148,6 +158,7 @@ class KuzuDeclarationConnector:
 
     @staticmethod
     def with_flow(spec: KuzuDeclaration, flow: FlowView) -> KuzuDeclaration:
+        check_place(spec.connection)
         analysis.check_names(spec.nodes_label, spec.primary_key_fields)
         _check_names([spec.nodes_label])
         completed: KuzuDeclaration = analysis.complete_declaration(spec, flow, Kuzu, KuzuDeclaration)

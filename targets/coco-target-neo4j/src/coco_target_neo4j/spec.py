@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from coco import op
 from coco.auth_registry import AuthEntryReference
@@ -52,6 +52,8 @@ class Neo4jDeclaration(op.DeclarationSpec):
     primary_key_fields: names of the properties that identify a node. vector_indexes: on properties that
     relationships give to such nodes. links: left out.
     """
+
+    kind: ClassVar[str] = "Neo4j"
 
     connection: AuthEntryReference[Neo4jConnection]
     nodes_label: str

@@ -12,6 +12,10 @@ def coco_ops() -> list[OpManifest]:
     """The operations, by the module that registers them."""
     return [
         OpManifest(
-            "target", "Qdrant", "coco_target_qdrant.spec:Qdrant", doc="A collection of a Qdrant server."
+            "target",
+            "Qdrant",
+            "coco_target_qdrant.spec:Qdrant",
+            doc="A collection of a Qdrant server.",
+            also=("QdrantConnection",),
         )
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
+from dataclasses import InitVar, replace
 from typing import Any
 
 from coco import op
@@ -22,11 +22,25 @@ class Sqlite(op.TargetSpec):
     """A table of an SQLite file, one row per exported entry.
 
     path: the file; made, with its folder, by setup. Relative paths are taken from the working directory.
-    table: name of the table; by default ``[AppNamespace__]Flow__Export``.
+    table_name: by default ``[AppNamespace__]Flow__Export``. table: an old spelling of ``table_name``; reading it from a
+    spec gives None.
+
+    Raises ``DefinitionError`` if both spellings are given and differ.
     """
 
     path: str
-    table: str | None = None
+    table_name: str | None = None
+    table: InitVar[str | None] = None
+
+    def __post_init__(self, table: str | None) -> None:
+        if table is None:
+            return
+        if self.table_name not in (None, table):
+            raise DefinitionError(
+                f"Sqlite: table_name={self.table_name!r} and table={table!r} are two spellings of one thing; "
+                "leave table out"
+            )
+        object.__setattr__(self, "table_name", table)
 
 
 @op.target_connector(spec_cls=Sqlite, persistent_key_type=TableKey, setup_state_cls=TableState)
@@ -38,7 +52,7 @@ class SqliteConnector:
     # -- definition -------------------------------------------------------------------------------
     @staticmethod
     def with_default_name(spec: Sqlite, default_name: str) -> Sqlite:
-        return spec if spec.table is not None else dataclasses.replace(spec, table=default_name)
+        return spec if spec.table_name is not None else replace(spec, table_name=default_name)
 
     @staticmethod
     def validate(
@@ -71,7 +85,7 @@ class SqliteConnector:
 
     @staticmethod
     def get_persistent_key(spec: Sqlite, target_name: str) -> TableKey:
-        return TableKey(absolute(spec.path), spec.table or target_name)
+        return TableKey(absolute(spec.path), spec.table_name or target_name)
 
     @staticmethod
     def data_identity(spec: Sqlite) -> None:
@@ -112,8 +126,8 @@ class SqliteConnector:
     def prepare(
         spec: Sqlite, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema]
     ) -> Table:
-        assert spec.table is not None
-        return Table(absolute(spec.path), spec.table, key_fields, value_fields)
+        assert spec.table_name is not None
+        return Table(absolute(spec.path), spec.table_name, key_fields, value_fields)
 
     @staticmethod
     def mutate_columns(*batches: tuple[Table, MutationColumns]) -> None:
@@ -138,12 +152,12 @@ def _check_names(spec: Sqlite, fields: Sequence[str]) -> None:
         raise DefinitionError(
             f"Sqlite: path must name a file, got {spec.path!r} (rows in memory would be lost when the update ends)"
         )
-    table = spec.table
+    table = spec.table_name
     if table is not None and (
         not table or "\0" in table or table.lower() == CATALOG or table.lower().startswith("sqlite_")
     ):
         raise DefinitionError(
-            f"Sqlite: table must not be empty, start with sqlite_ or be {CATALOG}, got {table!r}"
+            f"Sqlite: table_name must not be empty, start with sqlite_ or be {CATALOG}, got {table!r}"
         )
     seen: dict[str, str] = {}
     for name in fields:
