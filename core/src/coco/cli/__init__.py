@@ -11,6 +11,7 @@ def main() -> None:
     0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted. 143: terminated.
     """
     import gc
+    import sys
     import threading
 
     # A tenth of a short update went into looking for cycles among the classes and code just imported.
@@ -21,7 +22,9 @@ def main() -> None:
     from coco.cli.failures import show_warning
     from coco.cli.group import cli
     from coco.cli.signals import handled, interrupt, leave
+    from coco.cli.streams import prepare_streams
 
+    prepare_streams(sys.argv[1:])
     warnings.showwarning = show_warning
     try:
         with handled(interrupt):

@@ -17,6 +17,7 @@ import click
 
 from coco.cli.failures import message, user_frames, wants_traceback
 from coco.cli.hints import remember_app
+from coco.cli.output import say
 from coco.errors import ClientError
 
 if TYPE_CHECKING:
@@ -32,13 +33,15 @@ ENV_FILE_META = "coco.env_file"
 
 def warn(text: str) -> None:
     """A note for people, on standard error."""
-    click.echo(f"WARNING: {text}", err=True)
+    say(f"WARNING: {text}", err=True)
 
 
 def prepare_process(env_file: str | None, app_dir: str | None) -> None:
     """What comes before every command: variables of ``.env``, then the folder to import apps from."""
     from coco.cli.dotenv import find_env_file, load_env_file
+    from coco.cli.logs import prepare_logs
 
+    prepare_logs()
     path = Path(env_file) if env_file is not None else find_env_file(Path.cwd())
     if path is not None:
         path = path.resolve()
@@ -46,7 +49,7 @@ def prepare_process(env_file: str | None, app_dir: str | None) -> None:
             names = load_env_file(path)
         except (OSError, ValueError) as error:
             raise click.UsageError(f"cannot read {path}: {error}") from error
-        click.echo(f"Loaded environment variables from: {path}", err=True)
+        say(f"Loaded environment variables from: {path}", err=True)
         context = click.get_current_context(silent=True)
         if context is not None:
             context.find_root().meta[ENV_FILE_META] = dict.fromkeys(names, str(path))

@@ -8,10 +8,11 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
-import click
-
 from coco.cli.hints import runnable
+from coco.cli.output import say
+from coco.cli.streams import note_failure
 from coco.errors import CocoError
+from coco.printable import printable
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
@@ -27,8 +28,9 @@ def report(error: Exception) -> None:
     One of coco's own is its message. Anything else was raised by user code or a plugin, or is a fault: where
     it happened is shown too.
     """
+    note_failure(type(error).__name__, message(error))
     if wants_traceback():
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)).rstrip("\n"), err=True)
         return
     lines = [f"Error: {message(error)}", *user_frames(error)]
     if isinstance(error, CocoError):
@@ -37,7 +39,7 @@ def report(error: Exception) -> None:
             lines += user_frames(cause)
     elif len(lines) == 1:
         lines.append("  (COCO_TRACEBACK=1 shows where)")
-    click.echo("\n".join(lines), err=True)
+    say("\n".join(lines), err=True)
 
 
 def message(error: BaseException) -> str:
@@ -64,7 +66,7 @@ def user_frames(error: BaseException) -> list[str]:
     modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     frames = zip(traceback.extract_tb(error.__traceback__), modules, strict=True)
     return [
-        f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"
+        printable(f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}")
         for frame, module in frames
         if _is_users(frame.filename, module)
     ]
@@ -92,4 +94,4 @@ def show_warning(
 ) -> None:
     """What a Python warning looks like on the command line: its text, and where, if that is not within coco."""
     where = "" if filename.startswith(_PACKAGE) else f" ({filename}:{lineno})"
-    click.echo(f"WARNING: {message}{where}", err=True)
+    say(f"WARNING: {message}{where}", err=True)

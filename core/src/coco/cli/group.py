@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
-import os
+import io
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from coco.cli.output import say
+from coco.cli.streams import (
+    drop_output,
+    give_stdout_back,
+    note_failure,
+    one_document,
+    write_failure,
+)
 from coco.errors import CocoError
 
 if TYPE_CHECKING:
@@ -37,6 +46,40 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they run. Plugins add theirs after the built-in ones."""
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """As click does it, but what a message holds cannot steer a terminal, and ``--json`` is one document."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        words = list(sys.argv[1:] if args is None else args)
+        with one_document(words):
+            code = 1
+            try:
+                found = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+                code = found if isinstance(found, int) else 0
+            except click.ClickException as error:
+                code = error.exit_code
+                shown = io.StringIO()
+                error.show(file=shown)
+                say(shown.getvalue().rstrip("\n"), err=True)
+                usage = isinstance(error, click.UsageError)
+                note_failure("UsageError" if usage else "CommandError", error.format_message())
+            except SystemExit as end:  # somebody's code ends the program
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+                raise
+            except click.Abort:
+                say("Aborted!", err=True)
+            finally:
+                if code:
+                    write_failure(code)
+        sys.exit(code)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *(name for name in self._plugin_docs() if name not in COMMANDS)]
 
@@ -45,6 +88,8 @@ class LazyGroup(click.Group):
             found = importlib.import_module(f"coco.cli.commands.{cmd_name}").command
         else:
             found = _host().load(f"command:{cmd_name}")
+            if found is not None:
+                give_stdout_back()
         if found is not None and not isinstance(found, click.Command):
             raise click.ClickException(f"the plugin's command '{cmd_name}' is not a click command: {found!r}")
         return found
@@ -80,18 +125,17 @@ class LazyGroup(click.Group):
 
         ctx.call_on_close(_stop_runtime)
         try:
-            return super().invoke(ctx)
+            super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort) as error:
             ctx.meta[_INTERRUPTED_MARK] = True
-            click.echo(
-                "\nInterrupted. What was done so far is kept; the next update goes on from there.", err=True
-            )
+            text = "Interrupted. What was done so far is kept; the next update goes on from there."
+            say(f"\n{text}", err=True)
+            note_failure("Interrupted", text)
             ctx.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
         except BrokenPipeError:
-            # The reader of our output went away; nothing is left to be said, not even at interpreter exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_output()
             ctx.exit(1)
         except Exception as error:
             report(error)
@@ -101,7 +145,7 @@ class LazyGroup(click.Group):
         try:
             return {item.name: item.doc for item in _host().commands()}
         except CocoError as error:  # help must come, whatever plugins do
-            click.echo(f"WARNING: {error}", err=True)
+            say(f"WARNING: {error}", err=True)
             return {}
 
 
@@ -133,7 +177,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     if value and not ctx.resilient_parsing:
         import coco
 
-        click.echo(f"coco {coco.__version__}")
+        say(f"coco {coco.__version__}")
         ctx.exit()
 
 

@@ -1,4 +1,7 @@
-"""What commands share of talking to the user: results to stdout, the rest to stderr (CLI-15, CLI-17)."""
+"""What commands share of talking to the user: results to stdout, the rest to stderr.
+
+All text goes through ``say``, which writes control characters as escapes: keys, paths and messages come from outside.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,34 @@ from typing import Any, NoReturn
 
 import click
 
+from coco.cli.streams import document_wanted, write_json
+from coco.printable import printable_lines
+
 QUESTION = "Changes need to be pushed. Continue? [yes/N]"
+
+
+def say(text: str, *, err: bool = False, **style: Any) -> None:
+    """Print lines for people, as a result or (``err``) as a remark. ``style``: as for ``click.style``."""
+    shown = printable_lines(text)
+    say_styled(click.style(shown, **style) if style else shown, err=err)
+
+
+def say_styled(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """The same for text that is safe already and may hold our own codes; they are left out where no terminal is."""
+    stream = sys.stderr if err or document_wanted() else sys.stdout
+    if stream is not None:  # None: the stream is closed
+        # click would choose an encoding of its own for a stream that says ASCII, unless it is named.
+        click.echo(text, file=stream, nl=nl)
 
 
 def note(text: str) -> None:
     """A remark for people, on standard error."""
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def print_json(data: Any) -> None:
-    """A result for programs: one JSON document on standard output."""
-    import json
-
-    click.echo(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False))
+    """A result for programs: the one JSON document of a command, on standard output."""
+    write_json(data)
 
 
 def is_interactive() -> bool:

@@ -57,7 +57,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
         if item["update"] is None:
             lines.append("  update: after setup, everything that its sources hold")
         else:
-            lines += [f"  update: {line}" for line in item["update_text"].splitlines()]
+            lines += [f"  update: {line}" for line in item["update_text"].split("\n")]
     return "\n".join(lines)
 
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import click
-
+from coco.cli.output import say
 from coco.events import (
     FlowEvent,
     LeaseAwaited,
@@ -27,6 +26,7 @@ from coco.events import (
     RunStarted,
     SourceListed,
 )
+from coco.printable import printable, printable_lines
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -177,7 +177,7 @@ class Lines:
         """A log has no use for it."""
 
     def say(self, text: str) -> None:
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 class Bars:
@@ -193,7 +193,9 @@ class Bars:
     def show(self, flow: str, source: str, count: Count) -> None:
         task = self._tasks.get((flow, source))
         if task is None:
-            task = self._tasks[flow, source] = self._display.add_task(f"{flow} {source}", total=None, note="")
+            task = self._tasks[flow, source] = self._display.add_task(
+                printable(f"{flow} {source}"), total=None, note=""
+            )
         failed = f"{count.failed} failed" if count.failed else ""
         note = "; ".join(text for text in (failed, count.waits_for) if text)
         total = count.total or None
@@ -208,10 +210,10 @@ class Bars:
     def idle(self, flow: str, seconds: float | None) -> None:
         self._drop(flow, "")
         note = "waiting for changes" if seconds is None else f"waiting; looks again in {seconds:.0f} s"
-        self._tasks[flow, ""] = self._display.add_task(flow, total=None, note=note)
+        self._tasks[flow, ""] = self._display.add_task(printable(flow), total=None, note=note)
 
     def say(self, text: str) -> None:
-        self._display.console.print(text, highlight=False, markup=False)
+        self._display.console.print(printable_lines(text), highlight=False, markup=False)
 
     def _drop(self, flow: str, source: str) -> None:
         task = self._tasks.pop((flow, source), None)
@@ -273,7 +275,7 @@ def saying_waits(quiet: bool = False) -> Iterator[None]:
 
     def listen(event: FlowEvent) -> None:
         if isinstance(event, LeaseAwaited):
-            click.echo(awaiting(event), err=True)
+            say(awaiting(event), err=True)
 
     remove = RUNTIME.add_listener(listen)
     try:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
 from coco.cli.hints import runnable
-from coco.cli.output import confirm, fail
+from coco.cli.output import confirm, fail, say
 from coco.cli.progress import saying_waits
 
 if TYPE_CHECKING:
@@ -35,8 +33,8 @@ def push_setup(
     text, up_to_date = bundle.describe()
     if up_to_date:
         if say_current:
-            click.echo(runnable(text), err=to_stderr)
-            click.echo("Setup is already up to date.", err=to_stderr)
+            say(runnable(text), err=to_stderr)
+            say("Setup is already up to date.", err=to_stderr)
         bundle.describe_and_apply(
             report_to_stdout=False
         )  # engine's own records need nobody's consent (SU-45)
@@ -70,18 +68,18 @@ def require_setup(flows: Iterable[Flow]) -> None:
 
     text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()
     if not up_to_date:
-        click.echo(runnable(text), err=True)
+        say(runnable(text), err=True)
         fail(runnable("Setup is pending, and --no-setup was given; run `coco setup` first."))
 
 
 def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool) -> None:
     invalid = bundle.invalid
     if not (quiet and force) or invalid:
-        click.echo(runnable(text), err=to_stderr or quiet)
+        say(runnable(text), err=to_stderr or quiet)
     if invalid:
         fail(f"{' and '.join(invalid)} cannot be set up; nothing was changed.")
     if bundle.destructive and not force:
-        click.secho("This deletes data.", fg="red", err=True)
+        say("This deletes data.", fg="red", err=True)
     confirm(force)
     with saying_waits(quiet):
         bundle.apply(report_to_stdout=not quiet and not to_stderr)

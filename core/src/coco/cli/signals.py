@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from coco.cli.streams import write_failure
+
 INTERRUPTED = 130
 TERMINATED = 143
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,10 +23,11 @@ class Terminated(KeyboardInterrupt):
 
 def leave(code: int) -> None:
     """End the process now. Threads that hang are not waited for; state and targets stay fit for the next update."""
+    write_failure(code, "ended by a signal before there was a result")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or in the middle of a write
             pass
     os._exit(code)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from coco.cli.failures import message, report
 from coco.cli.hints import runnable
-from coco.cli.output import note, print_json
+from coco.cli.output import note, print_json, say
 from coco.cli.progress import progress
 from coco.errors import CocoError
 
@@ -30,7 +28,7 @@ def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **opti
                 infos[name] = RUNTIME.update(flow, on_event=listener, **options)
             except CocoError as error:
                 failures[name] = message(error)
-                click.echo(f"Flow {name} failed.", err=True)
+                say(f"Flow {name} failed.", err=True)
                 report(error)
     return summarise(infos, failures, quiet=quiet, as_json=as_json)
 
@@ -47,9 +45,9 @@ def summarise(
     elif not quiet:
         for name, info in infos.items():
             for item in info.sources:
-                click.echo(f"{name}.{item.source_name}: {item.stats}")
+                say(f"{name}.{item.source_name}: {item.stats}")
             if not info.sources:
-                click.echo(f"{name}: no sources")
+                say(f"{name}: no sources")
     for name, info in infos.items():
         if not quiet or info.drifted:
             for text in info.warnings:

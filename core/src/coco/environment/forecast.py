@@ -21,6 +21,7 @@ from coco.events import ignore_event
 from coco.flow.graph import Graph
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW
+from coco.printable import printable
 from coco.state.protocol import Owner, Tracked, unfinished
 from coco.types.storage import pack
 
@@ -124,10 +125,10 @@ class UpdatePlan:
             lines.append(source.render())
             for kind, keys in source.keys.items():
                 if kind in ("new", "changed", "gone"):
-                    shown = ", ".join(keys[:5])
+                    shown = ", ".join(map(printable, keys[:5]))
                     rest = getattr(source, kind) - min(len(keys), 5)
                     lines.append(f"  {kind}: {shown}{f' and {rest} more' if rest > 0 else ''}")
-            lines += [f"  WARNING: {text}" for text in source.problems]
+            lines += [f"  WARNING: {printable(text)}" for text in source.problems]
         for call in self.calls:
             lines.append(f"calls of {call.function}: {_calls(call)}")
         for target in self.targets:

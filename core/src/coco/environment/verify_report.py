@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from coco.printable import printable
+
 EXAMPLES = 5
 
 
@@ -123,4 +125,4 @@ class VerifyReport:
 
 
 def _examples(kinds: Iterable[tuple[str, list[str]]]) -> list[str]:
-    return [f"  {word}: {key}" for word, keys in kinds for key in keys[:EXAMPLES]]
+    return [f"  {word}: {printable(key)}" for word, keys in kinds for key in keys[:EXAMPLES]]

@@ -18,9 +18,12 @@ from coco.flow.graph import (
     TransformStep,
     ValueRef,
 )
+from coco.printable import printable_lines
 from coco.types.schema import EnrichedValueType, StructType, TableType
 
-_BOLD, _CYAN, _DIM, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[2m", "\x1b[0m"
+_BOLD, _CYAN, _DIM, _RESET = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
+"""Marks that stand for styles until control characters of names and values have become escapes."""
+_CODES = {0xFDD0: "\x1b[1m", 0xFDD1: "\x1b[36m", 0xFDD2: "\x1b[2m", 0xFDD3: "\x1b[0m"}
 _MAX_CONSTANT = 40
 
 
@@ -74,7 +77,8 @@ class _Show:
         title = f"Flow {self._name(self._graph.name)}"
         if self._graph.full_name != self._graph.name:
             title += self._dim(f" ({self._graph.full_name})")
-        return "\n".join([title, *root.lines(), "", *self._table(), ""])
+        text = printable_lines("\n".join([title, *root.lines(), "", *self._table(), ""]))
+        return text.translate(_CODES) if self._color else text
 
     # tree
 

@@ -140,7 +140,7 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
         lines.append(f"    SLOW: {plugin['slow']}")
     if plugin["muted"]:
         lines.append(f"    observer muted: {plugin['muted']}")
-    lines += [f"    | {line}" for line in plugin.get("trace", "").splitlines()]
+    lines += [f"    | {line}" for line in plugin.get("trace", "").strip("\n").split("\n") if line]
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from coco.printable import printable, printable_lines
 from coco.setup.changes import ChangeKind, FlowChange, ResourceChange
 
 
@@ -84,7 +85,7 @@ class SetupChangeBundle:
     def _announce(self, text: str, current: bool, report: bool) -> bool:
         if report:
             print("Setup status:")  # noqa: T201  asked for by report_to_stdout
-            print(text)  # noqa: T201
+            print(printable_lines(text))  # noqa: T201
         if not current:
             return True
         if report:
@@ -93,13 +94,13 @@ class SetupChangeBundle:
 
 
 def _reporter(report: bool) -> Callable[[str], None]:
-    return print if report else lambda text: None
+    return (lambda text: print(printable_lines(text))) if report else (lambda text: None)  # noqa: T201
 
 
 def _show(warnings: list[str], report: bool) -> None:
     if report:
         for text in warnings:
-            print(f"WARNING: {text}")  # noqa: T201
+            print(f"WARNING: {printable(text)}")  # noqa: T201
 
 
 def describe_changes(changes: list[FlowChange]) -> str:

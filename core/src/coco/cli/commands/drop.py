@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_app, need_lasting_state, parse_specifier, warn
-from coco.cli.output import fail, print_json
+from coco.cli.output import fail, print_json, say
 
 
 @click.command("drop")
@@ -36,14 +36,14 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: b
     flows = [defined[name] for name in wanted if name in defined]
     names = [name for name in wanted if name not in defined]
     if not wanted.keys() & persisted:
-        click.echo("No flows to drop: none of them is set up.", err=as_json)
+        say("No flows to drop: none of them is set up.", err=as_json)
         if as_json:
             print_json({"ok": True, "dropped": []})
         return
     full = ", ".join(RUNTIME.full_name(name) for name in wanted if name in persisted)
-    click.echo(f"Flows to drop: {full}", err=True)
+    say(f"Flows to drop: {full}", err=True)
     dropped = push_drop(flows, names, force=force, to_stderr=as_json)
     if as_json:
         print_json({"ok": True, "dropped": sorted(wanted.keys() & persisted) if dropped else []})
     elif not dropped:
-        click.echo("Nothing to drop.")
+        say("Nothing to drop.")

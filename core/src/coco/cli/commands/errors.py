@@ -8,7 +8,8 @@ import click
 
 from coco.cli.apps import load_chosen
 from coco.cli.hints import runnable
-from coco.cli.output import note, print_json
+from coco.cli.output import note, print_json, say
+from coco.printable import printable
 
 
 @click.command("errors")
@@ -27,7 +28,7 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
         return
     for name, rows in found.items():
         for row in rows:
-            click.echo(runnable(_line(name, row)))
+            say(printable(runnable(_line(name, row))))
     rows_of_all = [row for rows in found.values() for row in rows]
     parked = sum(bool(row.get("parked")) for row in rows_of_all)
     if not rows_of_all:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_one
-from coco.cli.output import fail, finish, note, print_json
+from coco.cli.output import fail, finish, note, print_json, say
 
 
 @click.command("evaluate")
@@ -46,8 +46,6 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_js
     else:
         for item in info.sources:
             done, failed = item.stats.num_insertions, item.stats.num_errors
-            click.echo(
-                f"{item.source_name}: {done} rows evaluated" + (f", {failed} failed" if failed else "")
-            )
+            say(f"{item.source_name}: {done} rows evaluated" + (f", {failed} failed" if failed else ""))
         note(f"Written to {output_dir}, one file for each row")
     finish(not info.has_errors)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from coco.cli.output import fail, note
+from coco.cli.output import fail, note, say
 
 
 @click.command("init")
@@ -32,6 +32,6 @@ def command(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             fail(f"cannot write {path}: {error.strerror or error}")
-        click.echo(str(path))
+        say(str(path))
     steps = "coco update main.py" if folder == Path() else f"cd {folder} && coco update main.py"
     note(f"\nNext: {steps}")

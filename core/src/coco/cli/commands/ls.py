@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_app, parse_specifier, warn
-from coco.cli.output import print_json
+from coco.cli.output import print_json, say
 
 
 @click.command("ls")
@@ -27,9 +27,9 @@ def command(app_target: str | None, as_json: bool) -> None:
             return
         _heading(namespace)
         for name in names:
-            click.echo(name)
+            say(name)
         if not names:
-            click.echo("No flows are set up.")
+            say("No flows are set up.")
         return
     specifier = parse_specifier(app_target)
     if specifier.flow is not None:
@@ -40,16 +40,16 @@ def command(app_target: str | None, as_json: bool) -> None:
         print_json({"namespace": namespace, "flows": {name: {"set_up": name in known} for name in found}})
         return
     if not found:
-        click.echo(f"No flows are defined in '{specifier.app}'.")
+        say(f"No flows are defined in '{specifier.app}'.")
         return
     persisted = set(RUNTIME.flow_names_with_setup())
     _heading(namespace)
     for name in found:
-        click.echo(name if name in persisted else f"{name} [+]")
+        say(name if name in persisted else f"{name} [+]")
     if not persisted.issuperset(found):
-        click.echo("\nNotes:\n  [+]: not set up yet; `coco setup` or `coco update` does it")
+        say("\nNotes:\n  [+]: not set up yet; `coco setup` or `coco update` does it")
 
 
 def _heading(namespace: str) -> None:
     if namespace:
-        click.echo(f"App namespace {namespace}:")
+        say(f"App namespace {namespace}:")

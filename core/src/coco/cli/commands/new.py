@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from coco.cli.output import fail, note
+from coco.cli.output import fail, note, say
 from coco.cli.scaffold.names import KINDS
 
 
@@ -46,7 +46,7 @@ def command(kind: str, name: str, folder: Path | None) -> None:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             _cannot_write(file, error)
-        click.echo(str(file))
+        say(str(file))
     _warn_of_namesake(kind, names.spec)
     note(f"\nNext: cd {place} && pip install -e '.[test]' && pytest && coco plugins")
 

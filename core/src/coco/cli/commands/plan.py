@@ -8,7 +8,7 @@ import click
 
 from coco.cli.apps import load_chosen
 from coco.cli.hints import runnable
-from coco.cli.output import note, print_json
+from coco.cli.output import note, print_json, say
 
 
 @click.command("plan")
@@ -33,10 +33,10 @@ def command(app_flow_specifier: str, output: Path | None, read: int, as_json: bo
     from coco.cli.plans import make_plan, plan_text, write_plan
 
     plan = make_plan(app_flow_specifier, load_chosen(app_flow_specifier), read)
-    if as_json:
-        print_json(plan)
-    else:
-        click.echo(runnable(plan_text(plan)))
+    if not as_json:
+        say(runnable(plan_text(plan)))
     if output is not None:
         write_plan(output, plan)
         note(f"Written to {output}; carry it out with: coco apply {output}")
+    if as_json:
+        print_json(plan)

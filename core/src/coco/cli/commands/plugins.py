@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from coco.cli.output import finish, print_json
+from coco.cli.output import finish, print_json, say
 
 
 @click.command("plugins")
@@ -24,5 +24,5 @@ def command(verbose: bool, as_json: bool) -> None:
     if as_json:
         print_json(report)
     else:
-        click.echo("\n".join(report_lines(report)))
+        say("\n".join(report_lines(report)))
     finish(not has_problems(report))

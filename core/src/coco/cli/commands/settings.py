@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from coco.cli.apps import ENV_FILE_META, load_app, parse_specifier
-from coco.cli.output import note, print_json
+from coco.cli.output import note, print_json, say
+from coco.printable import printable
 
 
 @click.command("settings")
@@ -36,10 +37,10 @@ def command(app_target: str | None, as_json: bool) -> None:
     for item in report.settings:
         file = f" in {files[item.place]}" if item.place in files else ""
         origin = item.place + file if item.origin == "env" else f"{item.origin} {item.place}".strip()
-        rows.append((item.name, _shown(item.value), origin))
+        rows.append((item.name, printable(_shown(item.value)), printable(origin)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, value, origin in rows:
-        click.echo(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip())
+        say(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip())
     for name in report.unused:
         note(f"{name} is set and does not count: the app supplies its settings itself")
 

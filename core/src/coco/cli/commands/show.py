@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_one
-from coco.cli.output import print_json
+from coco.cli.output import print_json, say_styled
 
 
 @click.command("show")
@@ -28,4 +28,4 @@ def command(app_flow_specifier: str, color: bool, verbose: bool, as_json: bool) 
         return
     from coco.flow.show import render
 
-    click.echo(render(load_one(app_flow_specifier).graph, color=color, verbose=verbose), nl=False)
+    say_styled(render(load_one(app_flow_specifier).graph, color=color, verbose=verbose), nl=False)

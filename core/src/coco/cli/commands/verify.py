@@ -6,7 +6,7 @@ import click
 
 from coco.cli.apps import load_chosen
 from coco.cli.hints import runnable
-from coco.cli.output import finish, print_json
+from coco.cli.output import finish, print_json, say
 from coco.cli.progress import saying_waits
 
 
@@ -38,6 +38,6 @@ def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: 
         print_json({"ok": ok, "flows": {name: report.to_dict() for name, report in reports.items()}})
     else:
         for name, report in reports.items():
-            click.echo(f"Flow {name}")
-            click.echo(runnable(report.render()) or "no targets")
+            say(f"Flow {name}")
+            say(runnable(report.render()) or "no targets")
     finish(ok)
