@@ -8,6 +8,7 @@ import pytest
 from counted import seen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from memory_rows import WORLD, Entry, MemoryRows, fill
 from wild_table import (
     WILDS,
@@ -175,9 +176,7 @@ def well(wild: Wild, changes: list[tuple[Any, Any]]) -> None:
 
 
 @settings(
-    max_examples=25,
-    derandomize=True,
-    deadline=None,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(STEP, min_size=1, max_size=6))

@@ -1,12 +1,11 @@
 """After any history of edits and flow changes, each target equals the flow of what the sources hold now.
 
-``LAWS=long`` looks for longer, ``LAWS=hunt`` does so without making what it finds smaller.
+``--hypothesis-profile=long`` looks for longer, ``hunt`` does so without making what it finds smaller.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from fuse import burning
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
+from hypothesis_profiles import examples
 from law_machine import LawMachine
 from law_targets import Backend, FileBackend, PostgresBackend, SqliteBackend
 
@@ -55,5 +55,4 @@ def test_any_history_ends_in_the_same_targets(
 
         Machine.backend = backend
         Machine.folder = tmp_path
-        profile = settings.get_profile(os.environ.get("LAWS", "laws"))
-        run_state_machine_as_test(Machine, settings=profile)
+        run_state_machine_as_test(Machine, settings=settings(max_examples=examples(125, long=1_500)))

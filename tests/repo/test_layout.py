@@ -163,6 +163,13 @@ def test_modules_that_tests_share_are_found_by_settings() -> None:
     assert [path.relative_to(ROOT) for path in tests if inserts.search(path.read_text())] == []
 
 
+def test_profiles_scale_all_examples() -> None:
+    """A number of its own makes a test as long in `make check` as at night."""
+    literal = re.compile(r"max_examples=\s*\d")
+    tests = [path for path in files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts]
+    assert [path.relative_to(ROOT) for path in tests if literal.search(path.read_text())] == []
+
+
 def test_tox_has_every_distribution() -> None:
     text = (ROOT / "tox.ini").read_text()
     listed = re.search(r"env_list =\n((?:    \S+\n)+)", text)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_source_localfs.glob import MAX_EXPANSIONS, PatternError, check_patterns, compile_filter
 
@@ -184,7 +185,7 @@ PATTERNS = st.lists(ITEMS, min_size=1, max_size=6).map("".join)
 PATHS = st.lists(st.text("ab.", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500))
 @given(st.lists(PATTERNS, max_size=3), PATHS)
 def test_include_agrees_with_naive_matcher(patterns: list[str], path: str) -> None:
     assert bool(compile_filter(patterns, None).included(path)) == any(
@@ -192,7 +193,7 @@ def test_include_agrees_with_naive_matcher(patterns: list[str], path: str) -> No
     )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=examples(1500))
 @given(st.none() | st.lists(PATTERNS, max_size=2), st.lists(PATTERNS, max_size=2), PATHS)
 def test_walk_rules_and_admits_agree(included: list[str] | None, excluded: list[str], path: str) -> None:
     paths = compile_filter(included, excluded)

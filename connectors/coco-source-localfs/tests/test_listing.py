@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco.errors import SourceError
 from coco.op import SourceReadOptions
@@ -72,7 +73,7 @@ def test_order_is_that_of_the_whole_path(tmp_path: Path) -> None:
     assert listed(tmp_path) == sorted(names)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(
     tree=st.sets(
         st.lists(st.text("ab.-0é", min_size=1, max_size=2), min_size=1, max_size=3).map(tuple), max_size=12

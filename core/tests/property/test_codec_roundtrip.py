@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder, make_engine_value_encoder
 from coco.errors import StoredValueError, ValueConversionError, format_path
@@ -21,7 +22,7 @@ from coco.types.encode import encoder_for_schema, make_engine_key_encoder
 from coco.types.storage import pack, unpacker
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, TypeAttr, Vector
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 
 
 class Case(NamedTuple):

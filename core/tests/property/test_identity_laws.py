@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco import op
 from coco.ops.function_record import ArgSchema
@@ -67,7 +68,6 @@ def identity(source: str, *, with_source: bool = True) -> FunctionIdentity:
         linecache.cache.pop(filename, None)
 
 
-@settings(max_examples=100, deadline=None)
 @given(programs(), st.data())
 def test_formatting_comments_and_docstrings_do_not_count(source: str, data: st.DataObject) -> None:
     before = identity(source)
@@ -84,7 +84,6 @@ def test_formatting_comments_and_docstrings_do_not_count(source: str, data: st.D
     assert identity("\n".join(documented) + "\n") == before
 
 
-@settings(max_examples=100, deadline=None)
 @given(programs(), programs())
 def test_what_differs_in_its_tree_differs_in_identity(one: str, other: str) -> None:
     same = ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
@@ -108,7 +107,6 @@ def _reachable(source: str) -> Any:
     return {name: ast.dump(node) for name, node in found.items()}
 
 
-@settings(max_examples=100, deadline=None)
 @given(programs())
 def test_without_source_docstrings_and_lines_do_not_count_either(source: str) -> None:
     before = identity(source, with_source=False)
@@ -117,7 +115,7 @@ def test_without_source_docstrings_and_lines_do_not_count_either(source: str) ->
     assert identity(documented, with_source=False) == before
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(programs(), st.integers(0, 5))
 def test_a_version_pins_all_of_it(source: str, version: int) -> None:
     pinned = source.replace("@op.function()", f"@op.function(behavior_version={version})")

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco import op
 from coco.engine_object import dump_engine_object
@@ -245,7 +246,7 @@ def start() -> Records:
     return Records()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(moves)
 def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted], int]]) -> None:
     """SU-26: whatever was begun before, the last definition is reached, and then nothing is left to do."""
@@ -265,7 +266,7 @@ def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted
     assert BACKEND.calls == 0
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(moves, st.lists(st.integers(0, 20), max_size=3))
 def test_drop_resumes_from_every_crash_point(
     steps: list[tuple[dict[str, Wanted], int]], interruptions: list[int]
@@ -281,7 +282,7 @@ def test_drop_resumes_from_every_crash_point(
     assert records.records == {}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(moves)
 def test_data_is_lost_only_with_a_mark(steps: list[tuple[dict[str, Wanted], int]]) -> None:
     """SU-42: a table that was there and goes, or is made anew, stands as destructive in the plan."""
@@ -302,7 +303,7 @@ def test_data_is_lost_only_with_a_mark(steps: list[tuple[dict[str, Wanted], int]
                 assert item.state.target_id == ids[item.key]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(moves)
 def test_ids_are_never_used_twice(steps: list[tuple[dict[str, Wanted], int]]) -> None:
     """SU-35, SU-40: one id is one resource with one key; a rebuilt one has a fresh id."""

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis_profiles import examples
 
 from coco.state.memory import MemoryStore
 from coco.state.protocol import (
@@ -332,9 +333,9 @@ class MemoryModel(Model):
         """Not a rule here."""
 
 
-SETTINGS = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
+HUNTED = 300
+"""Histories within which each mutant has to be found, whatever the profile."""
 
 
 @pytest.mark.parametrize("machine", [Model, MemoryModel])
@@ -362,7 +363,13 @@ def test_the_model_notices_a_store_that_is_wrong_in_one_way(
 ) -> None:
     monkeypatch.setattr(*MUTANTS[name])
     hunt = settings(
-        SETTINGS, max_examples=300, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False
+        SETTINGS,
+        max_examples=HUNTED,
+        stateful_step_count=25,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
     )
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(MemoryModel, settings=hunt)

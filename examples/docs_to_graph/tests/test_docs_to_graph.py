@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 import coco
 from coco.environment.runtime import RUNTIME
@@ -163,9 +164,7 @@ edits = st.dictionaries(files, st.none() | texts, min_size=1)
 
 
 @settings(
-    max_examples=6,
-    deadline=None,
-    derandomize=True,
+    max_examples=examples(6),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(edits, min_size=2, max_size=5))

@@ -10,6 +10,7 @@ import pytest
 from embed_test_support import CONFIG, POSITIONS, WIDTH, WORDS, random_weights, textbook
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_embed import bert
 from coco_function_embed.bert import BertEncoder
@@ -19,7 +20,7 @@ ENCODER = BertEncoder(CONFIG, WEIGHTS)
 TOKEN_LISTS = st.lists(st.lists(st.integers(0, len(WORDS) - 1), min_size=1, max_size=POSITIONS), max_size=9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(TOKEN_LISTS)
 def test_agrees_with_the_textbook_in_any_mixture(texts: list[list[int]]) -> None:
     found = ENCODER.encode(texts)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_embed.features import FeatureHasher
 
@@ -70,14 +71,13 @@ def slow_hash(feature: str, size: int, dimension: int) -> tuple[int, int]:
 TEXTS = st.text(st.sampled_from("ab. ,\nÉß中文नि\U0001f600x9_") | st.characters(codec="utf-8"), max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200))
 @given(TEXTS, st.integers(1, 70), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
 def test_agrees_with_the_slow_way(text: str, dimension: int, smallest: int, more: int, weight: int) -> None:
     hasher = FeatureHasher(dimension, smallest, smallest + more, weight)
     assert vector(text, hasher) == slow_vector(text, dimension, smallest, smallest + more, weight)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, max_size=8))
 def test_a_text_gets_the_same_bits_alone_and_among_others(texts: list[str]) -> None:
     together = HASHER.embed(texts)
@@ -86,7 +86,6 @@ def test_a_text_gets_the_same_bits_alone_and_among_others(texts: list[str]) -> N
         assert row.tobytes() == FeatureHasher(64, 3, 5, 2).embed([text])[0].tobytes()
 
 
-@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_vectors_are_finite_and_of_length_one(text: str) -> None:
     assert math.isclose(math.hypot(*vector(text)), 1, rel_tol=1e-6)

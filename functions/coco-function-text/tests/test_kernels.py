@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_text import hot
 from coco_function_text.chunk_table import ChunkKey
@@ -57,7 +58,7 @@ def both(name: str, function: str, *arguments: Any) -> Any:
     return results[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(TEXTS)
 def test_outlines(text: str) -> None:
     headings, fences, _, gaps, blocks = both("outline_cy", "find_outline", text)
@@ -92,7 +93,7 @@ def split(form: int, text: str, most: int, least: int, calls: list[Any] | None) 
     return runs, chunks, [level.cuts(text, 0, len(text)) for level in levels if text]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(TEXTS, st.integers(1, 120), st.data(), st.booleans())
 def test_splits(text: str, most: int, data: st.DataObject, overlap: bool) -> None:
     least = data.draw(st.integers(0, most))

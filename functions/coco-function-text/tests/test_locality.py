@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_text.code import levels_of
 from coco_function_text.languages import find_language
@@ -26,7 +27,7 @@ def chunks(text: str, name: str | None, overlap: int = 0, size: int = SIZE) -> l
     return [text[a:b] for a, b in split_text(text, chunk_size=size, chunk_overlap=overlap, levels=levels)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(BODY, min_size=2, max_size=5), BODY, st.data(), st.sampled_from([0, 30]))
 def test_markdown_sections(bodies: list[str], new: str, data: st.DataObject, overlap: int) -> None:
     edited = data.draw(st.integers(0, len(bodies) - 1))
@@ -47,7 +48,7 @@ def test_markdown_sections(bodies: list[str], new: str, data: st.DataObject, ove
         assert split(texts) == [chunk for n in range(len(texts)) for chunk in of_section(texts, n)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(FUNCTION, min_size=2, max_size=5), FUNCTION, st.data())
 def test_functions_of_a_program(bodies: list[str], new: str, data: st.DataObject) -> None:
     edited = data.draw(st.integers(0, len(bodies) - 1))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_text.code import levels_of
 from coco_function_text.languages import LANGUAGES, find_language
@@ -53,7 +54,7 @@ def check_laws(text: str, spans: Sequence[Span], chunk_size: int, overlap: int =
     assert not text[covered:].strip()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(TEXTS, NAMES, st.integers(1, 200), st.data())
 def test_laws(text: str, name: str | None, chunk_size: int, data: st.DataObject) -> None:
     least = data.draw(st.none() | st.integers(0, chunk_size))
@@ -69,7 +70,6 @@ def test_laws(text: str, name: str | None, chunk_size: int, data: st.DataObject)
     assert again == plain
 
 
-@settings(max_examples=100)
 @given(TEXTS, st.integers(1, 100), st.integers(0, 99))
 def test_laws_for_custom_levels_without_any_weak_ones_below(text: str, chunk_size: int, overlap: int) -> None:
     overlap = min(overlap, chunk_size - 1)
@@ -78,7 +78,6 @@ def test_laws_for_custom_levels_without_any_weak_ones_below(text: str, chunk_siz
         check_laws(text, spans, chunk_size, overlap)
 
 
-@settings(max_examples=100)
 @given(st.lists(st.text(st.sampled_from("abc ,."), min_size=1, max_size=90), max_size=20))
 def test_a_paragraph_that_fits_is_never_cut(paragraphs: list[str]) -> None:
     text = "\n\n".join(paragraphs)

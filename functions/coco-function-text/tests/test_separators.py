@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 from coco_function_text.ambiguity import examine
 from coco_function_text.levels import SeparatorLevel
@@ -129,7 +130,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(TREES, st.sampled_from(["a", "b", "ab", "aab"]))
 @example(Node("repeat", "", (Node("repeat", "", (Node("char", "a"),), 1),), 1), "a")
 def test_what_is_accepted_takes_polynomial_time_to_fail(tree: Node, unit: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from kuzu_test_support import Export, Graph, access_to, field, graph_at, rows_of, write
 
 from coco_kit_graph.mapping import NodeFromFields, Relationships, TargetFieldMapping
@@ -33,10 +34,8 @@ def world(graph: Graph) -> Iterator[World]:
 
 
 @settings(
-    max_examples=25,
-    deadline=None,
+    max_examples=examples(25),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
 )
 @given(written=batches(), foreign=st.booleans())
 def test_the_graph_follows_the_rules(tmp_path: Path, written: list[Actions], foreign: bool) -> None:

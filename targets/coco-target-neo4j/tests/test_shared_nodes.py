@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from neo4j_test_support import access_to, clean
 
 from coco_kit_graph.testing.laws import Actions, NodeChecks, World, batches, check_rules
@@ -32,10 +33,8 @@ def world(place: Neo4jConnection) -> Iterator[World]:
 
 
 @settings(
-    max_examples=20,
-    deadline=None,
+    max_examples=examples(20),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
 )
 @given(written=batches(), foreign=st.booleans())
 def test_the_graph_follows_the_rules(place: Neo4jConnection, written: list[Actions], foreign: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis_profiles import examples
 from postgres_test_support import export, fields, query
 
 import coco
@@ -30,7 +31,7 @@ def test_any_history_of_batches_leaves_what_a_dict_would() -> None:
     key = st.tuples(st.sampled_from("xyz"), st.integers(0, 3))
     row = st.tuples(st.none() | st.text("ab\0'", max_size=4), st.none() | st.just(packed(1, 2)))
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=examples(20), suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(st.dictionaries(key, st.none() | row, max_size=6), min_size=1, max_size=5), st.booleans())
     def history(batches: list[dict[Any, Any]], partial: bool) -> None:
         model: dict[Any, Any] = {}

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis_profiles import examples
 from postgres_test_support import Export, column_types, export, field, fields, query
 
 import coco
@@ -128,7 +129,7 @@ def test_values_come_back_in_their_stored_form(database: str, kind: str) -> None
     assert column_types(database, f"of {kind}")["value"] == KINDS[kind][1]
     form = stored_form(target, target.value_fields[0])
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=examples(10), suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(st.none() | KINDS[kind][2], min_size=8, max_size=8))
     def round_trip(values: list[Any]) -> None:
         target.write({(number,): (value,) for number, value in enumerate(values)})
@@ -153,7 +154,7 @@ def test_keys_come_back_and_identify(database: str, kind: str) -> None:
     target.set_up()
     form = stored_form(target, target.key_fields[0])
 
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=examples(10), suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(strategy, min_size=1, max_size=8))
     def round_trip(keys: list[Any]) -> None:
         rows: dict[tuple[Any, ...], tuple[Any, ...]] = {(form(key),): (n,) for n, key in enumerate(keys)}

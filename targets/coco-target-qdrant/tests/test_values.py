@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_test_support import FLOATS2, field, packed, scalar, vector_of
 
@@ -64,7 +64,6 @@ def through(type_: Any, value: Any) -> None:
 
 
 # The first text that is drawn takes seconds: tables of Unicode are made.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from(sorted(VALUES)))
 def test_scalars_come_back(data: st.DataObject, kind: str) -> None:
     value = data.draw(VALUES[kind])
@@ -180,7 +179,6 @@ def test_numbers_that_cannot_be_compared(bad: float) -> None:
 SIZES = st.sampled_from([2, 3, 7, 64, 384, 1_536])
 
 
-@settings(deadline=None)
 @given(st.data(), SIZES)
 def test_unit_vectors_are_left_alone(data: st.DataObject, size: int) -> None:
     """So what a row is compared by does not depend on how often it went through."""

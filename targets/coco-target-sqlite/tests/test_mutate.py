@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sqlite_test_support import FLOATS2, Export, field, packed, sql
 
 from coco.errors import MutationError, TargetError, is_retriable
@@ -286,7 +287,7 @@ ACTIONS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 @given(ACTIONS)
 def test_the_table_and_its_index_follow_any_history(
     tmp_path_factory: pytest.TempPathFactory, batches: list[dict[int, tuple[str, int] | None]]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sqlite_test_support import FLOATS2, Export, field, packed, scalar, sql, vector_of
 
 from coco.errors import ClientError, TargetError
@@ -224,7 +225,7 @@ def test_places_without_an_index(tmp_path: Path) -> None:
         search(export.path, "animals", text="x")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(
     text=st.text(max_size=40)
     | st.lists(st.sampled_from(list('"*^:()-+AND OR NOT NEAR\0 col{}')), max_size=20).map("".join)
@@ -244,7 +245,7 @@ def test_many_words(tmp_path: Path) -> None:
     assert names(search(tmp_path / "a.db", "animals", text=text)) == ["cat"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(st.tuples(st.floats(-9, 9, width=32), st.floats(-9, 9, width=32)), min_size=1, max_size=40),
     query=st.tuples(st.integers(-9, 9), st.integers(-9, 9)),

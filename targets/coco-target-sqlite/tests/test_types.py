@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sqlite_test_support import Export, field, scalar, sql, vector_of
 
 from coco.types.json_values import json_in
@@ -24,7 +25,7 @@ from coco.types.schema import (
 )
 from coco.types.storage import pack
 
-SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 DAY = 86_400_000_000
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
