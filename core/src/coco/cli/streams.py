@@ -48,7 +48,7 @@ def prepare_streams(words: Sequence[str]) -> None:
     if not json_wanted(words) or not isinstance(sys.stdout, io.TextIOWrapper):
         return
     sys.stdout.flush()
-    real = os.dup(1)  # not inherited by child processes
+    real = _copy_of_stdout()
     try:
         os.dup2(2, 1)
     except OSError:  # standard error is closed
@@ -57,6 +57,15 @@ def prepare_streams(words: Sequence[str]) -> None:
         os.close(null)
     _aside = open(real, "w", encoding=sys.stdout.encoding, errors="backslashreplace")  # noqa: SIM115  until the end
     sys.stdout.reconfigure(line_buffering=True)
+
+
+def _copy_of_stdout() -> int:
+    """A new descriptor of standard output that child processes do not inherit, and that is not one of the first three."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return os.dup(1)
+    return fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 @contextmanager
