@@ -167,7 +167,7 @@ def show_searches(database: Path, embed: Callable[[str], Any]) -> None:
             raise BrokenPromiseError(f"the search {title} for {text!r} finds nothing")
         print(f"  {title}: {text}   ({seconds * 1000:.0f} ms)")
         for row in rows:
-            line = next((line.strip() for line in row["text"].splitlines() if line.strip()), "")
+            line = next((line.strip() for line in row["text"].split("\n") if line.strip()), "")
             print(f"    {row['filename']:<34}  {line[:60]}")
     print()
 

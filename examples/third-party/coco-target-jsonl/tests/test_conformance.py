@@ -45,7 +45,7 @@ class TestJsonl(TargetSuite):
             return None
         names = {field.name for field in shape.value_fields}
         found: dict[Any, dict[str, Any]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in filter(None, path.read_text("utf-8").split("\n")):
             key, row = json.loads(line)
             found[tuple(key) if isinstance(key, list) else key] = {n: row[n] for n in names & row.keys()}
         return found

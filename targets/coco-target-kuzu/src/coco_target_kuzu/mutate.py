@@ -97,7 +97,7 @@ class Place:
                 try:
                     self.check(key, row)
                 except _BAD_ROW as error:
-                    refused[key] = f"{type(error).__name__}: {error}"
+                    refused[key] = str(error) or type(error).__name__
             if not refused:
                 raise
             refused.update(self.write({key: row for key, row in rows.items() if key not in refused}, {}))
@@ -150,7 +150,7 @@ class Place:
         """All keys in bounded batches."""
         at = f"{self.variable}.{self.key.field.quoted}"
         parts = ", ".join(
-            f"{self.variable}.{item.quoted} AS k{place}" for place, item in enumerate(self.key.parts)
+            f"{item.read_from(self.variable)} AS k{place}" for place, item in enumerate(self.key.parts)
         )
         tail = f" RETURN {at} AS at, {parts} ORDER BY at LIMIT {PAGE_ROWS}"
         rows = self.db.run(self._ours + tail)
@@ -319,7 +319,7 @@ class NodePlace(Place):
         return next(self.found(keys, ""), None) is not None
 
     def read_rows(self, keys: Sequence[Row]) -> dict[Row, Row]:
-        what = "".join(f", n.{item.quoted}" for item in self.fields)
+        what = "".join(f", {item.read_from('n')}" for item in self.fields)
         return {key: _engine(self.fields, values) for key, values in self.found(keys, what)}
 
 

@@ -225,9 +225,9 @@ class RelationshipPlace(Place):
     # -- reading ----------------------------------------------------------------------------------
     def read_rows(self, keys: Sequence[Row]) -> dict[Row, Row]:
         parts = [
-            *(f"r.{item.quoted}" for item in self.fields),
-            *(f"a.{item.quoted}" for item in self._source.key.parts),
-            *(f"b.{item.quoted}" for item in self._target.key.parts),
+            *(item.read_from("r") for item in self.fields),
+            *(item.read_from("a") for item in self._source.key.parts),
+            *(item.read_from("b") for item in self._target.key.parts),
         ]
         own, source = len(self.fields), len(self._source.key.parts)
         found = {}

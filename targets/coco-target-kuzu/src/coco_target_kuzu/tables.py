@@ -30,6 +30,10 @@ class Field:
     def quoted(self) -> str:
         return quote_cypher(self.name)
 
+    def read_from(self, variable: str) -> str:
+        """The expression that gives the property of an element."""
+        return self.column.reading(f"{variable}.{self.quoted}")
+
     @property
     def declared(self) -> str:
         """As in CREATE TABLE."""
@@ -90,9 +94,13 @@ class Columns:
     def add_rows(self, fields: Sequence[Field], rows: Sequence[Row]) -> list[tuple[str, str]]:
         """A column for each field of rows; gives (quoted property, expression)."""
         cells = list(zip(*rows, strict=True)) if rows else [()] * len(fields)
-        return [
-            (item.quoted, self.add(item.column, values)) for item, values in zip(fields, cells, strict=True)
-        ]
+        added = []
+        for item, values in zip(fields, cells, strict=True):
+            try:
+                added.append((item.quoted, self.add(item.column, values)))
+            except ValueError as error:
+                raise ValueError(f"property {item.name}: {error}") from error
+        return added
 
     def table(self) -> pa.Table:
         return pa.table({f"c{place}": array for place, array in enumerate(self._arrays)})

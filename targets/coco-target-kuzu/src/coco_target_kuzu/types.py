@@ -4,7 +4,7 @@
 |---|---|---|
 | Str, Bytes, Bool, Int64, Float32, Float64 | STRING, BLOB, BOOL, INT64, FLOAT, DOUBLE | exact |
 | Uuid, Date, LocalDateTime, TimeDelta | UUID, DATE, TIMESTAMP, INTERVAL | exact |
-| OffsetDateTime | TIMESTAMP_TZ | the instant; the offset is lost |
+| OffsetDateTime | TIMESTAMP_TZ | the instant, in the years 1 to 9999 of UTC; the offset is lost |
 | Time | STRING | ``13:00:00.000000`` |
 | Range | STRUCT(start INT64, stop INT64) | |
 | Json, unions | STRING | JSON; of a union ``[variant, value]`` |
@@ -22,7 +22,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -100,7 +100,8 @@ _WORDS = frozenset(
 class Column:
     """``ddl``: the column's type; ``arrow``: the type on the way there; ``cast``: what must be said to get from one to
     the other. ``out``, ``back``: engine value to Arrow's, and Kuzu's answer to engine value; None changes nothing.
-    ``array``: all values at once, instead of ``out``.
+    ``array``: all values at once, instead of ``out``. ``as_text``: Kuzu is asked for the value's text, since the client
+    crashes on days that Python's calendar lacks, whoever wrote them.
     """
 
     ddl: str
@@ -109,6 +110,11 @@ class Column:
     back: Convert | None = None
     cast: str | None = None
     array: Callable[[Sequence[Any]], pa.Array] | None = None
+    as_text: bool = False
+
+    def reading(self, expression: str) -> str:
+        """What to ask for in a statement, so that ``engine`` can read the answer."""
+        return f"CAST({expression}, 'STRING')" if self.as_text else expression
 
     def to_array(self, values: Sequence[Any]) -> pa.Array:
         """Engine values, nulls among them, as an array."""
@@ -130,7 +136,9 @@ def column(type_: ValueType) -> Column:
         if type_.kind == "Uuid":
             return Column("UUID", pa.string(), uuid_out, lambda value: value.bytes, "UUID")
         if type_.kind == "OffsetDateTime":
-            return Column("TIMESTAMP_TZ", _MICROS, lambda value: value[0], _instant_back, "TIMESTAMP_TZ")
+            return Column("TIMESTAMP_TZ", _MICROS, _instant_out, _instant_back, "TIMESTAMP_TZ", as_text=True)
+        if type_.kind in _CALENDAR:
+            return replace(_SCALARS[type_.kind], back=_CALENDAR[type_.kind], as_text=True)
         if type_.packed_format is not None:
             return _packed(type_)
     found = _nested(type_)
@@ -139,6 +147,8 @@ def column(type_: ValueType) -> Column:
 
 _MICROS = pa.timestamp("us")
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
+_FIRST_INSTANT, _LAST_INSTANT = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds from 1970 to the first and the last datetime of Python."""
 _SECOND = 1_000_000
 
 
@@ -146,8 +156,31 @@ def _micros(span: datetime.timedelta) -> int:
     return (span.days * 86_400 + span.seconds) * _SECOND + span.microseconds
 
 
-def _instant_back(value: datetime.datetime) -> tuple[int, int]:
-    return _micros(value.replace(tzinfo=None) - _EPOCH), 0
+def _instant_out(value: tuple[int, int]) -> int:
+    """Raises ``ValueError`` for an instant that the client could not read back."""
+    if not _FIRST_INSTANT <= value[0] <= _LAST_INSTANT:
+        place = "before the year 1" if value[0] < 0 else "after the year 9999"
+        raise ValueError(
+            f"the time lies {place} in UTC, and the client would crash when it reads it; collect it as text"
+        )
+    return value[0]
+
+
+def _read_from_text(read: Convert) -> Convert:
+    """What was stored by someone else and is no day of Python's calendar differs from all values of ours."""
+
+    def back(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError:
+            return ("unreadable", text)
+
+    return back
+
+
+_instant_back = _read_from_text(
+    lambda text: (_micros(datetime.datetime.fromisoformat(text).replace(tzinfo=None) - _EPOCH), 0)
+)
 
 
 def _date_out(day: int) -> int:
@@ -176,6 +209,13 @@ _SCALARS: dict[str, Column] = {
         for kind in ("Time", "Uuid", "OffsetDateTime")
     },
 }
+
+
+_CALENDAR: dict[str, Convert] = {
+    "Date": _read_from_text(lambda text: datetime.date.fromisoformat(text).toordinal()),
+    "LocalDateTime": _read_from_text(lambda text: _micros(datetime.datetime.fromisoformat(text) - _EPOCH)),
+}
+"""How days and times are read that are not within lists or structs."""
 
 
 def _as_json(type_: ValueType) -> Column:

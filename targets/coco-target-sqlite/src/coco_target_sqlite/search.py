@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -169,8 +170,11 @@ class _Search:
             raise UnknownNameError(f"search: field {field!r} of {self._entry.table} is no vector of numbers")
         try:
             query = [float(number) for number in vector]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ClientError(f"search: vector must be numbers, got {type(vector).__name__}") from error
+        odd = [number for number in query if not math.isfinite(number)]
+        if odd:
+            raise ClientError(f"search: vector must be finite numbers, got {odd[0]} among them")
         dimension = type_.vector.dimension
         if not query or (dimension is not None and len(query) != dimension):
             raise ClientError(

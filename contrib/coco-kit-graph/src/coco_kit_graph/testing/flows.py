@@ -73,7 +73,7 @@ class Fact:
 @op.function()
 def facts(text: str) -> list[Fact]:
     """Each line has three words."""
-    return [Fact(*line.split()) for line in text.splitlines()]
+    return [Fact(*line.split()) for line in text.split("\n") if line]
 
 
 @op.function()

@@ -53,7 +53,7 @@ class JsonlConnector:
 
 def read_rows(path: str) -> dict[Any, Any]:
     try:
-        pairs = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+        pairs = [json.loads(line) for line in Path(path).read_text("utf-8").split("\n") if line]
     except FileNotFoundError as error:
         raise DriftError(f"there is no file {path}") from error  # coco then offers to make it again
     return {tuple(key) if isinstance(key, list) else key: row for key, row in pairs}
