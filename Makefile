@@ -1,26 +1,35 @@
 # Everything runs from .venv, which is built by itself. Needed on the machine: Python 3.11 or later, and make.
 #   make demo                the two-minute tour
+#   make check               lint, types, layers and the quick tests of core: while you work
 #   make test                all that must hold before a change is a change
 #   make test PYTEST='-x -k plugins'   more arguments for pytest
+#   make test-long           the same with many more examples, deaths and histories: at night
 #   PYTHON=/path/to/python3.12 make test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 # Interpreters beside those on the PATH, for `make packages`.
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python)
 PYTEST ?=
+# Processes that run tests: as many as there are cores.
+WORKERS ?= auto
 BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python tools/workspace.py
 
 MANIFESTS := pyproject.toml core/setup.py $(wildcard */*/setup.py) tools/workspace.py $(wildcard core/pyproject.toml */*/pyproject.toml)
+# Tests of distributions that have kernels.
+PURE := core/tests functions/coco-function-text/tests
+# Groups are made by conftest.py, which puts the slow ones first.
+SHARED := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 KERNELS := $(wildcard core/src/coco/hot/*_cy.py */*/src/*/hot/*_cy.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types layers test-pure test-all bench packages reference clean distclean
+.PHONY: help demo check test test-long lint format types layers test-core test-pure test-all test-pure-long test-all-long
+.PHONY: bench packages reference clean distclean
 
 help:
-	@sed -n '1,6s/^# \{0,1\}//p' Makefile
+	@sed -n '1,8s/^# \{0,1\}//p' Makefile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -45,7 +54,17 @@ $(VENV)/.kernels: $(KERNELS) $(VENV)/.dev
 demo: $(VENV)/.demo
 	@$(BIN)/python examples/demo/run.py
 
-test: lint types layers test-pure test-all
+# Two at a time: what does not share itself out (mypy, and tests in one process) beside the rest.
+check: $(VENV)/.kernels
+	@$(MAKE) --no-print-directory -j2 test-core lint types layers
+
+test: $(VENV)/.kernels
+	@$(MAKE) --no-print-directory -j2 test-pure lint types layers
+	@$(MAKE) --no-print-directory test-all
+
+test-long: $(VENV)/.kernels
+	@$(MAKE) --no-print-directory -j2 test-pure-long lint types layers
+	@$(MAKE) --no-print-directory test-all-long
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -61,12 +80,22 @@ types: $(VENV)/.dev
 layers: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
-# What has kernels twice: by their sources first, then, with everything else, compiled.
+test-core: $(VENV)/.kernels
+	$(BIN)/python -m pytest -x -q -m "not slow" --hypothesis-profile=dev core/tests $(PYTEST)
+
+# What can tell compiled kernels from their sources: by the sources first, then, with everything else, compiled.
+# (5 = no test has the name that PYTEST asks for)
 test-pure: $(VENV)/.kernels
-	COCO_PURE=1 $(BIN)/python -m pytest core/tests functions/coco-function-text/tests $(PYTEST)
+	COCO_PURE=1 $(BIN)/python -m pytest -q -m "kernels and not slow" --hypothesis-profile=ci $(PURE) tests/e2e $(PYTEST) || [ $$? = 5 ]
 
 test-all: $(VENV)/.kernels
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --hypothesis-profile=ci --durations=20 $(SHARED) $(PYTEST)
+
+test-pure-long: $(VENV)/.kernels
+	COCO_PURE=1 $(BIN)/python -m pytest -q --hypothesis-profile=ci $(PURE) $(PYTEST)
+
+test-all-long: $(VENV)/.kernels
+	CRASHES=long $(BIN)/python -m pytest --hypothesis-profile=long --timeout=14400 --durations=50 $(SHARED) $(PYTEST)
 
 # Each distribution alone, with nothing but its declared dependencies, on each Python that is there.
 packages: $(VENV)/.dev

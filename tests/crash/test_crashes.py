@@ -23,7 +23,7 @@ from coco_testing.postgres import PostgresServer
 
 LONG = os.environ.get("CRASHES") == "long"
 LOG = os.environ.get("CRASH_LOG", "")
-SIDE_BY_SIDE = 2
+SIDE_BY_SIDE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 
 def around(*names: str, inside: str = "in") -> list[str]:
@@ -169,7 +169,7 @@ ENOUGH = 300 if LONG else 40
 
 
 class Lives:
-    """Lives two at a time, as the time goes mostly into the start of processes."""
+    """Lives two at a time, as the time goes mostly into the start of processes; one beside another process of tests."""
 
     def __init__(self, chosen: list[Life | Wandering], folder: Path, server: PostgresServer | None) -> None:
         self._server = server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import pytest
 from counted import seen, work_of
 from memory_rows import READS, WORLD, Entry, MemoryRows, fill
 from row_table import TABLES, RowTable, table
@@ -13,6 +14,8 @@ import coco
 from coco import op
 from coco.events import DuplicateKeys, FlowEvent, FunctionCalled, TargetMutated
 from coco.functions import SplitBySeparators
+
+pytestmark = pytest.mark.kernels
 
 
 @op.function(cache=True, behavior_version=1)

@@ -163,6 +163,21 @@ def test_modules_that_tests_share_are_found_by_settings() -> None:
     assert [path.relative_to(ROOT) for path in tests if inserts.search(path.read_text())] == []
 
 
+def test_kernels_are_tested_in_both_forms() -> None:
+    """What `make test` runs with COCO_PURE=1: in every distribution with kernels, the tests that are marked so."""
+    found = re.search(r"^PURE := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found is not None
+    folders = {ROOT / name for name in found.group(1).split()}
+    assert folders == {
+        member.folder / "tests"
+        for member in MEMBERS.values()
+        if list((member.folder / "src").glob("*/hot/*_cy.py"))
+    }
+    for folder in folders:
+        marked = [path for path in folder.rglob("test_*.py") if "pytest.mark.kernels" in path.read_text()]
+        assert len(marked) >= 3, folder
+
+
 def test_profiles_scale_all_examples() -> None:
     """A number of its own makes a test as long in `make check` as at night."""
     literal = re.compile(r"max_examples=\s*\d")

@@ -22,6 +22,8 @@ from coco.types.encode import encoder_for_schema, make_engine_key_encoder
 from coco.types.storage import pack, unpacker
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, TypeAttr, Vector
 
+pytestmark = pytest.mark.kernels
+
 SETTINGS = settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 
 

@@ -23,6 +23,8 @@ from coco.types.analyze import enriched_type_of, key_fields_of, struct_fields_of
 from coco.types.columns import decode_column, encode_column
 from coco.typing import Float32, Json, Range, Vector
 
+pytestmark = pytest.mark.kernels
+
 
 @dataclasses.dataclass
 class Person:

@@ -16,6 +16,8 @@ from coco.types.analyze import enriched_type_of
 from coco.types.decode import is_identity
 from coco.typing import Float32, Int64, Json, LocalDateTime, OffsetDateTime, Range
 
+pytestmark = pytest.mark.kernels
+
 UTC = datetime.UTC
 PLUS_TWO = datetime.timezone(datetime.timedelta(hours=2))
 SOME_UUID = uuid.UUID("12345678123456781234567812345678")

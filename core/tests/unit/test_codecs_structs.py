@@ -16,6 +16,8 @@ from coco.types.analyze import enriched_type_of, key_fields_of
 from coco.types.encode import encoder_for_schema, key_encoder_for_schema
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, Vector
 
+pytestmark = pytest.mark.kernels
+
 
 @dataclasses.dataclass
 class Address:

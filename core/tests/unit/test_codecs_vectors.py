@@ -14,6 +14,8 @@ from coco.errors import DefinitionError, ValueConversionError
 from coco.types.analyze import enriched_type_of
 from coco.typing import Float32, Json, Range, Vector
 
+pytestmark = pytest.mark.kernels
+
 
 class Tensor:
     """As torch's: no array, but can become one."""

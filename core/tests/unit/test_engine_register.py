@@ -17,6 +17,8 @@ from coco.hot._loader import load_uncompiled_module
 from coco.hot.merge_cy import UNCHANGED, classify
 from coco.state.protocol import Head
 
+pytestmark = pytest.mark.kernels
+
 LOGIC = b"l" * 16
 TICK = 10
 FORMS = [importlib.import_module("coco.hot.register_cy"), load_uncompiled_module("register_cy")]

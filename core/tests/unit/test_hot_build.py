@@ -73,6 +73,7 @@ def test_compiled_kernels_are_fresh() -> None:
     assert hot.is_compiled()
 
 
+@pytest.mark.kernels
 @pytest.mark.skipif(not PURE, reason="COCO_PURE is not set")
 def test_pure_is_pure() -> None:
     assert hot.compiled_kernels() == dict.fromkeys(_loader.KERNELS, False)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from coco.hot._loader import KERNELS, load_uncompiled_module
 
+pytestmark = pytest.mark.kernels
+
 PAIRS: dict[str, list[ModuleType]] = {
     name: [importlib.import_module(f"coco.hot.{name}"), load_uncompiled_module(name)] for name in KERNELS
 }

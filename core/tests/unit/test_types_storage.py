@@ -14,6 +14,8 @@ from coco.types.encode import make_engine_value_encoder
 from coco.types.storage import pack, packer, unpacker
 from coco.typing import Float32, Json, LocalDateTime, OffsetDateTime, Range, Vector
 
+pytestmark = pytest.mark.kernels
+
 
 @dataclasses.dataclass
 class Person:

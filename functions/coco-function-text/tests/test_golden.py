@@ -20,6 +20,8 @@ from coco_function_text.recursion import split_text
 from coco_function_text.separation import separate
 from coco_function_text.separators import compile_separator
 
+pytestmark = pytest.mark.kernels
+
 WORDS = ("a", "is", "this", "words", "longer", "sentence", "alphabetical", "x" * 40)
 FOREIGN = (
     "數據庫",

@@ -27,6 +27,8 @@ from coco_function_text.levels import PLAIN_TEXT
 from coco_function_text.positions import Chunk, Span, TextPosition
 from coco_function_text.ruler import Ruler
 
+pytestmark = pytest.mark.kernels
+
 FOLDER = Path(hot.__file__).parent
 HOME = FOLDER.parents[2]
 PURE = os.environ.get("COCO_PURE", "") not in ("", "0")

@@ -17,6 +17,8 @@ from coco_function_text.recursion import split_text
 from coco_function_text.separators import compile_separator
 from coco_function_text.sizes import sizes_of
 
+pytestmark = pytest.mark.kernels
+
 PARTS = st.sampled_from(
     [
         *("word ", "a", ". ", "Sentence one. ", ", ", "\n", "\n\n", "\r\n", "    ", "\t", "\u2003", "\x0c"),
