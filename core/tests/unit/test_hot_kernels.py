@@ -112,6 +112,12 @@ def test_explode_then_implode_extends_each_row(given_tables: list[Any]) -> None:
     assert [table is None for table in extended] == [table is None for table in given_tables]
 
 
+@given(tables)
+def test_explode_then_regroup_gives_the_tables_back(given_tables: list[Any]) -> None:
+    _, columns = both("gather_cy", "explode", given_tables, 2)
+    assert both("gather_cy", "regroup", given_tables, columns) == given_tables
+
+
 @given(st.lists(st.integers() | st.none(), min_size=1), st.data())
 def test_gather_and_compose(column: list[Any], data: st.DataObject) -> None:
     positions = st.integers(0, len(column) - 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from coco.engine.frames import RootData
 from coco.state.protocol import Head
 
 
@@ -62,9 +63,9 @@ class Collected(Struct):
 
 
 class RootValues(Struct):
-    """What calls at the root of the flow gave, by slot, and why others gave nothing."""
+    """What calls at the root of the flow gave, and by slot why others gave nothing."""
 
-    values: dict[int, Any] = field(default_factory=dict)
+    data: RootData = field(default_factory=RootData)
     problems: dict[int, RowProblem] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coco.engine.batches import Collected, Entries, RowProblem
-from coco.engine.frames import Frame, Frames
+from coco.engine.frames import Frame, Frames, RootData
 from coco.engine.functions import FunctionStep
 from coco.errors import Phase, PrepareError
 from coco.flow.graph import CollectStep, GeneratedUuid, Graph
@@ -26,13 +26,13 @@ async def evaluate(
     steps: Mapping[int, FunctionStep],
     columns: Mapping[int, list[Any]],
     keys: list[bytes],
-    root_values: dict[int, Any],
+    roots: RootData,
 ) -> Collected:
     """Run ``program`` for source rows with packed ``keys``.
 
-    ``columns``: values by row slot. ``steps``: by transform id. ``root_values``: results at the root.
+    ``columns``: values by row slot. ``steps``: by transform id. ``roots``: results at the root.
     """
-    evaluation = Evaluation(graph, program, steps, keys, root_values)
+    evaluation = Evaluation(graph, program, steps, keys, roots)
     return await evaluation.run(columns)
 
 
@@ -45,14 +45,14 @@ class Evaluation:
         program: Program,
         steps: Mapping[int, FunctionStep],
         keys: list[bytes],
-        root_values: dict[int, Any],
+        roots: RootData,
     ) -> None:
         self._graph = graph
         self._program = program
         self._steps = steps
         self._keys = keys
         self._seen: dict[tuple[int, int, bytes], int] = {}
-        self.frames = Frames(graph, program.row_scope, len(keys), root_values)
+        self.frames = Frames(graph, program.row_scope, len(keys), roots)
         self.collected = Collected({})
 
     async def run(self, columns: Mapping[int, list[Any]]) -> Collected:

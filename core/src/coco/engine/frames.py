@@ -6,10 +6,13 @@ Values of ancestors are gathered down on demand; tables with added fields are gr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from coco.flow.graph import ROOT_SCOPE, Constant, Graph, SlotRef, TableRef, ValueRef
-from coco.hot import compose, explode, field_of, gather, implode
+from msgspec import Struct, field
+
+from coco.flow.graph import ROOT_SCOPE, Constant, Graph, SlotRef, StructRef, TableRef, ValueRef
+from coco.hot import compose, explode, field_of, gather, implode, regroup
 from coco.types.schema import TableType
 
 
@@ -24,13 +27,23 @@ class Frame:
         self.columns: dict[int, list[Any]] = {}
 
 
+class RootData(Struct):
+    """Values at the root of the flow that rows of sources look up.
+
+    values: by slot. wholes: of ``Program.wholes``, by the identity of the reference.
+    """
+
+    values: dict[int, Any] = field(default_factory=dict)
+    wholes: dict[int, Any] = field(default_factory=dict)
+
+
 class Frames:
     """All frames of one batch. The base scope holds one row per source row."""
 
-    def __init__(self, graph: Graph, base: int, count: int, root_values: dict[int, Any]) -> None:
+    def __init__(self, graph: Graph, base: int, count: int, roots: RootData) -> None:
         self._graph = graph
         self._base = base
-        self._root_values = root_values
+        self._roots = roots
         self._frames: dict[int, Frame] = {base: Frame(count, None)}
         self._maps: dict[tuple[int, int], list[int] | None] = {}
         if base != ROOT_SCOPE:
@@ -81,10 +94,15 @@ class Frames:
         if isinstance(ref, Constant):
             return [ref.value] * self._frames[scope].count
         home = self._graph.slots[ref.slot].scope
+        at_root = home == ROOT_SCOPE and self._base != ROOT_SCOPE
+        if at_root and not isinstance(ref, SlotRef):
+            return [self._roots.wholes[id(ref)]] * self._frames[scope].count
         if isinstance(ref, TableRef):
-            return self._down(self._with_added(ref, home), scope, home)
-        if home == ROOT_SCOPE and self._base != ROOT_SCOPE:
-            value = self._root_values[ref.slot]
+            return self._down(self._table(ref, home), scope, home)
+        if isinstance(ref, StructRef):
+            return self._down(self._struct(ref, home), scope, home)
+        if at_root:
+            value = self._roots.values[ref.slot]
             for position in ref.path:
                 value = None if value is None else value[position]
             return [value] * self._frames[scope].count
@@ -93,17 +111,37 @@ class Frames:
             column = field_of(column, position)
         return self._down(column, scope, home)
 
+    def root_data(self, wholes: Sequence[ValueRef]) -> RootData:
+        """What an evaluation at the root gave."""
+        values = {slot: column[0] for slot, column in self._frames[ROOT_SCOPE].columns.items() if column}
+        return RootData(values, {id(ref): self.column(ref, ROOT_SCOPE)[0] for ref in wholes})
+
     def _down(self, column: list[Any], scope: int, home: int) -> list[Any]:
         rows = self.rows_to(scope, home) if home != scope else None
         return column if rows is None else gather(column, rows)
 
-    def _with_added(self, ref: TableRef, home: int) -> list[Any]:
-        if home == ROOT_SCOPE and self._base != ROOT_SCOPE:
-            base = [self._root_values[ref.slot]]
-        else:
-            base = self._frames[home].columns[ref.slot]
+    def _table(self, ref: TableRef, home: int) -> list[Any]:
+        tables = self.column(SlotRef(ref.slot, ref.type, ref.path), home)
         added = [self.column(item, ref.row_scope) for item in ref.added]
-        return implode(base, added)
+        if not ref.fields:
+            return implode(tables, added)
+        node, rows = self._graph.scopes[ref.row_scope], self._frames[ref.row_scope].columns
+        fields = [
+            rows[slot] if item is None else self.column(item, ref.row_scope)
+            for slot, item in zip((*node.key_slots, *node.value_slots), ref.fields, strict=True)
+        ]
+        return regroup(tables, [*fields, *added])
+
+    def _struct(self, ref: StructRef, home: int) -> list[Any]:
+        structs = self.column(SlotRef(ref.slot, ref.type, ref.path), home)
+        fields = [
+            field_of(structs, position) if item is None else self.column(item, home)
+            for position, item in enumerate(ref.fields)
+        ]
+        return [
+            None if value is None else row
+            for value, row in zip(structs, zip(*fields, strict=True), strict=True)
+        ]
 
 
 def plain_ref(graph: Graph, slot: int) -> SlotRef:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coco.engine.evaluate import Evaluation
+from coco.engine.frames import RootData
 from coco.engine.functions import Executors, FunctionStep
 from coco.engine.threads import Threads
 from coco.errors import PrepareError
@@ -27,7 +28,7 @@ async def evaluate_inline(
         if isinstance(item, Call)
     }
     keys = [index.to_bytes(8, "big") for index in range(count)]
-    evaluation = Evaluation(graph, program, steps, keys, {})
+    evaluation = Evaluation(graph, program, steps, keys, RootData())
     collected = await evaluation.run(dict(zip(inline.params, columns, strict=True)))
     if collected.problems:
         index = min(collected.problems)

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from coco.engine.batches import RootValues, RowProblem
 from coco.engine.context import Run
 from coco.engine.evaluate import Evaluation
-from coco.flow.graph import ROOT_SCOPE
+from coco.engine.frames import RootData
 from coco.plan.plan import Call, Program
 
 
-async def root_values(run: Run, program: Program) -> tuple[dict[int, Any], RowProblem | None]:
-    """What ``program`` may look up, by slot; empty if it uses none. With a problem, its rows cannot be evaluated."""
+async def root_values(run: Run, program: Program) -> tuple[RootData, RowProblem | None]:
+    """What ``program`` may look up; empty if it uses none. With a problem, its rows cannot be evaluated."""
     needed = {item.step.slot for item in run.plan.root.instructions if isinstance(item, Call)} & program.used
     if not needed:
-        return {}, None
+        return RootData(), None
     async with run.root_lock:
         if run.root_values is None:
             run.root_values = await _evaluate(run)
         found = run.root_values
     failed = sorted(needed & found.problems.keys())
-    return found.values, found.problems[failed[0]] if failed else None
+    return found.data, found.problems[failed[0]] if failed else None
 
 
 async def _evaluate(run: Run) -> RootValues:
     """All calls at the root; if one of them fails, each alone, so that it costs only what it leads to."""
-    values, problem = await _run(run, run.plan.root)
+    data, problem = await _run(run, run.plan.root)
     if problem is None:
-        return RootValues(values)
+        return RootValues(data)
     found = RootValues()
     for item in run.plan.root.instructions:
         if isinstance(item, Call):
             slot = item.step.slot
-            values, problem = await _run(run, run.planner.root_program(slot))
+            data, problem = await _run(run, run.planner.root_program(slot))
             if problem is None:
-                found.values[slot] = values[slot]
+                found.data.values.update(data.values)
             else:
                 found.problems[slot] = problem
+    for whole in run.plan.root.wholes:
+        data, problem = await _run(run, run.planner.whole_program(whole))
+        if problem is None:
+            found.data.wholes.update(data.wholes)
     return found
 
 
-async def _run(run: Run, program: Program) -> tuple[dict[int, Any], RowProblem | None]:
-    evaluation = Evaluation(run.graph, program, run.steps_for(program), [b""], {})
-    collected = await evaluation.run({})
-    columns = evaluation.frames.frame(ROOT_SCOPE).columns
-    values = {slot: column[0] for slot, column in columns.items() if column}
-    return values, next(iter(collected.problems.values()), None)
+async def _run(run: Run, program: Program) -> tuple[RootData, RowProblem | None]:
+    evaluation = Evaluation(run.graph, program, run.steps_for(program), [b""], RootData())
+    problems = (await evaluation.run({})).problems
+    if problems:
+        return RootData(), next(iter(problems.values()))
+    return evaluation.frames.root_data(program.wholes), None

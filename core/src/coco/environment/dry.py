@@ -14,12 +14,13 @@ from typing import Any
 from coco.engine.batches import Collected, RowProblem, TargetRows, WorkRow
 from coco.engine.context import Run
 from coco.engine.evaluate import Evaluation
+from coco.engine.frames import RootData
 from coco.engine.functions import CallResult, FunctionStep
 from coco.engine.process import BatchProcessor
 from coco.engine.runners import Keep, Outcome
 from coco.engine.source_run import SourceRun
 from coco.events import ignore_event
-from coco.flow.graph import ROOT_SCOPE, TableRef
+from coco.flow.graph import StructRef, TableRef
 from coco.plan.plan import Call, Program
 from coco.state.protocol import Tracked
 
@@ -79,7 +80,7 @@ class _DryStep(FunctionStep):
         super().__init__(*args, **kwargs)
         self._count = count
         self._may_call = call or bool(getattr(self.function.record.target, "runs_in_plan", False))
-        self._regroups = any(isinstance(arg, TableRef) for arg in self.step.args)
+        self._regroups = any(isinstance(arg, (TableRef, StructRef)) for arg in self.step.args)
         self.watch: Callable[[int, list[int]], bool] = lambda scope, rows: False
         self.hidden: Callable[[int], list[int]] = lambda scope: []
 
@@ -92,7 +93,7 @@ class _DryStep(FunctionStep):
     ) -> CallResult:
         rows = range(count) if live is None else live
         blind = {row for row in rows if any(has_unknown(column[row]) for column in args)}
-        if self._regroups:  # a table put together again does not show which of its rows nobody knows
+        if self._regroups:  # what is put together again does not show which of its parts nobody knows
             blind.update(self.hidden(self.step.scope))
         seen = [row for row in rows if row not in blind] if blind else rows
         result = await super().call(args, count, seen, waves)
@@ -120,17 +121,38 @@ class DryRun:
         self.run = run
         self.calls: dict[int, CallCount] = {}
         self._call = call
-        self._root_values: dict[int, Any] = {}
+        self._roots = RootData()
 
     async def start(self) -> None:
         """Values at the root of the flow, as far as they are known."""
         program = self.run.plan.root
-        evaluation = Evaluation(self.run.graph, program, self.steps(program), [b""], {})
+        steps = self.steps(program)
+        tables: set[int] = set()
+
+        def watch_for(step: _DryStep) -> Callable[[int, list[int]], bool]:
+            def watch(scope: int, missing: list[int]) -> bool:
+                if missing:
+                    tables.add(step.step.slot)
+                return any(slot in tables for slot in _tables_above(self.run, scope))
+
+            return watch
+
+        for step in steps.values():
+            step.watch = watch_for(step)
+        evaluation = Evaluation(self.run.graph, program, steps, [b""], RootData())
         failed = bool((await evaluation.run({})).problems)
-        columns = evaluation.frames.frame(ROOT_SCOPE).columns
-        self._root_values = {
-            slot: UNKNOWN if failed else column[0] for slot, column in columns.items() if column
-        }
+        frames = evaluation.frames
+        unknown = failed or any(
+            has_unknown(value)
+            for item in program.instructions
+            if isinstance(item, Call)
+            for value in frames.frame(item.step.scope).columns[item.step.slot]
+        )
+        self._roots = frames.root_data(program.wholes if not unknown else ())
+        if failed:
+            self._roots.values = dict.fromkeys(self._roots.values, UNKNOWN)
+        if unknown:
+            self._roots.wholes = {id(whole): UNKNOWN for whole in program.wholes}
 
     def steps(self, program: Program) -> dict[int, _DryStep]:
         """The steps of a program, by transform id; their counts are in ``calls``."""
@@ -196,7 +218,7 @@ class DryRun:
             slots = {slot: [row.parts[i] for row in rows] for i, slot in enumerate(scope.key_slots)}
             slots.update(zip(scope.value_slots, columns, strict=True))
         steps = self.steps(program)
-        evaluation = Evaluation(run.graph, program, steps, [row.key for row in rows], self._root_values)
+        evaluation = Evaluation(run.graph, program, steps, [row.key for row in rows], self._roots)
         unknown: set[int] = set()
         tables: set[int] = set()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coco.engine.batches import WorkRow
 from coco.engine.evaluate import Evaluation
 from coco.engine.failures import describe
+from coco.engine.frames import RootData
 from coco.engine.functions import FunctionStep
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
@@ -18,7 +19,7 @@ from coco.engine.read import SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
 from coco.events import EmitFn
-from coco.flow.graph import ROOT_SCOPE, Graph, SourceStep
+from coco.flow.graph import Graph, SourceStep
 from coco.hot.merge_cy import NEW
 from coco.plan.plan import Call, Planner, Program
 from coco.state.memory import MemoryStore
@@ -65,12 +66,10 @@ async def dump_flow(
         }
 
     root_program = planner.plan().root
-    root = Evaluation(graph, root_program, steps(root_program), [b""], {})
+    root = Evaluation(graph, root_program, steps(root_program), [b""], RootData())
     for problem in (await root.run({})).problems.values():
         raise problem.error
-    root_values = {
-        slot: column[0] for slot, column in root.frames.frame(ROOT_SCOPE).columns.items() if column
-    }
+    roots = root.frames.root_data(root_program.wholes)
     for step in graph.sources:
         stats = SourceUpdateInfo(step.name)
         info.sources.append(stats)
@@ -85,7 +84,7 @@ async def dump_flow(
                     stop = min(start + BATCH, len(listed.keys))
                     rows = [listed.row(position, None, NEW) for position in range(start, stop)]
                     outcome = await port.read(rows)
-                    documents = await dumper.documents(outcome.rows, outcome.columns, ready, root_values)
+                    documents = await dumper.documents(outcome.rows, outcome.columns, ready, roots)
                     for row, problem in outcome.problems:
                         documents.append((row, {"error": describe(problem.error)}))
                     stats.stats.num_insertions += sum("error" not in item for _, item in documents)
@@ -117,12 +116,12 @@ class _Dumper:
         rows: list[WorkRow],
         columns: list[list[Any]],
         steps: dict[int, FunctionStep],
-        root_values: dict[int, Any],
+        roots: RootData,
     ) -> list[tuple[WorkRow, dict[str, Any]]]:
         scope = self._graph.scopes[self._step.row_scope]
         slots = {slot: [row.parts[i] for row in rows] for i, slot in enumerate(scope.key_slots)}
         slots.update(zip(scope.value_slots, columns, strict=True))
-        evaluation = Evaluation(self._graph, self._program, steps, [row.key for row in rows], root_values)
+        evaluation = Evaluation(self._graph, self._program, steps, [row.key for row in rows], roots)
         collected = await evaluation.run(slots)
         result: list[tuple[WorkRow, dict[str, Any]]] = []
         for index, row in enumerate(rows):

@@ -16,7 +16,6 @@ from coco.flow.graph import (
     GeneratedUuid,
     Graph,
     SlotRef,
-    TableRef,
     TransformStep,
     ValueRef,
 )
@@ -179,18 +178,16 @@ class _Report:
     def _value(self, ref: ValueRef) -> dict[str, Any]:
         if isinstance(ref, Constant):
             return {"constant": _plain(ref.python if ref.python is not None else ref.value)}
-        if isinstance(ref, TableRef):
-            return {
-                "field": self._slot_name(ref.slot),
-                "with": [self._value(item) for item in ref.added],
-            }
         names = [self._slot_name(ref.slot)]
         kind = self._graph.slots[ref.slot].type.type
         for position in ref.path:
             assert isinstance(kind, StructType)
             names.append(kind.fields[position].name)
             kind = kind.fields[position].value_type.type
-        return {"field": ".".join(names)}
+        field = {"field": ".".join(names)}
+        if isinstance(ref, SlotRef):
+            return field
+        return {**field, "with": [self._value(item) for item in ref.inner]}
 
     def _slot_name(self, slot: int) -> str:
         found = self._graph.slots[slot]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from coco.flow.entries import entry_schema
 from coco.flow.exports import (
     check_distinct,
@@ -26,6 +28,7 @@ from coco.flow.graph import (
     Slot,
     SlotRef,
     SourceStep,
+    StructRef,
     TableRef,
     TransformStep,
     ValueRef,
@@ -105,8 +108,8 @@ class _Finisher:
             ref = todo.pop()
             if isinstance(ref, Constant):
                 continue
-            if isinstance(ref, TableRef):
-                todo.extend(ref.added)
+            if isinstance(ref, (TableRef, StructRef)):
+                todo.extend(ref.inner)
             if ref.slot in done:
                 continue
             done.add(ref.slot)
@@ -221,10 +224,14 @@ class _Finisher:
 
     def new_ref(self, ref: ValueRef) -> ValueRef:
         if isinstance(ref, TableRef):
-            return TableRef(
-                self._ids[ref.slot], ref.row_scope, tuple(self.new_ref(item) for item in ref.added), ref.type
-            )
+            added = tuple(self.new_ref(item) for item in ref.added)
+            return replace(ref, slot=self._ids[ref.slot], added=added, fields=self._new_refs(ref.fields))
+        if isinstance(ref, StructRef):
+            return replace(ref, slot=self._ids[ref.slot], fields=self._new_refs(ref.fields))
         return self._value(ref)
+
+    def _new_refs(self, refs: tuple[ValueRef | None, ...]) -> tuple[ValueRef | None, ...]:
+        return tuple(None if item is None else self.new_ref(item) for item in refs)
 
     def new_id(self, slot: SlotNode) -> int:
         return self._ids[slot.id]

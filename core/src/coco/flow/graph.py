@@ -60,16 +60,41 @@ class SlotRef(Struct, frozen=True):
 
 
 class TableRef(Struct, frozen=True):
-    """A table slot together with fields that were added to its rows (F-072).
+    """A table (see ``SlotRef`` for ``slot`` and ``path``) together with what was added to its rows.
 
-    ``added``: slots of ``row_scope`` appended to each row, in order; ``type`` is the table type
-    including them. Without added fields a plain ``SlotRef`` is used instead.
+    ``added``: slots of ``row_scope`` appended to each row, in order. ``fields``: None per field of the row that
+    stays as it is, else what stands in its place, a table or struct inside which fields were added; empty if all
+    stay. ``type`` is the table type including all that. Where nothing was added a plain ``SlotRef`` is used instead.
     """
 
     slot: int
     row_scope: int
     added: tuple[ValueRef, ...]
     type: EnrichedValueType
+    path: tuple[int, ...] = ()
+    fields: tuple[ValueRef | None, ...] = ()
+
+    @property
+    def inner(self) -> tuple[ValueRef, ...]:
+        """What its rows take from elsewhere."""
+        return (*(item for item in self.fields if item is not None), *self.added)
+
+
+class StructRef(Struct, frozen=True):
+    """A struct (see ``SlotRef``) inside which fields were added to rows of tables.
+
+    ``fields``: None per field that stays as it is, else what stands in its place. A null struct stays null.
+    """
+
+    slot: int
+    fields: tuple[ValueRef | None, ...]
+    type: EnrichedValueType
+    path: tuple[int, ...] = ()
+
+    @property
+    def inner(self) -> tuple[ValueRef, ...]:
+        """The fields that do not stay as they are."""
+        return tuple(item for item in self.fields if item is not None)
 
 
 class Constant(Struct, frozen=True):
@@ -84,7 +109,7 @@ class GeneratedUuid(Struct, frozen=True):
     """A stable id derived from its sibling fields (F-122)."""
 
 
-ValueRef: TypeAlias = SlotRef | TableRef | Constant
+ValueRef: TypeAlias = SlotRef | TableRef | StructRef | Constant
 
 
 class Scope(Struct, frozen=True):

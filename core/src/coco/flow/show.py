@@ -14,6 +14,7 @@ from coco.flow.graph import (
     GeneratedUuid,
     Graph,
     SlotRef,
+    StructRef,
     TableRef,
     TransformStep,
     ValueRef,
@@ -168,22 +169,16 @@ class _Show:
             return text if len(text) <= _MAX_CONSTANT else text[: _MAX_CONSTANT - 3] + "..."
         slot = self._graph.slots[ref.slot]
         names = [slot.name]
-        if isinstance(ref, SlotRef):
-            kind = slot.type.type
-            for position in ref.path:
-                assert isinstance(kind, StructType)
-                names.append(kind.fields[position].name)
-                kind = kind.fields[position].value_type.type
+        kind = slot.type.type
+        for position in ref.path:
+            assert isinstance(kind, StructType)
+            names.append(kind.fields[position].name)
+            kind = kind.fields[position].value_type.type
         if slot.scope != scope and (path := self._graph.scopes[slot.scope].path):
             names.insert(0, path)
         text = ".".join(names)
-        if isinstance(ref, TableRef):
-            added = (
-                [item.name for item in ref.type.type.row.fields]
-                if isinstance(ref.type.type, TableType)
-                else []
-            )
-            text += f" with {', '.join(added[-len(ref.added) :])}"
+        if not isinstance(ref, SlotRef):
+            text += f" with {', '.join(_added_names(ref))}"
         return text
 
     # table
@@ -247,3 +242,20 @@ def _attributes(type_: EnrichedValueType, is_key: bool) -> str:
             shown = ".".join(part for part in (value.get("scope"), value["field"]) if part)
         parts.append(f"{name}={shown}")
     return ", ".join(parts)
+
+
+def _added_names(ref: TableRef | StructRef) -> Iterator[str]:
+    """Fields that were added to the rows of a table, or within a value, as dotted names."""
+    kind = ref.type.type
+    fields = (
+        kind.row.fields
+        if isinstance(kind, TableType)
+        else kind.fields
+        if isinstance(kind, StructType)
+        else ()
+    )
+    for item, value in zip(fields, ref.fields, strict=False):
+        if isinstance(value, (TableRef, StructRef)):
+            yield from (f"{item.name}.{name}" for name in _added_names(value))
+    if isinstance(ref, TableRef):
+        yield from (item.name for item in fields[len(fields) - len(ref.added) :])

@@ -1,20 +1,19 @@
-"""Tables whose rows were given further fields, as values (F-072)."""
+"""Tables whose rows were given further fields, and structs that hold such tables, as values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from coco.flow.graph import Constant, SlotRef, TableRef, ValueRef
+from coco.flow.graph import Constant, SlotRef, StructRef, TableRef, ValueRef
 from coco.flow.nodes import ScopeNode, Value
 from coco.flow.state import BuildState
-from coco.types.schema import EnrichedValueType, FieldSchema, StructSchema, TableType
+from coco.types.schema import EnrichedValueType, FieldSchema, StructSchema, StructType, TableType
 
 
 def with_added_fields(state: BuildState, ref: SlotRef, what: str) -> ValueRef:
-    """``ref`` as it is, or as a ``TableRef`` if fields were added to the table's rows by now.
+    """``ref`` as it is, or with the fields that were added by now to rows of the tables that it is or holds.
 
-    Raises ``DefinitionError`` for a source's whole table (its rows are never in one place at one time), and
-    where added fields cannot be put back into the value.
+    Raises ``DefinitionError`` for a source's whole table: its rows are never in one place at one time.
     """
     slot = state.slots[ref.slot]
     if slot.source is not None:
@@ -23,39 +22,59 @@ def with_added_fields(state: BuildState, ref: SlotRef, what: str) -> ValueRef:
             "use row() and work on each row",
             scope=slot.scope,
         )
+    kind = ref.type.type
+    if isinstance(kind, TableType):
+        return _table(state, ref, kind, what)
+    if isinstance(kind, StructType) and any(
+        slot_id == ref.slot and path[: len(ref.path)] == ref.path for slot_id, path in state.row_scopes
+    ):
+        return _struct(state, ref, kind, what)
+    return ref
+
+
+def _table(state: BuildState, ref: SlotRef, kind: TableType, what: str) -> ValueRef:
     scope = state.row_scopes.get((ref.slot, ref.path))
-    inner = [
-        other
-        for (slot_id, path), other in state.row_scopes.items()
-        if slot_id == ref.slot and len(path) > len(ref.path) and path[: len(ref.path)] == ref.path
-    ]
-    for other in inner:
-        if _has_added(state, other):
-            raise _cannot_put_back(state, ref, other, what)
     if scope is None:
         return ref
-    for row_slot in scope.slots:
-        for other in _scopes_over(state, row_slot.id):
-            if _has_added(state, other):
-                raise _cannot_put_back(state, ref, other, what)
-    if not scope.added:
+    rows = [with_added_fields(state, SlotRef(item.id, item.type), what) for item in scope.slots]
+    replaced, fields = _replaced(kind.row.fields, rows)
+    if not replaced and not scope.added:
         return ref
-    if ref.path:
-        raise _cannot_put_back(state, ref, scope, what)
-    table = ref.type.type
-    assert isinstance(table, TableType)
     added: list[ValueRef] = []
-    fields = list(table.row.fields)
     for name in scope.added:
         value = scope.fields[name]
         item: ValueRef = value if isinstance(value, Constant) else with_added_fields(state, value, what)
         added.append(item)
         fields.append(FieldSchema(name, item.type))
-    row = StructSchema(tuple(fields), table.row.description)
+    row = StructSchema(tuple(fields), kind.row.description)
     type_ = EnrichedValueType(
-        TableType(table.kind, row, table.num_key_parts), ref.type.nullable, ref.type.attrs
+        TableType(kind.kind, row, kind.num_key_parts), ref.type.nullable, ref.type.attrs
     )
-    return TableRef(ref.slot, scope.id, tuple(added), type_)
+    return TableRef(ref.slot, scope.id, tuple(added), type_, ref.path, replaced)
+
+
+def _struct(state: BuildState, ref: SlotRef, kind: StructType, what: str) -> ValueRef:
+    parts = [
+        with_added_fields(state, SlotRef(ref.slot, item.value_type, (*ref.path, position)), what)
+        for position, item in enumerate(kind.fields)
+    ]
+    replaced, fields = _replaced(kind.fields, parts)
+    if not replaced:
+        return ref
+    type_ = EnrichedValueType(StructType(tuple(fields), kind.description), ref.type.nullable, ref.type.attrs)
+    return StructRef(ref.slot, replaced, type_, ref.path)
+
+
+def _replaced(
+    fields: Sequence[FieldSchema], values: Sequence[ValueRef]
+) -> tuple[tuple[ValueRef | None, ...], list[FieldSchema]]:
+    """What stands in the place of each field (empty if all stay as they are), and the fields' schemas with it."""
+    replaced = tuple(None if isinstance(value, SlotRef) else value for value in values)
+    schemas = [
+        item if value is None else FieldSchema(item.name, value.type, item.description)
+        for item, value in zip(fields, replaced, strict=True)
+    ]
+    return (() if all(value is None for value in replaced) else replaced), schemas
 
 
 def check_no_cycle(state: BuildState, scope: ScopeNode, field: str, value: Value) -> None:
@@ -76,24 +95,7 @@ def _tables_within(state: BuildState, value: Value) -> Iterator[ScopeNode]:
     for (slot, path), scope in state.row_scopes.items():
         if slot == value.slot and path[: len(value.path)] == value.path:
             yield scope
+            for item in scope.slots:
+                yield from _tables_within(state, SlotRef(item.id, item.type))
             for name in scope.added:
                 yield from _tables_within(state, scope.fields[name])
-
-
-def _scopes_over(state: BuildState, slot: int) -> list[ScopeNode]:
-    return [scope for (slot_id, _), scope in state.row_scopes.items() if slot_id == slot]
-
-
-def _has_added(state: BuildState, scope: ScopeNode) -> bool:
-    if scope.added:
-        return True
-    return any(_has_added(state, other) for slot in scope.slots for other in _scopes_over(state, slot.id))
-
-
-def _cannot_put_back(state: BuildState, ref: SlotRef, scope: ScopeNode, what: str) -> Exception:
-    return state.error(
-        f"{what} takes {state.describe(ref)} as a whole after fields were added to the rows of "
-        f"{scope.title}, which "
-        "lie inside another value; use it before adding the fields, or use the table itself",
-        scope=scope,
-    )

@@ -19,7 +19,7 @@ from coco.hot.fingerprint_cy import (  # noqa: E402
     fingerprint,
     fingerprint_column,
 )
-from coco.hot.gather_cy import compose, explode, field_of, gather, implode  # noqa: E402
+from coco.hot.gather_cy import compose, explode, field_of, gather, implode, regroup  # noqa: E402
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify  # noqa: E402
 from coco.hot.reconcile_cy import FIELD_FP, ROW_FP, changed_fields, reconcile_row  # noqa: E402
 from coco.hot.register_cy import enter_tracked, match_listed, move_entries, were_listed  # noqa: E402
@@ -57,6 +57,7 @@ __all__ = [
     "pack_float64",
     "pack_int64",
     "reconcile_row",
+    "regroup",
     "were_listed",
 ]
 

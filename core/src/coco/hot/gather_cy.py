@@ -65,6 +65,24 @@ def implode(tables: list[Any], added: list[list[Any]]) -> list[Any]:
     return result
 
 
+def regroup(tables: list[Any], columns: list[list[Any]]) -> list[Any]:
+    """Tables with the same numbers of rows as ``tables``, whose rows are made of ``columns``.
+
+    ``columns`` run over the rows of all tables in order, as ``explode`` numbered them. A null table stays null.
+    """
+    result: list[Any] = []
+    start: cython.Py_ssize_t = 0
+    rows = list(zip(*columns, strict=True))
+    for table in tables:
+        if table is None:
+            result.append(None)
+            continue
+        end = start + len(table)
+        result.append(tuple(rows[start:end]))
+        start = end
+    return result
+
+
 def field_of(column: list[Any], position: int) -> list[Any]:
     """One struct field of each value; null structs give null."""
     return [None if value is None else value[position] for value in column]

@@ -19,12 +19,13 @@ from coco.flow.graph import (
     GeneratedUuid,
     Graph,
     SourceStep,
+    StructRef,
     TableRef,
     TransformStep,
     ValueRef,
 )
 from coco.hot import fingerprint
-from coco.types.schema import FieldSchema, TableType
+from coco.types.schema import FieldSchema, StructType, TableType
 
 LOGIC_VERSION = 1
 """Raised when the engine itself would give other rows for the same graph."""
@@ -116,12 +117,23 @@ class LogicFingerprints:
                     "table",
                     self.of_slot(ref.slot),
                     [self.of_ref(item) for item in ref.added],
-                    schema_identity(_table_fields(ref)),
+                    schema_identity(_fields(ref)),
+                    *self._replaced(ref),
                 ]
+            )
+        if isinstance(ref, StructRef):
+            return fingerprint_json(
+                ["struct", self.of_slot(ref.slot), schema_identity(_fields(ref)), *self._replaced(ref)]
             )
         if not ref.path:
             return self.of_slot(ref.slot)
         return fingerprint_json(["field", self.of_slot(ref.slot), list(ref.path)])
+
+    def _replaced(self, ref: TableRef | StructRef) -> list[Any]:
+        """What takes the place of fields, and where the value stands in its slot; nothing if neither is so."""
+        if not ref.path and not ref.fields:
+            return []
+        return [list(ref.path), [None if item is None else self.of_ref(item) for item in ref.fields]]
 
     def of_collect(self, step: CollectStep) -> bytes:
         fields: list[Any] = []
@@ -160,6 +172,9 @@ class LogicFingerprints:
         )
 
 
-def _table_fields(ref: TableRef) -> tuple[FieldSchema, ...]:
-    table = ref.type.type
-    return table.row.fields if isinstance(table, TableType) else ()
+def _fields(ref: TableRef | StructRef) -> tuple[FieldSchema, ...]:
+    """Of the rows of the table, or of the struct."""
+    type_ = ref.type.type
+    if isinstance(type_, TableType):
+        return type_.row.fields
+    return type_.fields if isinstance(type_, StructType) else ()

@@ -19,6 +19,7 @@ from coco.flow.graph import (
     Graph,
     SlotRef,
     SourceStep,
+    StructRef,
     TableRef,
     TransformStep,
     ValueRef,
@@ -56,6 +57,8 @@ class Program(Struct, frozen=True):
     row_scope: int
     instructions: tuple[Instruction, ...]
     used: frozenset[int]
+    wholes: tuple[ValueRef, ...] = ()
+    """Tables and structs at the root with what was added inside them, which rows of sources look up."""
 
 
 class SourcePlan(Struct, frozen=True):
@@ -106,7 +109,31 @@ class Planner:
         if at_root.collects:
             sources.append(at_root)
         root_calls = {step.slot for step in self.graph.transforms if step.scope == ROOT_SCOPE}
-        return Plan(self.graph, tuple(sources), self._program(None, (), extra=root_calls))
+        root = self._program(None, (), extra=root_calls, results=self._root_wholes())
+        return Plan(self.graph, tuple(sources), root)
+
+    def _root_wholes(self) -> tuple[ValueRef, ...]:
+        found: dict[int, ValueRef] = {}
+
+        def look(ref: ValueRef) -> None:
+            if isinstance(ref, (TableRef, StructRef)):
+                if self.graph.slots[ref.slot].scope == ROOT_SCOPE:
+                    found[id(ref)] = ref
+                else:
+                    for item in ref.inner:
+                        look(item)
+
+        steps = [(step.scope, step.args) for step in self.graph.transforms]
+        steps += [
+            (step.scope, tuple(item for item in step.fields if not isinstance(item, GeneratedUuid | None)))
+            for collector in self.graph.collectors
+            for step in collector.collects
+        ]
+        for scope, refs in steps:
+            if self.source_of_scope(scope) is not None:
+                for ref in refs:
+                    look(ref)
+        return tuple(found.values())
 
     def source_of_scope(self, scope: int) -> str | None:
         return self.graph.scopes[scope].source
@@ -176,6 +203,10 @@ class Planner:
         """The calls at the root that lead to one slot."""
         return self._program(None, (), extra={slot})
 
+    def whole_program(self, whole: ValueRef) -> Program:
+        """The calls that lead to one of ``Program.wholes``."""
+        return self._program(None, (), results=(whole,))
+
     def inline_program(self, result: ValueRef) -> Program:
         """What a transform flow needs for its result."""
         slots = set() if isinstance(result, Constant) else {result.slot}
@@ -205,7 +236,7 @@ class Planner:
 
         for collect in needed_collects:
             need_scope(collect.scope)
-            pending.extend(item for item in collect.fields if isinstance(item, (SlotRef, TableRef, Constant)))
+            pending.extend(item for item in collect.fields if not isinstance(item, GeneratedUuid | None))
         todo = list(slots)
         seen: set[int] = set()
         while pending or todo:
@@ -216,7 +247,8 @@ class Planner:
                 todo.append(ref.slot)
                 if isinstance(ref, TableRef):
                     need_scope(ref.row_scope)
-                    pending.extend(ref.added)
+                if isinstance(ref, (TableRef, StructRef)):
+                    pending.extend(ref.inner)
             slot = todo.pop() if todo else None
             if slot is None or slot in seen:
                 continue
@@ -231,6 +263,7 @@ class Planner:
             source.row_scope if source is not None else ROOT_SCOPE,
             self._order(source, slots, needed_collects, results),
             frozenset(slots),
+            results,
         )
 
     def _order(
@@ -259,14 +292,17 @@ class Planner:
         def make(ref: ValueRef) -> None:
             if isinstance(ref, Constant):
                 return
-            open_scope(self.graph.slots[ref.slot].scope)
+            home = self.graph.slots[ref.slot].scope
+            open_scope(home)
             producer = self._producers.get(ref.slot)
             if producer is not None:
                 call(producer)
+            if isinstance(ref, SlotRef) or (source is not None and home == ROOT_SCOPE):
+                return  # a whole at the root is looked up like any other value there
             if isinstance(ref, TableRef):
                 open_scope(ref.row_scope)
-                for item in ref.added:
-                    make(item)
+            for item in ref.inner:
+                make(item)
 
         def call(step: TransformStep) -> None:
             if step.slot in done:
@@ -288,7 +324,7 @@ class Planner:
         for collect in collects:
             open_scope(collect.scope)
             for item in collect.fields:
-                if isinstance(item, (SlotRef, TableRef)):
+                if not isinstance(item, GeneratedUuid | None):
                     make(item)
             instructions.append(Collect(collect))
         return tuple(instructions)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coco.flow.graph import ROOT_SCOPE, Constant, SlotRef, TableRef
+from coco.flow.graph import ROOT_SCOPE, Constant, SlotRef, StructRef, TableRef
 
 
 def nested(ops):
@@ -338,35 +338,57 @@ def test_added_tables_carry_their_own_added_fields(ops, build, read):
     assert table.type.type.row.fields[-1].value_type == inner.type
 
 
-def test_fields_added_inside_nested_values_cannot_be_put_back(ops, build):
-    def over_struct(builder, root):
+def test_a_struct_carries_what_was_added_inside_it(ops, build, read):
+    def flow(builder, root):
         root["documents"] = builder.add_source(ops.Files())
         with root["documents"].row() as doc:
             doc["report"] = doc["content"].transform(ops.report)
+            doc["before"] = doc["report"].transform(ops.count)
             with doc["report"]["chunks"].row() as chunk:
                 chunk["loud"] = chunk["text"].transform(ops.shout)
-            doc["report"].transform(ops.count)
+            doc["whole"] = doc["report"].transform(ops.count)
+            doc["part"] = doc["report"]["chunks"].transform(ops.count)
 
-    def at_path(builder, root):
-        root["documents"] = builder.add_source(ops.Files())
-        with root["documents"].row() as doc:
-            doc["report"] = doc["content"].transform(ops.report)
-            with doc["report"]["chunks"].row() as chunk:
-                chunk["loud"] = chunk["text"].transform(ops.shout)
-            doc["report"]["chunks"].transform(ops.count)
+    found = read(build(flow))
+    assert found.step("before").args == (found.ref("documents.report"),)
+    (whole,), (part,) = found.step("whole").args, found.step("part").args
+    assert isinstance(whole, StructRef) and isinstance(part, TableRef)
+    assert whole.fields == (None, part) and part.path == (1,)
+    assert [item.name for item in part.type.type.row.fields] == ["text", "start", "loud"]
+    assert whole.type.type.fields[1].value_type == part.type
 
-    def over_table(builder, root):
+
+def test_a_table_carries_what_was_added_inside_its_rows(ops, build, read):
+    def flow(builder, root):
         root["documents"] = builder.add_source(ops.Files())
         with root["documents"].row() as doc:
             doc["sections"] = doc["content"].transform(ops.sections)
             with doc["sections"].row() as section:
                 with section["parts"].row() as part:
                     part["loud"] = part["text"].transform(ops.shout)
-            doc["sections"].transform(ops.count)
+            doc["n"] = doc["sections"].transform(ops.count)
 
-    for flow in (over_struct, at_path, over_table):
-        with pytest.raises(ValueError, match=r"after fields were added to the rows of documents\."):
-            build(flow)
+    found = read(build(flow))
+    (table,) = found.step("n").args
+    none, parts = table.fields
+    assert none is None and not table.added
+    assert parts.added == (found.ref("documents.sections.parts.loud"),)
+    assert table.type.type.row.fields[1].value_type == parts.type
+
+
+def test_a_value_cannot_be_put_into_itself_through_a_nested_table(ops, build):
+    def flow(builder, root):
+        root["documents"] = builder.add_source(ops.Files())
+        with root["documents"].row() as doc:
+            doc["sections"] = doc["content"].transform(ops.sections)
+            doc["chunks"] = doc["content"].transform(ops.split)
+            with doc["sections"].row() as section, section["parts"].row() as part:
+                part["others"] = doc["chunks"]
+            with doc["chunks"].row() as chunk:
+                chunk["around"] = doc["sections"]
+
+    with pytest.raises(ValueError, match=r"would put the table documents\.chunks into its own rows"):
+        build(flow)
 
 
 def test_nested_tables_without_added_fields_are_plain(ops, build, read):

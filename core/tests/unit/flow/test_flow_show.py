@@ -69,6 +69,21 @@ def test_the_tree(ops, build):
     assert "\x1b" not in text
 
 
+def test_what_was_added_inside_values(ops, build):
+    def flow(builder, root):
+        root["documents"] = builder.add_source(ops.Files())
+        with root["documents"].row() as doc:
+            doc["report"] = doc["content"].transform(ops.report)
+            with doc["report"]["chunks"].row() as chunk:
+                chunk["loud"] = chunk["text"].transform(ops.shout)
+            doc["n"] = doc["report"].transform(ops.count)
+            doc["m"] = doc["report"]["chunks"].transform(ops.count)
+
+    text = render(build(flow))
+    assert "n = Count(report with chunks.loud)" in text
+    assert "m = Count(report.chunks with loud)" in text
+
+
 def test_the_table(ops, build):
     lines = render(build(example(ops))).removeprefix(EXPECTED).strip().splitlines()
     rows = [line.split() for line in lines]
