@@ -159,7 +159,7 @@ def main() -> None:
     )
     events: list[FlowEvent] = []
     RUNTIME.add_listener(events.append)
-    crash.setup()
+    crash.setup(allow_destructive=True)
     done: list[Any] = [update(events)]
     if "CRASH_CHECK" in os.environ:
         done += [update(events), RUNTIME.verify(crash).ok]

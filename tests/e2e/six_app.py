@@ -141,7 +141,7 @@ def main() -> None:
     if end == "drop":
         six.drop()
     else:
-        six.setup()
+        six.setup(allow_destructive=True)
         for _ in range(2 if end else 1):
             events.clear()
             info = six.update(allow_deletes=True)

@@ -194,7 +194,7 @@ def by_file(source: str, *, also: str = "") -> coco.Flow:
             rest.export("rest", RowTable(name="rest"), primary_key_fields=["file"])
 
     flow = coco.open_flow("ByFile", define)
-    flow.setup()
+    flow.setup(allow_destructive=True)
     return flow
 
 

@@ -183,7 +183,7 @@ class LawMachine(RuleBasedStateMachine):
             return
         if self.flow is None:
             self.flow = flow_of(self.shape, self.backend.spec)
-        self.flow.setup()
+        self.flow.setup(allow_destructive=True)
         self.events.clear()
         options: dict[str, Any] = {mode: True} if mode else {}
         info = self.flow.update(allow_deletes=True, **options)
@@ -210,7 +210,7 @@ class LawMachine(RuleBasedStateMachine):
         options: dict[str, Any] = {mode: True} if mode else {}
         FUSE.light(length)
         try:
-            self.flow.setup()
+            self.flow.setup(allow_destructive=True)
             self.flow.update(allow_deletes=True, **options)
         except Exception:
             assert FUSE.burnt

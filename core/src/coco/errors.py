@@ -12,7 +12,8 @@
     │   ├── AuthEntryError                  a referenced auth entry is not registered
     │   └── ApiError                        carries an HTTP status
     │       ├── SetupRequiredError          setup is missing or out of date; names the command
-    │       └── SetupConflictError          another process changed the setup meanwhile (409)
+    │       ├── SetupConflictError          another process changed the setup meanwhile (409)
+    │       └── DestructiveSetupError       setup would delete data, and nobody said that it may
     ├── InternalError (RuntimeError)        ours, or a system we stand on
     │   ├── StateStoreError                 the state store cannot be read or written
     │   ├── PluginError                     a plugin is missing, broken or ambiguous
@@ -147,6 +148,13 @@ class SetupConflictError(ApiError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 409)
+
+
+class DestructiveSetupError(ApiError):
+    """Setup would delete data or lose a part of it, and ``allow_destructive=True`` was not given; nothing was changed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 400)
 
 
 class InternalError(CocoError, RuntimeError):

@@ -39,6 +39,7 @@ def second(builder, scope):
 
 class FakeBundle:
     destructive = True
+    lossy = False
 
     @property
     def invalid(self) -> list[str]:
@@ -51,7 +52,8 @@ class FakeBundle:
         pending = self.runtime.pending if self.what == "setup" else self.runtime.persisted
         return f"{self.what} of {self.names}", not set(self.names) & pending
 
-    def apply(self, report_to_stdout: bool = False) -> None:
+    def apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
+        assert allow_destructive  # the command line has asked
         self.runtime.calls.append((self.what, *self.names))
         if self.what == "setup":
             self.runtime.pending -= set(self.names)

@@ -148,7 +148,7 @@ def test_a_new_field_rewrites_the_files(notes: Path, tmp_path: Path, events: lis
     events.clear()
     more: dict[str, Any] = {"extra": lambda note: {"copy": note["title"]}}
     flow = make_flow(notes, out, **more)
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert written(events) == (4, 0)
     assert tree(out) == scratch(notes, tmp_path, **more)

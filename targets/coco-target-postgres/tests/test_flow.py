@@ -98,7 +98,7 @@ def test_a_new_column_is_filled_from_the_memo(database: str) -> None:
         return {"name": row["name"], "text": row["text"], "vector": row["vector"], "again": row["vector"]}
 
     flow = shelf_flow("Demo", "texts", collect=wider)
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert query(database, 'SELECT count(*) FROM "Demo__rows" WHERE again = vector') == [(3,)]
     assert len(CALLS) == 3
@@ -113,7 +113,7 @@ def test_another_key_makes_the_table_anew(database: str) -> None:
     flow.update()
     flow.close()
     flow = shelf_flow("Demo", "texts", collect=collect, keys=["name", "text"])
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert rows(database) == {}
     flow.update()
     assert rows(database) == {"a": "apple", "b": "banana", "c": "cherry"}
@@ -143,7 +143,7 @@ def test_a_vector_may_become_a_halfvec(database: str) -> None:
     flow = shelf_flow(
         "Demo", "texts", Postgres(column_options={"vector": PostgresColumnOptions(type="halfvec")})
     )
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert column_types(database, "Demo__rows")["vector"] == "halfvec(3)"
     assert query(database, "SELECT vector::text FROM \"Demo__rows\" WHERE name = 'b'") == [("[6,3,1]",)]
@@ -312,7 +312,7 @@ def test_a_renamed_table_moves_the_rows(database: str) -> None:
     flow.update()
     flow.close()
     flow = shelf_flow("Demo", "texts", Postgres(table_name="two", schema="other"))
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert column_types(database, "one") == {}
     assert query(database, "SELECT count(*) FROM other.two") == [(3,)]
@@ -340,7 +340,7 @@ def with_attachments(*attachments: PostgresSqlCommand, **options: Any) -> coco.F
     for flow in list(coco.flows().values()):
         flow.close()
     flow = shelf_flow("Demo", "texts", attachments=attachments, **options)
-    flow.setup()
+    flow.setup(allow_destructive=True)
     return flow
 
 

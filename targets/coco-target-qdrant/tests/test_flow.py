@@ -225,7 +225,7 @@ def test_a_new_field_and_another_metric(
     }
     for options in (more, {}, metric, {**more, **metric}, {}):
         flow = make_flow(notes, connection, collection, **options)
-        flow.setup()
+        flow.setup(allow_destructive=True)
         assert not flow.update().has_errors
         assert work(events).calls == 0
         assert points(engine, collection) == scratch(notes, connection, collection, engine, **options)

@@ -13,7 +13,7 @@ import coco
 from coco import op
 from coco.engine_object import dump_engine_object
 from coco.environment.runtime import RUNTIME
-from coco.errors import CocoError, DefinitionError
+from coco.errors import CocoError, DefinitionError, DestructiveSetupError
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
 from coco.typing import Float32, Vector
@@ -197,12 +197,14 @@ def test_columns_come_and_go(shelf: dict[str, str], path: Path, events: list[Flo
     assert calls(events) == 6
     flow = make_flow(path, extra=lambda book: {"copy": book["text"]})
     assert "add column copy (TEXT, for Str)" in RUNTIME.make_setup_bundle([flow]).describe()[0]
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert calls(events) == 0
     assert dict(sql(path, "SELECT title, copy FROM Library__rows")) == shelf
     flow = make_flow(path, vectors=(), texts=(FtsIndexDef("text", {"tokenize": "porter"}),))
-    flow.setup()
+    with pytest.raises(DestructiveSetupError, match="go with what they hold: copy"):
+        flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert sql(path, "SELECT count(*) FROM pragma_table_info('Library__rows') WHERE name = 'copy'") == [(0,)]
     assert len(search(path, "rows", text="texts numbers", match_all=True)) == 6
@@ -217,7 +219,7 @@ def test_another_key_makes_another_table(shelf: dict[str, str], path: Path, even
     assert calls(events) == 6
     flow = make_flow(path, key=("title", "text"), texts=(), vectors=())
     assert "drop and create" in RUNTIME.make_setup_bundle([flow]).describe()[0]
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert calls(events) == 0
     assert dict(sql(path, "SELECT title, text FROM Library__rows")) == shelf
@@ -228,7 +230,7 @@ def test_another_table_moves_the_rows(shelf: dict[str, str], path: Path) -> None
     make_flow(path).setup()
     coco.flows()["Library"].update()
     flow = make_flow(path, table="elsewhere")
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     tables = {name for (name,) in sql(path, "SELECT name FROM coco_tables")}
     assert tables == {"elsewhere"}

@@ -80,6 +80,8 @@ def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_
         fail(f"{' and '.join(invalid)} cannot be set up; nothing was changed.")
     if bundle.destructive and not force:
         say("This deletes data.", fg="red", err=True)
+    elif bundle.lossy and not force:
+        say("This loses a part of the data.", fg="red", err=True)
     confirm(force)
     with saying_waits(quiet):
-        bundle.apply(report_to_stdout=not quiet and not to_stderr)
+        bundle.apply(report_to_stdout=not quiet and not to_stderr, allow_destructive=True)

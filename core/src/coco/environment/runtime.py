@@ -223,11 +223,12 @@ class Runtime:
         return shared is not None and shared.lock.locked()
 
     # -- setup ------------------------------------------------------------------------------------
-    def setup(self, flow: Flow, report: bool) -> None:
-        self.make_setup_bundle([flow]).describe_and_apply(report)
+    def setup(self, flow: Flow, report: bool, allow_destructive: bool = False) -> None:
+        self.make_setup_bundle([flow]).describe_and_apply(report, allow_destructive)
 
-    async def setup_async(self, flow: Flow, report: bool) -> None:
-        await (await self.make_setup_bundle_async([flow])).describe_and_apply_async(report)
+    async def setup_async(self, flow: Flow, report: bool, allow_destructive: bool = False) -> None:
+        bundle = await self.make_setup_bundle_async([flow])
+        await bundle.describe_and_apply_async(report, allow_destructive)
 
     def drop(self, flow: Flow, report: bool) -> None:
         self.make_drop_bundle([flow]).describe_and_apply(report)

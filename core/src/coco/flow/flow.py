@@ -116,15 +116,20 @@ class Flow:
 
     # life
 
-    def setup(self, report_to_stdout: bool = False) -> None:
-        """Create or adapt state and targets to the definition; does nothing if they fit (F-165)."""
-        self._check_open()
-        runtime().setup(self, report_to_stdout)
+    def setup(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
+        """Create or adapt state and targets to the definition; does nothing if they fit (F-165).
 
-    async def setup_async(self, report_to_stdout: bool = False) -> None:
+        allow_destructive: also where that drops a table of an earlier definition, makes one anew, or loses a column
+        until the next update. Without it such a setup changes nothing and raises ``DestructiveSetupError`` with the
+        plan in words.
+        """
+        self._check_open()
+        runtime().setup(self, report_to_stdout, allow_destructive)
+
+    async def setup_async(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
         """Async twin of ``setup``."""
         self._check_open()
-        await runtime().setup_async(self, report_to_stdout)
+        await runtime().setup_async(self, report_to_stdout, allow_destructive)
 
     def drop(self, report_to_stdout: bool = False) -> None:
         """Remove the flow's state and all its targets; the flow can be set up again (F-166)."""

@@ -127,15 +127,18 @@ async def make_drop_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
     return await runtime().make_drop_bundle_async(_open(flows))
 
 
-def setup_all_flows(report_to_stdout: bool = False) -> None:
-    """Set up every flow of this process, as one plan."""
-    make_setup_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
+def setup_all_flows(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
+    """Set up every flow of this process, as one plan; ``allow_destructive`` as for ``Flow.setup``."""
+    bundle = make_setup_bundle(flows().values())
+    bundle.describe_and_apply(report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
 
 
-async def setup_all_flows_async(report_to_stdout: bool = False) -> None:
+async def setup_all_flows_async(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
     """Async twin of ``setup_all_flows``."""
     bundle = await make_setup_bundle_async(flows().values())
-    await bundle.describe_and_apply_async(report_to_stdout=report_to_stdout)
+    await bundle.describe_and_apply_async(
+        report_to_stdout=report_to_stdout, allow_destructive=allow_destructive
+    )
 
 
 def drop_all_flows(report_to_stdout: bool = False) -> None:

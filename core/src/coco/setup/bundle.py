@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from coco.errors import DestructiveSetupError
 from coco.printable import printable, printable_lines
 from coco.setup.changes import ChangeKind, FlowChange, ResourceChange
 
@@ -46,8 +47,13 @@ class SetupChangeBundle:
 
     @property
     def destructive(self) -> bool:
-        """Whether applying loses data; known after ``describe``."""
+        """Whether applying deletes data in a target; known after ``describe``."""
         return any(item.destructive for item in self._changes or ())
+
+    @property
+    def lossy(self) -> bool:
+        """Whether applying loses a part of the data until it is written again; known after ``describe``."""
+        return any(item.lossy for item in self._changes or ())
 
     @property
     def invalid(self) -> list[str]:
@@ -55,32 +61,54 @@ class SetupChangeBundle:
         found = [item for change in self._changes or () for item in change.resources]
         return [item.title for item in found if item.kind is ChangeKind.INVALID]
 
-    def apply(self, report_to_stdout: bool = False) -> None:
-        """Carry out what was described (or is to do now). Raises ``SetupConflictError`` if setup moved meanwhile."""
+    def apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
+        """Carry out what was described (or is to do now).
+
+        allow_destructive: also a setup that the plan marks as destructive or lossy; a drop needs no such word.
+        Raises ``DestructiveSetupError``, with the plan, where that word is missing; ``SetupConflictError`` if setup
+        moved meanwhile; ``LifecycleError`` if an updater of this process is at work on one of the flows.
+        """
         if self._changes is None:
             self._changes = self._runtime.compute_changes()
+        self._need_consent(allow_destructive)
         _show(self._runtime.apply_changes(self._changes, _reporter(report_to_stdout)), report_to_stdout)
         self._changes = None
 
-    async def apply_async(self, report_to_stdout: bool = False) -> None:
+    async def apply_async(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
         """Twin of ``apply``."""
         if self._changes is None:
             self._changes = await self._runtime.compute_changes_async()
+        self._need_consent(allow_destructive)
         warnings = await self._runtime.apply_changes_async(self._changes, _reporter(report_to_stdout))
         _show(warnings, report_to_stdout)
         self._changes = None
 
-    def describe_and_apply(self, report_to_stdout: bool = False) -> None:
+    def describe_and_apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
         """Describe (printed if asked), then apply unless up to date."""
         text, current = self.describe()
         if self._announce(text, current, report_to_stdout):
-            self.apply(report_to_stdout)
+            self.apply(report_to_stdout, allow_destructive)
 
-    async def describe_and_apply_async(self, report_to_stdout: bool = False) -> None:
+    async def describe_and_apply_async(
+        self, report_to_stdout: bool = False, allow_destructive: bool = False
+    ) -> None:
         """Twin of ``describe_and_apply``."""
         text, current = await self.describe_async()
         if self._announce(text, current, report_to_stdout):
-            await self.apply_async(report_to_stdout)
+            await self.apply_async(report_to_stdout, allow_destructive)
+
+    def _need_consent(self, allow_destructive: bool) -> None:
+        """Raise unless whoever asks for a setup that loses data says that it may. A drop says so by its name."""
+        if allow_destructive:
+            return
+        losing = [item for item in self._changes or () if not item.drop and (item.destructive or item.lossy)]
+        if losing:
+            flows = " and ".join(f"'{item.flow}'" for item in losing)
+            raise DestructiveSetupError(
+                f"setup of flow {flows} would lose data, so nothing was changed. The plan:\n"
+                f"{describe_changes(losing)}\n"
+                "If that is meant, call setup(allow_destructive=True), or run `coco setup APP`, which asks"
+            )
 
     def _announce(self, text: str, current: bool, report: bool) -> bool:
         if report:
@@ -123,4 +151,7 @@ def _remarks(item: ResourceChange) -> list[str]:
         marks.append("destructive: data in the target is deleted")
     if item.lossy:
         marks.append("lossy: some of its data is lost until it is written again")
+    if item.lost_fields:
+        names = ", ".join(item.lost_fields)
+        marks.append(f"lossy: no longer exported, so they go with what they hold: {names}")
     return [*marks, *item.notes]

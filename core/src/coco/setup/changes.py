@@ -42,6 +42,7 @@ class ResourceChange(Struct):
     """One resource's change.
 
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
+    lost_fields: fields that leave the resource, with what they hold.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
     forget: the record goes and the resource stays, because it is the user's.
     stored_key: the key as an earlier release spelled it on record; empty if it is ``key`` (SU-33).
@@ -59,6 +60,7 @@ class ResourceChange(Struct):
     notes: list[str] = field(default_factory=list)
     destructive: bool = False
     lossy: bool = False
+    lost_fields: Sequence[str] = ()
     state: TargetState | None = None
     forget: bool = False
     stored_key: str = ""
@@ -119,6 +121,10 @@ class FlowChange(Struct):
     def destructive(self) -> bool:
         return any(item.destructive for item in self.resources if item.pending)
 
+    @property
+    def lossy(self) -> bool:
+        return any(item.lossy or item.lost_fields for item in self.resources if item.pending)
+
     def within(self, described: FlowChange) -> bool:
         """Whether this does nothing that ``described`` did not show (SU-14)."""
         shown = {(item.resource_type, item.key): item for item in described.resources if item.pending}
@@ -130,6 +136,8 @@ class FlowChange(Struct):
                 before is None
                 or before.kind is not item.kind
                 or (item.destructive and not before.destructive)
+                or (item.lossy and not before.lossy)
+                or set(item.lost_fields) - set(before.lost_fields)
                 or (item.adopted and not before.adopted)
             ):
                 return False

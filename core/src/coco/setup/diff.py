@@ -153,6 +153,7 @@ def _diff_existing(
     altered = [item for item in versions if item.connector != desired.connector]
     if altered:
         change.actions += _described_change(record, desired, altered[-1]) or [f"alter {change.title}"]
+        change.lost_fields = _lost_fields(desired, altered)
     change.actions += _attachment_actions(desired, versions)
     if existing.undecided:
         change.actions = change.actions or [f"confirm {change.title}"]
@@ -160,6 +161,13 @@ def _diff_existing(
     if answer is TargetStateCompatibility.PARTIALLY_COMPATIBLE:
         change.lossy = True
         change.notes.append(f"{rows} rows there are written again by the next update")
+
+
+def _lost_fields(desired: DesiredTarget, versions: Iterable[TargetState]) -> list[str]:
+    """Value fields of these versions that the desired one has under no type. Each field is a ``FieldSchema`` as data."""
+    kept = {item["name"] for item in (*desired.key_fields, *desired.value_fields)}
+    before = [item["name"] for state in versions for item in state.value_fields]
+    return [name for name in dict.fromkeys(before) if name not in kept]
 
 
 def _described_change(record: Any, desired: DesiredTarget, previous: TargetState) -> list[str]:

@@ -342,11 +342,14 @@ class RecordingBundle:
     def __init__(self, runtime: RecordingRuntime, kind: str, flows: Any) -> None:
         self.runtime, self.kind, self.flows = runtime, kind, list(flows)
 
-    def describe_and_apply(self, report_to_stdout: bool = False) -> None:
-        self.runtime.calls.append((self.kind, [flow.name for flow in self.flows], report_to_stdout))
+    def describe_and_apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
+        names = [flow.name for flow in self.flows]
+        self.runtime.calls.append((self.kind, names, report_to_stdout, allow_destructive))
 
-    async def describe_and_apply_async(self, report_to_stdout: bool = False) -> None:
-        self.describe_and_apply(report_to_stdout)
+    async def describe_and_apply_async(
+        self, report_to_stdout: bool = False, allow_destructive: bool = False
+    ) -> None:
+        self.describe_and_apply(report_to_stdout, allow_destructive)
 
 
 class RecordingHandle:

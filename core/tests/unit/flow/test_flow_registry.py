@@ -169,8 +169,9 @@ UPDATE = {"reexport_targets": False, "full_reprocess": False, "print_stats": Fal
 @pytest.mark.parametrize(
     ("method", "args", "kwargs", "passed"),
     [
-        ("setup", (), {}, ((False,), {})),
-        ("setup", (), {"report_to_stdout": True}, ((True,), {})),
+        ("setup", (), {}, ((False, False), {})),
+        ("setup", (), {"report_to_stdout": True}, ((True, False), {})),
+        ("setup", (), {"allow_destructive": True}, ((False, True), {})),
         ("drop", (True,), {}, ((True,), {})),
         ("update", (), {}, ((), UPDATE)),
         ("update", (), {"reexport_targets": True}, ((), {**UPDATE, "reexport_targets": True})),
@@ -248,15 +249,15 @@ def test_all_flows(recording):
     api.open_flow("A", nothing)
     api.open_flow("B", nothing)
     api.setup_all_flows(report_to_stdout=True)
-    asyncio.run(api.setup_all_flows_async())
+    asyncio.run(api.setup_all_flows_async(allow_destructive=True))
     api.drop_all_flows()
     asyncio.run(api.drop_all_flows_async(True))
     names = ["A", "B"]
     assert recording.calls == [
-        ("setup", names, True),
-        ("setup", names, False),
-        ("drop", names, False),
-        ("drop", names, True),
+        ("setup", names, True, False),
+        ("setup", names, False, True),
+        ("drop", names, False, False),
+        ("drop", names, True, False),
     ]
 
 

@@ -85,8 +85,8 @@ def wanted(spec: op.TargetSpec, *, by_user: bool = False, fields: str = "Str") -
         spec,
         spec,
         dump_engine_object(spec),
-        [["k", "Str"]],
-        [["v", fields]],
+        [{"name": "k", "type": "Str"}],
+        [{"name": "v", "type": fields}],
         by_user,
         {},
         {},
@@ -95,7 +95,16 @@ def wanted(spec: op.TargetSpec, *, by_user: bool = False, fields: str = "Str") -
 
 def state(mark: str, *, identity: int = 1, version: int = 1, by_user: bool = False) -> TargetState:
     connector = dump_engine_object(DiffTarget(mark))
-    return TargetState(identity, version, version, by_user, "rows", [["k", "Str"]], [["v", "Str"]], connector)
+    return TargetState(
+        identity,
+        version,
+        version,
+        by_user,
+        "rows",
+        [{"name": "k", "type": "Str"}],
+        [{"name": "v", "type": "Str"}],
+        connector,
+    )
 
 
 def combined(current: TargetState | None, *staged: TargetState | None) -> CombinedState:
@@ -243,7 +252,7 @@ def test_a_change_of_fields_that_the_connector_does_not_mind_is_our_own_affair()
     assert change.kind is ChangeKind.NONE
     assert change.silent
     assert change.state is not None
-    assert change.state.value_fields == [["v", "Int64"]]
+    assert change.state.value_fields == [{"name": "v", "type": "Int64"}]
     assert change.notes == ["its fields change: rows are written again by the next update"]
 
 

@@ -25,7 +25,7 @@ def test_attachments_come_go_and_change(lab: Lab) -> None:
     assert "TODO: tear down attachment i" in text
     assert "TODO: set up attachment j" in text
     assert "TODO: set up attachment k" in text
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [
         ("detach", "one", "i", "1"),
         ("change", "one", TEXT, WIDE),
@@ -46,7 +46,7 @@ def test_attachments_return_when_their_resource_is_made_anew(lab: Lab) -> None:
     """ATT-7."""
     define(LabTarget("one"), attachments=(LabIndex("i", "1"),)).setup()
     lab.taken()
-    define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup()
+    define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup(allow_destructive=True)
     assert [call[0] for call in lab.taken()] == ["detach", "change", "change", "attach"]
 
 
@@ -54,7 +54,7 @@ def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> 
     """SU-16, CT-16: so that it can order them."""
     define(LabTarget("one"), extras=("x", "y")).setup()
     assert ("extras", "x False->True", "y False->True") in lab.taken()
-    define(LabTarget("one"), extras=("y", "z")).setup()
+    define(LabTarget("one"), extras=("y", "z")).setup(allow_destructive=True)
     assert lab.taken() == [("extras", "z False->True", "x True->False")]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from setup_lab import TEXT, WIDE, Lab, LabIndex, LabState, LabTarget, define, plan_of
 
 import coco
 from coco.environment.runtime import RUNTIME
-from coco.errors import SetupRequiredError
+from coco.errors import DestructiveSetupError, SetupRequiredError
 from coco.flow import make_drop_bundle, make_setup_bundle
 
 
@@ -74,7 +77,7 @@ def test_a_partly_compatible_change_is_lossy_and_exports_again(lab: Lab) -> None
     assert "    NOTE: 2 rows there are written again by the next update" in text
     with pytest.raises(SetupRequiredError, match="alter one"):
         flow.update()
-    bundle.apply()
+    bundle.apply(allow_destructive=True)
     assert lab.taken() == [("change", "one", TEXT, WIDE)]
     flow.update()
     assert lab.rows["one"] == {
@@ -96,11 +99,49 @@ def test_another_key_builds_it_anew(lab: Lab) -> None:
     assert "[ TO REBUILD ] table one" in text
     assert "NOTE: destructive: data in the target is deleted" in text
     assert "NOTE: 2 rows there are deleted and written again by the next update" in text
-    bundle.apply()
+    bundle.apply(allow_destructive=True)
     calls = lab.taken()
     assert [(call[2] is None, call[3] is None) for call in calls] == [(False, True), (True, False)]
     flow.update()
     assert set(lab.rows["one"]) == {"a", "b"}
+
+
+WIDER = {"fields": ("text", "size")}
+LOSING = [
+    pytest.param((LabTarget("two"),), {}, ["drop table one", "destructive"], id="renamed export"),
+    pytest.param((LabTarget("one"),), {"key": "other"}, ["drop and create table one"], id="another key"),
+    pytest.param((LabTarget("one"),), WIDER, ["alter one", "lossy"], id="rows are written again"),
+]
+
+
+@pytest.mark.parametrize(("targets", "given", "words"), LOSING)
+def test_what_loses_data_wants_to_be_allowed(lab: Lab, targets: Any, given: Any, words: list[str]) -> None:
+    """Each way to set up raises, with the plan in words, and changes nothing; with the word for it each goes through."""
+    first = define(LabTarget("one"))
+    first.setup()
+    first.update()
+    lab.taken()
+    flow = define(*targets, **given)
+    pending = plan_of(flow)
+    for refused in (
+        flow.setup,
+        lambda: asyncio.run(flow.setup_async()),
+        coco.setup_all_flows,
+        lambda: asyncio.run(coco.setup_all_flows_async()),
+        lambda: make_setup_bundle([flow]).apply(),
+        lambda: make_setup_bundle([flow]).describe_and_apply(),
+        lambda: asyncio.run(make_setup_bundle([flow]).apply_async()),
+    ):
+        with pytest.raises(DestructiveSetupError) as caught:
+            refused()
+        assert all(word in str(caught.value) for word in words)
+        assert "allow_destructive=True" in str(caught.value)
+    assert lab.taken() == []
+    assert set(lab.rows["one"]) == {"a", "b"}
+    assert plan_of(flow) == pending
+    flow.setup(allow_destructive=True)
+    assert plan_of(flow)[1]
+    flow.drop()  # says what it does by its name
 
 
 def test_a_removed_export_is_dropped_by_what_is_on_record(lab: Lab) -> None:
@@ -111,7 +152,7 @@ def test_a_removed_export_is_dropped_by_what_is_on_record(lab: Lab) -> None:
     text, _ = plan_of(flow)
     assert "[ TO CREATE ] table two" in text
     assert "[ TO DELETE ] table one" in text
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [("change", "two", None, TEXT), ("change", "one", TEXT, None)]
     assert plan_of(flow)[1]
 

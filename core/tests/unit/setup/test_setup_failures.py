@@ -36,13 +36,13 @@ def test_after_an_interrupted_change_every_possible_state_is_a_previous_one(lab:
     define(LabTarget("one")).setup()
     lab.fail = lambda call: True
     with pytest.raises(OSError, match="cannot change"):
-        define(LabTarget("one"), fields=("text", "size")).setup()
+        define(LabTarget("one"), fields=("text", "size")).setup(allow_destructive=True)
     lab.fail = lambda call: False
     lab.taken()
     flow = define(LabTarget("one"), fields=("size",))
     text, _ = plan_of(flow)
     assert "NOTE: continues after an interrupted setup" in text
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [("change", "one", TEXT, SIZE), ("change", "one", WIDE, SIZE)]
     assert plan_of(flow)[1]
 
@@ -52,12 +52,14 @@ def test_an_interrupted_change_that_is_taken_back_is_undone(lab: Lab) -> None:
     flow.setup()
     lab.fail = lambda call: call[0] == "attach"
     with pytest.raises(OSError, match="cannot attach"):
-        define(LabTarget("one"), fields=("text", "size"), attachments=(LabIndex("j", "1"),)).setup()
+        define(LabTarget("one"), fields=("text", "size"), attachments=(LabIndex("j", "1"),)).setup(
+            allow_destructive=True
+        )
     lab.fail = lambda call: False
     lab.taken()
     flow = define(LabTarget("one"), attachments=(LabIndex("i", "1"),))
     assert not plan_of(flow)[1]
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [
         ("detach", "one", "j", "1"),
         ("change", "one", WIDE, TEXT),

@@ -84,7 +84,7 @@ def test_a_target_whose_plugin_is_gone_is_named(lab: Lab, monkeypatch: pytest.Mo
     text, _ = plan_of(flow)
     assert "[ UNKNOWN ] LabExtra" in text
     assert "cannot be dropped: no declaration named 'LabExtra'" in text
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert [call[1] for call in lab.taken()] == ["two", "one"]
 
 

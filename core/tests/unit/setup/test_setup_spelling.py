@@ -82,7 +82,7 @@ def test_a_change_starts_from_the_old_spelling(lab: Lab) -> None:
     flow = define(LabTarget("one"), fields=("text", "size"))
     text, _ = plan_of(flow)
     assert "[ TO UPDATE ] table one" in text and "2 rows there are written again" in text
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [("change", "one", TEXT, WIDE)]
     assert record().key == KEY
     flow.update()
@@ -95,10 +95,10 @@ def test_a_change_that_fails_keeps_one_record(lab: Lab) -> None:
     lab.fail = lambda call: True
     flow = define(LabTarget("one"), fields=("text", "size"))
     with pytest.raises(OSError, match="cannot change one"):
-        flow.setup()
+        flow.setup(allow_destructive=True)
     assert record().key == KEY and record().staging
     lab.fail = lambda call: False
-    flow.setup()
+    flow.setup(allow_destructive=True)
     assert lab.taken() == [("change", "one", TEXT, WIDE)] and not record().staging
 
 
