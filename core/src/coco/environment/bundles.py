@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from coco.environment.places import noted_place
 from coco.environment.preparation import flow_change
 from coco.errors import LifecycleError, SetupConflictError
 from coco.setup.apply import Applier
@@ -13,13 +15,21 @@ from coco.setup.existing import look_at_existing, refuse_twins
 
 if TYPE_CHECKING:
     from coco.environment.runtime import Runtime
-    from coco.flow.graph import Graph
+    from coco.flow.graph import DefinitionPlace, Graph
+
+
+LOG = logging.getLogger("coco")
 
 
 class BundleWork:
-    """Computes and applies the changes of a bundle; ``drop`` names flows to drop."""
+    """Computes and applies the changes of a bundle.
 
-    def __init__(self, runtime: Runtime, graphs: list[Graph], drop: list[str] | None) -> None:
+    ``drop``: full names of flows to drop, with where they are defined, if they are.
+    """
+
+    def __init__(
+        self, runtime: Runtime, graphs: list[Graph], drop: Mapping[str, DefinitionPlace | None] | None
+    ) -> None:
         self._runtime = runtime
         self._graphs = graphs
         self._drop = drop
@@ -44,12 +54,12 @@ class BundleWork:
             refuse_twins(wanted)
             return wanted
         changes = []
-        for flow in self._drop:
+        for flow, place in self._drop.items():
             records = store.setup_records(flow)
             ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
-            changes.append(
-                diff_drop(flow, store.setup_version(flow), records, store.row_counts(ids) if ids else {})
-            )
+            counts = store.row_counts(ids) if ids else {}
+            defined = noted_place(place, store.location)
+            changes.append(diff_drop(flow, store.setup_version(flow), records, counts, defined))
         return changes
 
     async def _again(self, store: Any, described: FlowChange) -> FlowChange:
@@ -95,4 +105,6 @@ class BundleWork:
                     environment.settings.ignore_target_drop_failures,
                 )
                 warnings += await applier.apply(change)
+                if change.note:
+                    LOG.warning(change.note)
         return warnings

@@ -75,7 +75,9 @@ class LiveUpdate:
     async def _begin(self) -> None:
         environment = self._runtime.environment
         store = await environment.threads.store(environment.store)
-        await environment.threads.store(check_setup, store, self._graph)
+        note = await environment.threads.store(check_setup, store, self._graph)
+        if note:
+            self._info.warnings.append(note)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def abort(self) -> None:

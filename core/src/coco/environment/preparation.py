@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection
 from typing import Any
@@ -14,6 +15,7 @@ from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
 from coco.environment.environment import Environment
+from coco.environment.places import noted_place
 from coco.errors import ClientError, SetupRequiredError
 from coco.events import EmitFn
 from coco.flow.graph import Graph
@@ -26,6 +28,8 @@ from coco.setup.diff import diff_flow
 from coco.setup.existing import check_flow_name, refuse_shared
 from coco.setup.states import FLOW_RESOURCE, FlowState, SourceRecord, TargetState
 from coco.state.protocol import SetupWrite, StateStore
+
+LOG = logging.getLogger("coco")
 
 
 def flow_change(store: StateStore, graph: Graph) -> FlowChange:
@@ -41,6 +45,7 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
         desired_targets(graph),
         desired_sources(graph),
         store.row_counts(ids) if ids else {},
+        noted_place(graph.place, store.location),
     )
     if change.status == "NEW":
         check_flow_name(graph.full_name, store.flows())
@@ -49,8 +54,11 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
     return change
 
 
-def check_setup(store: StateStore, graph: Graph) -> None:
-    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45)."""
+def check_setup(store: StateStore, graph: Graph) -> str:
+    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45).
+
+    Returns what the user should know of it, which is logged too; usually nothing.
+    """
     change = flow_change(store, graph)
     if change.status == "NEW" or not change.up_to_date:
         pending = "; ".join(
@@ -62,6 +70,9 @@ def check_setup(store: StateStore, graph: Graph) -> None:
         )
     if change.silent:
         write_silently(store, change)
+    if change.note:
+        LOG.warning(change.note)
+    return change.note
 
 
 def stored_flow_state(store: StateStore, flow: str) -> FlowState:
@@ -80,7 +91,8 @@ def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
         name: SourceRecord(item.source_id, item.kind, item.key_fields, wanted.get(name, item.identity))
         for name, item in state.sources.items()
     }
-    after = FlowState(sources, tuple(item for item in state.removed if item not in purged))
+    removed = tuple(item for item in state.removed if item not in purged)
+    after = structs.replace(state, sources=sources, removed=removed)
     if after != state:
         version = store.setup_version(graph.full_name)
         store.setup_write(graph.full_name, version, [SetupWrite(FLOW_RESOURCE, "", after.to_json())])

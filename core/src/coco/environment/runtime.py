@@ -26,6 +26,7 @@ from coco.environment.preparation import (
     note_pass_done,
 )
 from coco.events import EmitFn, FlowEvent
+from coco.flow.places import definition_place
 from coco.setup.bundle import SetupChangeBundle
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from coco.environment.live import LiveUpdate
     from coco.environment.verify_report import VerifyReport
     from coco.flow.flow import Flow
-    from coco.flow.graph import Graph, InlineGraph
+    from coco.flow.graph import DefinitionPlace, Graph, InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
     from coco.types.schema import EngineValue
 
@@ -195,9 +196,11 @@ class Runtime:
             environment = self.environment
             threads = environment.threads
             store = await threads.store(environment.store)
-            await threads.store(check_setup, store, graph)
+            note = await threads.store(check_setup, store, graph)
             run = await threads.store(make_run, environment, store, graph, options, self.emit)
             run.in_doubt = in_doubt
+            if note:
+                run.warn(note)
             if sources is not None:
                 run.plan = narrowed(run.plan, sources)
             for tell in begun:
@@ -245,7 +248,10 @@ class Runtime:
     def make_drop_bundle(self, flows: Iterable[Flow], names: Iterable[str] = ()) -> SetupChangeBundle:
         """Drop of flows by object, and by short name for flows that the app no longer defines (SU-47)."""
         self._connect()
-        wanted = [flow.full_name for flow in flows] + [self.full_name(name) for name in names]
+        wanted: dict[str, DefinitionPlace | None] = {
+            flow.full_name: definition_place(flow.function) for flow in flows
+        }
+        wanted |= {self.full_name(name): None for name in names}
         return SetupChangeBundle(BundleWork(self, [], wanted))
 
     async def make_drop_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec import structs
+
 from coco.errors import CallShapeError, DefinitionError, LifecycleError, error_context
 from coco.flow.builder import FlowBuilder
 from coco.flow.finish import finish_flow
@@ -14,6 +16,7 @@ from coco.flow.graph import Graph
 from coco.flow.handlers import QueryHandler, QueryHandlers
 from coco.flow.names import check_flow_name
 from coco.flow.options import EvaluateAndDumpOptions
+from coco.flow.places import definition_place
 from coco.flow.runtime import loaded_runtime, runtime
 from coco.flow.scopes import DataScope
 from coco.flow.state import CURRENT, BuildState
@@ -109,7 +112,7 @@ class Flow:
                 builder, root = FlowBuilder(state), DataScope(state, state.root)
                 _check_signature(self._name, self._function)
                 self._function(builder, root)
-                return finish_flow(state, full_name)
+                return structs.replace(finish_flow(state, full_name), place=definition_place(self._function))
         finally:
             state.finished = True
             CURRENT.reset(token)

@@ -230,10 +230,17 @@ class NamedField(Struct, frozen=True):
     location: CodeLocation | None = None
 
 
+class DefinitionPlace(Struct, frozen=True):
+    """Where a flow function is written: real path of the file, qualified name in it."""
+
+    file: str
+    qualname: str
+
+
 class Graph(Struct, frozen=True):
     """A whole flow. ``slots[i].id == i``, ``scopes[i].id == i``; ``transforms`` in definition order.
 
-    ``fields``: what the user named, in the order of assignment.
+    ``fields``: what the user named, in the order of assignment. ``place``: None where no file holds the definition.
     """
 
     name: str
@@ -246,6 +253,7 @@ class Graph(Struct, frozen=True):
     exports: tuple[ExportStep, ...]
     declarations: tuple[DeclarationStep, ...]
     fields: tuple[NamedField, ...] = ()
+    place: DefinitionPlace | None = None
 
     def scope_chain(self, scope: int) -> tuple[int, ...]:
         """Scope ids from ``scope`` up to the root, both included."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import linecache
 import os
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
-from coco.flow.graph import CodeLocation
+from coco.flow.graph import CodeLocation, DefinitionPlace
 
 E = TypeVar("E", bound=Exception)
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+
+
+def definition_place(function: Callable[..., Any]) -> DefinitionPlace | None:
+    """Where a function is written; None in a notebook, an interpreter, or text that was executed."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    inner = inspect.unwrap(function)
+    code = getattr(inner, "__code__", None) or getattr(type(inner).__call__, "__code__", None)
+    if code is None or not os.path.isfile(code.co_filename):
+        return None
+    return DefinitionPlace(
+        os.path.realpath(code.co_filename), getattr(inner, "__qualname__", type(inner).__qualname__)
+    )
 
 
 def caller_location() -> CodeLocation | None:

@@ -220,7 +220,7 @@ def _give_ids(change: FlowChange, items: Sequence[ResourceChange], fresh: Sequen
             name: structs.replace(item, source_id=next(ids)) if item.source_id == 0 else item
             for name, item in change.flow_state.sources.items()
         }
-        change.flow_state = FlowState(records, change.flow_state.removed)
+        change.flow_state = structs.replace(change.flow_state, sources=records)
 
 
 def _record(state: TargetState | None) -> dict[str, Any] | None:

@@ -136,6 +136,8 @@ def describe_changes(changes: list[FlowChange]) -> str:
     lines: list[str] = []
     for change in changes:
         lines.append(f"Flow {change.flow} [{change.status}]")
+        if change.note:
+            lines.append(f"  NOTE: {change.note}")
         for item in change.resources:
             lines.append(f"  [ {item.kind.value} ] {item.title}")
             lines += [f"    TODO: {text}" for text in item.actions]

@@ -96,7 +96,7 @@ class ResourceChange(Struct):
 
 
 class FlowChange(Struct):
-    """Everything setup or drop will do for one flow."""
+    """Everything setup or drop will do for one flow. ``note``: what to say of the flow as a whole."""
 
     flow: str
     status: str
@@ -105,6 +105,7 @@ class FlowChange(Struct):
     flow_state: FlowState | None
     flow_state_changed: bool
     drop: bool = False
+    note: str = ""
 
     @property
     def up_to_date(self) -> bool:

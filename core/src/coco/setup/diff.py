@@ -275,7 +275,10 @@ def _missing_auth(record: Any, key: str, versions: Sequence[TargetState]) -> str
 
 
 def diff_flow_state(
-    sources: Sequence[DesiredSource], existing: FlowState | None, new_ids: Sequence[int] = ()
+    sources: Sequence[DesiredSource],
+    existing: FlowState | None,
+    new_ids: Sequence[int] = (),
+    defined: tuple[str, str] | None = None,
 ) -> tuple[FlowState, bool]:
     """The flow's own record after setup, and whether it differs. Ids of new sources are 0 until given."""
     before = existing or FlowState()
@@ -289,7 +292,7 @@ def diff_flow_state(
             records[item.name] = SourceRecord(next(ids, 0), item.kind, item.key_fields, item.identity)
     kept = {item.source_id for item in records.values()}
     gone = [item.source_id for item in before.sources.values() if item.source_id not in kept]
-    after = FlowState(records, tuple(dict.fromkeys((*before.removed, *gone))))
+    after = FlowState(records, tuple(dict.fromkeys((*before.removed, *gone))), defined or before.defined)
     return after, existing is None or after != before
 
 
@@ -300,12 +303,10 @@ def diff_flow(
     targets: Sequence[DesiredTarget],
     sources: Sequence[DesiredSource],
     row_counts: Mapping[int, int],
+    defined: tuple[str, str] | None = None,
 ) -> FlowChange:
-    """Setup of one flow."""
-    flow_record = next((item for item in records if item.resource_type == FLOW_RESOURCE), None)
-    existing = (
-        FlowState.from_json(flow_record.state) if flow_record is not None and flow_record.state else None
-    )
+    """Setup of one flow. ``defined``: where it is, as in ``FlowState``."""
+    existing = _flow_state(records)
     changes = []
     left = [item for item in records if item.resource_type != FLOW_RESOURCE]
     for target in targets:
@@ -316,8 +317,26 @@ def diff_flow(
         changes += [_forgotten(target, item) for item in same[1:]]
     for record in left:
         changes.append(diff_deleted(record, _rows(record, row_counts)))
-    state, changed = diff_flow_state(sources, existing)
-    return FlowChange(flow, "EXISTING" if existing is not None else "NEW", version, changes, state, changed)
+    state, changed = diff_flow_state(sources, existing, defined=defined)
+    status = "EXISTING" if existing is not None else "NEW"
+    return FlowChange(flow, status, version, changes, state, changed, note=_moved(flow, existing, defined))
+
+
+def _flow_state(records: Sequence[SetupRecord]) -> FlowState | None:
+    found = next((item.state for item in records if item.resource_type == FLOW_RESOURCE), None)
+    return FlowState.from_json(found) if found else None
+
+
+def _moved(flow: str, known: FlowState | None, defined: tuple[str, str] | None) -> str:
+    """What to say where another definition than the last one is at work."""
+    if known is None or known.defined is None or defined is None or known.defined == defined:
+        return ""
+    before, now = (f"{name} in {file}" for file, name in (known.defined, defined))
+    return (
+        f"flow '{flow}' was defined by {before} until now, and is now by {now}. If you moved it, all is well. If these are "
+        "two apps, each takes the other's state and targets for its own: give one of them another flow name, another "
+        "namespace (COCO_APP_NAMESPACE) or another state (COCO_STATE_URL)"
+    )
 
 
 def _is_key(target: DesiredTarget, record: SetupRecord) -> bool:
@@ -354,15 +373,19 @@ def _forgotten(target: DesiredTarget, record: SetupRecord) -> ResourceChange:
 
 
 def diff_drop(
-    flow: str, version: int, records: Sequence[SetupRecord], row_counts: Mapping[int, int]
+    flow: str,
+    version: int,
+    records: Sequence[SetupRecord],
+    row_counts: Mapping[int, int],
+    defined: tuple[str, str] | None = None,
 ) -> FlowChange:
-    """Drop of one flow, from stored records alone (SU-47)."""
+    """Drop of one flow, from stored records alone (SU-47). ``defined``: where it is, if it is defined at all."""
     changes = [
         diff_deleted(item, _rows(item, row_counts)) for item in records if item.resource_type != FLOW_RESOURCE
     ]
-    return FlowChange(
-        flow, "DELETED" if records else "NONE", version, changes, None, bool(records), drop=True
-    )
+    note = _moved(flow, _flow_state(records), defined)
+    status = "DELETED" if records else "NONE"
+    return FlowChange(flow, status, version, changes, None, bool(records), drop=True, note=note)
 
 
 def _rows(record: SetupRecord | None, counts: Mapping[int, int]) -> int:

@@ -56,16 +56,24 @@ class SourceRecord(Struct, frozen=True):
 
 
 class FlowState(Struct, frozen=True):
-    """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets."""
+    """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets.
+
+    ``defined``: file and qualified name of the flow function that was last at work; None if it was in no file. A file
+    beside the state or below is noted relative to it, so that a project may move as a whole.
+    """
 
     sources: dict[str, SourceRecord] = field(default_factory=dict)
     removed: tuple[int, ...] = ()
+    defined: tuple[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        data: dict[str, Any] = {
             "sources": {name: structs.asdict(item) for name, item in self.sources.items()},
             "removed": list(self.removed),
         }
+        if self.defined is not None:
+            data["defined"] = list(self.defined)
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FlowState:
@@ -73,7 +81,10 @@ class FlowState(Struct, frozen=True):
             name: SourceRecord(item["source_id"], item["kind"], item["key_fields"], item.get("identity", ""))
             for name, item in data.get("sources", {}).items()
         }
-        return cls(sources, tuple(data.get("removed", ())))
+        defined = data.get("defined")
+        return cls(
+            sources, tuple(data.get("removed", ())), None if defined is None else (defined[0], defined[1])
+        )
 
 
 class Staged(Struct, frozen=True):
