@@ -38,11 +38,12 @@ class Environment:
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
-        """Returns whether another one was registered before."""
+        """Returns whether another one was registered before, of which this is no new edition."""
+        from coco.ops.editions import definition_of
+
         with self._guard:
-            replaced = self._settings_function is not None
-            self._settings_function = function
-            return replaced
+            first, self._settings_function = self._settings_function, function
+        return first is not None and not definition_of(function).is_edition_of(definition_of(first))
 
     def init(self, settings: Settings | None) -> None:
         """Fix the settings now (CF-5, CF-6)."""

@@ -20,6 +20,7 @@ from coco.flow.places import definition_place
 from coco.flow.runtime import loaded_runtime, runtime
 from coco.flow.scopes import DataScope
 from coco.flow.state import CURRENT, BuildState
+from coco.ops.editions import definition_of
 
 if TYPE_CHECKING:
     from coco.query_handler import QueryHandlerResultFields
@@ -41,6 +42,7 @@ class Flow:
         _check_flow_function(function)
         self._name = name
         self._function = function
+        self._definition = definition_of(function)
         self._lock = threading.RLock()
         self._full_name: str | None = None
         self._graph: Graph | None = None

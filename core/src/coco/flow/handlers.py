@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
 from coco.flow.names import check_name
+from coco.ops.editions import definition_of
 
 if TYPE_CHECKING:
     from coco.query_handler import QueryHandlerResultFields
@@ -49,15 +50,23 @@ class QueryHandlers:
     def add(
         self, name: str, handler: Callable[..., Any], result_fields: QueryHandlerResultFields | None
     ) -> None:
-        """Raises ``DefinitionError`` for a taken or illegal name, ``CallShapeError`` for no function."""
+        """A handler that is defined again (see ``open_flow``) takes the place of the one before.
+
+        Raises ``DefinitionError`` for a taken or illegal name, ``CallShapeError`` for no function.
+        """
         check_name(name, "query handler")
         if not callable(handler):
             raise CallShapeError(
                 f"flow {self._flow}: query handler {name!r} must be a function, got {type(handler).__name__}"
             )
         with self._lock:
-            if name in self._handlers:
-                raise DefinitionError(f"flow {self._flow} has a query handler named {name!r} already")
+            known = self._handlers.get(name)
+            if known is not None:
+                first, again = definition_of(known.handler), definition_of(handler)
+                if not again.is_edition_of(first):
+                    raise DefinitionError(
+                        f"flow {self._flow} has a query handler named {name!r} already: it is defined at {first}"
+                    )
             self._handlers[name] = QueryHandler(self._flow, name, handler, result_fields)
 
     def get(self, name: str) -> QueryHandler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ from coco.flow.flow import Flow, FlowFunction
 from coco.flow.runtime import SetupBundle, runtime
 from coco.naming import state_name
 
+LOG = logging.getLogger("coco.flow")
 _lock = threading.Lock()
 _flows: dict[str, Flow] = {}
 
@@ -33,22 +35,28 @@ def flow_def(name: str | None = None) -> Callable[[FlowFunction], Flow]:
 def open_flow(name: str, fl_def: FlowFunction) -> Flow:
     """Define and register a flow; like ``flow_def`` for flows made at run time.
 
-    A name that is registered already, or differs from one in case alone (NS-11), raises ``DefinitionError``;
-    ``close()`` on the old flow frees it.
+    Where the definition runs again, as a notebook's cell or a reloaded module does, it takes the place of the flow
+    of that name, which is closed. A name that is defined elsewhere already, or differs from one in case alone,
+    raises ``DefinitionError``; ``close()`` on the old flow frees it.
     """
     flow = Flow(name, fl_def)
     with _lock:
-        if name in _flows:
+        first = _flows.get(name)
+        if first is not None and not flow._definition.is_edition_of(first._definition):
             raise DefinitionError(
-                f"a flow named {name!r} is registered already; close() it to use the name again"
+                f"a flow named {name!r} is registered already; close() it to use the name again, or choose another "
+                f"name. The first is defined at {first._definition}, this one at {flow._definition}"
             )
         for other in _flows:
-            if state_name(other) == state_name(name):
+            if other != name and state_name(other) == state_name(name):
                 raise DefinitionError(
                     f"the names of flows {other!r} and {name!r} differ in case alone, which not every store and "
                     "target heeds; rename one of them"
                 )
         _flows[name] = flow
+    if first is not None:
+        LOG.debug("flow %s, defined again at %s, replaces the one before", name, flow._definition)
+        first.close()
     return flow
 
 

@@ -1,0 +1,78 @@
+"""Whether a definition is another edition of one before: a notebook cell that runs again, or a module that is reloaded."""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from msgspec import Struct
+
+
+class Definition(Struct, frozen=True):
+    """Where a function was defined.
+
+    code: its code object; None for what has none. text: the line, as it was then. cell: whether it is of an interactive
+    session, such as a notebook.
+    """
+
+    module: str
+    file: str
+    line: int
+    text: str
+    cell: bool
+    code: CodeType | None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else self.module
+
+    def is_edition_of(self, first: Definition) -> bool:
+        """Whether this one may take the place of ``first``.
+
+        So it is within one interactive session, and where a file was executed once more: then the same place has
+        another code object, or what stood there has moved. Code that runs twice, such as a helper that defines
+        flows, gives no new edition.
+        """
+        if self.module != first.module:
+            return False
+        if self.cell and first.cell:
+            return True
+        if self.file != first.file or self.code is first.code:
+            return False
+        return self.line == first.line or _line(first.file, first.line) != first.text
+
+
+def definition_of(function: Callable[..., Any]) -> Definition:
+    """The place where a function, or the class of a callable object, was defined."""
+    plain = function
+    while isinstance(plain, functools.partial):
+        plain = plain.func
+    plain = getattr(plain, "__func__", plain)
+    code = getattr(plain, "__code__", None)
+    if not isinstance(code, CodeType):
+        plain = type(plain).__call__ if callable(plain) else plain
+        code = getattr(plain, "__code__", None)
+    module = str(getattr(plain, "__module__", None) or "__main__")
+    if not isinstance(code, CodeType):
+        return Definition(module, "", 0, "", False, None)
+    file, line = code.co_filename, code.co_firstlineno
+    cell = module == "__main__" and _is_interactive(file, getattr(plain, "__globals__", {}))
+    return Definition(module, file, line, _line(file, line), cell, code)
+
+
+def _is_interactive(file: str, names: dict[str, Any]) -> bool:
+    """IPython's sessions know ``get_ipython``; what is typed at a prompt is in no file."""
+    if "get_ipython" in names or (hasattr(sys, "ps1") and file.startswith("<")):
+        return True
+    return file.startswith("<ipython-input") or os.path.basename(os.path.dirname(file)).startswith(
+        "ipykernel_"
+    )
+
+
+def _line(file: str, line: int) -> str:
+    linecache.checkcache(file)
+    return linecache.getline(file, line).strip()
