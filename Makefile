@@ -24,6 +24,9 @@ PURE := core/tests functions/coco-function-text/tests
 SHARED := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 KERNELS := $(wildcard core/src/coco/hot/*_cy.py */*/src/*/hot/*_cy.py)
 
+# Images often set it; then every process of the tests compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo check test test-long lint format types layers test-core test-pure test-all test-pure-long test-all-long
 .PHONY: bench packages reference clean distclean

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections import Counter
 
 import pytest
+
+# Images often set this. Tests start hundreds of processes, each of which would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 with contextlib.suppress(ImportError):  # the environment of a distribution whose tests need none
     from hypothesis_profiles import register
