@@ -47,13 +47,30 @@ class Crash(Exception):
     """The process ends here."""
 
 
+class Refused(Exception):
+    """A step fails, and changes nothing; the process goes on."""
+
+
 class Backend:
-    """Tables by name; ``left``: how many more steps the process lives."""
+    """Tables by name; ``left``: how many more steps the process lives; ``willing``: how many more calls it takes.
+
+    ``attached``: what came (+1) and went (-1), by table and attachment.
+    """
 
     def __init__(self) -> None:
+        self.willing: int | None = None
+        self.attached: list[tuple[str, str, str, int]] = []
         self.tables: dict[str, Table] = {}
         self.calls = 0
         self.left: int | None = None
+
+    def call(self) -> None:
+        self.calls += 1
+        if self.willing is not None:
+            if self.willing == 0:
+                raise Refused
+            self.willing -= 1
+        self.step()
 
     def step(self) -> None:
         if self.left is not None:
@@ -83,8 +100,7 @@ class LawTableConnector:
 
     @staticmethod
     def apply_setup_change(key: str, previous: LawTable | None, current: LawTable | None) -> None:
-        BACKEND.calls += 1
-        BACKEND.step()
+        BACKEND.call()
         if current is None:
             BACKEND.tables.pop(key, None)
         elif previous is None:
@@ -110,18 +126,18 @@ class LawTableConnector:
 class LawIndexConnector:
     @staticmethod
     def apply(target_key: str, spec: LawIndex) -> None:
-        BACKEND.calls += 1
-        BACKEND.step()
+        BACKEND.call()
         BACKEND.tables[target_key].indexes[spec.name] = spec.definition
+        BACKEND.attached.append((target_key, spec.name, spec.definition, 1))
         BACKEND.step()
 
     @staticmethod
     def teardown(target_key: str, saved_spec: LawIndex) -> None:
-        BACKEND.calls += 1
-        BACKEND.step()
+        BACKEND.call()
         table = BACKEND.tables.get(target_key)
         if table is not None:
             table.indexes.pop(saved_spec.name, None)
+        BACKEND.attached.append((target_key, saved_spec.name, saved_spec.definition, -1))
         BACKEND.step()
 
 
@@ -234,15 +250,16 @@ def carry_out(records: Any, change: FlowChange, lives: int | None) -> bool:
         Applier(records, call, call, ignore_event, lambda text: None).apply(change).send(None)
     except StopIteration:
         return True
-    except Crash:
+    except (Crash, Refused):
         return False
     finally:
-        BACKEND.left = None
+        BACKEND.left = BACKEND.willing = None
     raise AssertionError("it waited for something")
 
 
 def start() -> Records:
     BACKEND.tables.clear()
+    BACKEND.attached.clear()
     return Records()
 
 
@@ -264,6 +281,32 @@ def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted
     BACKEND.calls = 0
     assert carry_out(records, after, None)
     assert BACKEND.calls == 0
+
+
+@settings(max_examples=examples(100))
+@given(moves, st.lists(st.integers(0, 6), max_size=2))
+def test_attachments_come_and_go_once_per_success(
+    steps: list[tuple[dict[str, Wanted], int]], refusals: list[int]
+) -> None:
+    """Whatever fails, as long as the process lives: what is torn down was set up since it was last torn down."""
+    records = start()
+    for definition, calls in steps:
+        BACKEND.willing = calls
+        carry_out(records, plan(records, definition), None)
+    for willing in [*refusals, None]:
+        BACKEND.willing = willing
+        carry_out(records, diff_drop("law", records.version, records.setup_records("law"), {}), None)
+    there: dict[tuple[str, str], set[str]] = {}
+    for table, name, definition, change in BACKEND.attached:
+        present = there.setdefault((table, name), set())
+        if change > 0:
+            assert definition not in present
+            present.clear()  # it takes the place of an older version
+            present.add(definition)
+        else:
+            assert definition in present
+            present.remove(definition)
+    assert not any(there.values())
 
 
 @settings(max_examples=examples(80))

@@ -157,7 +157,7 @@ def test_a_new_field_rewrites_the_files(notes: Path, tmp_path: Path, events: lis
     flow.update()
     assert tree(out) == scratch(notes, tmp_path)
     flow = make_flow(notes, out, format="html")
-    flow.setup()
+    flow.setup(allow_destructive=True)
     flow.update()
     assert tree(out) == scratch(notes, tmp_path, format="html")
 

@@ -16,10 +16,10 @@ from msgspec import Struct, structs
 
 from coco.errors import CocoError, SetupConflictError, error_context
 from coco.events import EmitFn, SetupStepDone
-from coco.setup.attachments import AttachmentSteps
+from coco.setup.attachments import AttachmentSteps, NoteFn
 from coco.setup.changes import ChangeKind, FlowChange, ResourceChange, rebuild_key, rebuild_state
 from coco.setup.existing import refuse_foreign
-from coco.setup.states import FLOW_RESOURCE, FlowState, Staged, TargetState
+from coco.setup.states import ATTACHED, FLOW_RESOURCE, Attached, FlowState, Staged, TargetState
 from coco.state.protocol import SetupWrite, StateStore
 
 CallFn = Callable[..., Awaitable[Any]]
@@ -62,6 +62,7 @@ class Applier(Struct):
     emit: EmitFn
     report: Callable[[str], None]
     ignore_drop_failures: bool = False
+    version: int = 0
 
     async def apply(self, change: FlowChange) -> list[str]:
         """Returns warnings. Raises the first failure after naming what was done and what was not."""
@@ -80,13 +81,13 @@ class Applier(Struct):
         needed = _ids_needed(change, [*silent, *pending])
         ids = await self.store_call(self.store.allocate_ids, needed) if needed else []
         _give_ids(change, [*silent, *pending], ids)
-        staged = [write for item in pending for write in _staged(item)]
-        version = await self.store_call(_write_silent, self.store, change, silent, staged)
+        staged = [write for item in pending for write in _staged(item, AttachmentSteps.of(item).attached)]
+        self.version = await self.store_call(_write_silent, self.store, change, silent, staged)
         done: list[str] = []
         for group in _groups(pending):
             try:
                 with _naming(change, group[0]):
-                    await self._apply_group(group)
+                    await self._apply_group(change.flow, group)
             except SetupConflictError:
                 raise
             except Exception as error:
@@ -99,23 +100,31 @@ class Applier(Struct):
                 dead = item.dead_ids()
                 if dead:
                     await self.store_call(self.store.drop_target_keys, dead)
-                final = SetupWrite(item.resource_type, item.key, _record(item.final))
-                version = await self.store_call(self.store.setup_write, change.flow, version, [final])
+                await self._write(
+                    change.flow, [SetupWrite(item.resource_type, item.key, _record(item.final))]
+                )
                 done.append(item.title)
                 self.emit(SetupStepDone(change.flow, item.title, item.kind.value))
                 for line in item.actions:
                     self.report(f"  {line}: DONE")
         if change.drop:
-            await self._forget_flow(change.flow, version)
+            await self._forget_flow(change.flow)
         return warnings
 
-    async def _apply_group(self, group: Sequence[ResourceChange]) -> None:
+    async def _write(self, flow: str, writes: Sequence[SetupWrite]) -> None:
+        self.version = await self.store_call(self.store.setup_write, flow, self.version, writes)
+
+    async def _apply_group(self, flow: str, group: Sequence[ResourceChange]) -> None:
         """Resources of one connector: old attachments, the resources themselves, new attachments (SU-16)."""
         keys = [rebuild_key(item.record, item.key) for item in group]
         attachments = [AttachmentSteps.of(item) for item in group]
         steps = [step for item, key in zip(group, keys, strict=True) for step in connector_steps(item, key)]
-        for key, attached in zip(keys, attachments, strict=True):
-            await attached.tear_down(self.call, key)
+
+        def noting(item: ResourceChange) -> NoteFn:
+            return lambda attached: self._write(flow, _staged(item, attached))
+
+        for item, key, attached in zip(group, keys, attachments, strict=True):
+            await attached.tear_down(self.call, noting(item), key)
         many = group[0].record.method("apply_setup_changes")
         if many is not None:
             if steps:
@@ -124,10 +133,10 @@ class Applier(Struct):
             apply = group[0].record.method("apply_setup_change")
             for step in steps:
                 await self.call(apply, *step)
-        for key, attached in zip(keys, attachments, strict=True):
-            await attached.set_up(self.call, key)
+        for item, key, attached in zip(group, keys, attachments, strict=True):
+            await attached.set_up(self.call, noting(item), key)
 
-    async def _forget_flow(self, flow: str, version: int) -> None:
+    async def _forget_flow(self, flow: str) -> None:
         """The flow's own record goes last, and stays while a resource could not be dropped (SU-17)."""
         records = await self.store_call(self.store.setup_records, flow)
         if any(item.resource_type != FLOW_RESOURCE for item in records):
@@ -137,8 +146,7 @@ class Applier(Struct):
                 state = FlowState.from_json(record.state)
                 ids = [item.source_id for item in state.sources.values()]
                 await self.store_call(self.store.drop_sources, [*ids, *state.removed])
-            gone = SetupWrite(FLOW_RESOURCE, "", None)
-            version = await self.store_call(self.store.setup_write, flow, version, [gone])
+            await self._write(flow, [SetupWrite(FLOW_RESOURCE, "", None)])
 
 
 def connector_steps(item: ResourceChange, key: Any) -> list[Step]:
@@ -227,8 +235,8 @@ def _record(state: TargetState | None) -> dict[str, Any] | None:
     return None if state is None else json.loads(json.dumps(state.to_json()))
 
 
-def _staged(item: ResourceChange) -> list[SetupWrite]:
-    """The record while the change is under way: what was, and all that may be (SU-22)."""
+def _staged(item: ResourceChange, attached: Attached) -> list[SetupWrite]:
+    """The record while the change is under way: what was, all that may be (SU-22), and what is attached by now."""
     staging = [change.to_json() for change in item.existing.staging]
     fresh: list[dict[str, Any]] = []
     if item.kind in (ChangeKind.REBUILD, ChangeKind.DELETE):
@@ -238,4 +246,7 @@ def _staged(item: ResourceChange) -> list[SetupWrite]:
     for change in fresh:
         if change not in staging:
             staging.append(change)
-    return item.writes(item.existing.current, staging)
+    return item.writes(
+        item.existing.current,
+        [*staging, {ATTACHED: {name: list(versions) for name, versions in attached.items()}}],
+    )

@@ -1,80 +1,100 @@
-"""Attachments of one resource: which go, which come (SU-16, ATT-4 to ATT-9)."""
+"""Attachments of one resource: which go, which come (SU-16, ATT-4 to ATT-9).
+
+What is attached is noted step by step, so that a setup that failed goes on where it stopped: nothing is torn down that
+was never set up, and nothing twice. Only a process that dies between a step and its note repeats that step.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from coco.engine_object import load_engine_object
-from coco.errors import error_context
+from coco.errors import StateStoreError, error_context
 from coco.ops.registry import registry
 from coco.setup.changes import ChangeKind, ResourceChange
+from coco.setup.states import Attached, SavedAttachment
 from coco.spec import OpCategory
 
 CallFn = Callable[..., Awaitable[Any]]
-
-Saved = list[Any]
-"""Kind and dumped spec, as on record."""
+NoteFn = Callable[[Attached], Awaitable[None]]
+"""Puts on record what is attached by now."""
 
 
 class AttachmentSteps(Struct):
-    """``old``: by name, every version that may be attached. ``new``: by name, the wanted ones with their specs.
-
-    all_go: the resource itself is dropped or made anew. sure: nothing was left undecided, so what is on
-    record is what is attached.
+    """``attached``: by name, all versions that are or may be attached; it follows the steps. ``wanted``: by name, the
+    desired ones with their specs. ``all_go``: the resource itself is dropped or made anew.
     """
 
-    old: dict[str, list[Saved]]
-    new: dict[str, tuple[Saved, Any]] = field(default_factory=dict)
-    all_go: bool = False
-    sure: bool = True
+    attached: Attached
+    wanted: dict[str, tuple[SavedAttachment, Any]]
+    all_go: bool
 
     @classmethod
     def of(cls, item: ResourceChange) -> AttachmentSteps:
         """The steps for a change."""
-        old: dict[str, list[Saved]] = {}
-        for state in item.existing.states():
-            for name, saved in state.attachments.items():
-                versions = old.setdefault(name, [])
-                if saved not in versions:
-                    versions.append(saved)
-        wanted: dict[str, tuple[Saved, Any]] = {}
+        wanted: dict[str, tuple[SavedAttachment, Any]] = {}
         if item.desired is not None:
             specs = item.desired.attachment_specs
             wanted = {name: (saved, specs[name]) for name, saved in item.desired.attachments.items()}
-        if item.kind is ChangeKind.CREATE:
-            old = {}
-        return cls(
-            old, wanted, item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD), not item.existing.undecided
-        )
+        attached = item.existing.attached
+        if attached is None:  # on record since an older release, which noted no steps
+            attached = {} if item.kind is ChangeKind.CREATE else item.existing.attachments()
+        copied = {name: list(versions) for name, versions in attached.items()}
+        return cls(copied, wanted, item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD))
 
-    async def tear_down(self, call: CallFn, key: Any) -> None:
+    async def tear_down(self, call: CallFn, note: NoteFn, key: Any) -> None:
         """Remove what is no longer wanted, by what was saved when it was attached."""
-        for name, versions in self.old.items():
-            for kind, dumped in versions:
-                if not self.all_go and name in self.new and self.new[name][0][0] == kind:
+        for name, versions in list(self.attached.items()):
+            for saved in list(versions):
+                kind, dumped = saved
+                if not self.all_go and name in self.wanted and self.wanted[name][0][0] == kind:
                     continue
                 connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
-                saved = load_engine_object(connector.spec_cls, dumped)
+                spec = load_engine_object(connector.spec_cls, dumped)
                 with error_context(f"while tearing down attachment '{name}'"):
-                    await call(connector.method("teardown"), key, saved)
+                    await call(connector.method("teardown"), key, spec)
+                self._is(name, [item for item in self.attached[name] if item != saved])
+                await note(self.attached)
 
-    async def set_up(self, call: CallFn, key: Any) -> None:
-        """Attach what is new or changed; all of it where the resource is new or its state was undecided."""
-        for name, (wanted, spec) in self.new.items():
+    async def set_up(self, call: CallFn, note: NoteFn, key: Any) -> None:
+        """Attach what is new, changed, or perhaps attached."""
+        for name, (wanted, spec) in self.wanted.items():
             connector = registry.get(OpCategory.TARGET_ATTACHMENT, wanted[0])
-            if self.sure and not self.all_go and not self._needed(connector, name, wanted, spec):
-                continue
-            with error_context(f"while setting up attachment '{name}'"):
-                await call(connector.method("apply"), key, spec)
+            before = self.attached.get(name, [])
+            if self._needed(connector, before, wanted, spec):
+                self._is(name, [*(item for item in before if item != wanted), wanted])
+                await note(self.attached)
+                try:
+                    with error_context(f"while setting up attachment '{name}'"):
+                        await call(connector.method("apply"), key, spec)
+                except Exception:
+                    self._is(name, before)
+                    with contextlib.suppress(StateStoreError):  # then it may be attached, and stays noted so
+                        await note(self.attached)
+                    raise
+                self._is(name, [wanted])
+                await note(self.attached)
+            else:
+                self._is(name, [wanted])
 
-    def _needed(self, connector: Any, name: str, wanted: Saved, spec: Any) -> bool:
-        versions = self.old.get(name, [])
-        if wanted in versions:
+    def _is(self, name: str, versions: list[SavedAttachment]) -> None:
+        if versions:
+            self.attached[name] = versions
+        else:
+            self.attached.pop(name, None)
+
+    def _needed(
+        self, connector: Any, before: list[SavedAttachment], wanted: SavedAttachment, spec: Any
+    ) -> bool:
+        if len(before) != 1 or before[0][0] != wanted[0]:
+            return True
+        if before[0] == wanted:
             return False
         needs_apply = connector.method("needs_apply")
-        if needs_apply is None or not versions or versions[0][0] != wanted[0]:
+        if needs_apply is None:
             return True
-        return bool(needs_apply(load_engine_object(connector.spec_cls, versions[0][1]), spec))
+        return bool(needs_apply(load_engine_object(connector.spec_cls, before[0][1]), spec))

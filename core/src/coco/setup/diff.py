@@ -154,7 +154,7 @@ def _diff_existing(
     if altered:
         change.actions += _described_change(record, desired, altered[-1]) or [f"alter {change.title}"]
         change.lost_fields = _lost_fields(desired, altered)
-    change.actions += _attachment_actions(desired, versions)
+    change.actions += _attachment_actions(desired, existing)
     if existing.undecided:
         change.actions = change.actions or [f"confirm {change.title}"]
         change.notes.append("continues after an interrupted setup")
@@ -180,11 +180,11 @@ def _described_change(record: Any, desired: DesiredTarget, previous: TargetState
     return [str(line) for line in lines]
 
 
-def _attachment_actions(desired: DesiredTarget, versions: Sequence[TargetState]) -> list[str]:
-    saved = {name for item in versions for name in item.attachments}
-    lines = [f"tear down attachment {name}" for name in sorted(saved - desired.attachments.keys())]
+def _attachment_actions(desired: DesiredTarget, existing: CombinedState) -> list[str]:
+    attached = existing.attachments()
+    lines = [f"tear down attachment {name}" for name in sorted(attached.keys() - desired.attachments.keys())]
     for name, spec in desired.attachments.items():
-        if any(item.attachments.get(name) != spec for item in versions):
+        if attached.get(name) != [spec]:
             lines.append(f"set up attachment {name}")
     return lines
 

@@ -15,6 +15,12 @@ TARGET_PREFIX = "Target:"
 DECLARATION_PREFIX = "Declaration:"
 
 
+SavedAttachment = list[Any]
+"""Kind and dumped spec, as on record."""
+Attached = dict[str, list[SavedAttachment]]
+"""By name, every version of an attachment that is attached or may be."""
+
+
 def encode_key(key: Any) -> str:
     """Persistent keys as canonical JSON text."""
     return json.dumps(key, sort_keys=True, separators=(",", ":"))
@@ -100,17 +106,39 @@ class Staged(Struct, frozen=True):
         return cls(None if data.get("delete") else data["upsert"])
 
 
+ATTACHED = "attached"
+"""Marks what is attached among the records of a change that was begun."""
+
+
 class CombinedState(Struct, frozen=True):
-    """A resource as far as state knows it: last applied, and what may have been applied since."""
+    """A resource as far as state knows it: last applied, and what may have been applied since.
+
+    ``attached``: what the last attempt left attached; None if there was none, or an older release made it.
+    """
 
     current: dict[str, Any] | None
     staging: tuple[Staged, ...] = ()
+    attached: Attached | None = None
 
     @classmethod
     def of(cls, record: SetupRecord | None) -> CombinedState:
         if record is None:
             return cls(None)
-        return cls(record.state, tuple(Staged.from_json(item) for item in record.staging))
+        staged = tuple(Staged.from_json(item) for item in record.staging if ATTACHED not in item)
+        attached = [item[ATTACHED] for item in record.staging if ATTACHED in item]
+        return cls(record.state, staged, attached[-1] if attached else None)
+
+    def attachments(self) -> Attached:
+        """What is attached, or may be."""
+        if self.attached is not None:
+            return self.attached
+        found: Attached = {}
+        for state in self.states():
+            for name, saved in ({} if state.setup_by_user else state.attachments).items():
+                versions = found.setdefault(name, [])
+                if saved not in versions:
+                    versions.append(saved)
+        return found
 
     def possible_versions(self) -> Iterator[dict[str, Any]]:
         """Every state the resource may be in, newest last (SU-22)."""

@@ -59,6 +59,13 @@ class LabIndex(op.TargetAttachmentSpec):
     note: str = ""
 
 
+class LabTrigger(op.TargetAttachmentSpec):
+    """Another kind of attachment."""
+
+    name: str
+    definition: str = ""
+
+
 class LabExtra(op.DeclarationSpec):
     """Something with no rows."""
 
@@ -162,6 +169,17 @@ class LabTargetConnector:
                     LAB.rows.setdefault(spec.table, {})[key] = value
 
 
+@op.attachment_connector(spec_cls=LabTrigger, target_kinds=["LabTarget"])
+class LabTriggerConnector:
+    @staticmethod
+    def apply(target_key: LabTableKey, spec: LabTrigger) -> None:
+        LAB.note("attach", target_key.table, spec.name, spec.definition)
+
+    @staticmethod
+    def teardown(target_key: LabTableKey, saved_spec: LabTrigger) -> None:
+        LAB.note("detach", target_key.table, saved_spec.name, saved_spec.definition)
+
+
 @op.attachment_connector(spec_cls=LabIndex, target_kinds=["LabTarget"])
 class LabIndexConnector:
     @staticmethod
@@ -199,7 +217,7 @@ def define(
     *targets: op.TargetSpec,
     fields: tuple[str, ...] = ("text",),
     key: str = "name",
-    attachments: tuple[LabIndex, ...] = (),
+    attachments: tuple[LabIndex | LabTrigger, ...] = (),
     extras: tuple[str, ...] = (),
     setup_by_user: bool = False,
     name: str = "Lab",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from setup_lab import TEXT, WIDE, Lab, LabIndex, LabTarget, define, plan_of
+import pytest
+from setup_lab import TEXT, WIDE, Lab, LabIndex, LabTarget, LabTrigger, define, plan_of
 
 import coco
 from coco.environment.runtime import RUNTIME
@@ -48,6 +49,56 @@ def test_attachments_return_when_their_resource_is_made_anew(lab: Lab) -> None:
     lab.taken()
     define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup(allow_destructive=True)
     assert [call[0] for call in lab.taken()] == ["detach", "change", "change", "attach"]
+
+
+def test_after_a_failed_replacement_nothing_is_torn_down_twice(lab: Lab) -> None:
+    """The old one went; the new one never came, so that its teardown does not run either, whatever follows."""
+    define(LabTarget("one"), attachments=(LabIndex("i", "old"), LabIndex("k", "1"))).setup()
+    lab.taken()
+    lab.fail = lambda call: call[0] == "attach"
+    replaced = (LabTrigger("i", "new"), LabIndex("k", "1"))
+    for _ in range(2):
+        with pytest.raises(OSError, match="cannot attach"):
+            define(LabTarget("one"), attachments=replaced).setup()
+    assert lab.taken() == [("detach", "one", "i", "old")]
+    lab.fail = lambda call: False
+    flow = define(LabTarget("one"), attachments=(LabIndex("k", "1"),))
+    assert "attachment" not in plan_of(flow)[0]
+    flow.setup()
+    assert lab.taken() == []
+    flow.drop()
+    assert lab.taken() == [("detach", "one", "k", "1"), ("change", "one", TEXT, None)]
+
+
+def test_a_failed_change_leaves_the_old_version_attached(lab: Lab) -> None:
+    """Only what succeeded counts: the teardown of the old version is the one that runs."""
+    define(LabTarget("one"), attachments=(LabIndex("i", "1"),)).setup()
+    lab.fail = lambda call: call[0] == "attach"
+    with pytest.raises(OSError, match="cannot attach"):
+        define(LabTarget("one"), attachments=(LabIndex("i", "2"),)).setup()
+    lab.fail = lambda call: call[0] == "change"  # attachments go first, then the table, which fails
+    with pytest.raises(OSError, match="cannot change"):
+        coco.flows()["Lab"].drop()
+    lab.taken()
+    lab.fail = lambda call: False
+    coco.flows()["Lab"].drop()
+    assert lab.taken() == [("change", "one", TEXT, None)]
+
+
+def test_a_new_table_is_not_attached_to_twice(lab: Lab) -> None:
+    """Nor is forgotten what was attached by a setup that failed later."""
+    both = (LabIndex("i", "1"), LabIndex("j", "1"))
+    lab.fail = lambda call: call[:3] == ("attach", "one", "j")
+    with pytest.raises(OSError, match="cannot attach"):
+        define(LabTarget("one"), attachments=both).setup()
+    lab.fail = lambda call: False
+    assert lab.taken() == [("change", "one", None, TEXT), ("attach", "one", "i", "1")]
+    define(LabTarget("one"), attachments=both[1:]).setup()
+    assert lab.taken() == [
+        ("detach", "one", "i", "1"),
+        ("change", "one", None, TEXT),
+        ("attach", "one", "j", "1"),
+    ]
 
 
 def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> None:

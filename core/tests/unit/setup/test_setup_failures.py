@@ -60,11 +60,7 @@ def test_an_interrupted_change_that_is_taken_back_is_undone(lab: Lab) -> None:
     flow = define(LabTarget("one"), attachments=(LabIndex("i", "1"),))
     assert not plan_of(flow)[1]
     flow.setup(allow_destructive=True)
-    assert lab.taken() == [
-        ("detach", "one", "j", "1"),
-        ("change", "one", WIDE, TEXT),
-        ("attach", "one", "i", "1"),
-    ]
+    assert lab.taken() == [("change", "one", WIDE, TEXT), ("attach", "one", "i", "1")]  # j never was attached
 
 
 def test_an_interrupted_attachment_is_attached_by_the_next_setup(lab: Lab) -> None:
