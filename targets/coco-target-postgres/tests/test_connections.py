@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import threading
@@ -13,7 +14,7 @@ from postgres_test_support import export, fields, query
 
 import coco
 from coco.errors import AuthEntryError, ClientError, TargetError, is_retriable
-from coco.kit.retry import RetryPolicy
+from coco.kit.retry import RetryPolicy, Timing, retry
 from coco_target_postgres import connections, table
 from coco_target_postgres.connections import Address, lease_pool, open_pools, release_pool
 from coco_target_postgres.faults import RowError, translated
@@ -181,6 +182,30 @@ def test_a_server_that_is_gone_is_a_clear_retriable_error(
         assert is_retriable(caught.value)
         monkeypatch.setitem(address.parameters, "port", database.rpartition(":")[2].partition("/")[0])
         PostgresConnector.mutate_columns((opened, target.batch({(1,): ("a",)})))
+    assert target.read() == {(1,): ("a",)}
+
+
+def test_a_server_that_restarts_for_nine_minutes_is_waited_for(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = database.rpartition(":")[2].partition("/")[0]
+    target = export(fields(id=int), fields(a=str))
+    target.set_up()
+    with target.opened() as opened:
+        now = 0.0
+
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+            if now > 540:
+                monkeypatch.setitem(opened.pool.address.parameters, "port", port)
+
+        timing = Timing(now=lambda: now, sleep=sleep)
+        monkeypatch.setattr(table, "retry", functools.partial(retry, timing=timing))
+        monkeypatch.setitem(opened.pool.address.parameters, "port", str(free_port()))
+        kill_all(database)
+        PostgresConnector.mutate_columns((opened, target.batch({(1,): ("a",)})))
+    assert now > 540
     assert target.read() == {(1,): ("a",)}
 
 

@@ -128,7 +128,8 @@ def test_automatic_names(settings_database: None, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COCO_APP_NAMESPACE", "Staging")
     flow = shelf_flow("DemoFlow", "none")
     (step,) = flow.internal_flow().exports
-    assert step.spec.table_name == "Staging__DemoFlow__rows" == get_target_default_name(flow, "rows")
+    assert step.spec.table_name == "staging__demoflow__rows"
+    assert get_target_default_name(flow, "rows") == "Staging__DemoFlow__rows"
 
 
 @pytest.mark.usefixtures("settings_database")

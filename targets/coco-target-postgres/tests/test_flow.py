@@ -28,7 +28,7 @@ def shelf() -> dict[str, str]:
     return SHELVES["texts"]
 
 
-def rows(database: str, table: str = "Demo__rows") -> dict[str, str]:
+def rows(database: str, table: str = "demo__rows") -> dict[str, str]:
     return dict(query(database, f'SELECT name, text FROM "{table}" ORDER BY name'))
 
 
@@ -42,10 +42,10 @@ def written(events: list[FlowEvent]) -> tuple[int, int]:
 def test_only_what_changed_is_written(database: str, shelf: dict[str, str], events: list[FlowEvent]) -> None:
     flow = shelf_flow("Demo", "texts", vector_indexes=[coco.VectorIndexDef("vector", COSINE)])
     flow.setup()
-    assert column_types(database, "Demo__rows") == {"name": "text", "text": "text", "vector": "vector(3)"}
+    assert column_types(database, "demo__rows") == {"name": "text", "text": "text", "vector": "vector(3)"}
     flow.update()
     assert rows(database) == {"a": "apple", "b": "banana", "c": "cherry"}
-    assert query(database, "SELECT name FROM \"Demo__rows\" ORDER BY vector <-> '[6,3,1]' LIMIT 1") == [
+    assert query(database, "SELECT name FROM \"demo__rows\" ORDER BY vector <-> '[6,3,1]' LIMIT 1") == [
         ("b",)
     ]
     assert written(events) == (3, 0)
@@ -57,7 +57,7 @@ def test_only_what_changed_is_written(database: str, shelf: dict[str, str], even
     assert written(events) == (1, 1)
     assert rows(database) == {"a": "avocado", "b": "banana"}
     flow.drop()
-    assert column_types(database, "Demo__rows") == {}
+    assert column_types(database, "demo__rows") == {}
 
 
 def test_nul_is_stripped_and_the_row_stays_ours(database: str, shelf: dict[str, str]) -> None:
@@ -100,7 +100,7 @@ def test_a_new_column_is_filled_from_the_memo(database: str) -> None:
     flow = shelf_flow("Demo", "texts", collect=wider)
     flow.setup(allow_destructive=True)
     flow.update()
-    assert query(database, 'SELECT count(*) FROM "Demo__rows" WHERE again = vector') == [(3,)]
+    assert query(database, 'SELECT count(*) FROM "demo__rows" WHERE again = vector') == [(3,)]
     assert len(CALLS) == 3
 
 
@@ -128,7 +128,7 @@ def test_an_index_comes_and_goes_without_writing_rows(database: str, events: lis
         flow.close()
         flow = shelf_flow("Demo", "texts", vector_indexes=indexes)
         flow.setup()
-        assert len(index_definitions(database, "Demo__rows")) == len(indexes)
+        assert len(index_definitions(database, "demo__rows")) == len(indexes)
         flow.update()
         assert written(events) == (0, 0)
 
@@ -145,8 +145,8 @@ def test_a_vector_may_become_a_halfvec(database: str) -> None:
     )
     flow.setup(allow_destructive=True)
     flow.update()
-    assert column_types(database, "Demo__rows")["vector"] == "halfvec(3)"
-    assert query(database, "SELECT vector::text FROM \"Demo__rows\" WHERE name = 'b'") == [("[6,3,1]",)]
+    assert column_types(database, "demo__rows")["vector"] == "halfvec(3)"
+    assert query(database, "SELECT vector::text FROM \"demo__rows\" WHERE name = 'b'") == [("[6,3,1]",)]
     assert len(CALLS) == 3
     assert RUNTIME.verify(flow).ok
 
@@ -156,7 +156,7 @@ def test_an_emptied_table_is_noticed_and_filled_without_calls(database: str, dam
     flow = shelf_flow("Demo", "texts")
     flow.setup()
     flow.update()
-    query(database, f'{damage} "Demo__rows"')
+    query(database, f'{damage} "demo__rows"')
     info = flow.update()
     assert info.drifted == ["rows"]
     assert info.has_errors
@@ -174,9 +174,9 @@ def test_altered_and_foreign_rows_are_found_and_put_right(database: str) -> None
     flow = shelf_flow("Demo", "texts")
     flow.setup()
     flow.update()
-    query(database, "UPDATE \"Demo__rows\" SET vector = '[1,2,3]' WHERE name = 'a'")
-    query(database, "UPDATE \"Demo__rows\" SET text = 'x' WHERE name = 'b'")
-    query(database, "INSERT INTO \"Demo__rows\" (name) VALUES ('stranger')")
+    query(database, "UPDATE \"demo__rows\" SET vector = '[1,2,3]' WHERE name = 'a'")
+    query(database, "UPDATE \"demo__rows\" SET text = 'x' WHERE name = 'b'")
+    query(database, "INSERT INTO \"demo__rows\" (name) VALUES ('stranger')")
     (check,) = RUNTIME.verify(flow).targets
     assert (len(check.missing), len(check.different), len(check.extra)) == (0, 2, 1)
     assert RUNTIME.verify(flow, repair=True).ok
@@ -194,8 +194,8 @@ def test_a_row_the_server_refuses_fails_alone(
         attachments=[
             PostgresSqlCommand(
                 name="check",
-                setup_sql='ALTER TABLE "Demo__rows" DROP CONSTRAINT IF EXISTS fine; '
-                "ALTER TABLE \"Demo__rows\" ADD CONSTRAINT fine CHECK (text <> 'forbidden')",
+                setup_sql='ALTER TABLE "demo__rows" DROP CONSTRAINT IF EXISTS fine; '
+                "ALTER TABLE \"demo__rows\" ADD CONSTRAINT fine CHECK (text <> 'forbidden')",
             )
         ],
     )
@@ -328,7 +328,7 @@ def log_command(name: str, note: str, teardown: str | None = None) -> PostgresSq
         setup_sql=f"CREATE TABLE IF NOT EXISTS log (at serial, note text); INSERT INTO log (note) VALUES ('{note}')",
         teardown_sql=None
         if teardown is None
-        else f"INSERT INTO log (note) SELECT '{teardown}' || count(*) FROM \"Demo__rows\"",
+        else f"INSERT INTO log (note) SELECT '{teardown}' || count(*) FROM \"demo__rows\"",
     )
 
 
@@ -359,7 +359,7 @@ def test_the_life_of_an_attachment(database: str) -> None:
     assert notes(database)[4:] == []
     flow.drop()
     assert notes(database)[4:] == ["end of two 3"]
-    assert column_types(database, "Demo__rows") == {}
+    assert column_types(database, "demo__rows") == {}
 
 
 def test_a_table_made_anew_gets_its_attachments_again(database: str) -> None:
@@ -378,7 +378,7 @@ def test_a_failing_attachment_is_named_and_setup_goes_on_later(database: str) ->
 
     with pytest.raises(CocoError, match=r"'broken'.*no_such.*statement: SELECT no_such\(\)(\n|$)"):
         with_attachments(log_command("one", "one"), command("SELECT no_such()"))
-    assert "vector" in column_types(database, "Demo__rows")
+    assert "vector" in column_types(database, "demo__rows")
     flow = with_attachments(log_command("one", "one"), command("SELECT 3"))
     flow.update()
     assert rows(database)
@@ -389,15 +389,15 @@ def test_an_index_of_the_users_own(database: str) -> None:
     flow = with_attachments(
         PostgresSqlCommand(
             name="fts",
-            setup_sql='CREATE INDEX CONCURRENTLY IF NOT EXISTS words ON "Demo__rows" '
+            setup_sql='CREATE INDEX CONCURRENTLY IF NOT EXISTS words ON "demo__rows" '
             "USING gin (to_tsvector('english', text))",
             teardown_sql="DROP INDEX IF EXISTS words",
         )
     )
     flow.update()
-    assert list(index_definitions(database, "Demo__rows")) == ["words"]
+    assert list(index_definitions(database, "demo__rows")) == ["words"]
     with_attachments()
-    assert index_definitions(database, "Demo__rows") == {}
+    assert index_definitions(database, "demo__rows") == {}
 
 
 def test_packed_vectors_arrive_as_numbers(database: str) -> None:
@@ -415,5 +415,5 @@ def test_packed_vectors_arrive_as_numbers(database: str) -> None:
     flow = shelf_flow("Demo", "texts", collect=collect)
     flow.setup()
     flow.update()
-    found = query(database, "SELECT vector_send(v) FROM \"Demo__rows\" WHERE name = 'a'")
+    found = query(database, "SELECT vector_send(v) FROM \"demo__rows\" WHERE name = 'a'")
     assert found == [(struct.pack(">HHff", 2, 0, 5 / 3, -1e-7),)]

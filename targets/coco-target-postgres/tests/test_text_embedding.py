@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from postgres_test_support import column_types, index_definitions, query
 
 import coco as cocoindex
+
+numpy = pytest.importorskip("numpy")
+pytest.importorskip("pgvector", reason="needs the package pgvector")
+pytest.importorskip("psycopg_pool", reason="needs the package psycopg-pool")
+from pgvector.psycopg import register_vector  # noqa: E402
+from psycopg_pool import ConnectionPool  # noqa: E402
 
 pytest.importorskip("coco_source_localfs", reason="needs the package coco-source-localfs")
 pytest.importorskip("coco_function_text", reason="needs the package coco-function-text")
@@ -23,7 +28,7 @@ TEXTS = {
     "stars.md": "# Stars\n\nA telescope gathers the light of distant galaxies.\n",
     "tax.md": "# Taxes\n\n" + "Receipts are kept for ten years and handed in with the declaration. " * 60,
 }
-TABLE = "TextEmbedding__doc_embeddings"
+TABLE = "textembedding__doc_embeddings"
 
 
 def embedding() -> Any:
@@ -78,19 +83,26 @@ def define() -> cocoindex.Flow:
     return notes
 
 
-def search(database: str, text: str) -> list[tuple[str, float]]:
-    """(file, similarity) of the closest chunks."""
+@cocoindex.transform_flow()
+def text_to_embedding(text: cocoindex.DataSlice[str]) -> cocoindex.DataSlice[Any]:
+    return text.transform(embedding())
 
-    @cocoindex.transform_flow()
-    def text_to_embedding(text: cocoindex.DataSlice[str]) -> cocoindex.DataSlice[Any]:
-        return text.transform(embedding())
 
-    vector = "[" + ",".join(str(float(item)) for item in text_to_embedding.eval(text)) + "]"
-    with psycopg.connect(database) as connection:
-        return connection.execute(
-            f'SELECT filename, 1 - (embedding <=> %s::vector) FROM "{TABLE}" ORDER BY 2 DESC LIMIT 3'.encode(),
-            (vector,),
-        ).fetchall()
+def search_with(pool: ConnectionPool, flow: cocoindex.Flow, query: str, top_k: int) -> list[dict[str, Any]]:
+    """The query of the example: the name goes into SQL as it is, the vector as NumPy has it."""
+    table_name = cocoindex.utils.get_target_default_name(flow, "doc_embeddings")
+    query_vector = text_to_embedding.eval(query)
+    with pool.connection() as conn:
+        register_vector(conn)
+        with conn.cursor() as cur:
+            cur.execute(
+                f"""
+                SELECT filename, text, embedding <=> %s::vector AS distance
+                FROM {table_name} ORDER BY distance LIMIT %s
+            """.encode(),
+                (numpy.asarray(query_vector), top_k),
+            )
+            return [{"filename": row[0], "text": row[1], "score": 1.0 - row[2]} for row in cur.fetchall()]
 
 
 def test_the_example_runs_as_written(database: str, folder: Path) -> None:
@@ -118,9 +130,10 @@ def test_the_example_runs_as_written(database: str, folder: Path) -> None:
         "bread.md": "Knead the dough and bake it in the oven",
         "stars.md": "light of distant galaxies in a telescope",
     }.items():
-        (name, score), *_ = search(database, text)
-        assert name == wanted
-        assert 0 < score <= 1
+        with ConnectionPool(database, min_size=1, max_size=1) as pool:
+            found = search_with(pool, flow, text, 3)
+        assert found[0]["filename"] == wanted
+        assert 0 < found[0]["score"] <= 1
 
     (folder / "stars.md").unlink()
     (folder / "bread.md").write_text(TEXTS["bread.md"] + "\nEat it warm.\n")

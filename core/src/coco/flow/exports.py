@@ -155,7 +155,7 @@ def complete_specs(state: BuildState, full_name: str) -> None:
             with state.locator.locating(field=f"target {export.name}", at=export.location):
                 name = default_name(state.name, export.name, namespace=namespace_of(full_name))
                 completed = complete(export.spec, name)
-                export.default_named = completed != export.spec
+                export.default_name = name if completed != export.spec else ""
                 export.spec = completed
 
 
@@ -189,6 +189,7 @@ def finish_export(
         tuple(export.attachments),
         export.setup_by_user,
         export.location,
+        export.default_name,
     )
 
 

@@ -207,6 +207,8 @@ class ExportStep(Struct, frozen=True):
     attachments: tuple[Any, ...]
     setup_by_user: bool
     location: CodeLocation | None = None
+    default_name: str = ""
+    """The name from which coco named the resource; empty where the user named it."""
 
 
 class DeclarationStep(Struct, frozen=True):

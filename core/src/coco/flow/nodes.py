@@ -139,7 +139,10 @@ class CollectorNode(Struct, eq=False):
 
 
 class ExportNode(Struct, eq=False):
-    """An ``export`` call, its collected fields not yet checked. ``default_named``: coco named its resource."""
+    """An ``export`` call, its collected fields not yet checked.
+
+    ``default_name``: the name from which coco named its resource; empty if the user named it.
+    """
 
     name: str
     collector: CollectorNode
@@ -149,7 +152,12 @@ class ExportNode(Struct, eq=False):
     attachments: Sequence[Any]
     setup_by_user: bool
     location: CodeLocation | None
-    default_named: bool = False
+    default_name: str = ""
+
+    @property
+    def default_named(self) -> bool:
+        """Whether coco named the resource."""
+        return bool(self.default_name)
 
 
 class DeclarationNode(Struct, eq=False):

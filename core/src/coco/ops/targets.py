@@ -81,8 +81,8 @@ class TargetConnector(Protocol):
     ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
     ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
     ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``validate``,
-    ``with_default_name``, ``with_flow``, ``data_identity``, ``describe_change``, ``check_existing``,
-    ``apply_setup_changes``.
+    ``with_default_name``, ``former_keys``, ``rename``, ``with_flow``, ``data_identity``, ``describe_change``,
+    ``check_existing``, ``apply_setup_changes``.
 
     ``with_flow(spec, flow: FlowView)`` gives the spec completed by what only the rest of the flow tells, as a
     graph's relationships need the keys of their end nodes; it also refuses what does not fit together. Called
@@ -92,6 +92,10 @@ class TargetConnector(Protocol):
     None for nothing, an ``Adoption`` for something that can be taken over without altering or losing any of it, else
     the reason to refuse. ``upgrade_key(data)`` and ``upgrade_state(data)`` turn what an older release of the
     connector stored, as plain data, into today's spelling.
+
+    ``former_keys(spec, name)`` gives the persistent keys under which earlier releases of the connector made the
+    resource with a default name; where one of these is on record, ``rename(former, key, states)`` gives the resource
+    its key of today, with all rows. It may be repeated, and may find nothing under ``former``.
 
     ``stored_form(spec, field)``, or ``stored_form(spec, field, index_options)``, gives a function from a field's
     engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
@@ -134,6 +138,8 @@ OPTIONAL_SETUP_METHODS: Sequence[str] = (
     "upgrade_state",
     "validate",
     "with_default_name",
+    "former_keys",
+    "rename",
     "with_flow",
     "stored_form",
     "data_identity",

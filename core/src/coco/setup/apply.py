@@ -117,6 +117,10 @@ class Applier(Struct):
     async def _apply_group(self, flow: str, group: Sequence[ResourceChange]) -> None:
         """Resources of one connector: old attachments, the resources themselves, new attachments (SU-16)."""
         keys = [rebuild_key(item.record, item.key) for item in group]
+        for item, key in zip(group, keys, strict=True):
+            for former in item.former_keys:
+                states = [rebuild_state(item.record, one.connector) for one in item.existing.states()]
+                await self.call(item.record.method("rename"), rebuild_key(item.record, former), key, states)
         attachments = [AttachmentSteps.of(item) for item in group]
         steps = [step for item, key in zip(group, keys, strict=True) for step in connector_steps(item, key)]
 

@@ -65,6 +65,8 @@ class ResourceChange(Struct):
     forget: bool = False
     stored_key: str = ""
     adopted: bool = False
+    former_keys: tuple[str, ...] = ()
+    """Keys under which the resource may stand until it is renamed to ``key``."""
 
     @property
     def pending(self) -> bool:

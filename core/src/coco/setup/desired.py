@@ -34,6 +34,8 @@ class DesiredTarget(Struct, frozen=True):
     attachments: dict[str, list[Any]]
     attachment_specs: dict[str, Any]
     export: ExportStep | None = None
+    former_keys: tuple[str, ...] = ()
+    """Keys under which earlier releases of the connector made a resource with this default name."""
 
 
 class DesiredSource(Struct, frozen=True):
@@ -79,6 +81,14 @@ def _persistent_key(record: Any, spec: Any, name: str) -> Any:
     return call_blocking(method, *((spec, name) if count >= 2 or any_number else (spec,)))
 
 
+def _former_keys(export: ExportStep, title: str) -> tuple[str, ...]:
+    method = export.target.method("former_keys")
+    if method is None or not export.default_name or export.setup_by_user:
+        return ()
+    keys = call_blocking(method, export.spec, export.default_name)
+    return tuple(encode_key(_storable(key, title)) for key in keys)
+
+
 def desired_targets(graph: Graph) -> list[DesiredTarget]:
     """Every export's and declaration's resource. Calls only connector methods without side effects."""
     found = []
@@ -118,6 +128,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
                 attachments,
                 {item.name: item for item in export.attachments},
                 export,
+                _former_keys(export, title),
             )
         )
     for step in graph.declarations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -309,10 +309,16 @@ def diff_flow(
     existing = _flow_state(records)
     changes = []
     left = [item for item in records if item.resource_type != FLOW_RESOURCE]
+    wanted = {(item.resource_type, item.key) for item in targets}
     for target in targets:
         same = [item for item in left if item.resource_type == target.resource_type and _is_key(target, item)]
         left = [item for item in left if item not in same]
         same.sort(key=lambda item: item.key != target.key)  # today's spelling first
+        former = None if same else _under_former_key(target, left, wanted)
+        if former is not None:
+            left.remove(former)
+            changes.append(_diff_renamed(target, former, row_counts))
+            continue
         changes.append(_diff_recorded(target, same[0] if same else None, row_counts))
         changes += [_forgotten(target, item) for item in same[1:]]
     for record in left:
@@ -352,8 +358,40 @@ def _diff_recorded(
     record = respelled(stored, target.record)
     change = diff_target(target, CombinedState.of(record), _rows(record, row_counts))
     change.stored_key = stored.key if stored.key != record.key else ""
+    if change.existing.undecided:  # it may have been interrupted before it renamed
+        change.former_keys = target.former_keys
     if record != stored and change.state is None and record.state is not None and not change.pending:
         change.state = TargetState.from_json(record.state)  # our own record follows silently
+    return change
+
+
+def _under_former_key(
+    target: DesiredTarget, left: Sequence[SetupRecord], wanted: Collection[tuple[str, str]]
+) -> SetupRecord | None:
+    """The record of a resource that an earlier release of the connector made under another name."""
+    for record in left:
+        if record.resource_type != target.resource_type or (record.resource_type, record.key) in wanted:
+            continue
+        if respelled(record, target.record).key not in target.former_keys:
+            continue
+        if not any(item.setup_by_user for item in CombinedState.of(record).states()):
+            return record
+    return None
+
+
+def _diff_renamed(
+    target: DesiredTarget, stored: SetupRecord, row_counts: Mapping[int, int]
+) -> ResourceChange:
+    """The change of a resource that also gets another name; its rows stay."""
+    record = respelled(stored, target.record)
+    change = diff_target(target, CombinedState.of(record), _rows(record, row_counts))
+    if change.kind is ChangeKind.NONE:
+        change.kind = ChangeKind.UPDATE
+        change.state = _with_ids(target, change.existing.states(), bump=False)
+    former = describe_resource(target.record, target.resource_type.partition(":")[2], record.key)
+    change.actions.insert(0, f"rename {former} to {change.title}")
+    change.stored_key = stored.key
+    change.former_keys = (record.key,)
     return change
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import string
+
 from coco.kit.naming import join_names, shorten
 
 MAX_NAME_BYTES = 63
 
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Names that every table has columns of already."""
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def default_table_name(name: str) -> str:
+    """The table of a default name: as the server reads that name where SQL does not quote it."""
+    return fitted(name.translate(_LOWER))
 
 
 def fitted(name: str) -> str:

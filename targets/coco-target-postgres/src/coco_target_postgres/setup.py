@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -108,6 +108,32 @@ def apply_setup_change(
     with setup_connection(key, "cannot set up") as connection, connection.transaction():
         _lock(connection, key)
         _Setup(connection, key, current).run(previous)
+
+
+def rename(former: PostgresKey, key: PostgresKey, states: Sequence[PostgresState]) -> None:
+    """Give a table, and the indexes named after it, another name. Nothing happens if there is none under ``former``."""
+    with setup_connection(key, "cannot rename") as connection, connection.transaction():
+        for item in sorted((former, key), key=lambda item: item.table):
+            _lock(connection, item)
+        found = find_table(connection, former.schema, former.table)
+        if found is None:
+            return
+        if find_table(connection, key.schema, key.table) is not None:
+            raise TargetError(
+                f"{former.title} cannot be renamed to {key.title}, which exists already; drop or rename one of them, or "
+                f"give table_name={former.table!r}"
+            )
+        names = {f"{former.table}_pkey": f"{key.table}_pkey"}
+        for index in (item for state in states for item in state.indexes):
+            names[_index_name(former, index)] = _index_name(key, index)
+        old, new = quote_qualified(former.schema, former.table), quote_identifier(key.table)
+        connection.execute(f"ALTER TABLE {old} RENAME TO {new}".encode())
+        for name in find_indexes(connection, found.oid):
+            if name in names:
+                index_sql = quote_qualified(key.schema, name)
+                connection.execute(
+                    f"ALTER INDEX {index_sql} RENAME TO {quote_identifier(names[name])}".encode()
+                )
 
 
 def _lock(connection: Connection, key: PostgresKey) -> None:
@@ -231,7 +257,7 @@ class _Setup:
         found = find_table(self._connection, self._key.schema, self._key.table)
         assert found is not None
         there = find_indexes(self._connection, found.oid)
-        wanted = {self._index_name(item): item for item in self._state.indexes}
+        wanted = {_index_name(self._key, item): item for item in self._state.indexes}
         for name, (mark, valid) in there.items():
             if mark is None or not mark.startswith(MARK):
                 continue
@@ -248,12 +274,6 @@ class _Setup:
             qualified = quote_qualified(self._key.schema, name)
             self._execute(f"COMMENT ON INDEX {qualified} IS {quote_literal(_index_mark(index))}")
 
-    def _index_name(self, index: IndexState) -> str:
-        if index.method == "gin":
-            return index_name(self._key.table, index.column, "fts")
-        metric = index.operators.split("_")[1]
-        return index_name(self._key.table, index.column, metric, index.method)
-
     def _index_body(self, index: IndexState) -> str:
         column = quote_identifier(index.column)
         if index.method == "gin":
@@ -262,6 +282,13 @@ class _Setup:
         options = ", ".join(f"{name} = {int(value)}" for name, value in sorted(index.options.items()))
         operators = quote_qualified(self._vector_schema, index.operators)
         return f"USING {index.method} ({column} {operators})" + (f" WITH ({options})" if options else "")
+
+
+def _index_name(key: PostgresKey, index: IndexState) -> str:
+    if index.method == "gin":
+        return index_name(key.table, index.column, "fts")
+    metric = index.operators.split("_")[1]
+    return index_name(key.table, index.column, metric, index.method)
 
 
 def _index_mark(index: IndexState) -> str:

@@ -34,8 +34,8 @@ class Postgres(op.TargetSpec):
     """A table of a Postgres database (TG-Postgres-1 to TG-Postgres-5).
 
     database: auth entry of a ``DatabaseConnectionSpec``; None: the database of the settings,
-    ``COCO_DATABASE_URL``. table_name: None: ``[Namespace__]Flow__export``. schema: made if it is missing; None:
-    ``public``. Needs ``table_name``. column_options: by field name.
+    ``COCO_DATABASE_URL``. table_name: None: ``[Namespace__]Flow__export`` in lower case, which SQL finds without
+    quotes. schema: made if it is missing; None: ``public``. Needs ``table_name``. column_options: by field name.
     """
 
     database: AuthEntryReference[DatabaseConnectionSpec] | None = None
@@ -60,7 +60,7 @@ class PostgresConnector:
     @staticmethod
     def with_default_name(spec: Postgres, default_name: str) -> Postgres:
         """The spec with its table's name (TG-Postgres-3)."""
-        from coco_target_postgres.names import fitted
+        from coco_target_postgres.names import default_table_name
 
         if spec.table_name is not None:
             return spec
@@ -68,7 +68,22 @@ class PostgresConnector:
             raise DefinitionError(
                 f"Postgres: schema={spec.schema!r} needs table_name=: automatic names are for the default schema"
             )
-        return replace(spec, table_name=fitted(default_name))
+        return replace(spec, table_name=default_table_name(default_name))
+
+    @staticmethod
+    def former_keys(spec: Postgres, default_name: str) -> list[PostgresKey]:
+        """Until 0.1.0 was released, default names kept their case."""
+        from coco_target_postgres.names import fitted
+
+        key = PostgresConnector.get_persistent_key(spec, "")
+        former = replace(key, table=fitted(default_name))
+        return [former] if former != key else []
+
+    @staticmethod
+    def rename(former: PostgresKey, key: PostgresKey, states: Sequence[PostgresState]) -> None:
+        from coco_target_postgres.setup import rename
+
+        rename(former, key, states)
 
     @staticmethod
     def get_persistent_key(spec: Postgres, target_name: str) -> PostgresKey:

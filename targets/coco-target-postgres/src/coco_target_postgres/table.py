@@ -23,8 +23,8 @@ T = TypeVar("T")
 TRANSIENT_RETRY = RetryPolicy()
 """After deadlocks and serialisation failures."""
 
-RECONNECT_RETRY = RetryPolicy(total=30.0)
-"""After a connection was lost: as long as a server takes to start again."""
+RECONNECT_RETRY = RetryPolicy()
+"""After a connection was lost: a server that starts again may have much to recover."""
 
 
 @dataclass
