@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +150,35 @@ def test_sizes_that_differ_widely_do_not_lock_up() -> None:
     weighed({"one": {"max_inflight_bytes": 280}, "two": {"max_inflight_rows": 3}}).update()
     assert GAUGE.at_most <= 300
     assert GAUGE.rows_at_most <= 7
+
+
+@pytest.mark.parametrize(
+    ("limits", "whole", "rows_at_most", "bytes_at_most"),
+    [
+        ({}, GlobalExecutionOptions(source_max_inflight_rows=4, source_max_inflight_bytes=1000), 4, 1000),
+        ({"max_inflight_rows": 3}, GlobalExecutionOptions(), 3, 1000),
+        ({"max_inflight_bytes": 55}, GlobalExecutionOptions(), 5, 55),
+    ],
+)
+@pytest.mark.parametrize("sizes", [True, False])
+def test_evaluation_keeps_the_limits_too(
+    tmp_path: Path,
+    limits: Any,
+    whole: GlobalExecutionOptions,
+    rows_at_most: int,
+    bytes_at_most: int,
+    sizes: bool,
+) -> None:
+    coco.stop()
+    coco.init(Settings(global_execution_options=whole))
+    fill("one", {**documents(30, 10), "zzz": "x" * 500})
+    flow = weighed({"one": limits}, sizes=sizes)
+    flow.evaluate_and_dump(coco.EvaluateAndDumpOptions(str(tmp_path / "out")))
+    assert len(list((tmp_path / "out").iterdir())) == 31
+    assert 1 <= GAUGE.rows_at_most <= rows_at_most
+    assert GAUGE.at_most <= max(500, bytes_at_most)
+    if "max_inflight_bytes" in limits:
+        assert GAUGE.at_most == 500  # which is above the limit, and so was alone
 
 
 @pytest.mark.parametrize(("rows", "size"), [(2, None), (None, 25)])

@@ -191,6 +191,47 @@ def test_changes_of_a_stream_are_followed_and_acknowledged(wall: Wall, tmp_path:
 
 
 @pytest.mark.timeout(LIMIT * 2)
+def test_no_drop_and_no_other_setup_under_an_updater_that_waits(wall: Wall, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    wall.rows = {"a": "one"}
+    flow = make_flow(target)
+    flow.setup()
+    with coco.FlowLiveUpdater(flow) as updater:
+        updater.next_status_updates()
+        wall.rows["b"] = "two"
+        wall.post("b")
+        wall.wait_for_acks("b")  # from here on there is nothing to do
+        for refused in (
+            flow.drop,
+            lambda: asyncio.run(flow.drop_async()),
+            coco.drop_all_flows,
+            lambda: flow_to(tmp_path / "elsewhere.json").setup(allow_destructive=True),
+        ):
+            with pytest.raises(
+                LifecycleError, match=r"a live updater .* follows flow 'Live'; nothing was changed"
+            ):
+                refused()
+        flow.setup()  # changes nothing
+        wall.rows["a"] = "changed"
+        wall.post("a")
+        wall.wait_for_acks("a", "b")
+        assert texts(target) == ["changed", "two"]
+        assert not (tmp_path / "elsewhere.json").exists()
+    flow.drop()
+    assert not target.exists()
+
+
+def flow_to(target: Path) -> coco.Flow:
+    """Another definition of the same flow, which no name is registered for."""
+    known = coco.flows()["Live"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coco.flow.registry._flows", {})
+        flow = make_flow(target)
+    assert coco.flows()["Live"] is known
+    return flow
+
+
+@pytest.mark.timeout(LIMIT * 2)
 def test_a_failed_change_is_not_acknowledged(wall: Wall, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     wall.rows = {"a": "one", "b": "two"}

@@ -109,6 +109,26 @@ def test_a_row_that_keeps_failing_is_parked_until_it_changes(style: str, events:
     assert said() == {"a": "GOOD", "b": "TWO"}
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_a_full_reprocess_takes_up_parked_rows(live: bool) -> None:
+    fill("fail", {"a": "bad"})
+    table("out")
+    MOOD["does"] = refuse("bad")
+    flow = one_per_document()
+    for _ in range(6):
+        flow.update()
+    MOOD["does"] = refuse()
+    assert flow.update(reexport_targets=True)["docs"].num_parked == 1
+    if live:
+        with coco.FlowLiveUpdater(flow, coco.FlowLiveUpdaterOptions(full_reprocess=True)) as updater:
+            updater.wait()
+        info = updater.update_stats()
+    else:
+        info = flow.update(full_reprocess=True)
+    assert (info["docs"].num_insertions, info.has_errors) == (1, False)
+    assert (said(), errors(flow)) == ({"a": "BAD"}, {})
+
+
 def test_retry_takes_up_parked_rows() -> None:
     fill("fail", {"a": "bad"})
     table("out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 
 class Limiter:
@@ -81,6 +82,22 @@ class Limiter:
             self._rows += rows
             self._bytes += size
             future.set_result(None)
+
+
+def weight_of(value: Any) -> int:
+    """Bytes of an inline value, roughly; 0 when unknown."""
+    if value is None:
+        return 0
+    if hasattr(value, "__dict__"):
+        return sum(size_of(item) for item in vars(value).values())
+    return size_of(value)
+
+
+def size_of(value: Any) -> int:
+    """Bytes of a value, roughly."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    return sum(size_of(item) for item in value) if isinstance(value, (tuple, list)) else 8
 
 
 class Permits:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run
 from coco.engine.failures import is_parked, version_of
-from coco.engine.limits import Limiter, Permits
+from coco.engine.limits import Limiter, Permits, size_of, weight_of
 from coco.engine.process import BatchProcessor, SourceState, readable_key
 from coco.engine.read import Listed, ReadOutcome, SourcePort
 from coco.engine.register import KeyRegister, versions
@@ -282,7 +282,7 @@ class SourceRun:
         if row.size is not None or self._max_bytes is None or row.gone:
             return row.size or 0
         if row.value is not None:
-            return _weight(row.value)
+            return weight_of(row.value)
         return self._bytes_read // self._rows_read if self._rows_read else self._max_bytes
 
     async def _start(self, rows: list[WorkRow]) -> None:
@@ -301,7 +301,7 @@ class SourceRun:
 
     async def _process(self, rows: list[WorkRow], permits: Permits) -> None:
         async def weigh(outcome: ReadOutcome) -> None:
-            size = sum(_size_of(value) for column in outcome.columns for value in column)
+            size = sum(size_of(value) for column in outcome.columns for value in column)
             self._rows_read += len(outcome.rows)
             self._bytes_read += size
             await permits.resize(size)
@@ -431,22 +431,6 @@ def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
     for batch in store.scan(source_id):
         heads.update(batch)
     return heads
-
-
-def _weight(value: Any) -> int:
-    """Bytes of an inline value, roughly; 0 when unknown."""
-    if value is None:
-        return 0
-    if hasattr(value, "__dict__"):
-        return sum(_size_of(item) for item in vars(value).values())
-    return _size_of(value)
-
-
-def _size_of(value: Any) -> int:
-    """Bytes of a value, roughly."""
-    if isinstance(value, (str, bytes)):
-        return len(value)
-    return sum(_size_of(item) for item in value) if isinstance(value, (tuple, list)) else 8
 
 
 def _under(parts: tuple[Any, ...], prefixes: list[str]) -> bool:

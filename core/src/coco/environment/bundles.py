@@ -93,6 +93,11 @@ class BundleWork:
                 raise LifecycleError(
                     f"flow '{change.flow}' is being updated in this process; wait for it or stop it"
                 )
+            if not change.up_to_date and self._runtime.is_followed(change.flow):
+                raise LifecycleError(
+                    f"a live updater of this process follows flow '{change.flow}'; nothing was changed. Call abort() and "
+                    f"wait() on it, then {'drop' if change.drop else 'set up'}"
+                )
             async with self._runtime.leased(change.flow, "drop" if change.drop else "setup"):
                 if await threads.store(store.setup_version, change.flow) != change.version:
                     change = await self._again(store, change)

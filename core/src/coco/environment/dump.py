@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +15,10 @@ from coco.engine.evaluate import Evaluation
 from coco.engine.failures import describe
 from coco.engine.frames import RootData
 from coco.engine.functions import FunctionStep
+from coco.engine.limits import Limiter, Permits, size_of, weight_of
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
-from coco.engine.read import SourcePort
+from coco.engine.read import ReadOutcome, SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
 from coco.events import EmitFn
@@ -79,20 +82,69 @@ async def dump_flow(
         await port.open()
         try:
             ready = steps(program)
-            async for listed in port.listing(include_values=True):
-                for start in range(0, len(listed.keys), BATCH):
-                    stop = min(start + BATCH, len(listed.keys))
-                    rows = [listed.row(position, None, NEW) for position in range(start, stop)]
-                    outcome = await port.read(rows)
-                    documents = await dumper.documents(outcome.rows, outcome.columns, ready, roots)
-                    for row, problem in outcome.problems:
-                        documents.append((row, {"error": describe(problem.error)}))
-                    stats.stats.num_insertions += sum("error" not in item for _, item in documents)
-                    stats.stats.num_errors += sum("error" in item for _, item in documents)
-                    await threads.run(dumper.write, documents)
+            admission = _Admission(step, environment.limiter)
+            async for listed in port.listing(include_values=admission.max_bytes is None):
+                rows = [listed.row(position, None, NEW) for position in range(len(listed.keys))]
+                for part in admission.parts(rows):
+                    async with admission.of(part) as read:
+                        outcome = await port.read(part)
+                        await read(outcome)
+                        documents = await dumper.documents(outcome.rows, outcome.columns, ready, roots)
+                        for row, problem in outcome.problems:
+                            documents.append((row, {"error": describe(problem.error)}))
+                        stats.stats.num_insertions += sum("error" not in item for _, item in documents)
+                        stats.stats.num_errors += sum("error" in item for _, item in documents)
+                        await threads.run(dumper.write, documents)
         finally:
             await port.close()
     return info
+
+
+class _Admission:
+    """The limits on rows and bytes of one source and of the process, as an update keeps them."""
+
+    def __init__(self, step: SourceStep, whole: Limiter) -> None:
+        self._limiters = [Limiter(step.max_inflight_rows, step.max_inflight_bytes), whole]
+        rows = [item.max_rows for item in self._limiters if item.max_rows is not None]
+        sizes = [item.max_bytes for item in self._limiters if item.max_bytes is not None]
+        self._rows = min([BATCH, *rows])
+        self.max_bytes = min(sizes) if sizes else None
+
+    def parts(self, rows: list[WorkRow]) -> Iterator[list[WorkRow]]:
+        """Batches within the limits; a row of unknown size is alone where bytes are limited."""
+        part: list[WorkRow] = []
+        size = 0
+        for row in rows:
+            weight = self._weight(row)
+            if part and (
+                len(part) == self._rows or (self.max_bytes is not None and size + weight > self.max_bytes)
+            ):
+                yield part
+                part, size = [], 0
+            part.append(row)
+            size += weight
+        if part:
+            yield part
+
+    def _weight(self, row: WorkRow) -> int:
+        if row.size is not None or self.max_bytes is None:
+            return row.size or 0
+        return self.max_bytes if row.value is None else weight_of(row.value)
+
+    @contextlib.asynccontextmanager
+    async def of(self, rows: list[WorkRow]) -> AsyncIterator[Callable[[ReadOutcome], Awaitable[None]]]:
+        """Hold permits for a batch; gives what has to be told of it once it was read, which may wait for more."""
+        permits = Permits(self._limiters)
+        await permits.acquire(len(rows), sum(self._weight(row) for row in rows))
+
+        async def read(outcome: ReadOutcome) -> None:
+            if self.max_bytes is not None:
+                await permits.resize(sum(size_of(value) for column in outcome.columns for value in column))
+
+        try:
+            yield read
+        finally:
+            permits.release()
 
 
 class _Dumper:

@@ -118,9 +118,9 @@ class Runtime:
         remove = self.add_listener(listener) if listener is not None else None
         options = RunOptions(
             reexport=given.pop("reexport_targets", False) or given.get("full_reprocess", False),
-            reprocess=given.pop("full_reprocess", False),
+            reprocess=given.get("full_reprocess", False),
             allow_deletes=given.pop("allow_deletes", False),
-            retry_parked=given.pop("retry_parked", False),
+            retry_parked=given.pop("retry_parked", False) or given.pop("full_reprocess", False),
             only_keys=given.pop("only_keys", None),
             max_delete_share=max_delete_share(),
         )
@@ -224,6 +224,10 @@ class Runtime:
         """Whether a pass over the flow runs in this process."""
         shared = self._shared.get(flow)
         return shared is not None and shared.lock.locked()
+
+    def is_followed(self, flow: str) -> bool:
+        """Whether an updater over the flow was started in this process and has not ended."""
+        return any(item.flow == flow and item.is_started and not item.is_finished for item in self._live)
 
     # -- setup ------------------------------------------------------------------------------------
     def setup(self, flow: Flow, report: bool, allow_destructive: bool = False) -> None:

@@ -174,7 +174,7 @@ class Flow:
     ) -> Any:
         """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo`` (F-175).
 
-        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results.
+        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results, and take up parked rows.
         print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
         """
         self._check_open()
