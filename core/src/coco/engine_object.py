@@ -177,9 +177,19 @@ def _dump_type(value: Any) -> Any:
     from coco.types.analyze import encode_enriched_type
 
     try:
-        return encode_enriched_type(value)
+        encoded = encode_enriched_type(value)
     except ValueError:
         return _describe_type(value, set())
+    # The schema of choices says nothing of the names that an Enum gives them.
+    return _describe_type(value, set()) if _has_choices(encoded) else encoded
+
+
+def _has_choices(encoded: Any) -> bool:
+    from coco.types.choices import VALUES_ATTR
+
+    if isinstance(encoded, dict):
+        return VALUES_ATTR in encoded or any(_has_choices(item) for item in encoded.values())
+    return isinstance(encoded, list) and any(_has_choices(item) for item in encoded)
 
 
 def _describe_type(value: Any, open_: set[Any]) -> Any:

@@ -80,8 +80,13 @@ class Model(pydantic.BaseModel):
     parts: list[int] = pydantic.Field(default_factory=list)
 
 
-class Color(enum.Enum):
-    RED = 1
+class Mixed(enum.Enum):
+    A = 1
+    B = "b"
+
+
+class Flags(enum.Flag):
+    A = 1
 
 
 class Loose(TypedDict):
@@ -174,8 +179,9 @@ def test_any(annotation):
         tuple[int, int],
         collections.deque,
         Plain,
-        Color,
-        Literal["a", "b"],
+        Mixed,
+        Flags,
+        Literal[b"a"],
         Loose,
         T,
         None,

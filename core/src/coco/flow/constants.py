@@ -117,9 +117,10 @@ def encode_constant(value: Any, type_: EnrichedValueType, name: str) -> Constant
             from coco.types.encode import make_engine_value_encoder
 
             return Constant(make_engine_value_encoder(type(value), path=(name,))(value), type_, value)
+        from coco.types.choices import plain_choice
         from coco.types.encode import encoder_for_schema
 
-        return Constant(encoder_for_schema(type_, (name,))(value), type_, value)
+        return Constant(encoder_for_schema(type_, (name,))(plain_choice(value)), type_, value)
     except ValueError as error:
         raise DefinitionError(f"the constant for {name!r} is no {type_}: {error}") from error
 

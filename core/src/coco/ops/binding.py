@@ -172,6 +172,7 @@ def _decoder(name: str, source: EnrichedValueType, info: Any) -> tuple[Callable[
 def _bind_constant(name: str, info: Any, arg: ArgSchema) -> BoundParam:
     """A constant takes the way that data takes, so that it arrives in the same form (``500`` as ``500.0``)."""
     from coco.types.analyze import AnalyzedAnyType, AnalyzedDictType, enriched_type_of
+    from coco.types.choices import plain_choice
     from coco.types.encode import encoder_for_schema, make_engine_value_encoder
 
     required = not info.nullable
@@ -187,7 +188,7 @@ def _bind_constant(name: str, info: Any, arg: ArgSchema) -> BoundParam:
     encode = (
         encoder_for_schema(declared, (name,)) if natural else make_engine_value_encoder(info, path=(name,))
     )
-    engine = encode(value)
+    engine = encode(plain_choice(value) if natural else value)
     decode, identity = _decoder(name, declared, info)
     return BoundParam(
         name,

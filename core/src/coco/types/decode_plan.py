@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coco.errors import DefinitionError, ValueConversionError, format_path
+from coco.types.choices import Choices
 from coco.types.codegen import FunctionWriter
 from coco.types.json_values import json_out
 from coco.types.mismatch import Path
@@ -72,6 +73,8 @@ def value_step(src: ValueType, info: AnalyzedTypeInfo, at: Path) -> Step | None:
     if isinstance(variant, AnalyzedUnionType) and isinstance(src, BasicValueType):
         return _to_union(src, info, variant, at)
     if isinstance(variant, AnalyzedBasicType) and isinstance(src, BasicValueType):
+        if variant.choices is not None:
+            return _to_choice(src, info, variant.choices, at)
         return _to_basic(src, info, variant.kind, at)
     if isinstance(variant, AnalyzedListType):
         return _to_list(src, info, variant, at)
@@ -188,6 +191,12 @@ def _to_basic(src: BasicValueType, info: AnalyzedTypeInfo, kind: str, at: Path) 
     if kind == "Float32":
         return chain(apply_at(to_float32), number)
     return chain(apply(float) if src.kind == "Int64" else None, number)
+
+
+def _to_choice(src: BasicValueType, info: AnalyzedTypeInfo, choices: Choices, at: Path) -> Step:
+    if src.kind != choices.kind:
+        raise no_match(info, src, at)
+    return apply_at(choices.decoder())
 
 
 def _to_union(

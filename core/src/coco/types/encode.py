@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from coco.errors import ValueConversionError
+from coco.types.choices import Choices
 from coco.types.codegen import FunctionWriter, is_plain_name
 from coco.types.mismatch import Path, dimension_mismatch, mismatch, shown_key
 from coco.types.scalars import SCALARS_IN, offset_datetime_key_in
@@ -33,6 +34,7 @@ from coco.types.struct_access import fields_of_any, fields_of_class
 from coco.types.struct_types import is_namedtuple_type
 from coco.types.to_schema import enriched_type_of, key_fields_of, type_name
 from coco.types.type_info import (
+    AnalyzedBasicType,
     AnalyzedDictType,
     AnalyzedListType,
     AnalyzedStructType,
@@ -149,6 +151,8 @@ class _EncoderWriter(FunctionWriter):
             self._vector(type_, info, v, path)
         elif type_.union is not None:
             self._union(type_, info, v, path)
+        elif (choices := _choices(info)) is not None:
+            self.line(f"{v} = {self.name(choices.encoder(), 'encode_choice')}({v}, {path!r})")
         else:
             self._scalar(type_.kind, v, path, key)
 
@@ -168,7 +172,7 @@ class _EncoderWriter(FunctionWriter):
     def _vector(self, type_: BasicValueType, info: AnalyzedTypeInfo | None, v: str, path: Path) -> None:
         assert type_.vector is not None
         element = type_.vector.element_type
-        if element.kind in PACKED_VECTOR_FORMATS:
+        if element.kind in PACKED_VECTOR_FORMATS and _choices(_element_info(info)) is None:
             convert = packed_encoder(element.kind, type_.vector.dimension)
             self.line(f"{v} = {self.name(convert, 'pack_vector')}({v}, {path!r})")
             return
@@ -183,7 +187,13 @@ class _EncoderWriter(FunctionWriter):
         with self.loop(v, path) as (x, out):
             self._non_null(element, elem_info, x, (), False)
             self.line(f"{out}.append({x})")
-        self.line(f"{v} = tuple({out})")
+        if (
+            element.kind in PACKED_VECTOR_FORMATS
+        ):  # choices are checked one by one, and stored like other numbers
+            pack = packed_encoder(element.kind, type_.vector.dimension)
+            self.line(f"{v} = {self.name(pack, 'pack_vector')}({out}, {path!r})")
+        else:
+            self.line(f"{v} = tuple({out})")
 
     def _ltable(self, row: StructSchema, info: AnalyzedTypeInfo | None, v: str, path: Path) -> None:
         with self.block(f"if type({v}) is not list:"):
@@ -276,6 +286,10 @@ def _element_info(info: AnalyzedTypeInfo | None) -> AnalyzedTypeInfo | None:
         return None
     assert isinstance(info.variant, AnalyzedListType)
     return analyze_type_info(info.variant.elem_type)
+
+
+def _choices(info: AnalyzedTypeInfo | None) -> Choices | None:
+    return info.variant.choices if info is not None and isinstance(info.variant, AnalyzedBasicType) else None
 
 
 def _as_list(value: Any, shown: str, nested: bool, path: Path) -> list[Any]:

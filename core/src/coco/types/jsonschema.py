@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from coco.types.choices import VALUES_ATTR
 from coco.types.schema import (
     BasicValueType,
     EnrichedValueType,
@@ -42,12 +43,22 @@ def json_schema(type_: EnrichedValueType | ValueType) -> dict[str, Any]:
     """JSON Schema of a value's JSON form: descriptions kept, nullable as an alternative ``null``."""
     if not isinstance(type_, EnrichedValueType):
         return _value(type_)
-    schema = _value(type_.type)
+    schema = _with_values(_value(type_.type), (type_.attrs or {}).get(VALUES_ATTR))
     if not type_.nullable or not schema:  # an empty schema allows null already
         return schema
     if isinstance(schema.get("type"), str):
-        return {**schema, "type": [schema["type"], "null"]}
+        with_null = {**schema, "type": [schema["type"], "null"]}
+        return {**with_null, "enum": [*schema["enum"], None]} if "enum" in schema else with_null
     return {"anyOf": [*schema["anyOf"], {"type": "null"}]}
+
+
+def _with_values(schema: dict[str, Any], values: Sequence[Any] | None) -> dict[str, Any]:
+    """Say what values there are, of a scalar or of the elements of a Vector."""
+    if values is None:
+        return schema
+    if schema.get("type") == "array":
+        return {**schema, "items": {**schema["items"], "enum": list(values)}}
+    return {"type": schema["type"], "enum": list(values)}
 
 
 def row_json_schema(fields: Sequence[FieldSchema], description: str | None = None) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from coco.errors import DefinitionError
 from coco.types.annotations import KEY_FIELD_NAME
+from coco.types.choices import VALUES_ATTR, Choices
 from coco.types.schema import (
     KEY_KINDS,
     BasicValueType,
@@ -108,7 +110,16 @@ def _check_frozen(info: AnalyzedTypeInfo) -> None:
 
 
 def _enriched(info: AnalyzedTypeInfo, open_: tuple[type, ...]) -> EnrichedValueType:
-    return EnrichedValueType(_value_type(info, open_), info.nullable, info.attrs)
+    choices = _choices(info)
+    attrs = info.attrs if choices is None else {**(info.attrs or {}), VALUES_ATTR: list(choices.values)}
+    return EnrichedValueType(_value_type(info, open_), info.nullable, attrs)
+
+
+def _choices(info: AnalyzedTypeInfo) -> Choices | None:
+    """The choices of a value, or of the elements of a list."""
+    if isinstance(info.variant, AnalyzedListType):
+        return _choices(analyze_type_info(info.variant.elem_type))
+    return info.variant.choices if isinstance(info.variant, AnalyzedBasicType) else None
 
 
 def _value_type(info: AnalyzedTypeInfo, open_: tuple[type, ...]) -> ValueType:
@@ -246,6 +257,8 @@ def _advice(info: AnalyzedTypeInfo) -> str:
         return "; use list[...], or dict[key, struct] for a table"
     if core is type(None):
         return "; None alone is no type"
+    if base is Literal or (isinstance(base, type) and issubclass(base, enum.Enum)):
+        return "; the values of a Literal or Enum must be all str, all int, or all bool, and flags are not combined: use int"
     if isinstance(core, type) and not _is_builtin(core):
         return "; a class must be a dataclass, a NamedTuple or a Pydantic model"
     return ""

@@ -9,19 +9,21 @@ from __future__ import annotations
 import builtins
 import collections.abc
 import datetime
+import enum
 import inspect
 import sys
 import types
 import typing
 import uuid
 from collections.abc import Iterator
-from typing import Annotated, Any, ForwardRef, NewType, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Literal, NewType, TypeAlias, Union, get_args, get_origin
 
 from msgspec import Struct
 
 from coco.errors import DefinitionError
 from coco.types import annotations as own_annotations
 from coco.types.annotations import TypeAttr, TypeKind, VectorInfo
+from coco.types.choices import Choices, choices_of, literals_by_type
 from coco.types.numpy_types import (
     NUMPY_KINDS,
     DtypeRegistry,
@@ -51,9 +53,10 @@ class AnalyzedAnyType(Struct, frozen=True):
 
 
 class AnalyzedBasicType(Struct, frozen=True):
-    """A scalar; ``kind`` is one of ``SCALAR_KINDS``."""
+    """A scalar; ``kind`` is one of ``SCALAR_KINDS``. ``choices``: of a ``Literal`` or ``Enum``."""
 
     kind: str
+    choices: Choices | None = None
 
 
 class AnalyzedListType(Struct, frozen=True):
@@ -126,6 +129,8 @@ def analyze_type_info(t: Any) -> AnalyzedTypeInfo:
     if isinstance(t, AnalyzedTypeInfo):
         return t
     core, markers = _unwrap(t)
+    if get_origin(core) is Literal:
+        core = Union[tuple(literals_by_type(get_args(core)))]  # noqa: UP007  (known at run time only)
     if get_origin(core) in (Union, types.UnionType) and not _explicit_kind(markers):
         return _analyze_union(core, markers)
     core, nullable = _without_none(core)
@@ -176,7 +181,7 @@ def _analyze_union(core: Any, markers: list[Any]) -> AnalyzedTypeInfo:
     nullable = False
     attrs: dict[str, Any] = {}
     alternatives: list[Any] = []
-    for arg in get_args(core):
+    for arg in _literals_together(get_args(core)):
         if arg is _NONE_TYPE:
             nullable = True
             continue
@@ -198,6 +203,19 @@ def _analyze_union(core: Any, markers: list[Any]) -> AnalyzedTypeInfo:
     return AnalyzedTypeInfo(stripped, Union, AnalyzedUnionType(alternatives), attrs or None, nullable)
 
 
+def _literals_together(args: tuple[Any, ...]) -> list[Any]:
+    """``Literal["a"] | Literal["b"]`` means ``Literal["a", "b"]``."""
+    rest: list[Any] = []
+    values: list[Any] = []
+    for arg in args:
+        inner, markers = _unwrap(arg)
+        if get_origin(inner) is Literal and not markers:
+            values += get_args(inner)
+        else:
+            rest.append(arg)
+    return [*rest, *literals_by_type(values)]
+
+
 def _variant(core: Any, base: Any, markers: list[Any]) -> AnalyzedTypeVariant:
     kind = _explicit_kind(markers)
     if kind is not None:
@@ -206,6 +224,9 @@ def _variant(core: Any, base: Any, markers: list[Any]) -> AnalyzedTypeVariant:
         return AnalyzedAnyType()
     if isinstance(base, type) and base in _KIND_OF_CLASS:
         return AnalyzedBasicType(_KIND_OF_CLASS[base])
+    if base is Literal or (isinstance(base, type) and issubclass(base, enum.Enum)):
+        choices = choices_of(core)
+        return AnalyzedUnknownType() if choices is None else AnalyzedBasicType(choices.kind, choices)
     vector_info = next((marker for marker in reversed(markers) if isinstance(marker, VectorInfo)), None)
     args = get_args(core)
     if base in (list, collections.abc.Sequence):
