@@ -186,6 +186,12 @@ TestNoReplacement = mutant("NoReplacement", "test_memo", memo_put_many=_no_repla
 TestCollectsAll = mutant(
     "CollectsAll", "test_collecting_the_memo", memo_collect=lambda self, keep_bytes=None: M.memo_collect(self)
 )
+TestExpiresAll = mutant(
+    "ExpiresAll",
+    "test_releasing_results",
+    memo_expire=lambda self, flow, source, **more: M.memo_collect(self),
+)
+TestForgetsRuns = mutant("ForgetsRuns", "test_results_of_runs", memo_begin=lambda self, flow: True)
 TestKeepsSetup = mutant("KeepsSetup", "test_setup", setup_write=_keeps_setup)
 TestLastWins = mutant("LastWins", "test_setup_of_two_processes", setup_write=_last_wins)
 TestSameIds = mutant("SameIds", "test_ids", allocate_ids=lambda self, count: list(range(1, count + 1)))

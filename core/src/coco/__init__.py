@@ -47,8 +47,13 @@ if TYPE_CHECKING:
     from coco.index import VectorIndexDef as VectorIndexDef
     from coco.index import VectorIndexMethod as VectorIndexMethod
     from coco.index import VectorSimilarityMetric as VectorSimilarityMetric
+    from coco.lib import cache_stats as cache_stats
+    from coco.lib import cache_stats_async as cache_stats_async
     from coco.lib import get_app_namespace as get_app_namespace
     from coco.lib import init as init
+    from coco.lib import is_persistent as is_persistent
+    from coco.lib import prune_cache as prune_cache
+    from coco.lib import prune_cache_async as prune_cache_async
     from coco.lib import settings as settings
     from coco.lib import stop as stop
     from coco.op import fn as fn
@@ -115,7 +120,17 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "VectorIndexMethod",
         "VectorSimilarityMetric",
     ),
-    "lib": ("get_app_namespace", "init", "settings", "stop"),
+    "lib": (
+        "cache_stats",
+        "cache_stats_async",
+        "get_app_namespace",
+        "init",
+        "is_persistent",
+        "prune_cache",
+        "prune_cache_async",
+        "settings",
+        "stop",
+    ),
     "op": ("fn",),
     "query_handler": ("QueryHandlerResultFields", "QueryInfo", "QueryOutput"),
     "setting": (

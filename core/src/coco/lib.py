@@ -9,7 +9,18 @@ from typing import Any, overload
 from coco.environment.environment import ENVIRONMENT, current_settings
 from coco.setting import Settings
 
-__all__ = ["current_settings", "get_app_namespace", "init", "settings", "stop"]
+__all__ = [
+    "cache_stats",
+    "cache_stats_async",
+    "current_settings",
+    "get_app_namespace",
+    "init",
+    "is_persistent",
+    "prune_cache",
+    "prune_cache_async",
+    "settings",
+    "stop",
+]
 
 SettingsFunction = Callable[[], Settings]
 
@@ -42,6 +53,54 @@ def get_app_namespace(*, trailing_delimiter: str | None = None) -> str:
     """The app namespace, with the delimiter only if it is not empty (NS-4)."""
     namespace = ENVIRONMENT.namespace
     return namespace + trailing_delimiter if namespace and trailing_delimiter else namespace
+
+
+def is_persistent() -> bool:
+    """Whether what state knows outlives this process, by the settings in force.
+
+    False for ``COCO_STATE_URL=memory://``: then each process begins with nothing, and targets that it filled would not
+    be known to the next one. Opens and creates nothing; the state itself need not exist yet.
+    """
+    return ENVIRONMENT.is_persistent
+
+
+def cache_stats() -> dict[str, Any]:
+    """What the state holds of results of functions with ``cache=True``, for all flows.
+
+    ``entries`` and ``bytes`` of results; ``unused_entries`` and ``unused_bytes``: those among them that no row uses,
+    the first of them since ``unused_since`` (seconds since the epoch, or None); ``blank_bytes``: room that deleted
+    results still take up; ``file_bytes``: size of the state file (None if it is no file); ``keep_seconds``,
+    ``max_entries``, ``max_bytes``: settings; ``state``: where it lies. Reads the references of all rows. Raises
+    ``StateStoreError``.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    return RUNTIME.cache_stats()
+
+
+async def cache_stats_async() -> dict[str, Any]:
+    """Async twin of ``cache_stats``."""
+    from coco.environment.runtime import RUNTIME
+
+    return await RUNTIME.cache_stats_async()
+
+
+def prune_cache() -> dict[str, int]:
+    """Delete all results that no row uses, whatever ``memo_keep`` says, and rewrite the state file without them.
+
+    Returns ``deleted_entries`` and ``deleted_bytes``. A flow that is at work meanwhile may call functions again.
+    Raises ``StateStoreError``.
+    """
+    from coco.environment.runtime import RUNTIME
+
+    return RUNTIME.prune_cache()
+
+
+async def prune_cache_async() -> dict[str, int]:
+    """Async twin of ``prune_cache``."""
+    from coco.environment.runtime import RUNTIME
+
+    return await RUNTIME.prune_cache_async()
 
 
 def stop() -> None:

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from coco.errors import ClientError
@@ -23,14 +24,15 @@ def env(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _parsed(name: str, convert: Callable[[str], T], default: Any) -> T | Any:
+def _parsed(name: str, convert: Callable[[str], T], default: Any, wanted: str = "") -> T | Any:
     found = env(name)
     if found is None:
         return default
     try:
         return convert(found[1])
     except ValueError as error:
-        raise ClientError(f"failed to parse environment variable {found[0]}: {found[1]}") from error
+        expected = f" (expected {wanted})" if wanted else ""
+        raise ClientError(f"failed to parse environment variable {found[0]}: {found[1]}{expected}") from error
 
 
 def _boolean(text: str) -> bool:
@@ -104,6 +106,29 @@ class GlobalExecutionOptions:
                 raise ClientError(f"{name} must be at least 1 (variable COCO_{name.upper()}), got {value}")
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+def _span(text: str) -> timedelta:
+    """``30d``, ``12h``, ``90m``, ``45s``, ``2w``, or ``0``."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)", text.strip().lower())
+    if found is None or (not found[2] and float(found[1])):
+        raise ValueError(text)
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2] or "s"])
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+def span_text(span: timedelta) -> str:
+    """As ``COCO_MEMO_KEEP`` says it: the largest unit that needs no fraction."""
+    seconds = span.total_seconds()
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _UNITS[unit] == 0:
+            return f"{seconds / _UNITS[unit]:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
 _NAMESPACE = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*(?<!__)\Z")
 
 
@@ -116,8 +141,24 @@ class Settings:
     global_execution_options: GlobalExecutionOptions | None = None
     db_schema_name: str | None = None
     ignore_target_drop_failures: bool = False
+    memo_keep: timedelta = timedelta(days=30)
+    """How long results of functions are kept that no row uses any longer; zero: until the end of the pass."""
+    memo_max_entries: int = 5_000_000
+    """Above it the oldest of them go, until half is left or all others are in use."""
+    memo_max_bytes: int = 8 << 30
+    """The same for the size of the results."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.memo_keep, timedelta) or self.memo_keep < timedelta():
+            raise ClientError(
+                "memo_keep (variable COCO_MEMO_KEEP) must be a timedelta of 0 or more, for example "
+                f"timedelta(days=30), got {self.memo_keep!r}"
+            )
+        for name in ("memo_max_entries", "memo_max_bytes"):
+            if getattr(self, name) < 0:
+                raise ClientError(
+                    f"{name} (variable COCO_{name.upper()}) must not be negative, got {getattr(self, name)}"
+                )
         if self.app_namespace and not _NAMESPACE.match(self.app_namespace):
             raise ClientError(
                 f"app_namespace {self.app_namespace!r} (variable COCO_APP_NAMESPACE) must be letters, digits and "
@@ -149,6 +190,9 @@ class Settings:
             GlobalExecutionOptions(rows, size),
             schema[1] if schema else None,
             _parsed("IGNORE_TARGET_DROP_FAILURES", _boolean, False),
+            _parsed("MEMO_KEEP", _span, cls.memo_keep, "a time such as 30d, 12h, 90m, 45s or 0"),
+            _parsed("MEMO_MAX_ENTRIES", int, cls.memo_max_entries),
+            _parsed("MEMO_MAX_BYTES", int, cls.memo_max_bytes),
         )
 
 

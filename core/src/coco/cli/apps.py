@@ -179,7 +179,7 @@ def need_lasting_state(command: str) -> None:
     from coco.environment.environment import ENVIRONMENT
     from coco.errors import CocoError
 
-    if ENVIRONMENT.state_url().startswith("memory://"):
+    if not ENVIRONMENT.is_persistent:
         raise CocoError(
             f"coco {command} needs a state that lasts: with memory:// it would be gone when the command ends, and the "
             "next one would know nothing of what stands in the targets. Set COCO_STATE_URL=sqlite:///PATH, or leave it "

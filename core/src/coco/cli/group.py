@@ -37,6 +37,7 @@ COMMANDS = {
     "errors": "List the rows that failed.",
     "retry": "Update, taking up parked rows again.",
     "drop": "Remove targets and state of flows.",
+    "cache": "Show or prune the results that functions with cache=True returned.",
     "settings": "Show the settings in force and where they come from.",
     "plugins": "List plugins and what is wrong with them.",
 }

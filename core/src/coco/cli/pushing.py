@@ -50,11 +50,15 @@ def push_drop(
     force: bool,
     quiet: bool = False,
     to_stderr: bool = False,
+    keep_results: bool = False,
 ) -> bool:
-    """Drop flows, by object or by the name under which they are persisted. Returns whether anything was to be done."""
+    """Drop flows, by object or by the name under which they are persisted. Returns whether anything was to be done.
+
+    keep_results: the memo keeps what their functions returned.
+    """
     from coco.environment.runtime import RUNTIME
 
-    bundle = RUNTIME.make_drop_bundle(list(flows), names=tuple(names))
+    bundle = RUNTIME.make_drop_bundle(list(flows), names=tuple(names), keep_results=keep_results)
     text, up_to_date = bundle.describe()
     if up_to_date:
         return False

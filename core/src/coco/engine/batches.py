@@ -63,9 +63,10 @@ class Collected(Struct):
 
 
 class RootValues(Struct):
-    """What calls at the root of the flow gave, and by slot why others gave nothing."""
+    """What calls at the root of the flow gave, and by slot why others gave nothing. ``memo``: calls that were used."""
 
     data: RootData = field(default_factory=RootData)
+    memo: list[bytes] = field(default_factory=list)
     problems: dict[int, RowProblem] = field(default_factory=dict)
 
 

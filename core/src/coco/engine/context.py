@@ -102,6 +102,11 @@ class Run(Struct):
         return self.plan.graph
 
     @property
+    def home_source_id(self) -> int:
+        """The source under which state keeps what belongs to the flow as a whole; 0 without sources."""
+        return min(self.source_ids.values(), default=0)
+
+    @property
     def covers_all(self) -> bool:
         """Whether this pass looks at every row of every source."""
         return self.options.only_keys is None and len(self.plan.sources) == len(self.whole_plan.sources)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from coco.engine.threads import Threads
 from coco.errors import StateStoreError
@@ -22,6 +22,8 @@ FLUSH_SECONDS = 0.05
 FLUSH_ENTRIES = 256
 MOST_UNWRITTEN = 400
 """A crash repeats at most about this many quick calls: who makes calls waits where the store falls behind."""
+MOST_UNCLAIMED = 200_000
+"""Results that no committed row uses yet, of which a run keeps account: 20 MB of fingerprints."""
 ROOM_SECONDS = 0.1
 """How often one that waits looks whether there is still somebody who writes."""
 
@@ -56,6 +58,8 @@ class MemoSession:
         self._guard = threading.Lock()
         self._room = threading.Condition(self._guard)
         self._loop_thread = 0
+        self._begun, self._first = False, True
+        self._unclaimed: set[bytes] = set()
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
         """Calls that a batch looks up or makes just now, and the future that ends with all of them."""
         self._awaited: dict[bytes, asyncio.Future[None]] = {}
@@ -83,6 +87,10 @@ class MemoSession:
         awaited: list[asyncio.Future[None]] = []
         with self._guard:
             self._pending.update(zip(fps, packed, strict=True))
+            self._unclaimed.update(fps)
+            if len(self._unclaimed) > MOST_UNCLAIMED:
+                self._unclaimed.clear()
+                self._first = False  # the mark stays: what no row uses is found by a search
             if self._ignore:
                 self._fresh.update(fps)
             forget = self.in_flight.pop
@@ -101,6 +109,18 @@ class MemoSession:
                     self._loop.call_soon_threadsafe(end, future)
         if unwritten >= MOST_UNWRITTEN and threading.get_ident() != self._loop_thread:
             self._wait_for_room()
+
+    @property
+    def writes(self) -> bool:
+        """Whether results are kept."""
+        return self._write
+
+    def claim(self, used: Iterable[Sequence[bytes]]) -> None:
+        """Rows that use these calls were committed."""
+        if self._unclaimed:
+            with self._guard:
+                for fps in used:
+                    self._unclaimed.difference_update(fps)
 
     def _wait_for_room(self) -> None:
         flusher = self._flusher
@@ -160,6 +180,10 @@ class MemoSession:
     async def flush(self) -> None:
         """Make everything put so far durable."""
         async with self._lock:
+            if self._pending and not self._begun:
+                first = await self._threads.store(self._store.memo_begin, self._flow)
+                self._first = self._first and first
+                self._begun = True
             while self._pending:
                 with self._guard:
                     self._writing, self._pending = self._pending, {}
@@ -177,12 +201,19 @@ class MemoSession:
                 self.written += written
                 self._emit(MemoWritten(self._flow, written))
 
-    async def close(self) -> None:
-        """Stop the background writer and write the rest."""
+    async def close(self, source_id: int = 0) -> None:
+        """Stop the background writer, write the rest, and release what no row came to use, as ``source_id``'s."""
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         await self.flush()
+        if self._begun:
+            with self._guard:
+                unused, self._unclaimed = self._unclaimed, set()
+            end_run = functools.partial(
+                self._store.memo_end, self._flow, source_id, unused, clear=self._first
+            )
+            await self._threads.store(end_run)
 
 
 def end(future: asyncio.Future[None]) -> None:

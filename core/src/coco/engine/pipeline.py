@@ -61,7 +61,7 @@ async def run_update(run: Run) -> None:
         failed = False
     finally:
         try:
-            await run.memo.close()
+            await run.memo.close(run.home_source_id)
         finally:
             if run.heartbeat is not None:
                 run.heartbeat.cancel()

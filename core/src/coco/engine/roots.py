@@ -17,35 +17,46 @@ async def root_values(run: Run, program: Program) -> tuple[RootData, RowProblem 
     async with run.root_lock:
         if run.root_values is None:
             run.root_values = await _evaluate(run)
+            await _hold(run, run.root_values.memo)
         found = run.root_values
     failed = sorted(needed & found.problems.keys())
     return found.data, found.problems[failed[0]] if failed else None
 
 
+async def _hold(run: Run, calls: list[bytes]) -> None:
+    """Results of calls at the root belong to no row, so the flow's first source holds them."""
+    if run.memo.writes:
+        await run.threads.store(run.store.memo_hold, run.home_source_id, list(dict.fromkeys(calls)))
+        run.memo.claim([calls])
+
+
 async def _evaluate(run: Run) -> RootValues:
     """All calls at the root; if one of them fails, each alone, so that it costs only what it leads to."""
-    data, problem = await _run(run, run.plan.root)
+    found, problem = await _run(run, run.plan.root)
     if problem is None:
-        return RootValues(data)
+        return found
     found = RootValues()
     for item in run.plan.root.instructions:
         if isinstance(item, Call):
             slot = item.step.slot
-            data, problem = await _run(run, run.planner.root_program(slot))
+            one, problem = await _run(run, run.planner.root_program(slot))
             if problem is None:
-                found.data.values.update(data.values)
+                found.data.values.update(one.data.values)
+                found.memo += one.memo
             else:
                 found.problems[slot] = problem
     for whole in run.plan.root.wholes:
-        data, problem = await _run(run, run.planner.whole_program(whole))
+        one, problem = await _run(run, run.planner.whole_program(whole))
         if problem is None:
-            found.data.wholes.update(data.wholes)
+            found.data.wholes.update(one.data.wholes)
+            found.memo += one.memo
     return found
 
 
-async def _run(run: Run, program: Program) -> tuple[RootData, RowProblem | None]:
+async def _run(run: Run, program: Program) -> tuple[RootValues, RowProblem | None]:
     evaluation = Evaluation(run.graph, program, run.steps_for(program), [b""], RootData())
-    problems = (await evaluation.run({})).problems
-    if problems:
-        return RootData(), next(iter(problems.values()))
-    return evaluation.frames.root_data(program.wholes), None
+    collected = await evaluation.run({})
+    if collected.problems:
+        return RootValues(), next(iter(collected.problems.values()))
+    calls = list(dict.fromkeys(fp for used in collected.memo.values() for fp in used))
+    return RootValues(evaluation.frames.root_data(program.wholes), calls), None

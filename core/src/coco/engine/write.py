@@ -269,6 +269,7 @@ class Writer:
         await run.threads.store(
             run.store.commit, state.source_id, commits, removed=removed, owners=changes, row_counts=counts
         )
+        run.memo.claim(item.memo for item in commits)
         run.emit(RowsCommitted(run.flow, state.name, len(commits), len(removed)))
         problems = [(work.rows[position], problem) for position, problem in failed.items()]
         for row in done:

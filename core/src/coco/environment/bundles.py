@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coco.environment.places import noted_place
 from coco.environment.preparation import flow_change
+from coco.environment.retention import forget_results
 from coco.errors import LifecycleError, SetupConflictError
 from coco.setup.apply import Applier
 from coco.setup.diff import FlowChange, diff_drop
@@ -24,15 +25,22 @@ LOG = logging.getLogger("coco")
 class BundleWork:
     """Computes and applies the changes of a bundle.
 
-    ``drop``: full names of flows to drop, with where they are defined, if they are.
+    ``drop``: full names of flows to drop, with where they are defined, if they are. ``keep_results``: the memo keeps
+    what the functions of dropped flows returned.
     """
 
     def __init__(
-        self, runtime: Runtime, graphs: list[Graph], drop: Mapping[str, DefinitionPlace | None] | None
+        self,
+        runtime: Runtime,
+        graphs: list[Graph],
+        drop: Mapping[str, DefinitionPlace | None] | None,
+        *,
+        keep_results: bool = False,
     ) -> None:
         self._runtime = runtime
         self._graphs = graphs
         self._drop = drop
+        self._keep_results = keep_results
 
     def compute_changes(self) -> list[FlowChange]:
         return self._runtime.loop.run(self._compute(), "describe_async()")
@@ -112,4 +120,6 @@ class BundleWork:
                 warnings += await applier.apply(change)
                 if change.note:
                     LOG.warning(change.note)
+                if change.drop and not self._keep_results:
+                    await threads.store(forget_results, store, environment.settings, change.flow)
         return warnings

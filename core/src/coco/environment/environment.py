@@ -136,6 +136,11 @@ class Environment:
             )
         return DEFAULT_STATE_URL
 
+    @property
+    def is_persistent(self) -> bool:
+        """Whether state outlives the process, by its URL. Opens nothing."""
+        return not self.state_url().startswith("memory://")
+
     def store(self) -> StateStore:
         """The state store, opened; called in the store's thread."""
         from coco.state.urls import open_store

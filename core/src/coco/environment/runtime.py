@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from coco.engine.context import RunOptions
+from coco.engine.context import Run, RunOptions
 from coco.engine.pipeline import run_update
 from coco.engine.stats import IndexUpdateInfo
 from coco.environment.bundles import BundleWork
@@ -25,6 +25,7 @@ from coco.environment.preparation import (
     narrowed,
     note_pass_done,
 )
+from coco.environment.retention import cache_figures, expire_results, prune_results
 from coco.events import EmitFn, FlowEvent
 from coco.flow.places import definition_place
 from coco.setup.bundle import SetupChangeBundle
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from coco.flow.flow import Flow
     from coco.flow.graph import DefinitionPlace, Graph, InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
+    from coco.state.protocol import StateStore
     from coco.types.schema import EngineValue
 
 Begun = Callable[[IndexUpdateInfo], None]
@@ -71,6 +73,7 @@ class Runtime:
         self._live: list[LiveUpdate] = []
         self._listeners: list[EmitFn] = []
         self._connected = False
+        self._memo_left: tuple[int, int] | None = None
 
     # -- events -----------------------------------------------------------------------------------
     def add_listener(self, listener: EmitFn) -> Callable[[], None]:
@@ -209,8 +212,12 @@ class Runtime:
                 await run_update(run)
             if options.only_keys is None and sources is None:
                 await threads.store(note_pass_done, store, graph, run.removed_sources)
-                await threads.store(_collect_memo, store)
+            await threads.store(self._expire_results, store, run)
             return run.info
+
+    def _expire_results(self, store: StateStore, run: Run) -> None:
+        settings = self.environment.settings
+        self._memo_left = expire_results(store, settings, run.flow, run.home_source_id, self._memo_left)
 
     @contextlib.asynccontextmanager
     async def leased(self, flow: str, what: str) -> AsyncIterator[Callable[[], bool]]:
@@ -249,14 +256,19 @@ class Runtime:
     async def make_setup_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_setup_bundle, flows)
 
-    def make_drop_bundle(self, flows: Iterable[Flow], names: Iterable[str] = ()) -> SetupChangeBundle:
-        """Drop of flows by object, and by short name for flows that the app no longer defines (SU-47)."""
+    def make_drop_bundle(
+        self, flows: Iterable[Flow], names: Iterable[str] = (), *, keep_results: bool = False
+    ) -> SetupChangeBundle:
+        """Drop of flows by object, and by short name for flows that the app no longer defines.
+
+        ``keep_results``: what functions returned stays in the memo for a flow that is set up again.
+        """
         self._connect()
         wanted: dict[str, DefinitionPlace | None] = {
             flow.full_name: definition_place(flow.function) for flow in flows
         }
         wanted |= {self.full_name(name): None for name in names}
-        return SetupChangeBundle(BundleWork(self, [], wanted))
+        return SetupChangeBundle(BundleWork(self, [], wanted, keep_results=keep_results))
 
     async def make_drop_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_drop_bundle, flows)
@@ -368,6 +380,29 @@ class Runtime:
 
         return await list_errors(self.environment, graph)
 
+    def cache_stats(self) -> dict[str, Any]:
+        """See ``coco.cache_stats``."""
+        return self.loop.run(self._cache_stats(), "cache_stats_async()")
+
+    async def cache_stats_async(self) -> dict[str, Any]:
+        return await self.loop.run_async(self._cache_stats())
+
+    async def _cache_stats(self) -> dict[str, Any]:
+        threads = self.environment.threads
+        store = await threads.store(self.environment.store)
+        return await threads.store(cache_figures, self.environment, store)
+
+    def prune_cache(self) -> dict[str, int]:
+        """See ``coco.prune_cache``."""
+        return self.loop.run(self._prune_cache(), "prune_cache_async()")
+
+    async def prune_cache_async(self) -> dict[str, int]:
+        return await self.loop.run_async(self._prune_cache())
+
+    async def _prune_cache(self) -> dict[str, int]:
+        threads = self.environment.threads
+        return await threads.store(prune_results, await threads.store(self.environment.store))
+
     # -- live -------------------------------------------------------------------------------------
     def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveUpdate:
         from coco.environment.live import LiveUpdate
@@ -399,17 +434,6 @@ class Runtime:
         self.loop.stop()
         self.environment.close()
         self._shared.clear()
-
-
-def _collect_memo(store: Any) -> None:
-    """Reclaim results that no row refers to, when they have become many."""
-    entries, size = store.memo_stats()
-    if entries > MEMO_ENTRIES_KEPT or size > MEMO_BYTES_KEPT:
-        store.memo_collect(MEMO_BYTES_KEPT // 2)
-
-
-MEMO_ENTRIES_KEPT = 5_000_000
-MEMO_BYTES_KEPT = 8 << 30
 
 
 RUNTIME = Runtime(ENVIRONMENT)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from coco.environment.environment import DEFAULT_STATE_URL, Environment
 from coco.environment.preparation import max_delete_share
-from coco.setting import GlobalExecutionOptions, ServerSettings, Settings, env, mask_url
+from coco.setting import GlobalExecutionOptions, ServerSettings, Settings, env, mask_url, span_text
 
 FIELDS: Mapping[str, str] = {
     "app_namespace": "APP_NAMESPACE",
@@ -22,6 +23,9 @@ FIELDS: Mapping[str, str] = {
     "global_execution_options.source_max_inflight_rows": "SOURCE_MAX_INFLIGHT_ROWS",
     "global_execution_options.source_max_inflight_bytes": "SOURCE_MAX_INFLIGHT_BYTES",
     "ignore_target_drop_failures": "IGNORE_TARGET_DROP_FAILURES",
+    "memo_keep": "MEMO_KEEP",
+    "memo_max_entries": "MEMO_MAX_ENTRIES",
+    "memo_max_bytes": "MEMO_MAX_BYTES",
 }
 """Field of ``Settings`` -> its variable, without prefix."""
 
@@ -116,6 +120,8 @@ def _value(settings: Settings, name: str) -> Any:
     if first == "global_execution_options":
         return getattr(settings.global_execution_options or GlobalExecutionOptions(), rest)
     found = getattr(settings, first)
+    if isinstance(found, timedelta):
+        return span_text(found)
     return getattr(found, rest) if rest and found is not None else found
 
 

@@ -8,7 +8,7 @@ returns a single row. A store raises ``coco.errors.StateStoreError`` for anythin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct, field
@@ -166,6 +166,19 @@ class Lease(NamedTuple):
     until: float
 
 
+class MemoUse(NamedTuple):
+    """What the memo holds: entries and bytes of values, those among them that no row uses, the time (microseconds since
+    the epoch) since which the first of these is not used, and bytes of deleted values that still take up room.
+    """
+
+    entries: int
+    size: int
+    unused_entries: int
+    unused_size: int
+    unused_since: int | None
+    blank_size: int
+
+
 @runtime_checkable
 class StateStore(Protocol):
     """A state store. See the module docstring for the rules that hold for every method.
@@ -244,9 +257,35 @@ class StateStore(Protocol):
     def memo_stats(self) -> tuple[int, int]:
         """(entries, bytes of values)."""
 
-    def memo_collect(self, keep_bytes: int | None = None) -> int:
-        """Delete entries no tracked row refers to; with ``keep_bytes`` the oldest, until the values fit.
+    def memo_collect(self, keep_bytes: int | None = None, keep_entries: int | None = None) -> int:
+        """Delete entries no tracked row refers to; with limits the oldest, until values and entries fit.
         Returns how many."""
+
+    def memo_begin(self, flow: str) -> bool:
+        """A run of the flow puts entries from now on. False if an earlier run began and did not end."""
+
+    def memo_end(self, flow: str, source_id: int, unused: Collection[bytes], *, clear: bool) -> None:
+        """The run put ``unused`` and no row came to use them: they are released. ``clear``: the run has ended."""
+
+    def memo_hold(self, source_id: int, fingerprints: Sequence[bytes]) -> None:
+        """What a source uses besides what its rows do, in place of what was given before."""
+
+    def memo_expire(
+        self, flow: str, source_id: int, *, kept_seconds: float, sources: Collection[int] | None = None
+    ) -> int:
+        """Delete entries that were released ``kept_seconds`` ago (or some more: at most a thirtieth) and that nothing
+        refers to; with ``sources``, also those that any other source released, at once. Returns how many.
+
+        An entry is released when a commit takes it out of a row's ``memo``, when its row or source is forgotten, and by
+        ``memo_end``; where ``flow`` has a run that did not end, now, if that run put it. These count as
+        ``source_id``'s. The caller is alone with the flow. What is deleted cannot be read from the store's files.
+        """
+
+    def memo_use(self) -> MemoUse:
+        """Exact figures; takes a search over all rows."""
+
+    def memo_rewrite(self, *, forced: bool) -> None:
+        """Give room back that deleted entries left. ``forced``: whatever that takes."""
 
     # -- setup ------------------------------------------------------------------------------------
     def setup_version(self, flow: str) -> int:
@@ -294,6 +333,7 @@ __all__ = [
     "Failure",
     "Head",
     "Lease",
+    "MemoUse",
     "Owner",
     "OwnerChange",
     "SetupRecord",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coco.state.protocol import CommitRow, StageRow, StateStore
-from coco.state.sqlite import memo
+from coco.state.sqlite import retention
 from coco.state.sqlite.database import chunks
 
 S = 1
@@ -97,7 +97,7 @@ def test_collect_with_a_limit_deletes_the_oldest_first(store: StateStore) -> Non
 
 
 def test_collect_in_many_steps(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "COLLECT_BATCH", 3)
+    monkeypatch.setattr(retention, "COLLECT_BATCH", 3)
     store.memo_put_many([(fp(n), b"12345") for n in range(50)])
     for n in range(0, 50, 5):
         refer(store, b"%d" % n, n)

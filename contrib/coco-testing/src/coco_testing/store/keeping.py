@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from coco.state.protocol import Owner, OwnerChange, StateStore
@@ -106,3 +108,65 @@ class KeepingChecks(StoreBase, kit=True):
         store.commit(1, [], removed=[(key(1), 2)])
         assert store.memo_collect() == 2
         assert store.memo_stats() == (0, 0)
+
+    @check()
+    def test_releasing_results(self, store: StateStore) -> None:
+        """Results go when the last row that used them is changed, removed or dropped; others never."""
+
+        def expire(**more: Any) -> int:
+            return store.memo_expire("flow", 1, **{"kept_seconds": 0, **more})
+
+        def left() -> list[int]:
+            found = store.memo_get_many([fp(item) for item in range(50, 60)])
+            return [item for item in range(50, 60) if fp(item) in found]
+
+        store.memo_put_many([(fp(item), b"x") for item in range(50, 58)])
+        store.commit(1, [committed(1), committed(2, memo=(fp(51), fp(52))), committed(3, memo=(fp(53),))])
+        store.commit(2, [committed(1, memo=(fp(52), fp(54)))])
+        assert expire() == 0, "nothing was released"
+        store.commit(1, [committed(1, 2, memo=(fp(55),))])
+        assert expire(kept_seconds=3_600) == 0
+        assert expire() == 1
+        assert left() == [51, 52, 53, 54, 55, 56, 57]
+        store.commit(1, [], removed=[(key(3), 3)])
+        store.drop_sources([2])
+        assert expire(kept_seconds=3_600) == 0
+        assert expire(kept_seconds=3_600, sources=[1]) == 1, "what the dropped source alone used"
+        assert left() == [51, 52, 53, 55, 56, 57]
+        assert expire() == 1
+        assert left() == [51, 52, 55, 56, 57]
+        store.commit(1, [committed(1, 4, memo=(fp(56),))])
+        store.commit(1, [committed(1, 5, memo=(fp(55),))])
+        assert expire() == 1, "what is used again stays"
+        assert left() == [51, 52, 55, 57]
+        assert store.memo_stats() == (4, 4)
+        assert store.memo_use()[:4] == (4, 4, 1, 1)
+        store.memo_rewrite(forced=True)
+        assert left() == [51, 52, 55, 57]
+
+    @check()
+    def test_results_of_runs(self, store: StateStore) -> None:
+        """A run says what no row came to use; of one that did not end, that is found. What is held stays."""
+
+        def expire(flow: str) -> int:
+            return store.memo_expire(flow, 1, kept_seconds=0)
+
+        store.memo_put_many([(fp(50), b"before")])
+        assert store.memo_begin("flow")
+        store.memo_put_many([(fp(item), b"x") for item in (51, 52, 53)])
+        store.commit(1, [committed(1, memo=(fp(51),))])
+        store.memo_hold(1, [fp(53)])
+        store.memo_end("flow", 1, [fp(52), fp(53)], clear=True)
+        assert expire("flow") == 1
+        assert set(store.memo_get_many([fp(50), fp(52), fp(53)])) == {fp(50), fp(53)}
+        store.memo_hold(1, [])
+        assert expire("flow") == 1
+        assert store.memo_begin("killed")
+        store.memo_put_many([(fp(54), b"x"), (fp(55), b"x")])
+        store.commit(1, [committed(2, memo=(fp(54),))])
+        assert not store.memo_begin("killed"), "the run before did not end"
+        store.memo_end("killed", 1, [], clear=False)
+        assert expire("flow") == 0, "it is another flow's"
+        assert expire("killed") == 1
+        assert set(store.memo_get_many([fp(item) for item in range(50, 56)])) == {fp(50), fp(51), fp(54)}
+        assert store.memo_begin("killed")

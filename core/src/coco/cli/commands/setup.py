@@ -22,7 +22,7 @@ def command(app_target: str, force: bool, reset: bool, as_json: bool) -> None:
 
     flows = load_flows(app_target)
     need_lasting_state("setup")
-    dropped = reset and push_drop(flows.values(), force=force, to_stderr=as_json)
+    dropped = reset and push_drop(flows.values(), force=force, to_stderr=as_json, keep_results=True)
     # The same question twice would only train people to say yes.
     changed = push_setup(flows.values(), force=force or dropped, to_stderr=as_json, say_current=True)
     if as_json:

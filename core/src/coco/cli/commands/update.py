@@ -46,7 +46,7 @@ def command(
 
     flows = load_chosen(app_flow_specifier)
     need_lasting_state("update")
-    if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json):
+    if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json, keep_results=True):
         force = True
     if not no_setup:
         push_setup(flows.values(), force=force, quiet=quiet, to_stderr=as_json)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from coco.state.migrations import m0002_row_ids, m0003_failure_tracebacks
+from coco.state.migrations import m0002_row_ids, m0003_failure_tracebacks, m0004_memo_retention
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,7 @@ OLDEST = 1
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     2: m0002_row_ids.migrate,
     3: m0003_failure_tracebacks.migrate,
+    4: m0004_memo_retention.migrate,
 }
 """By the version that a migration leads to."""
 

@@ -38,6 +38,7 @@ _PRAGMAS: Mapping[str, int | str] = {
     "wal_autocheckpoint": 4_000,
     "journal_size_limit": 64 << 20,
     "cache_size": -16_000,
+    "secure_delete": "ON",
 }
 _OPEN: dict[tuple[str, int], int] = {}
 """(path, process) -> connections open. What a forked child finds here of its parent it must not open again."""

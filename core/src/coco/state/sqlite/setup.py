@@ -109,7 +109,10 @@ class Setup(Database):
             row = db.execute(select, (flow, holder, now)).fetchone()
             if row is not None:
                 return Lease(*row)
-            db.execute("INSERT OR REPLACE INTO leases VALUES(?, ?, ?)", (flow, holder, now + seconds))
+            db.execute(
+                "INSERT OR REPLACE INTO leases VALUES(?, ?, ?, ?, ?, ?)",
+                (flow, holder, now + seconds, seconds, "", 0.0),
+            )
             return None
 
     def release_lease(self, flow: str, holder: str) -> None:

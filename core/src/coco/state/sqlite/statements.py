@@ -30,17 +30,26 @@ else:
         return [bytearray(value) if type(value) is bytes else value for value in values]
 
 
-def write_rows(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], then: str = "") -> int:
+def write_rows(
+    db: sqlite3.Connection,
+    into: str,
+    rows: Sequence[tuple[Any, ...]],
+    then: str = "",
+    *,
+    replace: bool = False,
+) -> int:
     """``INSERT INTO {into} VALUES (...), (...) {then}``; returns how many rows were changed.
 
-    Rows take effect in their order. ``into``: table, and columns in brackets if not all are given.
+    Rows take effect in their order. ``into``: table, and columns in brackets if not all are given. ``replace``: rows
+    that are in the way are deleted.
     """
     if not rows:
         return 0
     changed = 0
+    verb = "INSERT OR REPLACE" if replace else "INSERT"
     width = len(rows[0])
     for group in _groups(rows):
-        sql = f"INSERT INTO {into} VALUES {_values(len(group), width)} {then}"
+        sql = f"{verb} INTO {into} VALUES {_values(len(group), width)} {then}"
         changed += db.execute(sql, parameters(chain.from_iterable(group))).rowcount
     return changed
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from coco.state.sqlite.database import MEMORY
 from coco.state.sqlite.failures import Failures
-from coco.state.sqlite.memo import Memo
+from coco.state.sqlite.retention import Retention
 from coco.state.sqlite.setup import Setup
 from coco.state.sqlite.tracking import Tracking
 
 
-class SqliteStore(Tracking, Failures, Memo, Setup):
+class SqliteStore(Tracking, Failures, Retention, Setup):
     """State in one file, made at the first ``open``; ``:memory:`` keeps it in the process.
 
     Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from coco.state.protocol import CollapseRow, CommitRow, Head, OwnerChange, StageRow, Tracked
@@ -21,6 +21,7 @@ from coco.state.records import (
 from coco.state.sqlite.database import chunks, marks, next_total
 from coco.state.sqlite.failures import forget_failures, keys_with_failures
 from coco.state.sqlite.owners import Owners, add_row_counts, change_owners
+from coco.state.sqlite.retention import release
 from coco.state.sqlite.statements import delete_ids, parameters, write_rows
 
 _HEAD = "ordinal, content_fp, logic_fp, process_ordinal, max_process_ordinal, read_at, size, failed"
@@ -179,6 +180,7 @@ class Tracking(Owners):
                 db, source_id, [(key, row.process_ordinal) for key, row in chosen.items() if key not in known]
             )
             ids.update((key, known[key][0]) for key in chosen if key in known)
+            _release_calls(db, source_id, known, {key: row.memo for key, row in chosen.items()}, gone)
             write_rows(
                 db,
                 f"tracking(source_id, key, {_HEAD}, row_id)",
@@ -249,12 +251,13 @@ class Tracking(Owners):
         """Forget all that is known of these sources."""
         with self._writing() as db:
             for source_id in source_ids:
+                _release_all(db, source_id)
                 for table, column in (("tracked_rows", "id"), ("attempts", "row_id")):
                     db.execute(
                         f"DELETE FROM {table} WHERE {column} IN (SELECT row_id FROM tracking WHERE source_id=?)",
                         (source_id,),
                     )
-                for table in ("tracking", "failures", "cursors", "owners"):
+                for table in ("tracking", "failures", "cursors", "owners", "held_calls"):
                     db.execute(f"DELETE FROM {table} WHERE source_id=?", (source_id,))
 
 
@@ -322,6 +325,35 @@ def _finish_attempts(
         [(staged, row_id) for row_id, staged in left.items() if staged is not None],
     )
     return overtaken
+
+
+def _release_calls(
+    db: sqlite3.Connection,
+    source_id: int,
+    known: Mapping[bytes, tuple[int, int, int]],
+    calls: Mapping[bytes, Sequence[bytes]],
+    gone: Collection[bytes],
+) -> None:
+    """Note the calls that rows with an earlier commit no longer use: ``calls`` by key are what they use now."""
+    now = {known[key][0]: calls.get(key, ()) for key in (*calls, *gone) if key in known and known[key][1]}
+    unused: set[bytes] = set()
+    for part in chunks(list(now)):
+        for row_id, memo in db.execute(
+            f"SELECT id, memo FROM tracked_rows WHERE id IN ({marks(part)}) AND memo IS NOT NULL", tuple(part)
+        ).fetchall():
+            unused.update(set(split_fingerprints(memo)).difference(now[row_id]))
+    release(db, source_id, unused)
+
+
+def _release_all(db: sqlite3.Connection, source_id: int) -> None:
+    for statement in (
+        "SELECT memo FROM tracked_rows WHERE memo IS NOT NULL AND id IN "
+        "(SELECT row_id FROM tracking WHERE source_id=?)",
+        "SELECT memo FROM held_calls WHERE source_id=?",
+    ):
+        cursor = db.execute(statement, (source_id,))
+        while rows := cursor.fetchmany(1_000):
+            release(db, source_id, {fp for (memo,) in rows for fp in split_fingerprints(memo)})
 
 
 def _remove(
