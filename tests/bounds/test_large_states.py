@@ -119,7 +119,7 @@ def test_failures_of_rows_that_are_gone_are_forgotten(flow: coco.Flow) -> None:
     rows["b000"] = Entry("bad edit", 2)
     rows["never"] = Entry("bad from the start")
     assert flow.update()["docs"].num_errors == 2
-    assert {item["key"] for item in RUNTIME.errors(flow)} == {"b000", "never"}
+    assert {item.key for item in RUNTIME.errors(flow)} == {"b000", "never"}
     del rows["b000"], rows["never"]
     assert flow.update()["docs"].num_deletions == 1
     assert RUNTIME.errors(flow) == []

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from memory_rows import WORLD, Entry, MemoryRows, fill
+from outcome import outcome
 from row_table import TABLES, RowTable, table
 
 import coco
@@ -132,8 +133,8 @@ def test_rows_that_violate_a_constraint_added_by_hand(database: str) -> None:
     assert (info["docs"].num_insertions, info["docs"].num_errors) == (28, 2)
     assert rows(database) == {key: text for key, text in truth().items() if "DAMN" not in text}
     failures = RUNTIME.errors(flow)
-    assert {item["key"] for item in failures} == {"k07", "k19"}
-    assert all(item["op"] == "target:served" and "polite" in item["message"] for item in failures)
+    assert {item.key for item in failures} == {"k07", "k19"}
+    assert all(item.op == "target:served" and "polite" in item.message for item in failures)
     query(database, "ALTER TABLE served DROP CONSTRAINT polite")
     assert not flow.update().has_errors
     check_all(database)
@@ -144,7 +145,7 @@ def test_a_statement_that_the_server_cancels(database: str) -> None:
     name = urlsplit(database).path.lstrip("/")
     query(database, f'ALTER DATABASE "{name}" SET statement_timeout = 100')
     with locked(database):
-        info = flow.update()
+        info = outcome(flow)
     assert info["docs"].num_errors == 30
     assert len(TABLES["other"].rows) == 30, "the other target has all"
     assert rows(database) == {}
@@ -162,7 +163,7 @@ def test_a_server_that_is_down_for_the_whole_run(database: str) -> None:
         parts = urlsplit(database)
         host = f"{parts.username}@127.0.0.1:{nobody.getsockname()[1]}"
         point_to(urlunsplit(parts._replace(netloc=host)))
-        info = flow.update()
+        info = outcome(flow)
     assert info["docs"].num_errors == 15
     assert {key[0]: row["loud"] for key, row in TABLES["other"].rows.items()} == truth()
     assert "Failed to connect" in str(RUNTIME.errors(flow))

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from memory_rows import WORLD, Entry, MemoryRows, fill
+from outcome import outcome
 from wild_table import (
     WILDS,
     Wild,
@@ -86,13 +87,13 @@ def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
     rows = fill("wild", {f"k{number}": f"text {number % 9}" for number in range(12)})
     flow = make()
     WILDS["out"].moods = [mood]
-    info = flow.update()
+    info = outcome(flow)
     assert WILDS["other"].rows == truth(), "the other target has all"
     assert len(WILDS["words"].rows) == 9
     failures = RUNTIME.errors(flow)
     assert info["docs"].num_errors == len(failures)
     assert info.has_errors or WILDS["out"].rows == truth()
-    assert {(item["phase"], item["op"]) for item in failures} <= {("apply", "target:out")}
+    assert {(item.phase, item.op) for item in failures} <= {("apply", "target:out")}
     committed = sum(event.rows for event in seen(events, RowsCommitted))
     assert committed + len(failures) == 12, "a row is committed, or listed as failed"
     assert not flow.update().has_errors
@@ -103,7 +104,7 @@ def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
     for number in range(1, 12, 4):
         del rows[f"k{number}"]
     WILDS["out"].moods = [mood, mood]
-    flow.update(allow_deletes=True)
+    outcome(flow, allow_deletes=True)
     assert WILDS["other"].rows.keys() >= truth().keys()
     WILDS["out"].moods = []
     assert not flow.update(allow_deletes=True).has_errors
@@ -123,7 +124,7 @@ def test_a_violated_constraint_costs_one_row(rolls_back: bool) -> None:
     wanted = truth()
     del wanted[("k17",)]
     assert WILDS["out"].rows == wanted
-    assert [item["key"] for item in RUNTIME.errors(flow)] == ["k17"]
+    assert [item.key for item in RUNTIME.errors(flow)] == ["k17"]
     rows["k17"] = Entry("allowed", 2)
     assert not flow.update().has_errors
     check_all()
@@ -137,12 +138,13 @@ def test_a_target_that_is_down_for_the_whole_run(door: bool) -> None:
         WILDS["out"].closed_door = ConnectionRefusedError("nobody is at home")
     else:
         WILDS["out"].always = drops_after(0)
-    info = flow.update()
+    info = outcome(flow)
+    assert list(info.failed_targets) == ["out"]
     assert info["docs"].num_errors == 30
     assert WILDS["other"].rows == truth()
     assert len(WILDS["words"].rows) == 30
     assert WILDS["out"].calls == (0 if door else 1), "it is not asked again and again"
-    (message,) = {item["message"] for item in RUNTIME.errors(flow)}
+    (message,) = {item.message for item in RUNTIME.errors(flow)}
     assert ("nobody is at home" if door else "the line went dead") in message
     calls = len(CALLS)
     WILDS["out"].closed_door = WILDS["out"].always = None
@@ -156,8 +158,8 @@ def test_rows_that_only_a_target_failed_are_never_parked() -> None:
     flow = make()
     WILDS["out"].always = drops_after(0)
     for _ in range(8):
-        assert flow.update()["docs"].num_errors == 1
-    assert not any(item["parked"] for item in RUNTIME.errors(flow))
+        assert outcome(flow)["docs"].num_errors == 1
+    assert not any(item.parked for item in RUNTIME.errors(flow))
     WILDS["out"].always = None
     assert not flow.update().has_errors
     check_all()
@@ -193,7 +195,7 @@ def test_any_history_of_failures_ends_in_the_truth(history: list[Any]) -> None:
                 else:
                     rows[key] = Entry(text, version)
             WILDS[target].moods = [mood or well for mood in moods]
-            flow.update(allow_deletes=True)
+            outcome(flow, allow_deletes=True)
         for held in WILDS.values():
             held.moods = []
         info = flow.update(allow_deletes=True)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from json_file import JsonFile
+from outcome import outcome
 
 import coco
 from coco import op
@@ -118,9 +119,9 @@ def test_a_function_that_fails_costs_its_row_only(
     assert info["docs"].num_errors == 1 and info.has_errors
     assert texts(target) == sorted([*before, "NEW"]), "the row's old version stays, the others are done"
     (error,) = RUNTIME.errors(flow)
-    assert (error["source"], error["key"], error["phase"]) == ("docs", "a.md", "evaluate")
-    assert error["error_type"] == error_type and said in error["message"]
-    assert error["op"] == "Touchy (docs.loud)", "function and field"
+    assert (error.source, error.key, error.phase) == ("docs", "a.md", "evaluate")
+    assert error.error_type == error_type and said in error.message
+    assert error.op == "Touchy (docs.loud)", "function and field"
     STUCK.set()
     write(corpus / "a.md", "healed", OLD + 90)
     assert not flow.update().has_errors
@@ -203,11 +204,11 @@ def test_a_target_that_is_down_costs_no_work_twice(corpus: Path, tmp_path: Path)
     before = texts(target)
     (tmp_path / "down").touch()
     write(corpus / "a.md", "edited", OLD + 50)
-    info = flow.update()
+    info = outcome(flow)
     assert info["docs"].num_errors == 1 and texts(target) == before
     (error,) = RUNTIME.errors(flow)
-    assert (error["key"], error["phase"]) == ("a.md", "apply")
-    assert "connection to out.json refused" in error["message"]
+    assert (error.key, error.phase) == ("a.md", "apply")
+    assert "connection to out.json refused" in error.message
     (tmp_path / "down").unlink()
     info = flow.update()
     assert not info.has_errors and info["docs"].num_function_calls == 0, "its results were kept"
@@ -270,7 +271,7 @@ def refused(builder, scope):
 try:
     refused.setup()
     info = refused.update()
-    print(json.dumps({**info.to_dict(), "failed": RUNTIME.errors(refused)}))
+    print(json.dumps({**info.to_dict(), "failed": [item.to_dict() for item in RUNTIME.errors(refused)]}))
 except coco.errors.CocoError as error:
     print(json.dumps({"error": str(error)}))
 """

@@ -243,7 +243,7 @@ def test_a_failed_change_is_not_acknowledged(wall: Wall, tmp_path: Path) -> None
         wall.post("a", "b")
         wall.wait_for_acks("b")
         assert texts(target) == ["fine", "one"], "the old row stays"
-        assert [item["key"] for item in RUNTIME.errors(flow)] == ["a"]
+        assert [item.key for item in RUNTIME.errors(flow)] == ["a"]
         wall.rows["a"] = "healed"
         wall.post("a")
         wall.wait_for_acks("b", "a")
@@ -277,7 +277,7 @@ def test_a_stream_that_fails_is_taken_up_again(
         wall.post("b")
         wall.wait_for_acks("b")
     assert texts(target) == ["one", "while deaf"]
-    assert caplog.text.count("the board hung up") == 2 and "source 'notes'" in caplog.text
+    assert caplog.text.count("ConnectionError: the board hung up") == 2 and "source 'notes'" in caplog.text
 
 
 @pytest.mark.timeout(LIMIT * 2)
@@ -304,7 +304,7 @@ def test_a_failed_pass_does_not_end_live_mode(
     flow.setup()
     with coco.FlowLiveUpdater(flow) as updater:
         until(updater, lambda: texts(target) == ["one"])
-    assert "a pass over flow 'Live' failed" in caplog.text and "being cleaned" in caplog.text
+    assert "a run of flow 'Live' failed" in caplog.text and "being cleaned" in caplog.text
 
 
 @pytest.mark.timeout(LIMIT * 2)

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from outcome import outcome
 
 import coco
 from coco import op
@@ -199,9 +200,9 @@ def test_rows_that_come_while_the_table_is_gone_fail_and_are_written_later(
     backend.losses[0]()
     (corpus / "d.md").write_text("five")
     (corpus / "c.md").unlink()
-    info = flow.update()
+    info = outcome(flow)
     assert info.total.num_errors == 2
-    messages = [item["message"] for item in RUNTIME.errors(flow)]
+    messages = [item.message for item in RUNTIME.errors(flow)]
     assert messages and all("coco verify --repair APP" in text for text in messages)
     assert not RUNTIME.verify(flow, repair=True).ok, "an update is due"
     assert backend.rows() == {name: WANTED[name] for name in ("a.md", "b.md")}, "c.md is no more"
@@ -270,6 +271,7 @@ def test_a_target_that_cannot_list_is_filled_as_a_whole(
 APP = """
 import coco
 from coco import op
+
 
 @op.function(cache=True, behavior_version=1)
 def shout_lost_app(text: str) -> str:

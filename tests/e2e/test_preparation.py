@@ -122,12 +122,12 @@ def test_only_what_needs_it_fails(events: list[FlowEvent]) -> None:
     assert said("others") == {"x": "small three"}
     assert "PrepareTag" in work_of(events).calls, "the one that could be prepared"
     failed = RUNTIME.errors(flow)
-    assert [(item["key"], item["phase"], item["op"]) for item in failed] == [
+    assert [(item.key, item.phase, item.op) for item in failed] == [
         ("a", "prepare", "PrepareTag (docs.tag)"),
         ("b", "prepare", "PrepareTag (docs.tag)"),
     ]
     for text in ("flow 'Tags'", "each row of docs", "PrepareTag (docs.tag)", "ConnectionError: no answer"):
-        assert text in failed[0]["message"]
+        assert text in failed[0].message
     assert PREPARED.count("large") == 1
 
     work_of(events)
@@ -161,7 +161,7 @@ def test_other_exports_follow_their_rows_while_one_cannot() -> None:
     assert (info["docs"].num_errors, info["docs"].num_deletions) == (2, 1)
     assert said("plain") == {"a": "uno"}
     assert said("tagged") == {"a": "large one"}, "the old row stays, the one that is gone goes"
-    assert {item["key"]: item["phase"] for item in RUNTIME.errors(flow)} == {"a": "prepare", "c": "evaluate"}
+    assert {item.key: item.phase for item in RUNTIME.errors(flow)} == {"a": "prepare", "c": "evaluate"}
 
     WORLD["prep"]["a"] = Entry("uno", 3)  # touched: its content is what was processed in part
     assert flow.update()["docs"].num_errors == 2
@@ -179,7 +179,7 @@ def test_rows_that_wait_for_a_function_are_never_parked() -> None:
     DOWN["large"] = OSError("no such file")
     for attempt in range(1, 8):
         assert flow.update()["docs"].num_errors == 2
-        assert {(item["attempts"], item["parked"]) for item in RUNTIME.errors(flow)} == {(attempt, False)}
+        assert {(item.attempts, item.parked) for item in RUNTIME.errors(flow)} == {(attempt, False)}
     DOWN.clear()
     assert not flow.update().has_errors
 
@@ -225,7 +225,7 @@ def test_an_executor_that_cannot_be_made_is_the_same() -> None:
     flow.setup()
     assert flow.update()["docs"].num_errors == 1
     (failed,) = RUNTIME.errors(flow)
-    assert failed["phase"] == "prepare" and "OSError: no room" in failed["message"]
+    assert failed.phase == "prepare" and "OSError: no room" in failed.message
 
 
 def test_a_value_at_the_root_fails_only_the_rows_that_use_it() -> None:
@@ -251,8 +251,8 @@ def test_a_value_at_the_root_fails_only_the_rows_that_use_it() -> None:
     assert (info["docs"].num_errors, info["others"].num_errors) == (2, 0)
     assert (said("tagged"), said("plain")) == ({}, {"a": "one", "b": "two"})
     assert said("others") == {"x": "small greeting, three"}
-    assert {item["op"] for item in RUNTIME.errors(flow)} == {"PrepareTag (large)"}
-    assert "at its root" in RUNTIME.errors(flow)[0]["message"]
+    assert {item.op for item in RUNTIME.errors(flow)} == {"PrepareTag (large)"}
+    assert "at its root" in RUNTIME.errors(flow)[0].message
     assert PREPARED.count("large") == 1
     DOWN.clear()
     assert not flow.update().has_errors
@@ -277,8 +277,12 @@ def test_a_call_at_the_root_that_fails_is_a_failure_of_the_rows_that_use_it() ->
     flow.setup()
     info = flow.update()
     assert (info["docs"].num_errors, said("tagged"), said("others")) == (2, {}, {"x": "three"})
-    found = {(item["phase"], item["op"], item["message"]) for item in RUNTIME.errors(flow)}
-    assert found == {("evaluate", "PrepareRefuse (word)", "ValueError: no such word")}
+    found = {(item.phase, item.op, item.message) for item in RUNTIME.errors(flow)}
+    ((phase, op, message),) = found
+    assert (phase, op) == ("evaluate", "PrepareRefuse (word)")
+    assert (
+        message.startswith("ValueError: no such word (at ") and 'raise ValueError("no such word")' in message
+    )
 
 
 def test_outside_of_flows_the_error_is_what_it_was() -> None:
@@ -343,6 +347,6 @@ def test_a_failure_inside_nested_rows_says_where() -> None:
     flow.setup()
     assert flow.update()["docs"].num_errors == 1
     (failed,) = RUNTIME.errors(flow)
-    assert (failed["source"], failed["key"], failed["error_type"]) == ("docs", "a", "ValueError")
-    assert failed["op"] == "PrepareRefuse (docs.lines.words.checked)"
+    assert (failed.source, failed.key, failed.error_type) == ("docs", "a", "ValueError")
+    assert failed.op == "PrepareRefuse (docs.lines.words.checked)"
     assert [key[0] for key in held.rows] == ["b"]

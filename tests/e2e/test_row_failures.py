@@ -16,7 +16,7 @@ from row_table import TABLES, RowTable, table
 import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
-from coco.errors import SourceError
+from coco.errors import SourceError, UnwrittenTargetError
 from coco.events import BatchBisected, FlowEvent, FunctionCalled
 
 MOOD: dict[str, Any] = {}
@@ -58,8 +58,7 @@ def said() -> dict[str, Any]:
 
 def errors(flow: coco.Flow) -> dict[str, tuple[str, str, int, bool]]:
     return {
-        item["key"]: (item["phase"], item["error_type"], item["attempts"], item["parked"])
-        for item in RUNTIME.errors(flow)
+        item.key: (item.phase, item.error_type, item.attempts, item.parked) for item in RUNTIME.errors(flow)
     }
 
 
@@ -273,7 +272,7 @@ def test_a_value_of_the_wrong_type_fails_its_row() -> None:
     info = flow.update()
     assert (info["docs"].num_errors, said()) == (1, {"b": "two"})
     (record,) = RUNTIME.errors(flow)
-    assert "expected Str" in record["message"] or "str" in record["message"].lower()
+    assert "expected Str" in record.message or "str" in record.message.lower()
 
 
 def test_asynchronous_calls_run_side_by_side() -> None:
@@ -405,8 +404,13 @@ def test_a_target_that_is_down_does_not_stop_the_others() -> None:
     other.down = ConnectionError("gone")
     flow = coco.open_flow("Down", define)
     flow.setup()
-    info = flow.update()
+    with pytest.raises(
+        UnwrittenTargetError, match=r"every write to target .other. of flow .Down. failed.*gone"
+    ) as failed:
+        flow.update()
+    info = failed.value.info
     assert info["docs"].num_errors == 2
+    assert list(info.failed_targets) == ["other"]
     assert len(held.rows) == 2
     other.down = None
     held.writes.clear()

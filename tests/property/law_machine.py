@@ -247,7 +247,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def failures(self) -> list[tuple[tuple[str, str], str]]:
         assert self.flow is not None
-        return [((item["source"], item["key"]), item["phase"]) for item in RUNTIME.errors(self.flow)]
+        return [((item.source, item.key), item.phase) for item in RUNTIME.errors(self.flow)]
 
     def check_no_work(self, info: coco.IndexUpdateInfo) -> None:
         mutated = [event for event in self.events if isinstance(event, TargetMutated)]

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from coco.flow import FlowUpdaterStatusUpdates as FlowUpdaterStatusUpdates
     from coco.flow import GeneratedField as GeneratedField
     from coco.flow import IndexUpdateInfo as IndexUpdateInfo
+    from coco.flow import RowError as RowError
     from coco.flow import TransformFlow as TransformFlow
+    from coco.flow import UpdatePlan as UpdatePlan
+    from coco.flow import VerifyReport as VerifyReport
     from coco.flow import add_flow_def as add_flow_def
     from coco.flow import drop_all_flows as drop_all_flows
     from coco.flow import drop_all_flows_async as drop_all_flows_async
@@ -96,7 +99,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "FlowUpdaterStatusUpdates",
         "GeneratedField",
         "IndexUpdateInfo",
+        "RowError",
         "TransformFlow",
+        "UpdatePlan",
+        "VerifyReport",
         "add_flow_def",
         "drop_all_flows",
         "drop_all_flows_async",

@@ -27,7 +27,8 @@
     ├── BatchShapeError                     a batching function returned a wrong number of results
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
     ├── TargetError                         a target cannot be reached or refused a batch
-    │   └── DriftError                      its resource is gone or was altered behind our back
+    │   ├── DriftError                      its resource is gone or was altered behind our back
+    │   └── UnwrittenTargetError            every write of an update to it failed
     └── SafetyStopError                     a guard stopped a run that would delete too much
 
 Exceptions of user code are never wrapped away: they are kept as ``__cause__`` and re-raised as they
@@ -206,6 +207,7 @@ class PrepareError(CocoError):
         super().__init__(where, reason)
         self.where = where
         self.reason = reason
+        self.__cause__ = reason
 
     def __str__(self) -> str:
         reason = f"{type(self.reason).__name__}: {self.reason}"
@@ -248,6 +250,14 @@ class DriftError(TargetError):
     """The resource that setup made is gone, or lacks what rows need. Target connectors raise it with what and where;
     the way out, ``coco verify --repair``, is named by coco.
     """
+
+
+class UnwrittenTargetError(TargetError):
+    """Every write of an update to a target failed. ``info``: what the update did all the same (``IndexUpdateInfo``)."""
+
+    def __init__(self, message: str, info: Any = None) -> None:
+        super().__init__(message)
+        self.info = info
 
 
 class SafetyStopError(CocoError):

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from coco.cli import output
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.group import cli
-from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo, UpdateStats
+from coco.engine.stats import IndexUpdateInfo, RowError, SourceUpdateInfo, UpdateStats
 from coco.errors import DriftError, SourceError
 from coco.events import RowFailed, RowsCommitted, RowsDetected, RunFinished, RunStarted
 from coco.flow import flows
@@ -124,7 +124,7 @@ class FakeRuntime:
     version: str = "v1"
     changed: int = 0
     good: bool = True
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[RowError] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     signalled: bool = True
     stopped: int = 0
@@ -160,7 +160,7 @@ class FakeRuntime:
         self.calls.append(("verify", flow.name, repair, sample))
         return FakeReport(self.good)
 
-    def errors(self, flow: Any) -> list[dict[str, Any]]:
+    def errors(self, flow: Any) -> list[RowError]:
         return self.rows
 
     def evaluate_and_dump(self, flow: Any, options: Any) -> IndexUpdateInfo:
@@ -293,7 +293,7 @@ def test_update_goes_on_after_a_failing_flow(runtime: FakeRuntime) -> None:
     assert "Error: no such folder" in result.stderr and "Traceback" not in result.output
     assert "Second.files: 3 added" in result.stdout
     found = json.loads(run("update", "--json", APP_FILE, code=1).stdout)
-    assert found["ok"] is False and found["flows"]["First"] == {"error": "no such folder"}
+    assert found["ok"] is False and found["flows"]["First"]["error"].startswith("no such folder")
 
 
 def test_update_with_failed_rows_exits_with_1(runtime: FakeRuntime) -> None:
@@ -396,21 +396,14 @@ def test_verify(runtime: FakeRuntime) -> None:
 def test_errors_and_retry(runtime: FakeRuntime) -> None:
     assert "No rows failed" in run("errors", APP_FILE).stderr
     runtime.rows = [
-        {
-            "source": "files",
-            "key": "a.md",
-            "phase": "evaluate",
-            "op": "embed",
-            "error_type": "ValueError",
-            "message": "no",
-            "attempts": 3,
-            "parked": True,
-        }
+        RowError("files", "a.md", "evaluate", "embed", "ValueError", "no", 3, 1, 2, True, "Trace")
     ]
     result = run("errors", f"{APP_FILE}:First")
     assert result.stdout == "First files a.md: parked in evaluate embed after 3 attempt(s): ValueError: no\n"
     assert "1 failed row(s), 1 parked" in result.stderr
-    assert json.loads(run("errors", f"{APP_FILE}:First", "--json").stdout)["flows"]["First"] == runtime.rows
+    assert json.loads(run("errors", f"{APP_FILE}:First", "--json").stdout)["flows"]["First"] == [
+        runtime.rows[0].to_dict()
+    ]
     run("retry", f"{APP_FILE}:First")
     assert runtime.calls == [("update", "First", {"retry_parked"})]
 

@@ -13,7 +13,7 @@ from postgres_test_support import CALLS, SHELVES, column_types, index_definition
 
 import coco
 from coco.environment.runtime import RUNTIME
-from coco.errors import CocoError
+from coco.errors import CocoError, UnwrittenTargetError
 from coco.events import BatchBisected, FlowEvent, TargetMutated
 from coco_target_postgres.attachments import PostgresSqlCommand
 from coco_target_postgres.spec import Postgres
@@ -205,8 +205,8 @@ def test_a_row_the_server_refuses_fails_alone(
     assert len(rows(database)) == 42
     assert any(isinstance(item, BatchBisected) for item in events)
     (failure,) = RUNTIME.errors(flow)
-    assert "n17" in str(failure["key"])
-    assert "fine" in failure["message"]
+    assert "n17" in str(failure.key)
+    assert "fine" in failure.message
     shelf["n17"] = "allowed"
     assert not flow.update().has_errors
     assert rows(database)["n17"] == "allowed"
@@ -254,7 +254,9 @@ def test_a_target_that_is_down_fails_rows_and_the_next_update_succeeds(
         port = probe.getsockname()[1]
         gone = coco.DatabaseConnectionSpec(f"postgresql://u:s3cr3t@127.0.0.1:{port}/x")
         coco.add_auth_entry("down", gone, replace=True)
-        info = flow.update()
+        with pytest.raises(UnwrittenTargetError) as failed:
+            flow.update()
+    info = failed.value.info
     assert info["texts"].num_errors == 1
     assert info.has_errors
     text = str(RUNTIME.errors(flow)) + str(info)

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from pathlib import Path
 from typing import TextIO
+
+import click
 
 from coco.cli.hints import runnable
 from coco.cli.output import say
 from coco.cli.streams import note_failure
 from coco.errors import CocoError
-from coco.printable import printable
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
+VARIABLE = "COCO_TRACEBACK"
+
+
 def wants_traceback() -> bool:
-    """Whether ``COCO_TRACEBACK`` asks for whole tracebacks."""
-    return os.environ.get("COCO_TRACEBACK", "") not in ("", "0")
+    """Whether ``COCO_TRACEBACK`` or ``-v`` asks for whole tracebacks."""
+    return os.environ.get(VARIABLE, "") not in ("", "0")
+
+
+def _ask_for_tracebacks(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """By the variable, so that the engine's log and child processes know of it too; until the program ends."""
+    if not value or context.resilient_parsing:
+        return
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = "1"
+
+    def restore() -> None:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+    context.find_root().call_on_close(restore)
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_ask_for_tracebacks,
+    help="Whole tracebacks of what fails.",
+)
+"""``-v`` of commands that run the user's code."""
 
 
 def report(error: Exception) -> None:
@@ -28,17 +58,20 @@ def report(error: Exception) -> None:
     One of coco's own is its message. Anything else was raised by user code or a plugin, or is a fault: where
     it happened is shown too.
     """
-    note_failure(type(error).__name__, message(error))
+    note_failure(type(error).__name__, message_with_place(error))
     if wants_traceback():
-        say("".join(traceback.format_exception(error)).rstrip("\n"), err=True)
+        from coco.ops.error_text import traceback_text
+
+        say(traceback_text(error), err=True)
         return
-    lines = [f"Error: {message(error)}", *user_frames(error)]
+    text = message(error)
+    lines = [f"Error: {text}", *user_frames(error)]
     if isinstance(error, CocoError):
         cause = error.__cause__
         if cause is not None and not isinstance(cause, CocoError):
-            lines += user_frames(cause)
+            lines += [line for line in user_frames(cause) if line.strip() not in text]
     elif len(lines) == 1:
-        lines.append("  (COCO_TRACEBACK=1 shows where)")
+        lines.append("  (-v or COCO_TRACEBACK=1 shows where)")
     say("\n".join(lines), err=True)
 
 
@@ -55,6 +88,15 @@ def message(error: BaseException) -> str:
     return runnable("\n".join([text, *_remarks(error)]))
 
 
+def message_with_place(error: BaseException) -> str:
+    """The same, with the innermost line of the user's code that was at work, for who sees nothing but this."""
+    from coco.ops.error_text import place_of
+
+    text = message(error)
+    place = place_of(error) or (place_of(error.__cause__) if error.__cause__ is not None else "")
+    return text if not place or place in text else f"{text}\n  {place}"
+
+
 def _remarks(error: BaseException) -> list[str]:
     """Where it happened, from the inside out, then what was said about it."""
     found = [*getattr(error, "__coco_contexts__", ()), *getattr(error, "__notes__", ())]
@@ -63,25 +105,9 @@ def _remarks(error: BaseException) -> list[str]:
 
 def user_frames(error: BaseException) -> list[str]:
     """The traceback without the frames of coco, of click, of the standard library and of what is installed."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    frames = zip(traceback.extract_tb(error.__traceback__), modules, strict=True)
-    return [
-        printable(f"  at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}")
-        for frame, module in frames
-        if _is_users(frame.filename, module)
-    ]
+    from coco.ops.error_text import user_frames as frames_of
 
-
-def _is_users(filename: str, module: str) -> bool:
-    if filename.startswith(("<", _PACKAGE)):
-        return False
-    standard = os.path.dirname(os.__file__)
-    if filename.startswith((standard, os.path.join(sys.prefix, "lib"))):
-        return False
-    from coco.ops.origin import distribution_of, is_installed_file
-
-    # The second test is for packages that are installed in place.
-    return not is_installed_file(filename) and (module == "" or distribution_of(module) is None)
+    return [f"  {frame}" for frame in frames_of(error)]
 
 
 def show_warning(

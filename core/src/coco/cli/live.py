@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from coco.cli.failures import message, report
+from coco.cli.failures import message_with_place, report
 from coco.cli.output import note
 from coco.cli.progress import progress
 from coco.cli.signals import handled, leave
@@ -48,7 +48,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
                 try:
                     updater.wait()
                 except CocoError as error:
-                    failures[name] = message(error)
+                    failures[name] = message_with_place(error)
                     report(error)
                 if not stopped and not quiet:
                     note(f"Nothing is left to follow in flow {name}.")

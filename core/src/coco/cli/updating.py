@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from coco.cli.failures import message, report
+from coco.cli.failures import message_with_place, report
 from coco.cli.hints import runnable
 from coco.cli.output import note, print_json, say
 from coco.cli.progress import progress
-from coco.errors import CocoError
+from coco.errors import CocoError, UnwrittenTargetError
 
 if TYPE_CHECKING:
     from coco.engine.stats import IndexUpdateInfo
@@ -27,7 +27,9 @@ def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **opti
             try:
                 infos[name] = RUNTIME.update(flow, on_event=listener, **options)
             except CocoError as error:
-                failures[name] = message(error)
+                if isinstance(error, UnwrittenTargetError):
+                    infos[name] = error.info
+                failures[name] = message_with_place(error)
                 say(f"Flow {name} failed.", err=True)
                 report(error)
     return summarise(infos, failures, quiet=quiet, as_json=as_json)
@@ -40,7 +42,8 @@ def summarise(
     ok = not failures and not any(info.has_errors for info in infos.values())
     if as_json:
         found: dict[str, Any] = {name: info.to_dict() for name, info in infos.items()}
-        found |= {name: {"error": text} for name, text in failures.items()}
+        for name, text in failures.items():
+            found[name] = {**found.get(name, {}), "error": text}
         print_json({"ok": ok, "flows": found})
     elif not quiet:
         for name, info in infos.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,15 +12,21 @@ from coco.state.protocol import Head
 
 
 class RowProblem:
-    """Why one source row left its batch. ``slot``: what a function was to fill, if one failed."""
+    """Why one source row left its batch. ``slot``: what a function was to fill, if one failed.
 
-    __slots__ = ("error", "op", "phase", "slot")
+    ``element``: which row of nested tables failed, for messages; empty if it was the source row itself.
+    """
 
-    def __init__(self, phase: str, op: str, error: BaseException, slot: int | None = None) -> None:
+    __slots__ = ("element", "error", "op", "phase", "slot")
+
+    def __init__(
+        self, phase: str, op: str, error: BaseException, slot: int | None = None, element: str = ""
+    ) -> None:
         self.phase = phase
         self.op = op
         self.error = error
         self.slot = slot
+        self.element = element
 
 
 class WorkRow(Struct):
@@ -45,11 +52,15 @@ class WorkRow(Struct):
 
 
 class Entries(Struct):
-    """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i."""
+    """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i.
+
+    ``element``: for messages, which row of nested tables an entry comes from.
+    """
 
     collector: int
     owners: list[int]
     columns: list[list[Any]]
+    element: Callable[[int], str] | None = None
 
 
 class Collected(Struct):

@@ -10,16 +10,18 @@ from msgspec import Struct, field
 
 from coco.engine.batches import RootValues
 from coco.engine.exports import ExportRun
+from coco.engine.failure_log import FailureLog
 from coco.engine.functions import FunctionStep
 from coco.engine.guards import DeleteGuard
 from coco.engine.limits import Limiter
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import ExecutorSource
-from coco.engine.stats import IndexUpdateInfo, UpdateStats
+from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, RowError, UpdateStats
 from coco.engine.targets import KeptTargets, TargetPort
 from coco.engine.threads import Threads
 from coco.events import EmitFn, RowFailed
 from coco.flow.graph import Graph
+from coco.ops.error_text import describe
 from coco.plan.plan import Plan, Planner, Program
 from coco.state.protocol import StateStore
 
@@ -55,6 +57,14 @@ class RunOptions(Struct):
         return "reprocess" if self.reprocess else "reexport" if self.reexport else "normal"
 
 
+class Writes(Struct):
+    """What one run wrote to one target, in rows. ``error``: the first reason why some were not."""
+
+    done: int = 0
+    failed: int = 0
+    error: BaseException | None = None
+
+
 class Run(Struct):
     """One pass over one flow. ``plan`` may be ``whole_plan`` narrowed to some sources.
 
@@ -88,9 +98,12 @@ class Run(Struct):
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
     in_doubt: Callable[[], bool] = lambda: False
     heartbeat: asyncio.Future[None] | None = None
+    writes: dict[str, Writes] = field(default_factory=dict)
+    failure_log: FailureLog = field(default_factory=FailureLog)
     _last_ordinal: int = 0
 
     def __post_init__(self) -> None:
+        self.failure_log = FailureLog(self.flow)
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
             name: TargetPort(export, self.threads, self.emit, self.flow, self.options.kept)
@@ -139,8 +152,28 @@ class Run(Struct):
         self._last_ordinal = value
         return value
 
-    def report_failure(self, source: str, key: str, phase: str, op: str, error: BaseException) -> None:
-        self.emit(RowFailed(self.flow, source, key, phase, op, f"{type(error).__name__}: {error}"[:500]))
+    def report_failure(self, error: RowError) -> None:
+        """Tell of a row that failed: the log, the outcome of the update, and who listens to events."""
+        self.failure_log.add(error)
+        if len(self.info.errors) < MAX_ERRORS:
+            self.info.errors.append(error)
+        self.emit(RowFailed(self.flow, error.source, error.key, error.phase, error.op, error.message[:500]))
+
+    def note_writes(self, target: str, done: int, failed: int, error: BaseException | None) -> None:
+        """Count what a target did with a batch; ``error``: why some of it was not written."""
+        known = self.writes.setdefault(target, Writes())
+        known.done += done
+        known.failed += failed
+        known.error = known.error or error
+
+    def end(self) -> None:
+        """Sum up what concerns the run as a whole."""
+        self.failure_log.end()
+        self.info.failed_targets = {
+            name: describe(item.error)
+            for name, item in self.writes.items()
+            if item.error is not None and item.failed and not item.done
+        }
 
     def warn(self, text: str) -> None:
         if text not in self.info.warnings:

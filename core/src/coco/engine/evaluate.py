@@ -86,7 +86,9 @@ class Evaluation:
         for row, error in result.errors.items():
             assert owners is not None
             phase = Phase.PREPARE if isinstance(error, PrepareError) else Phase.EVALUATE
-            problems.setdefault(owners[row], RowProblem(phase.value, step.name, error, step.step.slot))
+            if owners[row] not in problems:
+                element = self.frames.element(scope, row)
+                problems[owners[row]] = RowProblem(phase.value, step.name, error, step.step.slot, element)
         if result.memo:
             assert owners is not None
             memo, owner, used = self.collected.memo, -1, []
@@ -133,13 +135,19 @@ class Evaluation:
             else:
                 columns.append(self.frames.column(item, scope))
         problems = self.collected.problems
+        live: list[int] | None = None
         if problems:
             live = [row for row in range(count) if owners[row] not in problems]
             owners = [owners[row] for row in live]
             columns = [None if column is None else [column[row] for row in live] for column in columns]
         if generated is not None:
             columns[generated] = self._uuids(collector.id, collector.name, owners, columns)
-        self.collected.entries.setdefault(collector.id, []).append(Entries(collector.id, owners, columns))
+
+        def element(entry: int) -> str:
+            return self.frames.element(scope, entry if live is None else live[entry])
+
+        entries = Entries(collector.id, owners, columns, element)
+        self.collected.entries.setdefault(collector.id, []).append(entries)
 
     def _uuids(self, collector: int, name: str, owners: list[int], columns: list[Any]) -> list[bytes]:
         """Stable ids from flow, collector, source and key, sibling values and occurrence (F-122)."""

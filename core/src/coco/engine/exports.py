@@ -89,7 +89,8 @@ class ExportRun(Struct):
                 entries.owners, pack_all(parts, pack), parts, fps, values, places, rows, check_null
             )
             for index in missing:
-                problems.setdefault(entries.owners[index], self._null_in_key(parts[index]))
+                element = entries.element(index) if entries.element is not None else ""
+                problems.setdefault(entries.owners[index], self._null_in_key(parts[index], element))
             duplicates += replaced
             if first >= 0:
                 example = example or repr(parts[first])[:120]
@@ -97,10 +98,10 @@ class ExportRun(Struct):
             on_duplicates(duplicates, example)
         return [None if item is None else TargetRows(*item) for item in rows], problems
 
-    def _null_in_key(self, parts: tuple[Any, ...]) -> RowProblem:
+    def _null_in_key(self, parts: tuple[Any, ...], element: str) -> RowProblem:
         name = self.step.key_fields[parts.index(None)].name
         error = ValueConversionError(f"a value for primary key field '{name}'", "null", (name,))
-        return RowProblem(Phase.EVALUATE.value, f"export:{self.name}", error)
+        return RowProblem(Phase.EVALUATE.value, f"export:{self.name}", error, element=element)
 
     def _stored_forms(self) -> tuple[list[StoredForm | None], list[StoredForm | None]]:
         """By key and value field: what makes values equal that the target cannot tell apart."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 from coco.engine.batches import RowProblem
-from coco.errors import CocoError
+from coco.ops.error_text import describe, storable, traceback_text
 from coco.state.protocol import Failure
 from coco.types.storage import pack
-
-MAX_MESSAGE = 2_000
 
 
 def version_of(ordinal: int | None, content_fp: bytes | None) -> bytes:
@@ -26,6 +24,7 @@ def next_failure(
     version: bytes,
     logic_fp: bytes,
     park_after: int,
+    texts: FailureTexts,
 ) -> Failure:
     """The record after one more failed attempt; attempts count per version and logic."""
     now = time.time_ns() // 1_000
@@ -37,26 +36,42 @@ def next_failure(
         phase=problem.phase,
         op=problem.op,
         error_type=type(problem.error).__name__,
-        message=describe(problem.error)[:MAX_MESSAGE],
+        message=texts.message(problem),
         attempts=attempts,
         first_at=previous.first_at if previous is not None and same else now,
         last_at=now,
         version=version,
         logic_fp=logic_fp,
         parked=attempts >= park_after and problem.phase in ("read", "evaluate"),
+        traceback=texts.traceback(problem.error),
     )
 
 
-def describe(error: BaseException) -> str:
-    """One line, with the chain of causes."""
-    texts: list[str] = []
-    current: BaseException | None = error
-    while current is not None and len(texts) < 4:
-        text = str(current) or type(current).__name__
-        if not (texts and text in texts[-1]):  # said already
-            texts.append(text if isinstance(current, CocoError) else f"{type(current).__name__}: {text}")
-        current = current.__cause__
-    return "; caused by ".join(texts)
+def message_of(problem: RowProblem) -> str:
+    """One line: what was raised, where in the user's code, and in which row of nested tables."""
+    return FailureTexts().message(problem)
+
+
+class FailureTexts:
+    """Texts of the errors of one batch. Where one error is that of many rows, its texts are made once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, str] = {}
+        self._tracebacks: dict[int, str] = {}
+
+    def message(self, problem: RowProblem) -> str:
+        """See ``message_of``."""
+        mark = id(problem.error)
+        if mark not in self._lines:
+            self._lines[mark] = describe(problem.error)
+        text = self._lines[mark]
+        return storable(f"{text}; in {problem.element}") if problem.element else text
+
+    def traceback(self, error: BaseException) -> str:
+        """The whole traceback."""
+        if id(error) not in self._tracebacks:
+            self._tracebacks[id(error)] = traceback_text(error)
+        return self._tracebacks[id(error)]
 
 
 def is_parked(failure: Failure | None, version: bytes, logic_fp: bytes) -> bool:

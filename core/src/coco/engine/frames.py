@@ -6,6 +6,7 @@ Values of ancestors are gathered down on demand; tables with added fields are gr
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,6 +90,26 @@ class Frames:
         known = self.rows_to(scope, self._base)
         return list(range(self._frames[scope].count)) if known is None else known
 
+    def element(self, scope: int, row: int) -> str:
+        """Which row of the tables between the source row and ``scope`` this is, for messages: ``chunks[3] (start=40)``.
+
+        The number counts from 0 within the table. Empty for a source row.
+        """
+        parts: list[str] = []
+        while scope != self._base and (parents := self._frames[scope].parents) is not None:
+            node, frame = self._graph.scopes[scope], self._frames[scope]
+            place = row - bisect.bisect_left(parents, parents[row])
+            keys = [
+                f"{self._graph.slots[slot].name}={_brief(frame.columns[slot][row])}"
+                for slot in node.key_slots
+            ]
+            name = node.path.rpartition(".")[2]
+            parts.append(f"{name}[{place}]" + (f" ({', '.join(keys)})" if keys else ""))
+            row = parents[row]
+            assert node.parent is not None
+            scope = node.parent
+        return " / ".join(reversed(parts))
+
     def column(self, ref: ValueRef, scope: int) -> list[Any]:
         """The values of ``ref``, one per row of ``scope``."""
         if isinstance(ref, Constant):
@@ -142,6 +163,11 @@ class Frames:
             None if value is None else row
             for value, row in zip(structs, zip(*fields, strict=True), strict=True)
         ]
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def plain_ref(graph: Graph, slot: int) -> SlotRef:

@@ -17,6 +17,7 @@ from coco.engine.source_run import SourceRun, gone_row, load_heads
 from coco.engine.stats import SourceUpdateInfo
 from coco.errors import DriftError, TargetError
 from coco.events import DriftNoticed, RunFinished, RunStarted
+from coco.ops.error_text import describe
 from coco.plan.plan import SourcePlan
 
 MAX_ROUNDS = 100
@@ -54,12 +55,13 @@ async def run_update(run: Run) -> None:
             errors += [error for error in await _gather_all([run.heartbeat]) if error not in errors]
         if errors:
             for other in errors[1:]:
-                errors[0].add_note(f"also: {type(other).__name__}: {other}")
+                errors[0].add_note(f"also: {describe(other)}")
             raise errors[0]
         if run.covers_all and not run.info.has_errors:
             await run.threads.store(settle_ownership, run)
         failed = False
     finally:
+        run.end()
         try:
             await run.memo.close(run.home_source_id)
         finally:

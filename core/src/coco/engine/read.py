@@ -15,6 +15,7 @@ from coco.engine.threads import Threads
 from coco.errors import Phase, SourceError, SourceReadError, ValueConversionError
 from coco.flow.graph import SourceStep
 from coco.hot import fingerprint, pack_all
+from coco.ops.error_text import describe
 from coco.state.protocol import Head
 from coco.types.storage import pack
 
@@ -93,7 +94,7 @@ class SourcePort:
             self._connector = await self._threads.call(self._record.create, self.step.spec)
         except Exception as error:
             raise SourceError(
-                f"source '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
+                f"source '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
             ) from error
 
     async def close(self) -> None:
@@ -131,10 +132,11 @@ class SourcePort:
                 async for batch in _drive(self._threads, listing, rows or LIST_CHUNK, ahead):
                     yield self._convert(batch)
         except SourceError as error:
-            raise SourceError(f"source '{self.name}' of flow '{self._flow}': {error}") from error
+            raise SourceError(f"source '{self.name}' of flow '{self._flow}': {describe(error)}") from error
         except Exception as error:
             raise SourceError(
-                f"listing source '{self.name}' of flow '{self._flow}' broke off: {error}; no deletion is inferred from it"
+                f"listing source '{self.name}' of flow '{self._flow}' broke off: {describe(error)}; "
+                "no deletion is inferred from it"
             ) from error
 
     def _call_with_options(self, method: Callable[..., Any], name: str, options: Any) -> Callable[[], Any]:

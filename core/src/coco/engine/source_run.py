@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from coco.engine.process import BatchProcessor, SourceState, readable_key
 from coco.engine.read import Listed, ReadOutcome, SourcePort
 from coco.engine.register import KeyRegister, versions
 from coco.engine.sizing import LARGEST_BATCH, BatchSizer
+from coco.engine.stats import RowError
 from coco.errors import SafetyStopError, SourceError
 from coco.events import GuardStopped, RowsDetected, RowsGone, SourceListed
 from coco.hot import fingerprint
@@ -124,7 +126,7 @@ class SourceRun:
                 texts.append(f"key {key}: {text}")
         state.stats.num_errors += len(texts)
         for text in texts:
-            run.report_failure(self.plan.name, "", "list", f"source:{self.plan.name}", SourceError(text))
+            run.report_failure(_listing_error(self.plan.name, text))
             run.warn(f"source '{self.plan.name}': {text}")
         run.emit(SourceListed(run.flow, self.plan.name, listed, error is None and not prefixes, tuple(texts)))
         if error is not None:
@@ -409,6 +411,12 @@ class SourceRun:
         """Close the connector, if it was opened."""
         if self.port is not None and self._opened:
             await self.port.close()
+
+
+def _listing_error(source: str, text: str) -> RowError:
+    """What a listing says it could not list; no row is known for it."""
+    now = time.time_ns() // 1_000
+    return RowError(source, "", "list", f"source:{source}", SourceError.__name__, text, 1, now, now, False)
 
 
 class _Mark:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from coco.engine.batches import RowProblem, WorkRow
 from coco.engine.context import Run
-from coco.engine.failures import next_failure, version_of
+from coco.engine.failures import FailureTexts, next_failure, version_of
 from coco.engine.functions import FunctionStep
 from coco.engine.read import SourcePort
-from coco.engine.stats import UpdateStats
+from coco.engine.stats import RowError, UpdateStats
 from coco.errors import StateStoreError
 from coco.plan.fingerprints import fingerprint_json
 from coco.plan.plan import SourcePlan
@@ -71,6 +73,7 @@ class SourceState:
         """Note rows that could not be brought up to date. Raises what concerns the state store."""
         run = self.run
         records = []
+        texts = FailureTexts()
         for row, problem in problems:
             if isinstance(problem.error, StateStoreError):
                 raise problem.error
@@ -82,12 +85,13 @@ class SourceState:
                 version=version_of(row.ordinal, row.content_fp),
                 logic_fp=self.logic_fp,
                 park_after=run.options.park_after,
+                texts=texts,
             )
-            self.failures[row.key] = record
+            self.failures[row.key] = replace(record, traceback="")  # long, and nothing here asks for it
             self.left.add(row.key)
             records.append(record)
             self.stats.num_errors += 1
-            run.report_failure(self.name, readable_key(row.parts), problem.phase, problem.op, problem.error)
+            run.report_failure(row_error(self.name, row.parts, record))
         await run.threads.store(run.store.put_failures, records)
 
 
@@ -99,6 +103,23 @@ def logic_fingerprint(run: Run, source: str) -> bytes:
             for export in run.exports.values()
             if source in export.logic
         )
+    )
+
+
+def row_error(source: str, parts: tuple[Any, ...], failure: Failure) -> RowError:
+    """A recorded failure as users see it."""
+    return RowError(
+        source,
+        readable_key(parts),
+        failure.phase,
+        failure.op,
+        failure.error_type,
+        failure.message,
+        failure.attempts,
+        failure.first_at,
+        failure.last_at,
+        failure.parked,
+        failure.traceback,
     )
 
 

@@ -76,15 +76,68 @@ class SourceUpdateInfo(Struct):
     stats: UpdateStats = field(default_factory=UpdateStats)
 
 
+class RowError(Struct, frozen=True):
+    """A source row that could not be brought up to date: why, and where in your code.
+
+    ``str(error)`` is one line with all of it but the traceback.
+    """
+
+    source: str
+    """Name of the source field."""
+    key: str
+    """The row's key; of a key of several fields, all of them in parentheses."""
+    phase: str
+    """``read``, ``prepare``, ``evaluate`` or ``apply`` (writing to a target)."""
+    op: str
+    """What failed: a function with the field that it fills, ``source:NAME``, ``target:NAME`` or ``export:NAME``."""
+    error_type: str
+    """Name of the exception's class."""
+    message: str
+    """Type and text of the exception and of its causes, and for each the innermost line of your code that was at work:
+    ``ValueError: no heading (at /app/main.py:12 in title: raise ValueError("no heading"))``. For a row of a nested
+    table it ends with that row's place and key: ``in chunks[3] (location=[0, 40])``."""
+    attempts: int
+    """How often this version of the row failed."""
+    first_at: int
+    """Time of the first of these attempts, in microseconds since 1970-01-01 UTC."""
+    last_at: int
+    """Time of the last one, in microseconds since 1970-01-01 UTC."""
+    parked: bool
+    """Whether updates leave it alone until it changes; ``flow.retry()`` tries it all the same."""
+    traceback: str = ""
+    """The whole traceback, without values of variables; empty if an earlier release recorded the failure."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field by field, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        state = "parked" if self.parked else "failed"
+        where = f"{self.phase} {self.op}".strip()
+        text = self.message
+        if not text.startswith(self.error_type):
+            text = f"{self.error_type}: {text}"
+        return f"{self.source} {self.key}: {state} in {where} after {self.attempts} attempt(s): {text}"
+
+
+MAX_ERRORS = 20
+"""Errors that the outcome of an update carries."""
+
+
 class IndexUpdateInfo(Struct):
     """Outcome of an update: per source, plus warnings that a user should see (drift, duplicate keys).
 
     ``str(info)`` has one line per source: ``documents: 3 added, 0 removed, 1 updated``.
+
+    ``errors``: the first ``MAX_ERRORS`` rows that failed in this update; ``flow.errors()`` has all that are failed now.
+    ``failed_targets``: targets of which every write failed, each with the first reason.
     """
 
     sources: list[SourceUpdateInfo] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     drifted: list[str] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+    failed_targets: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, source_name: str) -> UpdateStats:
         for item in self.sources:
@@ -110,6 +163,8 @@ class IndexUpdateInfo(Struct):
             "sources": {item.source_name: item.stats.to_dict() for item in self.sources},
             "warnings": list(self.warnings),
             "drifted": list(self.drifted),
+            "errors": [item.to_dict() for item in self.errors],
+            "failed_targets": dict(self.failed_targets),
         }
 
     def to_json(self) -> str:

@@ -11,6 +11,7 @@ from coco.engine.exports import ExportRun
 from coco.engine.threads import Threads
 from coco.errors import DriftError, MutationError, TargetError, is_retriable
 from coco.events import BatchBisected, EmitFn
+from coco.ops.error_text import describe
 
 MAX_ROWS_PER_CALL = 5_000
 
@@ -81,7 +82,7 @@ class TargetPort:
             try:
                 self._prepared = await self._threads.call(prepare, *args)
             except Exception as error:
-                text = f"target '{self.name}' of flow '{self._flow}' cannot be opened: {error}"
+                text = f"target '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
                 gone = isinstance(error, DriftError)
                 self.down = DriftError(f"{text}; {self.way_out}") if gone else TargetError(text)
                 self.closed_door = error

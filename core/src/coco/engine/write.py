@@ -185,6 +185,8 @@ class Writer:
             downs = sum(owner not in problems for owner in target.delete_owners)
             stats.num_target_upserts += ups
             stats.num_target_deletes += downs
+            tried = len(target.upsert_owners) + len(target.delete_owners)
+            run.note_writes(name, ups + downs, tried - ups - downs, next(iter(problems.values()), None))
             partial = sum(item is not None for item in target.changed)
             run.emit(TargetMutated(run.flow, name, ups, partial, downs, target.unchanged, len(problems)))
             for owner, error in problems.items():

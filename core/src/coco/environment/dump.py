@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coco.engine.batches import WorkRow
 from coco.engine.evaluate import Evaluation
-from coco.engine.failures import describe
+from coco.engine.failures import message_of
 from coco.engine.frames import RootData
 from coco.engine.functions import FunctionStep
 from coco.engine.limits import Limiter, Permits, size_of, weight_of
@@ -91,7 +91,7 @@ async def dump_flow(
                         await read(outcome)
                         documents = await dumper.documents(outcome.rows, outcome.columns, ready, roots)
                         for row, problem in outcome.problems:
-                            documents.append((row, {"error": describe(problem.error)}))
+                            documents.append((row, {"error": message_of(problem)}))
                         stats.stats.num_insertions += sum("error" not in item for _, item in documents)
                         stats.stats.num_errors += sum("error" in item for _, item in documents)
                         await threads.run(dumper.write, documents)
@@ -179,7 +179,7 @@ class _Dumper:
         for index, row in enumerate(rows):
             problem = collected.problems.get(index)
             if problem is not None:
-                result.append((row, {"error": f"{problem.op}: {describe(problem.error)}"}))
+                result.append((row, {"error": f"{problem.op}: {message_of(problem)}"}))
                 continue
             exports: dict[str, Any] = {}
             for collector in self._graph.collectors:

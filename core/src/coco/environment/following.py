@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.threads import Threads
+from coco.ops.error_text import describe
 from coco.types.storage import pack
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Followed:
                 continue  # a queue delivers it again
             try:
                 await self._threads.call(ack)
-            except Exception:
-                LOG.warning("source '%s' did not take an acknowledgement", self.name, exc_info=True)
+            except Exception as error:
+                LOG.warning("source '%s' did not take an acknowledgement: %s", self.name, describe(error))
         if self._stream is None or self.interval is not None:
             return  # the next listing tries failed rows again
         self._retries = {
@@ -144,11 +145,10 @@ class Followed:
                 return
             except Exception as error:
                 LOG.warning(
-                    "the change stream of source '%s' failed, next try in %g s: %s: %s",
+                    "the change stream of source '%s' failed, next try in %g s: %s",
                     self.name,
                     pause,
-                    type(error).__name__,
-                    error,
+                    describe(error),
                 )
             finally:
                 await self._close(connector)
@@ -161,7 +161,7 @@ class Followed:
         try:
             await self._threads.dispose(connector)
         except Exception as error:
-            LOG.warning("closing the change stream of source '%s' failed: %s", self.name, error)
+            LOG.warning("closing the change stream of source '%s' failed: %s", self.name, describe(error))
 
     async def _receive(self, batch: Any) -> None:
         """Note a message's changes; an empty one asks for a listing. Waits while too much is pending (L-18)."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run, RunOptions
+from coco.engine.failures import message_of
 from coco.engine.process import readable_key
 from coco.engine.read import ReadOutcome
 from coco.engine.reconcile import RowInput, reconcile
@@ -266,7 +267,7 @@ class _Forecast:
     ) -> None:
         outcome = await self._outcome(source, rows)
         for row, problem in outcome.problems:
-            found.problems.append(f"{readable_key(row.parts)} cannot be read: {problem.error}")
+            found.problems.append(f"{readable_key(row.parts)} cannot be read: {message_of(problem)}")
         vanished = [row for row in outcome.vanished if row.head is not None]
         found.add("gone", vanished)
         logic = source.state.logic_fp
@@ -292,7 +293,9 @@ class _Forecast:
         tracked = await self._tracked(source, [*chosen, *vanished])
         evaluated = await self._dry.evaluate(source, chosen, columns, tracked)
         for position, problem in evaluated.problems.items():
-            found.problems.append(f"{readable_key(chosen[position].parts)}: {problem.op}: {problem.error}")
+            found.problems.append(
+                f"{readable_key(chosen[position].parts)}: {problem.op}: {message_of(problem)}"
+            )
         known = [
             position
             for position in range(len(chosen))

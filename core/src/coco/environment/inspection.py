@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from coco.engine.process import readable_key
+from coco.engine.source_state import row_error
+from coco.engine.stats import IndexUpdateInfo, RowError
 from coco.environment.environment import Environment
 from coco.environment.preparation import stored_flow_state
+from coco.errors import UnwrittenTargetError
 from coco.flow.graph import Graph
 from coco.types.storage import unpacker
 
 
-async def list_errors(environment: Environment, graph: Graph) -> list[dict[str, Any]]:
-    """Recorded failures of a flow, by source and key."""
+async def list_errors(environment: Environment, graph: Graph) -> list[RowError]:
+    """Recorded failures of a flow, by source and key, with their tracebacks."""
     threads = environment.threads
     store = await threads.store(environment.store)
     state = await threads.store(stored_flow_state, store, graph.full_name)
     readers = {step.name: unpacker(list(step.table.key_fields)) for step in graph.sources}
     found = []
     for name, record in state.sources.items():
-        failures = await threads.store(store.get_failures, record.source_id)
+        failures = await threads.store(store.get_failures, record.source_id, tracebacks=True)
         for key, item in failures.items():
             parts = readers[name](key) if name in readers else (key.hex(),)
-            found.append(
-                {
-                    "source": name,
-                    "key": readable_key(parts),
-                    "phase": item.phase,
-                    "op": item.op,
-                    "error_type": item.error_type,
-                    "message": item.message,
-                    "attempts": item.attempts,
-                    "first_at": item.first_at,
-                    "last_at": item.last_at,
-                    "parked": item.parked,
-                }
-            )
-    return sorted(found, key=lambda item: (item["source"], str(item["key"])))
+            found.append(row_error(name, parts, item))
+    return sorted(found, key=lambda item: (item.source, item.key))
+
+
+def raise_unwritten(flow: str, info: IndexUpdateInfo) -> None:
+    """Raise ``UnwrittenTargetError`` if every write of an update to a target failed."""
+    if not info.failed_targets:
+        return
+    reasons = "; ".join(
+        f"every write to target '{name}' of flow '{flow}' failed: {reason}"
+        for name, reason in info.failed_targets.items()
+    )
+    raise UnwrittenTargetError(
+        f"{reasons}. The next update writes these rows again; `coco errors` and flow.errors() list them", info
+    )

@@ -9,13 +9,15 @@ import time
 from typing import TYPE_CHECKING
 
 from coco.engine.context import RunOptions
-from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo, UpdateStats
+from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, SourceUpdateInfo, UpdateStats
 from coco.engine.targets import KeptTargets
 from coco.environment.following import Followed
+from coco.environment.inspection import raise_unwritten
 from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
 from coco.errors import ApiError, LifecycleError, StateStoreError
 from coco.events import LiveIdle
 from coco.flow.options import FlowUpdaterStatusUpdates
+from coco.ops.error_text import describe
 
 if TYPE_CHECKING:
     from coco.environment.runtime import Runtime
@@ -196,6 +198,8 @@ class LiveUpdate:
             await self._passed(set(self._names), set(self._names))
         if self._options.live_mode:
             await self._follow()
+        else:
+            raise_unwritten(self.flow, self._info)
 
     def _survives(self, error: Exception) -> bool:
         """Whether following goes on after a pass that failed: not without a store or a current setup (I-79)."""
@@ -252,13 +256,7 @@ class LiveUpdate:
             if item.name in keys and item.is_active
         ]
         pause = min(pauses, default=0.0)
-        LOG.error(
-            "a pass over flow '%s' failed, next try in %g s: %s: %s",
-            self.flow,
-            pause,
-            type(error).__name__,
-            error,
-        )
+        LOG.error("a run of flow '%s' failed, next try in %g s: %s", self.flow, pause, describe(error))
 
     async def _passed(self, whole: set[str], looked_at: set[str]) -> None:
         now = time.monotonic()
@@ -315,4 +313,6 @@ def _add(total: IndexUpdateInfo, info: IndexUpdateInfo) -> None:
             total.sources.append(SourceUpdateInfo(item.source_name, stats))
         stats.add(item.stats)
     total.warnings = list(dict.fromkeys([*total.warnings, *info.warnings]))
+    total.errors += info.errors[: max(MAX_ERRORS - len(total.errors), 0)]
+    total.failed_targets |= info.failed_targets
     total.drifted = list(dict.fromkeys([*total.drifted, *info.drifted]))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from coco.engine.context import Run, RunOptions
 from coco.engine.pipeline import run_update
-from coco.engine.stats import IndexUpdateInfo
+from coco.engine.stats import IndexUpdateInfo, RowError
 from coco.environment.bundles import BundleWork
 from coco.environment.environment import ENVIRONMENT, Environment
 from coco.environment.garbage import rare_collections
+from coco.environment.inspection import list_errors, raise_unwritten
 from coco.environment.leases import lease
 from coco.environment.loop import BackgroundLoop
 from coco.environment.preparation import (
@@ -111,6 +112,13 @@ class Runtime:
         graph = await asyncio.to_thread(self._graph, flow)
         return await self.loop.run_async(self._update(graph, options))
 
+    def retry(self, flow: Flow, *, print_stats: bool = False) -> IndexUpdateInfo:
+        """An update that also takes up parked rows."""
+        return self.update(flow, retry_parked=True, print_stats=print_stats)
+
+    async def retry_async(self, flow: Flow, *, print_stats: bool = False) -> IndexUpdateInfo:
+        return await self.update_async(flow, retry_parked=True, print_stats=print_stats)
+
     def _graph(self, flow: Flow) -> Graph:
         self._connect()
         return flow.graph
@@ -136,6 +144,7 @@ class Runtime:
                 remove()
         if print_stats:
             print(info)  # noqa: T201  asked for by print_stats
+        raise_unwritten(graph.full_name, info)
         return info
 
     async def join_pass(
@@ -367,17 +376,15 @@ class Runtime:
             self.environment, graph, repair=repair, sample=sample, update=update, alone=alone, emit=self.emit
         )
 
-    def errors(self, flow: Flow) -> list[dict[str, Any]]:
+    def errors(self, flow: Flow) -> list[RowError]:
         """Rows that could not be brought up to date."""
         return self.loop.run(self._errors(self._graph(flow)), "errors_async()")
 
-    async def errors_async(self, flow: Flow) -> list[dict[str, Any]]:
+    async def errors_async(self, flow: Flow) -> list[RowError]:
         graph = await asyncio.to_thread(self._graph, flow)
         return await self.loop.run_async(self._errors(graph))
 
-    async def _errors(self, graph: Graph) -> list[dict[str, Any]]:
-        from coco.environment.inspection import list_errors
-
+    async def _errors(self, graph: Graph) -> list[RowError]:
         return await list_errors(self.environment, graph)
 
     def cache_stats(self) -> dict[str, Any]:

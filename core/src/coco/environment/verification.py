@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from coco.engine.batches import TargetDelta, WorkRow
 from coco.engine.context import Run, RunOptions
 from coco.engine.exports import ExportRun
+from coco.engine.failures import message_of
 from coco.engine.ownership import winning_owner
 from coco.engine.process import readable_key
 from coco.engine.source_run import SourceRun, load_heads
@@ -166,7 +167,8 @@ async def _read_again(
     outcome = await source.port.read(rows)
     check.checked += len(rows)
     check.problems += [
-        f"{readable_key(row.parts)} cannot be read: {problem.error}" for row, problem in outcome.problems
+        f"{readable_key(row.parts)} cannot be read: {message_of(problem)}"
+        for row, problem in outcome.problems
     ]
     answers = [(row, _content(heads[row.key]) == row.content_fp) for row in outcome.rows]
     return answers + [(row, False) for row in outcome.vanished]

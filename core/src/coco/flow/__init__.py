@@ -40,10 +40,15 @@ _HOMES = {
 }
 
 _MODULES = {name: f"coco.flow.{module}" for module, names in _HOMES.items() for name in names}
-_MODULES["IndexUpdateInfo"] = "coco.engine.stats"  # lies above this layer, hence by name
+# These lie above this layer, hence by name.
+_MODULES["IndexUpdateInfo"] = _MODULES["RowError"] = "coco.engine.stats"
+_MODULES["UpdatePlan"] = "coco.environment.forecast"
+_MODULES["VerifyReport"] = "coco.environment.verify_report"
 
 if TYPE_CHECKING:
-    from coco.engine.stats import IndexUpdateInfo
+    from coco.engine.stats import IndexUpdateInfo, RowError
+    from coco.environment.forecast import UpdatePlan
+    from coco.environment.verify_report import VerifyReport
     from coco.flow.builder import FlowBuilder
     from coco.flow.collectors import DataCollector, GeneratedField
     from coco.flow.flow import Flow
@@ -85,7 +90,10 @@ __all__ = [
     "FlowUpdaterStatusUpdates",
     "GeneratedField",
     "IndexUpdateInfo",
+    "RowError",
     "TransformFlow",
+    "UpdatePlan",
+    "VerifyReport",
     "add_flow_def",
     "drop_all_flows",
     "drop_all_flows_async",

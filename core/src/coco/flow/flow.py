@@ -23,6 +23,9 @@ from coco.flow.state import CURRENT, BuildState
 from coco.ops.editions import definition_of
 
 if TYPE_CHECKING:
+    from coco.engine.stats import IndexUpdateInfo, RowError
+    from coco.environment.forecast import UpdatePlan
+    from coco.environment.verify_report import VerifyReport
     from coco.query_handler import QueryHandlerResultFields
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -171,11 +174,15 @@ class Flow:
         full_reprocess: bool = False,
         print_stats: bool = False,
         allow_deletes: bool = False,
-    ) -> Any:
-        """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo`` (F-175).
+    ) -> IndexUpdateInfo:
+        """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo``.
 
-        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results, and take up parked rows.
-        print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
+        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results, and take up
+        parked rows. print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
+
+        Rows that fail do not raise: they are logged (logger ``coco.`` and the flow's full name), counted, and listed by
+        ``errors``; the first ones are in ``info.errors``. Raises ``UnwrittenTargetError`` if every write to a target
+        failed, ``SourceError`` if a source cannot be listed, ``SetupRequiredError`` while setup is pending.
         """
         self._check_open()
         return runtime().update(
@@ -193,7 +200,7 @@ class Flow:
         full_reprocess: bool = False,
         print_stats: bool = False,
         allow_deletes: bool = False,
-    ) -> Any:
+    ) -> IndexUpdateInfo:
         """Async twin of ``update``."""
         self._check_open()
         return await runtime().update_async(
@@ -204,12 +211,75 @@ class Flow:
             allow_deletes=allow_deletes,
         )
 
-    def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> Any:
+    def errors(self) -> list[RowError]:
+        """The rows that are failed now, by source and key, whichever update they failed in.
+
+        Each has its reason, the innermost line of your code that was at work, and the whole traceback. Failed rows keep
+        what they had in the targets. Empty for a flow that was never set up.
+        """
+        self._check_open()
+        return runtime().errors(self)
+
+    async def errors_async(self) -> list[RowError]:
+        """Async twin of ``errors``."""
+        self._check_open()
+        return await runtime().errors_async(self)
+
+    def retry(self, *, print_stats: bool = False) -> IndexUpdateInfo:
+        """An update that also takes up parked rows, which ordinary updates leave alone until they change.
+
+        print_stats: statistics on standard output. Raises what ``update`` raises.
+        """
+        self._check_open()
+        return runtime().retry(self, print_stats=print_stats)
+
+    async def retry_async(self, *, print_stats: bool = False) -> IndexUpdateInfo:
+        """Async twin of ``retry``."""
+        self._check_open()
+        return await runtime().retry_async(self, print_stats=print_stats)
+
+    def plan(self, *, read: int = 1_000) -> UpdatePlan:
+        """What an update would do: rows by source, calls by function, rows to write and to delete by target.
+
+        Makes no call that costs anything and writes nothing. read: how many changed rows of each source are read, at
+        most, to say which calls and writes they cause; 0 reads none. Raises ``SetupRequiredError`` while setup is
+        pending: what an update does is known after it.
+        """
+        self._check_open()
+        if read < 0:
+            raise CallShapeError(f"plan() takes read=0 or more, got {read}")
+        return runtime().plan_update(self, read)
+
+    async def plan_async(self, *, read: int = 1_000) -> UpdatePlan:
+        """Async twin of ``plan``."""
+        self._check_open()
+        if read < 0:
+            raise CallShapeError(f"plan_async() takes read=0 or more, got {read}")
+        return await runtime().plan_update_async(self, read)
+
+    def verify(self, *, repair: bool = False, sample: int | None = None) -> VerifyReport:
+        """Compare the sources with the state and the state with the targets, by keys and values.
+
+        ``report.ok`` says whether nothing is wrong (any more), ``report.render()`` what was found. repair: also write
+        what is missing or differs and remove what is too much. sample: compare at most so many rows of each source and
+        target by value; all keys are compared. Raises ``SetupRequiredError`` while setup is pending.
+        """
+        self._check_open()
+        _check_sample(sample)
+        return runtime().verify(self, repair, sample)
+
+    async def verify_async(self, *, repair: bool = False, sample: int | None = None) -> VerifyReport:
+        """Async twin of ``verify``."""
+        self._check_open()
+        _check_sample(sample)
+        return await runtime().verify_async(self, repair, sample)
+
+    def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
         """Run the transforms into files; touches no target and stores nothing (F-190)."""
         self._check_open()
         return runtime().evaluate_and_dump(self, _checked_options(options))
 
-    async def evaluate_and_dump_async(self, options: EvaluateAndDumpOptions) -> Any:
+    async def evaluate_and_dump_async(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
         """Async twin of ``evaluate_and_dump``."""
         self._check_open()
         return await runtime().evaluate_and_dump_async(self, _checked_options(options))
@@ -256,6 +326,11 @@ class Flow:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "built" if self.is_built else "defined"
         return f"<Flow {self._name}: {state}>"
+
+
+def _check_sample(sample: int | None) -> None:
+    if sample is not None and sample < 1:
+        raise CallShapeError(f"verify takes sample=1 or more rows, or None for all; got {sample}")
 
 
 def _checked_options(options: Any) -> EvaluateAndDumpOptions:

@@ -14,13 +14,13 @@ import os
 import pickle
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coco.auth_registry import default_registry
 from coco.errors import InternalError
+from coco.ops.error_text import RemoteTraceback, place_of, remember_place, text_of, traceback_text
 from coco.ops.origin import program_loaded_again
 
 if TYPE_CHECKING:
@@ -58,19 +58,16 @@ class Description(NamedTuple):
 
 
 class RemoteError(NamedTuple):
-    """An exception on its way: pickled if that works, and in any case its type, message and traceback."""
+    """An exception on its way: pickled if that works, and in any case its type, message and traceback.
+
+    ``place``: where in the user's code it was raised, which only the worker knows.
+    """
 
     pickled: bytes | None
     type_name: str
     message: str
     traceback: str
-
-
-class RemoteTraceback(Exception):
-    """As the cause of an exception of a worker: the traceback there, as text."""
-
-    def __str__(self) -> str:
-        return f"\n\nin the worker:\n{self.args[0]}"
+    place: str = ""
 
 
 class Worker:
@@ -224,8 +221,8 @@ def _portable(error: BaseException) -> RemoteError:
         pickle.loads(pickled)
     except Exception:
         pickled = None
-    text = "".join(traceback.format_exception(error))
-    return RemoteError(pickled, f"{type(error).__module__}.{type(error).__qualname__}", str(error), text)
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    return RemoteError(pickled, name, text_of(error), traceback_text(error), place_of(error))
 
 
 def _revived(remote: RemoteError) -> Exception:
@@ -236,6 +233,8 @@ def _revived(remote: RemoteError) -> Exception:
     if not isinstance(error, Exception):  # a SystemExit there must not end this process
         error = RuntimeError(f"{remote.type_name}: {remote.message}")
     error.__cause__ = RemoteTraceback(remote.traceback)
+    if remote.place:
+        remember_place(error, remote.place)
     return error
 
 

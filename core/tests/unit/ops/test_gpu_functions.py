@@ -15,6 +15,7 @@ import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
 from coco.errors import DefinitionError, FunctionTimeoutError, WorkerDiedError
+from coco.ops.error_text import describe
 
 MODULE = """
 import os
@@ -180,12 +181,17 @@ def test_an_exception_keeps_type_attributes_and_remote_traceback(gpu: ModuleType
         flow_of(gpu.fails).eval("bad")
     assert caught.value.code == 7
     assert "in fails" in str(caught.value.__cause__)
+    text = describe(caught.value)
+    assert f" (at {gpu.__file__}:" in text and " in fails: raise Trouble(" in text
+    assert "in the worker" not in text and "\n" not in text
     assert flow_of(gpu.fails).eval("good") == "GOOD"
 
 
 def test_an_exception_that_cannot_travel_keeps_name_and_message(gpu: ModuleType) -> None:
-    with pytest.raises(RuntimeError, match=r"Hidden: cannot travel"):
+    with pytest.raises(RuntimeError, match=r"Hidden: cannot travel") as caught:
         flow_of(gpu.local_error).eval("x")
+    text = describe(caught.value)
+    assert f" (at {gpu.__file__}:" in text and " in local_error: raise " in text
 
 
 def test_a_crash_is_survived_and_the_call_made_again(gpu: ModuleType, tmp_path: Path) -> None:

@@ -44,10 +44,23 @@ def committed(number: int, attempt: int = 1, **changes: Any) -> CommitRow:
     return CommitRow(**{**fields, **changes})
 
 
-def failure(number: int, source: int = 1, attempts: int = 1) -> Failure:
+def failure(number: int, source: int = 1, attempts: int = 1, traceback: str = "") -> Failure:
     """A failure to record."""
+    parked = attempts > 4
     return Failure(
-        source, key(number), "evaluate", "f", "ValueError", "näh", attempts, 1, 2, b"v", fp(3), attempts > 4
+        source,
+        key(number),
+        "evaluate",
+        "f",
+        "ValueError",
+        "näh",
+        attempts,
+        1,
+        2,
+        b"v",
+        fp(3),
+        parked,
+        traceback,
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from coco.state.protocol import Owner, OwnerChange, StateStore
 from coco_testing.store.base import MANY, StoreBase, committed, failure, fp, key
 from coco_testing.suite import check
@@ -66,7 +64,7 @@ class KeepingChecks(StoreBase, kit=True):
         }
         assert store.get_failures(1, [key(2), key(9)]) == {key(2): failure(2)}
         assert store.get_failures(1, []) == {}
-        long = replace(failure(4), traceback="Traceback ...\n" * 500)
+        long = failure(4, traceback="Traceback ...\n" * 500)
         store.put_failures([long])
         assert store.get_failures(1, [key(4)]) == {key(4): failure(4)}
         assert store.get_failures(1, [key(4)], tracebacks=True) == {key(4): long}

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.failures import verbose_option
 from coco.cli.output import fail, finish, note
 
 
@@ -15,6 +16,7 @@ from coco.cli.output import fail, finish, note
 @click.option("--allow-deletes", is_flag=True, help="Lift the guard against mass deletion.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) -> None:
     """Carry out a plan, unless things have moved since.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_app, need_lasting_state, parse_specifier, warn
+from coco.cli.failures import verbose_option
 from coco.cli.output import fail, print_json, say
 
 
@@ -13,6 +14,7 @@ from coco.cli.output import fail, print_json, say
 @click.argument("flow_name", nargs=-1)
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Remove targets and state of flows.
 

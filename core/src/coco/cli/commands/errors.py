@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
 
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.failures import verbose_option, wants_traceback
 from coco.cli.hints import runnable
 from coco.cli.output import note, print_json, say
 from coco.printable import printable
@@ -15,6 +16,7 @@ from coco.printable import printable
 @click.command("errors")
 @click.argument("app_flow_specifier")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_flow_specifier: str, as_json: bool) -> None:
     """List the rows that failed.
 
@@ -24,13 +26,15 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
 
     found = {name: RUNTIME.errors(flow) for name, flow in load_chosen(app_flow_specifier).items()}
     if as_json:
-        print_json({"flows": found})
+        print_json({"flows": {name: [row.to_dict() for row in rows] for name, rows in found.items()}})
         return
     for name, rows in found.items():
         for row in rows:
-            say(printable(runnable(_line(name, row))))
+            say(printable(runnable(f"{name} {row}")))
+            if wants_traceback() and row.traceback:
+                say(textwrap.indent(row.traceback, "    "))
     rows_of_all = [row for rows in found.values() for row in rows]
-    parked = sum(bool(row.get("parked")) for row in rows_of_all)
+    parked = sum(row.parked for row in rows_of_all)
     if not rows_of_all:
         persisted = RUNTIME.flow_names_with_setup()
         missing = [name for name in found if name not in persisted]
@@ -38,14 +42,3 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
         return
     said = f"{len(rows_of_all)} failed row(s), {parked} parked. Mend the rows or the functions, then run `coco update`"
     note(runnable(f"{said}; `coco retry` takes up parked rows as they are." if parked else f"{said}."))
-
-
-def _line(flow: str, row: dict[str, Any]) -> str:
-    state = "parked" if row.get("parked") else "failed"
-    where = f"{row['phase']} {row['op']}".strip()
-    text = row["message"]
-    if not text.startswith(row["error_type"]):
-        text = f"{row['error_type']}: {text}"
-    return (
-        f"{flow} {row['source']} {row['key']}: {state} in {where} after {row['attempts']} attempt(s): {text}"
-    )

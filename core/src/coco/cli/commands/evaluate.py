@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_one
+from coco.cli.failures import verbose_option
 from coco.cli.output import fail, finish, note, print_json, say
 
 
@@ -21,6 +22,7 @@ from coco.cli.output import fail, finish, note, print_json, say
 )
 @click.option("--cache/--no-cache", default=True, show_default=True, help="Use results that are memoised.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_json: bool) -> None:
     """Run a flow into files, touching no target.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.failures import verbose_option
 from coco.cli.hints import runnable
 from coco.cli.output import note, print_json, say
 
@@ -24,6 +25,7 @@ from coco.cli.output import note, print_json, say
     help="Read at most this many changed rows of each source to say what they cause.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@verbose_option
 def command(app_flow_specifier: str, output: Path | None, read: int, as_json: bool) -> None:
     """Say what setup and update would do.
 

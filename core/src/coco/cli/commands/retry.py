@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.failures import verbose_option
 from coco.cli.output import finish
 
 
@@ -12,6 +13,7 @@ from coco.cli.output import finish
 @click.argument("app_flow_specifier")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_flow_specifier: str, quiet: bool, as_json: bool) -> None:
     """Update, taking up parked rows again.
 

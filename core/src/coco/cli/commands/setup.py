@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_flows, need_lasting_state
+from coco.cli.failures import verbose_option
 from coco.cli.output import print_json
 
 
@@ -13,6 +14,7 @@ from coco.cli.output import print_json
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("--reset", is_flag=True, help="Drop everything first.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_target: str, force: bool, reset: bool, as_json: bool) -> None:
     """Create or adapt targets and state to the flows.
 

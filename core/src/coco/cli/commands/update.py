@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_chosen, need_lasting_state
+from coco.cli.failures import verbose_option
 from coco.cli.output import finish
 
 
@@ -22,6 +23,7 @@ from coco.cli.output import finish
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(
     app_flow_specifier: str,
     live: bool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from coco.cli.apps import load_chosen
+from coco.cli.failures import verbose_option
 from coco.cli.hints import runnable
 from coco.cli.output import finish, print_json, say
 from coco.cli.progress import saying_waits
@@ -19,6 +20,7 @@ from coco.cli.progress import saying_waits
     help="Compare at most this many rows of each source and target by value; keys are all compared.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@verbose_option
 def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: bool) -> None:
     """Compare targets with what they should hold.
 

@@ -1,0 +1,245 @@
+"""Exceptions as text: one line with the place in the user's code, and the whole traceback.
+
+Texts made here go into logs, messages and the state store. They hold no values of variables, and secrets that coco
+knows of are masked: passwords in URLs, what auth entries hold, literals that source code gives to a name such as
+``api_key``. All of it is done for failures only, so none of it needs to be fast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import linecache
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from coco.auth_registry import default_registry
+from coco.errors import CocoError
+from coco.ops.origin import distribution_of, is_installed_file
+from coco.printable import printable
+from coco.setting import env, mask_url
+from coco.spec.meta import is_secret
+
+MAX_MESSAGE = 2_000
+MAX_TRACEBACK = 12_000
+MAX_SOURCE = 160
+MAX_CAUSES = 4
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+_STANDARD = os.path.dirname(os.__file__)
+_PREFIX = os.path.join(sys.prefix, "lib")
+_PLACE = "__coco_place__"
+_LEAST_SECRET = 6
+"""Shorter secrets are not looked for in texts: they would be found in words that are none."""
+
+
+class RemoteTraceback(Exception):
+    """As the cause of an exception of a worker: the traceback there, as text."""
+
+    def __str__(self) -> str:
+        return f"\n\nin the worker:\n{self.args[0]}"
+
+
+class Frame(NamedTuple):
+    """A line of code that was at work. ``source``: its text, empty where it is not known."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+
+    def __str__(self) -> str:
+        source = _masked_literals(self.source)
+        if len(source) > MAX_SOURCE:
+            source = source[: MAX_SOURCE - 3] + "..."
+        text = f"at {self.file}:{self.line} in {self.function}"
+        return printable(f"{text}: {source}" if source else text)
+
+
+def user_frames(error: BaseException) -> list[Frame]:
+    """The frames of an exception's traceback that are the user's code, outermost first.
+
+    Not the user's are coco, click, the standard library and installed packages. A package that is installed in place
+    counts only where nothing else does, and not for coco's own errors, which say themselves what is wrong.
+    """
+    own: list[Frame] = []
+    in_place: list[Frame] = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, module = frame.f_code.co_filename, frame.f_globals.get("__name__", "")
+        if not _may_be_users(file, module):
+            continue
+        source = linecache.getline(file, line, frame.f_globals).strip()
+        found = Frame(file, line, frame.f_code.co_name, source)
+        installed = not file.startswith("<") and module and distribution_of(module) is not None
+        (in_place if installed else own).append(found)
+    return own or ([] if isinstance(error, CocoError) else in_place)
+
+
+def _may_be_users(file: str, module: str) -> bool:
+    if file.startswith("<"):  # what was typed in, or generated
+        if module.partition(".")[0] == "coco" or file.startswith(("<frozen", "<coco", "<attrs", "<__")):
+            return False
+        return module == "__main__" or file in linecache.cache
+    return not file.startswith((_PACKAGE, _STANDARD, _PREFIX)) and not is_installed_file(file)
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the user's code an exception was raised: ``at FILE:LINE in FUNCTION: SOURCE``; empty if not there.
+
+    The innermost frame that is the user's counts. For an exception of another process it is the place there.
+    """
+    known = getattr(error, _PLACE, None)
+    if isinstance(known, str):
+        return known
+    frames = user_frames(error)
+    return str(frames[-1]) if frames else ""
+
+
+def remember_place(error: BaseException, place: str) -> None:
+    """Note the place of an exception that came from another process without its frames."""
+    try:
+        setattr(error, _PLACE, place)
+    except AttributeError:  # exceptions with __slots__
+        error.add_note(place)
+
+
+def describe(error: BaseException) -> str:
+    """One line: type and text, the place in the user's code, notes, and the same of what caused it.
+
+    At most ``MAX_MESSAGE`` characters; where it is longer, texts are cut and places stay.
+    """
+    parts: list[str] = []
+    for item in _chain(error):
+        text = named_text(item)
+        place = "" if isinstance(item, BaseExceptionGroup) else place_of(item)  # its members have theirs
+        said = " ".join(parts)
+        if parts and (text in said or (not isinstance(item, CocoError) and text_of(item) in said)):
+            text = ""  # the error that wraps it quotes it
+        if place and place in said:
+            place = ""
+        if len(text) > MAX_MESSAGE // 2:
+            text = text[: MAX_MESSAGE // 2] + "..."
+        notes = "".join(f"; {note}" for note in _notes(item) if note not in said)
+        whole = f"{text}{notes}"
+        if place:
+            whole = f"{whole} ({place})".strip()
+        if whole:
+            parts.append(whole if not parts or not text else f"caused by {whole}")
+    line = parts[0]
+    for part in parts[1:]:
+        line += f" {part}" if part.startswith("(") else f"; {part}"
+    return storable(masked(line))[: MAX_MESSAGE * 2]
+
+
+def named_text(error: BaseException) -> str:
+    """``TypeName: text``; for errors of coco itself, which are sentences, the text alone."""
+    text = text_of(error)
+    name = type(error).__name__
+    return text if isinstance(error, CocoError) or text == name else f"{name}: {text}"
+
+
+def text_of(error: BaseException) -> str:
+    """An exception's text, or the name of its type if it has none."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception as problem:
+        return f"(its text cannot be had: {type(problem).__name__})"
+
+
+def traceback_text(error: BaseException) -> str:
+    """The whole traceback, causes included, as Python prints it. Cut in the middle above ``MAX_TRACEBACK`` characters."""
+    try:
+        lines = "".join(traceback.format_exception(error)).split("\n")
+    except Exception as problem:  # an exception class of the user's may do anything
+        lines = [named_text(error), f"(its traceback cannot be had: {type(problem).__name__})"]
+    text = "\n".join(_masked_literals(line) if line.startswith("    ") else line for line in lines)
+    text = storable(masked(text)).rstrip()
+    if len(text) > MAX_TRACEBACK:
+        head, tail = text[: MAX_TRACEBACK // 4], text[-MAX_TRACEBACK * 3 // 4 :]
+        text = f"{head}\n  ... {len(text) - len(head) - len(tail)} characters left out ...\n{tail}"
+    return text
+
+
+def storable(text: str) -> str:
+    """A text that any encoding and any store takes: halves of surrogate pairs as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it; of a group its first member."""
+    current: BaseException | None = error
+    for _ in range(MAX_CAUSES):
+        if current is None or isinstance(current, RemoteTraceback):
+            return
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            current = current.exceptions[0]
+        else:
+            current = current.__cause__
+
+
+def _notes(error: BaseException) -> list[str]:
+    notes = getattr(error, "__notes__", None)
+    return [str(note)[:300] for note in notes[:3]] if isinstance(notes, list) else []
+
+
+# -- secrets ------------------------------------------------------------------------------------------
+_LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*):[^\s'\"]*@")
+_LITERAL = re.compile(
+    r"""(\w*(?:password|passwd|secret|api_?key|token|credential|private_key)\w*["']?\]?\s*(?:[=:]|==)\s*[rbfuRBFU]{0,2})"""
+    r"""(["'])(?:\\.|(?!\2).)*\2""",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """A text without passwords in URLs and without what auth entries hold."""
+    text = _LOGIN.sub(r"\1:***@", text)
+    for secret in _known_secrets():
+        text = text.replace(secret, "***")
+    return text
+
+
+def _masked_literals(source: str) -> str:
+    """Source code without the strings that it gives to names that speak of secrets."""
+    return _LITERAL.sub(r"\1\2***\2", source)
+
+
+_secrets: tuple[int, tuple[str, ...]] = (-1, ())
+
+
+def _known_secrets() -> tuple[str, ...]:
+    """What auth entries and the variable for the database's password hold, longest first."""
+    global _secrets
+    registry = default_registry()
+    if _secrets[0] != registry.version:
+        found = {text for value in registry.snapshot().values() for text in _secrets_in("secret", value, 0)}
+        ordered = sorted((text for text in found if len(text) >= _LEAST_SECRET), key=len, reverse=True)
+        _secrets = (registry.version, tuple(ordered))
+    password = env("DATABASE_PASSWORD")
+    if password is not None and len(password[1]) >= _LEAST_SECRET:
+        return (*_secrets[1], password[1])
+    return _secrets[1]
+
+
+def _secrets_in(name: str, value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        if "://" in value:
+            whole = mask_url(value)
+            if whole != value:
+                yield value
+        elif is_secret(name, value):
+            yield value
+    elif depth < 4:
+        inner: Mapping[Any, Any] = {}
+        if isinstance(value, Mapping):
+            inner = value
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            inner = {item.name: getattr(value, item.name, None) for item in dataclasses.fields(value)}
+        elif hasattr(value, "__struct_fields__"):
+            inner = {item: getattr(value, item, None) for item in value.__struct_fields__}
+        for key, item in inner.items():
+            yield from _secrets_in(str(key), item, depth + 1)
