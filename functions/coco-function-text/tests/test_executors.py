@@ -154,6 +154,28 @@ def test_constants_of_split_recursively(constants: dict[str, Any], good: bool) -
             SplitRecursivelyExecutor.check_constants(SplitRecursively(), constants)
 
 
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("pyhton", "there is no language 'pyhton', so texts are split as plain text; did you mean 'python'?"),
+        ("latinn", "there is no language 'latinn', so texts are split as plain text; did you mean 'latin'?"),
+        ("xyz", "there is no language 'xyz', so texts are split as plain text; there are: latin, c, cpp"),
+        ("Python", None),
+        (".rs", None),
+        ("LATIN", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_misspelt_language_is_warned_about(
+    language: str | None, message: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = SplitRecursively(custom_languages=[CustomLanguageSpec("latin", [r"\. "])])
+    SplitRecursivelyExecutor.check_constants(spec, {"chunk_size": 10, "language": language})
+    said = "".join(caplog.messages).removeprefix("SplitRecursively: ")
+    assert said.startswith(message) if message is not None else not said
+
+
 def test_sizes_that_contradict_each_other_fail_the_row() -> None:
     with pytest.raises(ValueError, match="chunk_overlap must be"):
         splitter()("text", 10, chunk_overlap=10)

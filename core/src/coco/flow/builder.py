@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from coco.engine_object import dump_engine_object
 from coco.errors import CallShapeError, DefinitionError
 from coco.flow.exports import check_top_level
 from coco.flow.graph import SlotRef
+from coco.flow.mistakes import missing_of_builder, no_items_of_builder
 from coco.flow.names import check_name
 from coco.flow.nodes import DeclarationNode, SourceNode
 from coco.flow.places import caller_location
@@ -105,6 +106,17 @@ class FlowBuilder:
         state.declarations.append(DeclarationNode(spec, record, location))
 
     add_declaration = declare
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise missing_of_builder(name)
+
+    def __getitem__(self, name: object) -> NoReturn:
+        raise no_items_of_builder(name)
+
+    def __setitem__(self, name: object, value: object) -> NoReturn:
+        raise no_items_of_builder(name)
 
     def __repr__(self) -> str:
         return f"<FlowBuilder of {self._state.owner}>"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from coco.errors import CallShapeError
 from coco.flow.constants import constant
 from coco.flow.graph import GeneratedUuid, ValueRef
+from coco.flow.mistakes import missing_of_collector
 from coco.flow.names import check_name
 from coco.flow.nodes import CollectNode, CollectorNode, ScopeNode
 from coco.flow.places import caller_location
@@ -86,7 +87,8 @@ class DataCollector:
         if isinstance(value, (DataCollector, type)) or callable(value):
             raise CallShapeError(
                 state.locator.text(
-                    f"{value!r} cannot be collected; fields are slices, GeneratedField.UUID or constants",
+                    f"{value!r} cannot be collected; fields are slices, such as slice.transform(function), "
+                    "GeneratedField.UUID, or constants",
                     scope=scope.title,
                     field=field,
                 )
@@ -131,6 +133,11 @@ class DataCollector:
             vector_index=vector_index,
             setup_by_user=setup_by_user,
         )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise missing_of_collector(self, name)
 
     def __repr__(self) -> str:
         return f"<DataCollector {self._node.name} of {self._node.scope.title}>"

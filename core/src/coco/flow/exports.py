@@ -102,13 +102,17 @@ def _instances(name: str, value: Any, cls: type) -> tuple[Any, ...]:
     items = _sequence(name, value)
     for item in items:
         if not isinstance(item, cls):
-            raise CallShapeError(f"{name} must hold {cls.__name__} objects, got {item!r}")
+            raise CallShapeError(
+                f"{name} must hold {cls.__name__} objects, got {item!r}: write {name}=[{cls.__name__}(...)]"
+            )
     return items
 
 
 def _vector_indexes(new: Any, old: Any) -> tuple[VectorIndexDef, ...]:
     indexes: tuple[VectorIndexDef, ...] = _instances("vector_indexes", new, VectorIndexDef)
     pairs = _sequence("vector_index", old)
+    if pairs and indexes:
+        raise CallShapeError("vector_index is the old form of vector_indexes: give vector_indexes only")
     if pairs:
         warnings.warn(
             "vector_index is deprecated; use vector_indexes=[VectorIndexDef(field, metric)]",
@@ -121,8 +125,9 @@ def _vector_indexes(new: Any, old: Any) -> tuple[VectorIndexDef, ...]:
                 or len(pair) != 2
                 or not isinstance(pair[1], VectorSimilarityMetric)
             ):
+                advice = "; these belong into vector_indexes" if isinstance(pair, VectorIndexDef) else ""
                 raise CallShapeError(
-                    f"vector_index must hold pairs (field, VectorSimilarityMetric), got {pair!r}"
+                    f"vector_index must hold pairs (field, VectorSimilarityMetric), got {pair!r}{advice}"
                 )
     return indexes or tuple(VectorIndexDef(field, metric) for field, metric in pairs)
 

@@ -182,7 +182,11 @@ class _Finisher:
             for name in exported.get(collector, ()):
                 steps[name] = finish_export(state, state.exports[name], entries, number)
             if collector not in exported:
-                log.warning("%s: collector %s is not exported", state.owner, collector.name)
+                log.warning(
+                    "%s: collector %s is not exported, so what it collects is computed for no target: call its export()",
+                    state.owner,
+                    collector.name,
+                )
         self._exports = [steps[name] for name in state.exports]
         return result
 

@@ -37,7 +37,7 @@ def caller_location() -> CodeLocation | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_PACKAGE) and not file.startswith("<coco "):
+        if not file.startswith((_PACKAGE, "<coco ", "<frozen ")):
             line = frame.f_lineno
             return CodeLocation(_shown(file), line, linecache.getline(file, line).strip())
         frame = frame.f_back

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from coco.errors import CallShapeError, LifecycleError, UnknownNameError
 from coco.flow.graph import Constant, SlotRef
+from coco.flow.mistakes import MissingAttributeError, missing_of_scope, no_slice
 from coco.flow.names import check_name
 from coco.flow.nodes import ScopeNode, Value
 from coco.flow.places import caller_location
@@ -59,9 +60,7 @@ class DataScope:
         if not isinstance(value, DataSlice):
             raise CallShapeError(
                 state.locator.text(
-                    f"a field holds a slice, got {type(value).__name__}; pass constants as arguments of "
-                    "transform() "
-                    "or collect()",
+                    f"a field holds a slice, got {type(value).__name__}; {no_slice(value)}",
                     scope=node.title,
                     field=field,
                 )
@@ -147,7 +146,21 @@ class DataScope:
         return f"<DataScope {self._node.title}: {', '.join(self._node.fields) or 'no fields'}>"
 
     def __iter__(self) -> Any:
-        raise CallShapeError(f"{self!r} cannot be iterated: it stands for every row at once")
+        raise CallShapeError(
+            f"{self!r} cannot be iterated: it stands for every row at once; write with slice.row() as row: ..."
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise missing_of_scope(self, list(self._node.fields), self._node.title, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in DataScope.__slots__:
+            raise MissingAttributeError(
+                f"a field is added as scope[{name!r}] = slice, not as scope.{name} = slice"
+            )
+        object.__setattr__(self, name, value)
 
 
 def open_rows(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from coco.errors import CallShapeError, UnknownNameError
 from coco.flow.graph import Constant, SlotRef
+from coco.flow.mistakes import SLICE_MARK
 from coco.flow.nodes import Value
 from coco.flow.state import BuildState
 from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, StructType, TableType
@@ -15,6 +16,21 @@ if TYPE_CHECKING:
     from coco.flow.scopes import DataScope
 
 T = TypeVar("T")
+
+
+def _refuse(problem: str) -> Callable[..., NoReturn]:
+    """A method that raises ``CallShapeError``, with advice."""
+
+    def refuse(self: DataSlice[Any], *_: object, **__: object) -> NoReturn:
+        from coco.flow.mistakes import not_data
+
+        raise not_data(self, problem)
+
+    return refuse
+
+
+_OPERATOR = _refuse("operators do not apply to it")
+_COMPARISON = _refuse("it cannot be compared")
 
 
 class DataSlice(Generic[T]):
@@ -54,7 +70,9 @@ class DataSlice(Generic[T]):
     def _no_fields(self, field_name: object) -> Exception:
         state, value = self._state, self._value
         kind, here = value.type.type, state.describe(value)
-        if isinstance(kind, TableType):
+        if not isinstance(field_name, str):
+            advice = "parts of a value are taken by a function: slice.transform(function)"
+        elif isinstance(kind, TableType):
             advice = f"it is a table: use row() and read {field_name!r} from the row"
         elif isinstance(kind, BasicValueType) and kind.kind == "Json":
             advice = "its fields are not known before there is data: extract the value with a function"
@@ -101,25 +119,33 @@ class DataSlice(Generic[T]):
         return func(self, *args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"<DataSlice {self._state.describe(self._value)}: {self._value.type}>"
+        return f"{SLICE_MARK}{self._state.describe(self._value)}: {self._value.type}>"
 
-    def _not_data(self, *_: object, **__: object) -> NoReturn:
-        raise CallShapeError(
-            f"{self!r} is a reference to data that exists only when the flow runs, so it cannot be used as a "
-            "value here; pass it to transform() or collect()"
-        )
+    def __getattr__(self, name: str) -> NoReturn:
+        from coco.flow.mistakes import missing_of_slice
 
-    __bool__ = __iter__ = __len__ = __contains__ = __int__ = __float__ = __index__ = __complex__ = _not_data
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _not_data
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise missing_of_slice(self, name)
+
+    __bool__ = _refuse("it is neither true nor false")
+    __iter__ = __aiter__ = _refuse("it cannot be iterated")
+    __len__ = _refuse("it has no length")
+    __contains__ = _refuse("nobody knows what it contains")
+    __format__ = __bytes__ = __fspath__ = _refuse("it has no text")
+    __enter__ = __exit__ = __aenter__ = __aexit__ = _refuse("it cannot be opened by `with`")
+    __await__ = _refuse("there is nothing to await")
+    __int__ = __float__ = __index__ = __complex__ = __round__ = _refuse("it is no number")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _OPERATOR
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
-        _not_data
+        _OPERATOR
     )
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _not_data
-    __neg__ = __pos__ = __abs__ = __invert__ = __round__ = _not_data
-    __lt__ = __le__ = __gt__ = __ge__ = __bytes__ = __format__ = _not_data
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _OPERATOR
+    __neg__ = __pos__ = __abs__ = __invert__ = _OPERATOR
+    __lt__ = __le__ = __gt__ = __ge__ = _COMPARISON
 
     def __eq__(self, other: object) -> bool:
-        return self is other or self._not_data()
+        return self is other or _COMPARISON(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other

@@ -10,6 +10,7 @@ from coco.engine_object import dump_engine_object
 from coco.errors import CallShapeError, DefinitionError
 from coco.flow.constants import constant_type
 from coco.flow.graph import CodeLocation, Constant, SlotRef, ValueRef
+from coco.flow.mistakes import SLICE_MARK
 from coco.flow.nodes import ScopeNode, TransformNode
 from coco.flow.places import caller_location
 from coco.flow.scopes import DataScope
@@ -107,6 +108,8 @@ def reject_non_constant(
         advice = "generated fields exist only in collect()"
     elif isinstance(value, (DataCollector, FlowBuilder)):
         advice = "only slices and constants are values"
+    elif isinstance(value, str) and SLICE_MARK in value:
+        advice = "this text holds the name of a slice, not its data; let a function compose texts: slice.transform(...)"
     else:
         return
     raise CallShapeError(

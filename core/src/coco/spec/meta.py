@@ -213,7 +213,10 @@ def _checked(cls: type, checker: Checker, value: Any, name: str) -> Any:
         return checker(value, (name,))
     except Mismatch as error:
         place = format_path((cls.__name__, *error.path))
-        raise DefinitionError(f"expected {error.expected}, got {error.got} - at {place}") from None
+        advice = ""
+        if error.got == "DataSlice":
+            advice = "; specs hold constants only: pass a slice as an argument of transform()"
+        raise DefinitionError(f"expected {error.expected}, got {error.got} - at {place}{advice}") from None
 
 
 def _converted_default(checker: Checker, default: Any) -> Any:

@@ -191,6 +191,11 @@ def _index() -> tuple[dict[str, Language], dict[str, Language]]:
 _BY_EXTENSION, _BY_NAME = _index()
 
 
+def language_names() -> list[str]:
+    """Names of all languages, without aliases and extensions."""
+    return [language.name for language in LANGUAGES]
+
+
 def find_language(name: str) -> Language | None:
     """A language by name, alias or extension (with or without its dot), in any case; None if there is none.
 

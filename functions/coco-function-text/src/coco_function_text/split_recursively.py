@@ -5,6 +5,7 @@ What splits is imported when there is a text: a run that finds nothing changed s
 """
 
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from .sizes import sizes_of
 
 if TYPE_CHECKING:
     from .levels import Level
+
+LOG = logging.getLogger("coco.function.text")
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,22 @@ def _by_name(languages: Sequence[CustomLanguageSpec]) -> "dict[str, tuple[Level,
     return found
 
 
+def _warn_of_unknown(language: str, spec: SplitRecursively) -> None:
+    from .languages import find_language, language_names
+
+    custom = _by_name([_as_language(item) for item in spec.custom_languages or ()])
+    if language.casefold() in custom or find_language(language) is not None:
+        return
+    import difflib  # only ever needed here
+
+    names = [*custom, *language_names()]
+    near = difflib.get_close_matches(language.casefold(), names, 1)
+    guess = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"
+    LOG.warning(
+        "SplitRecursively: there is no language %r, so texts are split as plain text; %s", language, guess
+    )
+
+
 @op.executor_class(behavior_version=1, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
 class SplitRecursivelyExecutor:
     """Runs SplitRecursively; cheap, so results are not cached unless asked for."""
@@ -134,12 +153,18 @@ class SplitRecursivelyExecutor:
 
     @staticmethod
     def check_constants(spec: SplitRecursively, constants: Mapping[str, Any]) -> None:
-        """Checks those sizes that are constants. A size that is not known yet is taken to suit the others."""
+        """Checks those sizes that are constants. A size that is not known yet is taken to suit the others.
+
+        A language that nobody knows is warned about: texts in it are split as plain text.
+        """
         least, overlap = constants.get("min_chunk_size"), constants.get("chunk_overlap")
         size = constants.get("chunk_size")
         if size is None:
             size = max([1, *(value + 1 for value in (least, overlap) if isinstance(value, int))])
         sizes_of(size, least, overlap)
+        language = constants.get("language")
+        if language:
+            _warn_of_unknown(language, spec)
 
     @functools.cached_property
     def _custom(self) -> "dict[str, tuple[Level, ...]]":
