@@ -127,7 +127,7 @@ def test_a_field_holds_a_slice(build, ops):
     def action(ops, builder, root, doc):
         doc["a"] = "constant"
 
-    fails(build, ops, action, TypeError, "a field holds a slice, got str; pass constants as arguments")
+    fails(build, ops, action, TypeError, "a field holds a slice, got str; .*constants are arguments")
 
 
 def test_slices_of_other_flows_are_refused(build, ops):

@@ -142,9 +142,6 @@ def test_the_deprecated_vector_index(export):
         graph = export(vector_index=[("v", COSINE)])
     assert caught[0].filename == __file__
     assert graph.exports[0].index_options.vector_indexes == (VectorIndexDef("v", COSINE),)
-    with pytest.warns(DeprecationWarning, match="vector_index"):
-        graph = export(vector_index=[("v", COSINE)], vector_indexes=[VectorIndexDef("v", L2)])
-    assert graph.exports[0].index_options.vector_indexes == (VectorIndexDef("v", L2),)
     with (
         pytest.warns(DeprecationWarning, match="vector_index"),
         pytest.raises(TypeError, match="must hold pairs"),
