@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from coco.cli import output
+from coco.cli import live, output
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.group import cli
 from coco.engine.stats import IndexUpdateInfo, RowError, SourceUpdateInfo, UpdateStats
@@ -240,10 +240,28 @@ def test_reset_asks_once(runtime: FakeRuntime) -> None:
 
 def test_no_terminal_is_no(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "is_interactive", lambda: False)
+    monkeypatch.setattr(FakeBundle, "destructive", False)
     runtime.pending = {"First"}
-    assert "Use --force" in run("update", APP_FILE, answer="yes\n", code=1).stderr
+    refused = run("update", APP_FILE, answer="yes\n", code=1).stderr
+    assert "no terminal to ask on" in refused and "setup of ['First', 'Second']" in refused
+    assert "Add `--force` (or `--setup`, which asks only where data would be lost)" in refused
+    assert "--setup" not in run("setup", APP_FILE, code=1).stderr
     run("update", "-f", APP_FILE)
     assert [call[0] for call in runtime.calls] == ["setup", "update", "update"]
+    runtime.calls.clear()
+    runtime.pending = {"First"}
+    run("update", "--setup", APP_FILE)
+    assert [call[0] for call in runtime.calls] == ["setup", "update", "update"]
+
+
+def test_setup_by_an_option_asks_where_data_would_be_lost(
+    runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "is_interactive", lambda: False)
+    runtime.pending = {"First"}
+    refused = run("update", "--setup", APP_FILE, code=1).stderr
+    assert "This deletes data" in refused and "Add `--force` to do it" in refused
+    assert runtime.calls == []
 
 
 def test_what_cannot_be_set_up_is_no_question(runtime: FakeRuntime) -> None:
@@ -310,6 +328,13 @@ def test_no_setup(runtime: FakeRuntime) -> None:
     run("update", "--no-setup", "--reset", APP_FILE, code=2)
 
 
+@pytest.fixture
+def followable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flows here have no sources."""
+    monkeypatch.setattr(live, "check_followable", lambda flows: None)
+
+
+@pytest.mark.usefixtures("followable")
 def test_live_ends_well_by_signal(runtime: FakeRuntime) -> None:
     before = signal.getsignal(signal.SIGTERM)
     runtime.info.sources[0].stats.num_errors = 1
@@ -319,6 +344,7 @@ def test_live_ends_well_by_signal(runtime: FakeRuntime) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.usefixtures("followable")
 def test_live_ends_when_nothing_is_left(runtime: FakeRuntime) -> None:
     runtime.signalled = False
     assert "Nothing is left to follow in flow First" in run("update", "-L", f"{APP_FILE}:First").stderr
@@ -435,7 +461,7 @@ def test_plugins(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_init(runtime: FakeRuntime, tmp_path: Path) -> None:
     result = run("init", "my-notes")
-    assert "cd my-notes && coco update main.py" in result.stderr
+    assert "cd my-notes && coco update --setup main.py" in result.stderr
     folder = tmp_path / "my-notes"
     text = (folder / "main.py").read_text()
     compile(text, "main.py", "exec")

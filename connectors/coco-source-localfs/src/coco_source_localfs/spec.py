@@ -88,6 +88,11 @@ class LocalFileConnector:
         return FileKey, BinaryFile if spec.binary else TextFile
 
     @staticmethod
+    def announces_changes(spec: LocalFile) -> bool:
+        """Only if the operating system is asked to tell of them."""
+        return spec.watch_changes
+
+    @staticmethod
     def data_identity(spec: LocalFile) -> dict[str, Any]:
         """Patterns and limits choose files; only ``binary`` alters what a file's row holds (S-Common-25)."""
         return {"binary": spec.binary}

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from coco.cli.apps import warn
 from coco.cli.failures import message_with_place, report
 from coco.cli.output import note
 from coco.cli.progress import progress
@@ -15,9 +18,36 @@ from coco.errors import CocoError
 
 if TYPE_CHECKING:
     from coco.flow import Flow, FlowLiveUpdater
+    from coco.flow.graph import SourceStep
 
 STOP_SECONDS = 1.8
 """After a signal, what hangs in code that is not ours is left behind."""
+
+
+def check_followable(flows: Mapping[str, Flow]) -> None:
+    """Refuse what cannot be followed, before anything is done; remark on the part that is updated once only.
+
+    Raises ``click.UsageError`` if none of the flows has a source that can be followed.
+    """
+    from coco.environment.following import can_be_followed, how_to_follow
+
+    still = {
+        name: [step for step in flow.graph.sources if not can_be_followed(step)]
+        for name, flow in flows.items()
+    }
+    if all(len(still[name]) == len(flow.graph.sources) for name, flow in flows.items()):
+        lines = [
+            f"there is nothing to follow in flow {name}: {_ways(still[name], how_to_follow)}"
+            for name in flows
+        ]
+        raise click.UsageError("\n".join([*lines, "Without -L they are updated once."]))
+    for name, steps in still.items():
+        for step in steps:
+            warn(f"flow {name}: {how_to_follow(step)}. As it is, it is updated once and not followed")
+
+
+def _ways(steps: list[SourceStep], how_to_follow: Callable[[SourceStep], str]) -> str:
+    return "; ".join(map(how_to_follow, steps)) or "it has no source"
 
 
 def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: bool) -> bool:

@@ -45,12 +45,15 @@ def is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def confirm(force: bool) -> None:
-    """Ask before something is changed. Anything but yes ends the command with exit code 1; nothing was done."""
-    if force:
-        return
+def confirm(pending: str, way_out: str) -> None:
+    """Ask before something is changed. Anything but yes ends the command with exit code 1; nothing was done.
+
+    For where nobody can be asked, ``pending``: what is to be changed; ``way_out``: what to call instead.
+    """
     if not is_interactive():
-        fail("Changes need to be pushed, and there is no terminal to ask on: nothing was done. Use --force.")
+        fail(
+            f"nothing was done: there is no terminal to ask on whether to push these changes: {pending}. {way_out}"
+        )
     answer = click.prompt(QUESTION, default="", show_default=False, prompt_suffix=" ", err=True)
     if answer.strip().lower() not in ("y", "yes"):
         fail("Nothing was done.")

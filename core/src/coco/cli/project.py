@@ -7,13 +7,16 @@ import re
 
 MAIN = '''"""Chunks of the files in docs/, embedded, in a table of {name}.db."""
 
+import datetime
+
 import coco
 
 
 @coco.flow_def(name="{flow}")
 def {function}(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
     scope["files"] = builder.add_source(
-        coco.sources.LocalFile(path="docs", included_patterns=["**/*.md", "**/*.txt"])
+        coco.sources.LocalFile(path="docs", included_patterns=["**/*.md", "**/*.txt"]),
+        refresh_interval=datetime.timedelta(seconds=5),  # how often `coco update -L` looks
     )
     chunks = scope.add_collector()
     with scope["files"].row() as file:
@@ -59,12 +62,13 @@ README = """# {name}
 
 ```sh
 pip install coco-core coco-source-localfs coco-function-text coco-function-embed coco-target-sqlite
-coco update main.py      # sets up on the first run, then does what changed
-coco update -L main.py   # keeps following
-coco show main.py        # what the flow does
-coco plan main.py        # what an update would do
-coco verify main.py      # whether the table holds what it should
-coco drop main.py        # removes the table and the state
+coco update --setup main.py     # makes the table on the first run, then does what changed
+coco update --setup -L main.py  # keeps following the folder
+coco show main.py               # what the flow does
+coco plan main.py               # what an update would do
+coco errors main.py             # which rows failed, and why
+coco verify main.py             # whether the table holds what it should
+coco drop --force main.py       # removes the table and the state
 ```
 
 Run these in this folder: paths in `main.py` count from where you are.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,12 @@ def push_setup(
     quiet: bool = False,
     to_stderr: bool = False,
     say_current: bool = False,
+    setup_given: bool | None = None,
 ) -> bool:
     """Set flows up if that is pending. Returns whether anything was to be done.
 
-    quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
+    setup_given: the command has an option ``--setup``, which does without a question what loses no data, and whether
+    it was given. quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
     also describe and say so if there is nothing to do.
     """
     from coco.environment.runtime import RUNTIME
@@ -39,7 +42,12 @@ def push_setup(
             report_to_stdout=False
         )  # engine's own records need nobody's consent (SU-45)
         return False
-    _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr)
+    loses = bundle.destructive or bundle.lossy
+    way_out = "Add `--force` to do it without a question"
+    if setup_given is not None and not loses:
+        way_out = "Add `--force` (or `--setup`, which asks only where data would be lost) to do it"
+    sure = force or (bool(setup_given) and not loses)
+    _push(bundle, text, force=sure, quiet=quiet, to_stderr=to_stderr, way_out=way_out)
     return True
 
 
@@ -62,7 +70,8 @@ def push_drop(
     text, up_to_date = bundle.describe()
     if up_to_date:
         return False
-    _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr)
+    way_out = "Add `--force` to do it without a question"
+    _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr, way_out=way_out)
     return True
 
 
@@ -76,7 +85,9 @@ def require_setup(flows: Iterable[Flow]) -> None:
         fail(runnable("Setup is pending, and --no-setup was given; run `coco setup` first."))
 
 
-def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool) -> None:
+def _push(
+    bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_stderr: bool, way_out: str
+) -> None:
     invalid = bundle.invalid
     if not (quiet and force) or invalid:
         say(runnable(text), err=to_stderr or quiet)
@@ -86,6 +97,20 @@ def _push(bundle: SetupChangeBundle, text: str, *, force: bool, quiet: bool, to_
         say("This deletes data.", fg="red", err=True)
     elif bundle.lossy and not force:
         say("This loses a part of the data.", fg="red", err=True)
-    confirm(force)
+    if not force:
+        confirm(_in_short(text), way_out)
     with saying_waits(quiet):
         bundle.apply(report_to_stdout=not quiet and not to_stderr, allow_destructive=True)
+
+
+_PENDING = re.compile(r"^\s*\[ (TO [A-Z ]+?) \] (.+)$", re.MULTILINE)
+_SHOWN = 5
+
+
+def _in_short(text: str) -> str:
+    """The steps of a described plan in one line, or the plan if it has none."""
+    steps = [f"{title} {kind.lower()}" for kind, title in _PENDING.findall(text)]
+    if not steps:
+        return " ".join(text.split())
+    more = f", and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+    return ", ".join(steps[:_SHOWN]) + more

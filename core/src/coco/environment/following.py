@@ -23,6 +23,24 @@ MIN_ROW_RETRY_SECONDS = 30.0
 MAX_ROW_RETRY_SECONDS = 3_600.0
 
 
+def can_be_followed(step: SourceStep) -> bool:
+    """Whether a live update has anything to wait for: a time to look again, or changes that the source announces."""
+    return step.refresh_interval is not None or step.source.announces_changes(step.spec)
+
+
+def how_to_follow(step: SourceStep) -> str:
+    """For a source that cannot be followed: why, and what to write."""
+    ways = (
+        "add_source(..., refresh_interval=datetime.timedelta(seconds=30)) to have it listed again and again"
+    )
+    if hasattr(step.spec, "watch_changes"):
+        ways += f", or watch_changes=True in {type(step.spec).__name__}(...) to be told of changes"
+    else:
+        ways += ", or a source that announces changes (LocalFile with watch_changes=True does)"
+    source = f"source '{step.name}' ({type(step.spec).__name__})"
+    return f"{source} tells of no changes by itself and has no refresh interval: use {ways}"
+
+
 class Followed:
     """What is known about one source between passes. Touched on the runtime's loop only.
 
@@ -50,7 +68,7 @@ class Followed:
     # -- life -------------------------------------------------------------------------------------
     def start(self) -> None:
         """Subscribe. Comes before the initial pass, so that no change between the two is lost (L-6)."""
-        if self.step.source.method("change_stream") is not None:
+        if self.step.source.announces_changes(self.step.spec):
             self._stream = asyncio.get_running_loop().create_task(self._listen())
             self._stream.add_done_callback(lambda task: self._wake())
 

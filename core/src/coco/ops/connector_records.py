@@ -92,6 +92,13 @@ class RegisteredSource(_Connector, Struct, frozen=True):
         """Value object -> tuple of engine values in the order of ``value_fields``."""
         return make_engine_value_encoder(analyze_type_info(self._types(spec)[1]))
 
+    def announces_changes(self, spec: Any) -> bool:
+        """Whether the connector tells of changes by itself, by ``change_stream``."""
+        if self.method("change_stream") is None:
+            return False
+        tells = self.method("announces_changes")
+        return tells is None or bool(tells(spec))
+
     async def create(self, spec: Any) -> Any:
         """The connector's instance for one run."""
         made = self.connector_cls.create(spec)  # type: ignore[attr-defined]

@@ -82,6 +82,8 @@ class SourceConnector(Protocol):
     - ``get_values(keys, options) -> list[PartialSourceRowData]``: many rows at once, in key order.
     - ``list_batches(options)``: iterator of lists of rows, when they come in pages anyway.
     - ``change_stream()``: async iterator of batches of ``(key, data | None, ack)``; ``None``: go and look.
+    - ``announces_changes(spec) -> bool``, static: whether ``change_stream`` has anything to tell for this spec; default:
+      whether there is a ``change_stream``.
     - ``incomplete_prefixes()``, after a listing: parts of the key space that could not be listed.
     - ``listing_errors() -> list[str]``, after a listing.
     - ``types(spec) -> (key_type, value_type)``: when they depend on the spec; instead of types, lists
@@ -104,6 +106,7 @@ OPTIONAL_METHODS: Sequence[str] = (
     "get_values",
     "list_batches",
     "change_stream",
+    "announces_changes",
     "incomplete_prefixes",
     "listing_errors",
     "types",

@@ -33,5 +33,6 @@ def command(folder: Path) -> None:
         except OSError as error:
             fail(f"cannot write {path}: {error.strerror or error}")
         say(str(path))
-    steps = "coco update main.py" if folder == Path() else f"cd {folder} && coco update main.py"
+    update = "coco update --setup main.py"
+    steps = update if folder == Path() else f"cd {folder} && {update}"
     note(f"\nNext: {steps}")

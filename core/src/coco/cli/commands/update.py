@@ -18,7 +18,9 @@ from coco.cli.output import finish
 )
 @click.option("--allow-deletes", is_flag=True, help="Lift the guard against mass deletion.")
 @click.option("--reset", is_flag=True, help="Drop everything first, then set up.")
-@click.option("--setup", "setup_given", is_flag=True, hidden=True, help="The default; kept for old scripts.")
+@click.option(
+    "--setup", "setup_given", is_flag=True, help="Set up without a question, unless data would be lost."
+)
 @click.option("--no-setup", is_flag=True, help="Fail if setup is pending, instead of doing it.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -39,7 +41,8 @@ def command(
 ) -> None:
     """Bring targets up to date with their sources.
 
-    Without :FLOW, all flows of the app. Sets up what is pending, after asking. Exits with 1 if a source or a row
+    Without :FLOW, all flows of the app. Sets up what is pending, after asking; in a script, where nobody can be asked,
+    add --setup or --force. Exits with 1 if a source or a row
     failed; everything else is done all the same.
     """
     if no_setup and (reset or setup_given):
@@ -47,11 +50,15 @@ def command(
     from coco.cli.pushing import push_drop, push_setup, require_setup
 
     flows = load_chosen(app_flow_specifier)
+    if live:
+        from coco.cli.live import check_followable
+
+        check_followable(flows)
     need_lasting_state("update")
     if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json, keep_results=True):
         force = True
     if not no_setup:
-        push_setup(flows.values(), force=force, quiet=quiet, to_stderr=as_json)
+        push_setup(flows.values(), force=force, quiet=quiet, to_stderr=as_json, setup_given=setup_given)
     else:
         require_setup(flows.values())
     if live:
