@@ -7,7 +7,20 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from crash_processes import LIMIT, calls, check_end, end, heard, let_go, met, rows, run, start
+from crash_processes import (
+    COCO,
+    LIMIT,
+    calls,
+    check_end,
+    end,
+    environment,
+    heard,
+    let_go,
+    met,
+    rows,
+    run,
+    start,
+)
 
 
 def test_the_one_that_waits_takes_over_when_the_other_is_killed(
@@ -36,7 +49,8 @@ def test_one_that_will_not_wait_says_who_is_in_the_way(
     met(project)
     done = run(project, "update", "-f", "app.py", code=1, APP_PATIENCE="0.3")
     assert "cannot start an update of flow 'Two'" in done.stderr
-    assert f"/{one.pid}/" in done.stderr and "wait for it or stop it" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"process {one.pid} on" in said and "wait for it or stop it" in said
     let_go(project)
     end(one)
     check_end(project)
@@ -113,4 +127,51 @@ def test_one_that_was_stopped_for_too_long_overwrites_nothing_for_good(
     assert "another process worked on flow 'Two'" in " ".join((out + err).split())
     assert rows(project)["a.md"] == "OLD TEXT", "it wrote last"
     run(project, "update", "app.py")
+    check_end(project)
+
+
+CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+"""A namespace of process numbers, in which a process is number 1, under the same host name."""
+
+
+def in_container(
+    running: list[subprocess.Popen[str]], folder: Path, *args: str, **more: str
+) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*CONTAINER, COCO, *args],
+        cwd=folder,
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    running.append(process)
+    return process
+
+
+def has_containers() -> bool:
+    try:
+        return subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_containers_with_one_host_name_and_one_process_number(
+    killed: bool, project: Path, running: list[subprocess.Popen[str]]
+) -> None:
+    if not has_containers():
+        pytest.skip("this machine does not let us make namespaces")
+    (project / "docs" / "a.md").write_text("wait a moment")
+    more = {"APP_LEASE": "3"} if killed else {}
+    one = in_container(running, project, "update", "-f", "app.py", APP_MEETS="call", **more)
+    met(project)
+    two = in_container(running, project, "update", "-f", "app.py")
+    assert "waits for process 1 on" in heard(two, "waits for")
+    if killed:
+        one.kill()
+    else:
+        let_go(project)
+    one.communicate(timeout=LIMIT)
+    end(two)
     check_end(project)

@@ -162,6 +162,11 @@ def test_work_goes_on_in_a_migrated_file(file: Path) -> None:
     assert store.get_many(SOURCE, [MAKER.key(21)])[MAKER.key(21)].staged != {}
     # Referred to by rows 0 to 29 but 22, whose references were replaced.
     assert store.memo_collect() == 21
+    assert store.leases()[0].holder == "host/1/token"
+    assert isinstance(store.acquire_lease("app.docs", "me", 60), Lease), (
+        "clocks may differ: it is watched first"
+    )
+    store.release_lease("app.docs", "host/1/token")
     assert store.acquire_lease("app.docs", "me", 60) is None
     assert isinstance(store.acquire_lease("app.docs", "other", 60), Lease)
     store.close()

@@ -38,6 +38,7 @@ COMMANDS = {
     "retry": "Update, taking up parked rows again.",
     "drop": "Remove targets and state of flows.",
     "cache": "Show or prune the results that functions with cache=True returned.",
+    "unlock": "Take the lease of a flow from a process that no longer works.",
     "settings": "Show the settings in force and where they come from.",
     "plugins": "List plugins and what is wrong with them.",
 }

@@ -27,6 +27,7 @@ from coco.events import (
     SourceListed,
 )
 from coco.printable import printable, printable_lines
+from coco.state.machine import describe_holder
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -146,9 +147,7 @@ class Progress:
 
 def awaiting(event: LeaseAwaited) -> str:
     """What somebody who waits should know."""
-    host, _, rest = event.holder.partition("/")
-    process = rest.partition("/")[0]
-    return f"{event.flow}: {event.what} waits for process {process} on {host}, which works on this flow"
+    return f"{event.flow}: {event.what} waits for {describe_holder(event.holder)}, which works on this flow"
 
 
 class Lines:

@@ -1,52 +1,25 @@
-"""One worker per flow: leases in the store, renewed while work goes on, taken over from the dead (I-74, SU-48)."""
+"""One worker per flow: leases in the store, renewed while work goes on, taken over when their holder is gone."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
-import socket
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 
 from coco.engine.threads import Threads
 from coco.errors import LeaseHeldError, StateStoreError
 from coco.events import EmitFn, LeaseAwaited, ignore_event
-from coco.state.protocol import StateStore
+from coco.state.machine import boot_clock, describe_holder, end_holder, is_running, new_holder
+from coco.state.protocol import Lease, StateStore
 
 LOG = logging.getLogger("coco")
 
 LEASE_SECONDS = 60.0
 WAIT_SECONDS = 30.0
+"""How long to wait for a holder that was seen to renew its lease. Any other one may be gone: until its lease ends."""
 POLL_SECONDS = 0.2
-_OURS: set[str] = set()
-"""Holders that this process made: another one with our host and process number was a dead predecessor's."""
-
-
-def new_holder() -> str:
-    """Host, process and a token, readable for a person."""
-    holder = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-    _OURS.add(holder)
-    return holder
-
-
-def is_dead(holder: str) -> bool:
-    """Whether the holder was a process of this host that no longer runs."""
-    host, _, rest = holder.partition("/")
-    pid = rest.partition("/")[0]
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    if int(pid) == os.getpid():
-        return holder not in _OURS
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 @contextlib.asynccontextmanager
@@ -55,52 +28,67 @@ async def lease(
     threads: Threads,
     flow: str,
     what: str,
-    wait_seconds: float = WAIT_SECONDS,
+    wait_seconds: float | None = None,
     emit: EmitFn = ignore_event,
 ) -> AsyncIterator[Callable[[], bool]]:
     """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it.
 
+    ``wait_seconds``: None for ``WAIT_SECONDS`` if the other one shows that it works, and else until its lease ends.
     Gives a function that tells whether the lease was ever over, so that someone else may have had it.
     """
     holder = new_holder()
-    deadline = time.monotonic() + wait_seconds
-    announced = ""
-    while True:
-        until = time.time() + LEASE_SECONDS
+    until = 0.0
+
+    async def take() -> Lease | None:
+        nonlocal until
+        until = boot_clock() + LEASE_SECONDS
         try:
-            held = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+            return await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
         except asyncio.CancelledError:
             # The store's thread may have taken it all the same; its calls come in order.
             await asyncio.shield(threads.store(store.release_lease, flow, holder))
             raise
-        if held is None:
-            break
-        if is_dead(held.holder):
-            await threads.store(store.release_lease, flow, held.holder)
-            continue
-        if announced != held.holder:
-            announced = held.holder
-            emit(LeaseAwaited(flow, held.holder, what))
-        if time.monotonic() >= deadline:
-            _OURS.discard(holder)
-            raise LeaseHeldError(
-                f"cannot start {what} of flow '{flow}': {held.holder} (host/process) works on it until it ends or for "
-                f"{max(held.until - time.time(), 0):.0f} s more; wait for it or stop it"
-            )
-        await asyncio.sleep(POLL_SECONDS)
+
+    try:
+        began, first, announced = time.monotonic(), None, ""
+        while (held := await take()) is not None:
+            running = is_running(held.holder)
+            if running is False:
+                await threads.store(store.release_lease, flow, held.holder)
+                continue
+            if announced != held.holder:
+                announced = held.holder
+                emit(LeaseAwaited(flow, held.holder, what))
+            first = first or held
+            patience = wait_seconds
+            if patience is None:
+                patience = WAIT_SECONDS
+                if not running and held == first:  # it may be gone
+                    patience = max(patience, LEASE_SECONDS + 10 * POLL_SECONDS)
+            if time.monotonic() - began >= patience:
+                raise LeaseHeldError(
+                    f"cannot start {what} of flow '{flow}': {describe_holder(held.holder)} works on it; wait for it or "
+                    "stop it. If it no longer runs, and its machine or container cannot be seen from here, "
+                    "`coco unlock APP` shows what is known of it"
+                )
+            await asyncio.sleep(POLL_SECONDS)
+    except BaseException:
+        end_holder(holder)
+        raise
 
     doubt = False
 
     def in_doubt() -> bool:
-        return doubt or time.time() > until
+        return doubt or boot_clock() > until
 
     async def renew() -> None:
         nonlocal doubt, until
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             doubt = in_doubt()
-            next_until = time.time() + LEASE_SECONDS
+            next_until = boot_clock() + LEASE_SECONDS
             try:
+                taken_away = holder not in {item.holder for item in await threads.store(store.leases)}
                 lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
             except StateStoreError as error:
                 LOG.warning("the lease of flow '%s' could not be renewed: %s", flow, error)
@@ -108,15 +96,19 @@ async def lease(
             if lost is not None:
                 # Staging refuses every row that the other one takes up; what is on its way is written again later.
                 doubt = True
-                LOG.warning("%s took over the lease of flow '%s' while it was in use here", lost.holder, flow)
-            else:
-                until = next_until
+                other = describe_holder(lost.holder)
+                LOG.warning("%s took over the lease of flow '%s' while it was in use here", other, flow)
+                continue
+            until = next_until
+            if taken_away and not doubt:
+                doubt = True
+                LOG.warning("the lease of flow '%s' was taken away while it was in use here", flow)
 
     renewal = asyncio.get_running_loop().create_task(renew())
     try:
         yield in_doubt
     finally:
-        _OURS.discard(holder)  # from here on it is a dead one's, whatever becomes of giving it back
+        end_holder(holder)  # others may take the lease from now on, whether it can be given back or not
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
         try:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from coco.flow.flow import Flow
     from coco.flow.graph import DefinitionPlace, Graph, InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
-    from coco.state.protocol import StateStore
+    from coco.state.protocol import Lease, StateStore
     from coco.types.schema import EngineValue
 
 Begun = Callable[[IndexUpdateInfo], None]
@@ -386,6 +386,24 @@ class Runtime:
 
     async def _errors(self, graph: Graph) -> list[RowError]:
         return await list_errors(self.environment, graph)
+
+    def leases(self) -> list[Lease]:
+        """Who works on which flow of the state, or was killed at it; by full flow name."""
+        return self.loop.run(self._leases(), "leases_async()")
+
+    async def _leases(self) -> list[Lease]:
+        threads = self.environment.threads
+        store = await threads.store(self.environment.store)
+        return await threads.store(store.leases)
+
+    def take_lease_away(self, lease: Lease) -> None:
+        """End a lease. A holder that still works notices within a third of its length."""
+        self.loop.run(self._take_lease_away(lease), "take_lease_away_async()")
+
+    async def _take_lease_away(self, lease: Lease) -> None:
+        threads = self.environment.threads
+        store = await threads.store(self.environment.store)
+        await threads.store(store.release_lease, lease.flow, lease.holder)
 
     def cache_stats(self) -> dict[str, Any]:
         """See ``coco.cache_stats``."""

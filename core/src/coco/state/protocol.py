@@ -159,11 +159,12 @@ class SetupWrite(Struct, frozen=True):
 
 
 class Lease(NamedTuple):
-    """Who works on a flow, until when (seconds since the epoch)."""
+    """Who works on a flow, until when (seconds since the epoch, by the holder's clock), and for how long at a time."""
 
     flow: str
     holder: str
     until: float
+    seconds: float = 0.0
 
 
 class MemoUse(NamedTuple):
@@ -309,9 +310,16 @@ class StateStore(Protocol):
     def put_cursor(self, source_id: int, name: str, value: bytes | None) -> None: ...
 
     def acquire_lease(self, flow: str, holder: str, seconds: float) -> Lease | None:
-        """None on success (also a renewal by the same holder); otherwise the lease that is in the way."""
+        """None on success (also a renewal by the same holder); otherwise the lease that is in the way.
+
+        A lease ends ``seconds`` after its last renewal. Where clocks of several machines meet, a date cannot tell that:
+        then a lease has ended if it was seen to stay the same for that long.
+        """
 
     def release_lease(self, flow: str, holder: str) -> None: ...
+
+    def leases(self) -> list[Lease]:
+        """All that are held, and those that ended without being given back, by flow."""
 
     # -- facts ------------------------------------------------------------------------------------
     @property

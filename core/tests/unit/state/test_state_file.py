@@ -296,7 +296,7 @@ def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
     ) as caught:
         store.commit(S, [commit_row(1)])
     assert str(path) in str(caught.value)
-    assert "host/42/token works on flow 'app.docs'" in str(caught.value)
+    assert "process 42 on host works on flow 'app.docs'" in str(caught.value)
     assert caught.value.recovery is Recovery.RETRIABLE
     other.execute("ROLLBACK")
     store.commit(S, [commit_row(1)])

@@ -74,13 +74,15 @@ def test_cursors(store: StateStore) -> None:
 def test_leases(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr("coco.state.sqlite.setup.boot_clock", lambda: now)
     assert store.acquire_lease("f", "me", 60) is None
-    assert store.acquire_lease("f", "you", 60) == Lease("f", "me", 1_060.0)
+    assert store.acquire_lease("f", "you", 60) == Lease("f", "me", 1_060.0, 60.0)
     assert store.acquire_lease("g", "you", 60) is None, "leases are per flow"
+    assert store.leases() == [Lease("f", "me", 1_060.0, 60.0), Lease("g", "you", 1_060.0, 60.0)]
     now = 1_050.0
     assert store.acquire_lease("f", "me", 60) is None, "a holder renews"
     now = 1_100.0
-    assert store.acquire_lease("f", "you", 60) == Lease("f", "me", 1_110.0)
+    assert store.acquire_lease("f", "you", 60) == Lease("f", "me", 1_110.0, 60.0)
     store.release_lease("f", "you")
     assert store.acquire_lease("f", "you", 60) is not None, "only the holder gives back"
     now = 1_110.0

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from coco.errors import StateStoreError
+from coco.state.machine import describe_holder
 from coco.state.migrations import OLDEST, migrate
 from coco.state.records import DamagedRecordError
 from coco.state.schema import APPLICATION_ID, DIGEST, ENCODING, HEADER, SCHEMA_VERSION, TABLES, TOTALS
@@ -238,7 +239,7 @@ class Database:
                 ).fetchall()
             finally:
                 self._db.execute(f"PRAGMA busy_timeout={int(self._timeout * 1000)}")
-            return ", ".join(f"{holder} works on flow '{flow}'" for flow, holder in rows)
+            return ", ".join(f"{describe_holder(holder)} works on flow '{flow}'" for flow, holder in rows)
         return ""
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from coco.errors import SetupConflictError
+from coco.state.machine import boot_clock, boot_id
 from coco.state.protocol import Lease, SetupRecord, SetupWrite
 from coco.state.sqlite import faults
 from coco.state.sqlite.database import Database
 
+LONGEST_SECONDS = 60.0
+"""A lease that says more is not believed, unless the one who waits would get as much."""
+
 
 class Setup(Database):
     """Setup metadata and the small tables of one file."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._seen: dict[str, tuple[tuple[Any, ...], float]] = {}
+        """By flow: another one's lease as it was last read, and when (monotonic) it was first read like that."""
 
     def setup_version(self, flow: str) -> int:
         """0 for a flow never set up."""
@@ -99,21 +110,45 @@ class Setup(Database):
 
     def acquire_lease(self, flow: str, holder: str, seconds: float) -> Lease | None:
         """None on success, else the lease in the way. Waiting for it takes no lock on the file."""
-        select = "SELECT flow, holder, until FROM leases WHERE flow=? AND holder<>? AND until>?"
         with self._reading() as db:
-            row = db.execute(select, (flow, holder, time.time())).fetchone()
-        if row is not None:
-            return Lease(*row)
+            held = self._in_the_way(db, flow, holder, seconds)
+        if held is not None:
+            return held
         with self._writing() as db:
-            now = time.time()
-            row = db.execute(select, (flow, holder, now)).fetchone()
-            if row is not None:
-                return Lease(*row)
-            db.execute(
-                "INSERT OR REPLACE INTO leases VALUES(?, ?, ?, ?, ?, ?)",
-                (flow, holder, now + seconds, seconds, "", 0.0),
-            )
+            held = self._in_the_way(db, flow, holder, seconds)
+            if held is None:
+                db.execute(
+                    "INSERT OR REPLACE INTO leases VALUES(?, ?, ?, ?, ?, ?)",
+                    (flow, holder, time.time() + seconds, seconds, boot_id(), boot_clock() + seconds),
+                )
+            return held
+
+    def _in_the_way(self, db: sqlite3.Connection, flow: str, holder: str, seconds: float) -> Lease | None:
+        """Another holder's lease, unless it has ended: by the clock of the boot, if it is the same one as here, or
+        because it was seen to stay the same for as long as it lasts. Dates are not asked: clocks may differ.
+        """
+        row = db.execute(
+            "SELECT holder, until, seconds, boot, boot_until FROM leases WHERE flow=? AND holder<>?",
+            (flow, holder),
+        ).fetchone()
+        if row is None:
+            self._seen.pop(flow, None)
             return None
+        other, until, length, boot, boot_until = row
+        if boot == boot_id() and boot_until <= boot_clock():
+            return None
+        now = time.monotonic()
+        if self._seen.get(flow, ((), 0.0))[0] != row:
+            self._seen[flow] = (row, now)
+        if now - self._seen[flow][1] >= min(length, max(seconds, LONGEST_SECONDS)):
+            return None
+        return Lease(flow, other, until, length)
+
+    def leases(self) -> list[Lease]:
+        """All rows of the table."""
+        with self._reading() as db:
+            rows = db.execute("SELECT flow, holder, until, seconds FROM leases ORDER BY flow").fetchall()
+        return [Lease(*row) for row in rows]
 
     def release_lease(self, flow: str, holder: str) -> None:
         """Give a lease back; another holder's stays."""
