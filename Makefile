@@ -3,6 +3,7 @@
 #   make check               lint, types, layers and the quick tests of core: while you work
 #   make test                all that must hold before a change is a change
 #   make test PYTEST='-x -k plugins'   more arguments for pytest
+#   make wheels              a wheel of each distribution, in dist: pip install --find-links dist coco-core ...
 #   make test-long           the same with many more examples, deaths and histories: at night
 #   PYTHON=/path/to/python3.12 make test
 
@@ -29,10 +30,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check test test-long lint format types layers test-core test-pure test-all test-pure-long test-all-long
-.PHONY: bench packages reference clean distclean
+.PHONY: wheels bench packages reference clean distclean
 
 help:
-	@sed -n '1,8s/^# \{0,1\}//p' Makefile
+	@sed -n '1,9s/^# \{0,1\}//p' Makefile
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -108,11 +109,14 @@ packages: $(VENV)/.dev
 reference: $(VENV)/.dev
 	$(BIN)/python tools/reference.py
 
+wheels: $(VENV)/.dev
+	@$(RUN) wheels
+
 bench: $(VENV)/.kernels
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean:
-	rm -rf core/build functions/*/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tox
+	rm -rf dist core/build functions/*/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tox
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -type d -print -prune | xargs rm -rf
 	rm -f core/src/coco/hot/*.so */*/src/*/hot/*.so
 

@@ -9,6 +9,7 @@ Runs on the standard library alone, for it is what builds the environment (``new
     python tools/workspace.py sources               folders with source, for type checks
     python tools/workspace.py sync GROUP            install all editable, with a group's tools (demo, dev)
     python tools/workspace.py kernels               compile all kernels where they stand
+    python tools/workspace.py wheels [FOLDER]       build a wheel of each distribution, into dist if not told otherwise
     python tools/workspace.py new NAME              a distribution such as coco-target-jsonl, as `coco new` makes it
 """
 
@@ -18,10 +19,13 @@ import argparse
 import graphlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -193,6 +197,53 @@ def kernels() -> None:
             subprocess.run(command, cwd=member.folder, check=True)
 
 
+# --- wheels
+
+NOT_SOURCE = shutil.ignore_patterns(
+    "build", "dist", "*.so", "*.pyd", "*.egg-info", "__pycache__", ".*cache", ".hypothesis"
+)
+REPRODUCIBLE = {
+    "SOURCE_DATE_EPOCH": "1580601600",  # the time of all files in a wheel, and hatchling's own choice
+    "PYTHONHASHSEED": "0",
+    "CFLAGS": "-g0",  # notes for debuggers name the folder of the build, and make kernels five times as large
+}
+"""Equal sources and equal tools give equal wheels, wherever and whenever they are built."""
+
+
+def wheels(out: Path) -> list[Path]:
+    """Build a wheel of each member from its sdist, as users get it. Older wheels of the members in ``out`` are removed.
+
+    Returns the wheels in install order.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for member in members().values():
+        for path in out.glob(f"{member.name.replace('-', '_')}-*.whl"):
+            path.unlink()
+    with (
+        tempfile.TemporaryDirectory(prefix="coco-wheels-") as base,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        return list(pool.map(lambda member: wheel(member, Path(base), out), members().values()))
+
+
+def wheel(member: Member, base: Path, out: Path) -> Path:
+    """Build the wheel of one member in a folder below ``base``, and put it into ``out``."""
+    copy, built = base / member.name, base / f"{member.name}-built"
+    shutil.copytree(member.folder, copy, ignore=NOT_SOURCE)
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(built), str(copy)],
+        cwd=base,
+        env={**os.environ, **REPRODUCIBLE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{member.name} cannot be built:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    (found,) = built.glob("*.whl")
+    return Path(shutil.move(found, out / found.name))
+
+
 # --- a new distribution
 
 
@@ -271,6 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         commands.add_parser(name)
     commands.add_parser("dependents").add_argument("names", nargs="+")
     commands.add_parser("sync").add_argument("group", choices=sorted(GROUPS))
+    commands.add_parser("wheels").add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
     commands.add_parser("new").add_argument("name")
     given = parser.parse_args(arguments)
     actions: dict[str, Callable[[], None]] = {
@@ -283,6 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "dependents": lambda: show(dependents(given.names)),
         "sync": lambda: sync(given.group),
         "kernels": kernels,
+        "wheels": lambda: show(path.name for path in wheels(given.folder.absolute())),
         "new": lambda: new(given.name),
     }
     actions[given.command]()

@@ -254,7 +254,6 @@ class Case:
             "COCO_FAULT": fault,
             "CRASH_TARGET": self.target,
             "CRASH_EDITION": str(self.edition),
-            "PYTHONDONTWRITEBYTECODE": "1",
             **more,
         }
         if self._database:

@@ -118,7 +118,6 @@ class World:
             "SIX_NEO4J": json.dumps(self.places.neo4j),
             "SIX_QDRANT": json.dumps(self.places.qdrant),
             "SIX_END": end,
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(HERE.parent / "crash"),
         }
         process = subprocess.Popen(

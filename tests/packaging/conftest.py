@@ -1,4 +1,4 @@
-"""Wheels and environments, made once for all tests of packaging."""
+"""Wheels and environments, made once for all tests of packaging, which therefore are one group of `pytest -n`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import clean_venv
 import pytest
+import workspace
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Wheel of each distribution of the workspace, built from its sdist."""
-    base = tmp_path_factory.mktemp("build")
-    return {clean_venv.name_of(folder): clean_venv.build(folder, base) for folder in clean_venv.folders()}
+    """Wheel of each distribution of the workspace, as `make wheels` builds them into one folder."""
+    built = workspace.wheels(tmp_path_factory.mktemp("dist"))
+    return dict(zip(workspace.members(), built, strict=True))
 
 
 @pytest.fixture(scope="session")
 def python(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Interpreter of a clean environment with all wheels and what they declare."""
-    return clean_venv.environment(tmp_path_factory.mktemp("clean") / "venv", wheels.values())
+    links = wheels["coco-core"].parent
+    return clean_venv.environment(tmp_path_factory.mktemp("clean") / "venv", wheels, links)

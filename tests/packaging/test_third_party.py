@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clean_venv import IGNORED, ROOT, build, environment, name_of, run
+import workspace
+from clean_venv import ROOT, build, environment, name_of, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("packaging")]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "third-party").glob("*/pyproject.toml"))
 KINDS = ("target", "source", "function", "store", "runner")
@@ -33,7 +34,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         run(sys.executable, "-c", "from coco.cli import main; main()", "new", kind, "json-lines", cwd=place)
         assert (place / name).is_dir()
     for folder in EXAMPLES:
-        shutil.copytree(folder, place / folder.name, ignore=IGNORED)
+        shutil.copytree(folder, place / folder.name, ignore=workspace.NOT_SOURCE)
     return {folder.name: folder for folder in sorted(place.iterdir())}
 
 
@@ -43,15 +44,13 @@ def outside(
 ) -> Path:
     """Interpreter of an author's environment."""
     base = tmp_path_factory.mktemp("third-party")
-    built = [build(folder, base, "--wheel") for folder in packages.values()]
-    return environment(base / "venv", [wheels["coco-core"], wheels["coco-testing"], *built])
+    built = [build(folder, base) for folder in packages.values()]
+    return environment(base / "venv", ["coco-core", "coco-testing", *built], wheels["coco-core"].parent)
 
 
 def test_examples_are_no_members() -> None:
-    shown = run(sys.executable, ROOT / "tools" / "workspace.py", "members", cwd=ROOT)
-    names = {line.split()[0] for line in shown.splitlines()}
     assert len(EXAMPLES) >= 2
-    assert not names & {name_of(folder) for folder in EXAMPLES}
+    assert not set(workspace.members()) & {name_of(folder) for folder in EXAMPLES}
 
 
 def test_found_by_coco_plugins(outside: Path, packages: dict[str, Path], tmp_path: Path) -> None:
@@ -132,8 +131,8 @@ def test_commands_of_the_tutorial(wheels: dict[str, Path], tmp_path: Path) -> No
         for block in re.findall(r"^```sh packaging\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
     ]
     assert len(found) == 2
-    ours = [wheels["coco-core"], wheels["coco-testing"]]
-    interpreter = environment(tmp_path / "venv", ours, with_pip=True)
+    links = wheels["coco-core"].parent
+    interpreter = environment(tmp_path / "venv", ["coco-core", "coco-testing"], links, with_pip=True)
     path = f"{interpreter.parent}{os.pathsep}{os.environ['PATH']}"
     run("bash", "-e", "-c", "\n".join(found), cwd=tmp_path, PATH=path, COCO_STRICT_PLUGINS="1")
     assert sorted(item.suffix for item in (tmp_path / "coco-target-jsonl" / "dist").iterdir()) == [

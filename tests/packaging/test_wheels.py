@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import workspace
 from clean_venv import announces_plugin, folders, name_of, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("packaging")]
 
 REPORT = """
 import json
@@ -55,6 +57,24 @@ def test_wheels_hold_what_they_should(wheels: dict[str, Path]) -> None:
         assert any(path.endswith("/LICENSE") for path in files), name
         if not kernels:
             assert wheels[name].name.endswith("-py3-none-any.whl")
+
+
+def test_wheels_are_the_same_when_built_again(wheels: dict[str, Path], tmp_path: Path) -> None:
+    """One that only holds Python, and one with kernels."""
+    for name in ("coco-target-files", "coco-function-text"):
+        again = workspace.wheel(workspace.members()[name], tmp_path, tmp_path)
+        assert again.name == wheels[name].name
+        assert again.read_bytes() == wheels[name].read_bytes(), name
+
+
+def test_pip_takes_ours_from_the_folder(wheels: dict[str, Path], tmp_path: Path) -> None:
+    """Not what others publish under one of the names."""
+    report = tmp_path / "report.json"
+    links = wheels["coco-core"].parent
+    command = ["install", "--dry-run", "--ignore-installed", "--no-deps", f"--report={report}"]
+    run(sys.executable, "-m", "pip", *command, "--find-links", links, *wheels, cwd=tmp_path)
+    taken = [item["download_info"]["url"] for item in json.loads(report.read_text())["install"]]
+    assert sorted(taken) == sorted(path.as_uri() for path in wheels.values())
 
 
 def test_plugins_are_found(python: Path, wheels: dict[str, Path], tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 import coco
 from coco.environment.runtime import RUNTIME
+from coco_testing.postgres import postgres_database as postgres_database
+from coco_testing.postgres import postgres_server as postgres_server
 
 
 @pytest.fixture(autouse=True)

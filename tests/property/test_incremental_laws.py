@@ -21,17 +21,14 @@ from coco.environment.runtime import RUNTIME
 
 
 @contextlib.contextmanager
-def backend_of(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
+def backend_of(
+    name: str, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Backend]:
     with contextlib.ExitStack() as stack:
         backend: Backend
         if name == "postgres":
-            postgres = pytest.importorskip("coco_testing.postgres")
             pytest.importorskip("coco_target_postgres")
-            try:
-                server = stack.enter_context(postgres.start_postgres())
-            except postgres.PostgresUnavailableError as error:
-                pytest.skip(str(error))
-            url = stack.enter_context(server.database())
+            url = request.getfixturevalue("postgres_database")
             monkeypatch.setenv("COCO_DATABASE_URL", url)
             backend = PostgresBackend(url)
         elif name == "sqlite":
@@ -46,9 +43,9 @@ def backend_of(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.mark.parametrize("name", ["file", "sqlite", "postgres"])
 def test_any_history_ends_in_the_same_targets(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with backend_of(name, tmp_path, monkeypatch) as backend, burning(backend.connector):
+    with backend_of(name, tmp_path, request, monkeypatch) as backend, burning(backend.connector):
 
         class Machine(LawMachine):
             pass

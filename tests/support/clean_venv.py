@@ -12,21 +12,13 @@ import venv
 from collections.abc import Iterable
 from pathlib import Path
 
+import workspace
+
 ROOT = Path(__file__).resolve().parents[2]
-IGNORED = shutil.ignore_patterns(
-    "build", "dist", "*.so", "*.egg-info", "__pycache__", ".*cache", ".hypothesis"
-)
 
 
 def folders() -> list[Path]:
-    shown = subprocess.run(
-        [sys.executable, "tools/workspace.py", "members"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [ROOT / line.split()[2] for line in shown.stdout.splitlines()]
+    return [member.folder for member in workspace.members().values()]
 
 
 def clean_environ(**extra: str) -> dict[str, str]:
@@ -58,37 +50,29 @@ def announces_plugin(folder: Path) -> bool:
     return "coco.plugins" in project.get("entry-points", {})
 
 
-def build(folder: Path, base: Path, *options: str) -> Path:
-    """The wheel of a folder's distribution, made from a copy: by default from its sdist, as users get it."""
+def build(folder: Path, base: Path) -> Path:
+    """The wheel of a package that is no member, made from a copy."""
     copy = base / folder.name
-    shutil.copytree(folder, copy, ignore=IGNORED)
+    shutil.copytree(folder, copy, ignore=workspace.NOT_SOURCE)
     out = base / "dist" / folder.name
-    run(sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", out, copy, cwd=base)
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, copy, cwd=base)
     (wheel,) = out.glob("*.whl")
     return wheel
 
 
-def environment(folder: Path, wheels: Iterable[Path], *, with_pip: bool = False) -> Path:
-    """Interpreter of a new environment with these wheels and what they declare."""
-    paths = [str(path) for path in wheels]
+def environment(
+    folder: Path, requirements: Iterable[str | Path], links: Path, *, with_pip: bool = False
+) -> Path:
+    """Interpreter of a new environment with these distributions and what they declare; ours are found in ``links``."""
+    wanted = ["install", "--quiet", "--find-links", str(links), *map(str, requirements)]
     uv = importlib.util.find_spec("uv") is not None
     venv.create(folder, with_pip=with_pip or not uv)
     interpreter = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if uv:
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(interpreter),
-            *paths,
-        ]
+        command = [sys.executable, "-m", "uv", "pip", *wanted, "--python", str(interpreter)]
         done = subprocess.run(command, cwd=folder, env=clean_environ(), capture_output=True, check=False)
         if done.returncode == 0:
             return interpreter
         venv.create(folder, with_pip=True, clear=True)
-    run(interpreter, "-m", "pip", "install", "--quiet", *paths, cwd=folder)
+    run(interpreter, "-m", "pip", *wanted, cwd=folder)
     return interpreter
