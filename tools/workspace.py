@@ -205,7 +205,8 @@ NOT_SOURCE = shutil.ignore_patterns(
 REPRODUCIBLE = {
     "SOURCE_DATE_EPOCH": "1580601600",  # the time of all files in a wheel, and hatchling's own choice
     "PYTHONHASHSEED": "0",
-    "CFLAGS": "-g0",  # notes for debuggers name the folder of the build, and make kernels five times as large
+    # Notes for debuggers name the folder of the build, and make kernels several times as large.
+    "CFLAGS": f"-g0 {os.environ.get('CFLAGS', '')}".strip(),
 }
 """Equal sources and equal tools give equal wheels, wherever and whenever they are built."""
 

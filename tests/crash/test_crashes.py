@@ -221,6 +221,7 @@ def lives(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     begun.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.target}-{life.name}")
 def test_killed(life: Life | Wandering, lives: Lives) -> None:
     if life not in lives.ended:

@@ -8,11 +8,16 @@ import clean_venv
 import pytest
 import workspace
 
+QUICK = f"{workspace.REPRODUCIBLE['CFLAGS']} -O0"
+"""Kernels as the compiler makes them without thinking long; all other tests run them as users do."""
+
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Wheel of each distribution of the workspace, as `make wheels` builds them into one folder."""
-    built = workspace.wheels(tmp_path_factory.mktemp("dist"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(workspace.REPRODUCIBLE, "CFLAGS", QUICK)
+        built = workspace.wheels(tmp_path_factory.mktemp("dist"))
     return dict(zip(workspace.members(), built, strict=True))
 
 

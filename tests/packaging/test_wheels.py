@@ -59,8 +59,11 @@ def test_wheels_hold_what_they_should(wheels: dict[str, Path]) -> None:
             assert wheels[name].name.endswith("-py3-none-any.whl")
 
 
-def test_wheels_are_the_same_when_built_again(wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_wheels_are_the_same_when_built_again(
+    wheels: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that only holds Python, and one with kernels."""
+    monkeypatch.setitem(workspace.REPRODUCIBLE, "CFLAGS", f"{workspace.REPRODUCIBLE['CFLAGS']} -O0")
     for name in ("coco-target-files", "coco-function-text"):
         again = workspace.wheel(workspace.members()[name], tmp_path, tmp_path)
         assert again.name == wheels[name].name

@@ -41,6 +41,7 @@ def backend_of(
         yield backend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["file", "sqlite", "postgres"])
 def test_any_history_ends_in_the_same_targets(
     name: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

@@ -40,6 +40,7 @@ def wanted(suite: Any) -> dict[str, str]:
     return {**dict.fromkeys(suite.kills, "failed"), **getattr(suite, "expects", {})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
     found = suites(kind)

@@ -137,6 +137,7 @@ class TestMine(MemoryHooks, TargetSuite):
 """
 
 
+@pytest.mark.slow
 def test_as_an_author_runs_it(tmp_path: Path) -> None:
     """README, badge and JSON of one run."""
     (tmp_path / "test_mine.py").write_text(SUITE)

@@ -12,6 +12,7 @@ import coco.typing
 pytest.importorskip("mypy")
 
 
+@pytest.mark.slow
 def test_mypy_agrees_with_the_examples(tmp_path):
     source = Path(coco.typing.__file__).parents[1]
     examples = Path(__file__).with_name("types_examples.py")

@@ -211,6 +211,7 @@ def test_an_input_that_always_kills_fails_alone(gpu: ModuleType) -> None:
     assert flow_of(gpu.deadly).evaluate(text=["a", "b"]) == ["A", "B"]
 
 
+@pytest.mark.slow
 def test_a_batch_that_kills_is_halved_to_its_culprit(gpu: ModuleType) -> None:
     """X-036 with X-050."""
     with pytest.raises(WorkerDiedError) as caught:

@@ -129,6 +129,7 @@ def check_row(item: Tracked, done: int, begun: int) -> None:
     assert item.head.content_fp == (done.to_bytes(16, "big") if done else None)
 
 
+@pytest.mark.slow
 def test_killed_at_counted_steps(tmp_path: Path) -> None:
     """Steps are instructions of SQLite's machine: making the tables, and the first batches."""
     rng = random.Random(20)
@@ -139,6 +140,7 @@ def test_killed_at_counted_steps(tmp_path: Path) -> None:
         check_whole(path, reported)
 
 
+@pytest.mark.slow
 def test_killed_from_outside(tmp_path: Path) -> None:
     rng = random.Random(21)
     path = tmp_path / "state.db"
