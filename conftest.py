@@ -23,16 +23,15 @@ with contextlib.suppress(ImportError):  # the environment of a distribution whos
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A file is run by one process, for the sake of its fixtures; of slow tests that share none, each by the next free one.
 
-    Groups with slow tests are handed out first, so that all processes end together.
+    Groups with slow tests are handed out first, then those with many, so that all processes end together.
     """
     if not getattr(config, "workerinput", None):
         return
     groups = {item: group_of(item) for item in items}
-    slow = Counter(groups[item] for item in items if is_slow(item))
-    first = {group: place for place, group in reversed(list(enumerate(groups.values())))}
-    items.sort(
-        key=lambda item: (-slow[groups[item]], first[groups[item]])
-    )  # stable: within a group as they stand
+    size, slow = Counter(groups.values()), Counter(groups[item] for item in items if is_slow(item))
+    ranked = sorted(size, key=lambda group: (-slow[group], -size[group]))  # stable, so equal in all processes
+    place = {group: number for number, group in enumerate(ranked)}
+    items.sort(key=lambda item: place[groups[item]])
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(groups[item]))
