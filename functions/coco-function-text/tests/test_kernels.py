@@ -24,7 +24,7 @@ from coco_function_text import hot
 from coco_function_text.chunk_table import ChunkKey
 from coco_function_text.hot import _loader, _shim
 from coco_function_text.levels import PLAIN_TEXT
-from coco_function_text.positions import Chunk, Span, TextPosition
+from coco_function_text.positions import Chunk, Span, TextPosition, line_feeds
 from coco_function_text.ruler import Ruler
 
 pytestmark = pytest.mark.kernels
@@ -110,7 +110,7 @@ def test_rows(text: str, data: st.DataObject) -> None:
     points = st.integers(0, len(text))
     pairs = data.draw(st.lists(st.tuples(points, points), max_size=6))
     spans = [(min(pair), max(pair)) for pair in pairs]
-    both("rows_cy", "locate_rows", text, spans, ChunkKey, Chunk, TextPosition)
+    both("rows_cy", "locate_rows", text, line_feeds(text), spans, ChunkKey, Chunk, TextPosition)
 
 
 def test_levels_of_places_ask_about_ranges_that_are_not_trimmed() -> None:

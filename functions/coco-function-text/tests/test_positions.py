@@ -10,10 +10,11 @@ TEXTS = st.text(st.sampled_from("ab \t\n\ré數😀\u0301"), max_size=60)
 
 
 def naive(text: str, index: int) -> TextPosition:
-    before = text[:index]
-    return TextPosition(
-        len(before.encode()), before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-    )
+    line, line_start = 1, 0
+    for at in range(index):
+        if text[at] == "\n" or (text[at] == "\r" and text[at : at + 2] != "\r\n"):
+            line, line_start = line + 1, at + 1
+    return TextPosition(len(text[:index].encode()), line, index - line_start + 1)
 
 
 @given(TEXTS, st.booleans(), st.data())
@@ -37,6 +38,14 @@ def test_example() -> None:
     assert chunk_table(text, [(4, 6), (7, 10)]) == {
         ChunkKey((4, 6)): Chunk("üx", TextPosition(4, 2, 1), TextPosition(7, 2, 3)),
         ChunkKey((7, 10)): Chunk("end", TextPosition(8, 3, 1), TextPosition(11, 3, 4)),
+    }
+
+
+def test_lines_of_a_text_that_ends_them_with_carriage_returns_alone() -> None:
+    text = "ab\rüx\r\rend"
+    assert chunk_table(text, [(3, 5), (7, 10)]) == {
+        ChunkKey((3, 5)): Chunk("üx", TextPosition(3, 2, 1), TextPosition(6, 2, 3)),
+        ChunkKey((7, 10)): Chunk("end", TextPosition(8, 4, 1), TextPosition(11, 4, 4)),
     }
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from coco.typing import Range
 
-from .positions import Chunk, Span, TextPosition
+from .positions import Chunk, Span, TextPosition, line_feeds
 
 
 class ChunkKey(NamedTuple):
@@ -25,4 +25,4 @@ def chunk_table(text: str, spans: Sequence[Span]) -> ChunkTable:
     """
     from .hot import locate_rows  # kernels are loaded when there is a text
 
-    return locate_rows(text, spans, ChunkKey, Chunk, TextPosition)
+    return locate_rows(text, line_feeds(text), spans, ChunkKey, Chunk, TextPosition)

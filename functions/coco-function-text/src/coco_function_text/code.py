@@ -12,15 +12,28 @@ import re
 from collections.abc import Sequence
 
 from .languages import Language
-from .levels import BLANK_LINES, CLAUSES, LINES, SENTENCES, WORDS, FunctionLevel, Level, PatternLevel
+from .levels import (
+    BLANK_LINES,
+    BLANK_RUN,
+    CLAUSES,
+    LINES,
+    SENTENCES,
+    WORDS,
+    FunctionLevel,
+    Level,
+    PatternLevel,
+)
 from .markdown import markdown_levels
 
 _NO_CLOSER = (
     r"(?=[^\s)}\]])(?!</|(?:end|else|elif|elsif|elseif|except|rescue|ensure|finally|catch|then|do|begin)\b)"
 )
 """The rest of a line that begins something, and neither ends nor continues what is above it."""
-_TOP_BLANK = r"\n(?:[^\S\n]*\n)+" + _NO_CLOSER
-_INNER_BLANK = rf"\n(?:[^\S\n]*\n)+(?=(?: {{1,4}}|\t){_NO_CLOSER})"
+_TOP_BLANK = rf"{BLANK_RUN}(?:{_NO_CLOSER}|())"
+_INNER_BLANK = rf"{BLANK_RUN}(?:(?=(?: {{1,4}}|\t){_NO_CLOSER})|())"
+"""A run of blank lines with what begins below it. The group says that nothing begins there: a pattern that failed
+would look at the run again from each of its lines.
+"""
 _STATEMENTS = PatternLevel(r"[;{}]")
 _COMMAS = PatternLevel(r",")
 _INDENT = re.compile(r"[ \t]*")
@@ -70,6 +83,8 @@ class _Items:
         places: list[int] = []
         floor = start
         for match in self._find(text, start, end):
+            if match.lastindex is not None:
+                continue
             line = match.end()
             while line > floor and (above := self._above(text, floor, line)) < line:
                 line = above

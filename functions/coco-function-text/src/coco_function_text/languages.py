@@ -33,10 +33,11 @@ class Language(NamedTuple):
 
 _SLASHES = r"//|/\*|\*"
 _SLASHES_AND_AT = r"//|/\*|\*|@"
+# With a limit: modifiers may stand on lines of their own, and each line would go over all those below it.
 _MODIFIERS = (
     r"(?:(?:public|private|protected|internal|static|final|abstract|sealed|virtual|override|async|open|data|inline"
     r"|suspend|implicit|lazy|case|fileprivate|mutating|indirect|required|convenience|inner|value|enum|annotation"
-    r"|companion|tailrec|operator|infix)\s+)*"
+    r"|companion|tailrec|operator|infix)\s+){0,12}"
 )
 _CLASS_MEMBERS = (
     r"(?:(?:public|protected|private|internal|static|abstract|override|virtual|synchronized|partial|sealed)\b"
@@ -49,7 +50,7 @@ _ECMASCRIPT_ITEMS = (
 )
 _ECMASCRIPT_MEMBERS = (
     r"(?:(?:export\s+)?(?:async\s+)?(?:function|class)\b"
-    r"|(?!(?:if|for|while|switch|catch|with|return|do)\b)(?:(?:static|async|get|set|public|private|protected)\s+)*"
+    r"|(?!(?:if|for|while|switch|catch|with|return|do)\b)(?:(?:static|async|get|set|public|private|protected)\s+){0,12}"
     r"[*#]?\w+\s*\([^)\n]*\)\s*(?::[^{\n]+)?\{)"
 )
 _SQL_ITEMS = (

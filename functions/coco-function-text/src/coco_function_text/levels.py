@@ -32,7 +32,11 @@ class Level(Protocol):
 
 
 class PatternLevel:
-    """Cuts at the end of every match of a pattern of ours (one that runs in linear time).
+    """Cuts at the end of every match of a pattern of ours in which no group took part.
+
+    The pattern must take linear time on every text. One that goes over a run (of blank lines, say) before it knows
+    whether it matches would go over the run again from each of its lines. So the case that it does not match is an
+    alternative with an empty group, which consumes the run.
 
     Compiled when it is first looked for: most of these are for languages that a flow never meets.
     """
@@ -48,7 +52,7 @@ class PatternLevel:
         return re.compile(self._pattern, self._flags).finditer
 
     def cuts(self, text: str, start: int, end: int) -> list[int]:
-        found = [match.end() for match in self._find(text, start, end)]
+        found = [match.end() for match in self._find(text, start, end) if match.lastindex is None]
         if found and found[-1] >= end:
             found.pop()
         return found
@@ -89,7 +93,8 @@ class FunctionLevel:
 
 _CLOSERS = r"[\"'”’»)\]}」』）】》]*"
 _WIDE_STOPS = "。！？｡？।॥؟۔։።။…"
-BLANK_LINES = PatternLevel(r"\n(?:[^\S\n]*\n)+")
+BLANK_RUN = r"\n(?:[^\S\n]*+\n)++"
+BLANK_LINES = PatternLevel(BLANK_RUN)
 SENTENCES = PatternLevel(rf"[.!?]{_CLOSERS}(?=\s)|[{_WIDE_STOPS}]{_CLOSERS}")
 LINES = PatternLevel(r"\n")
 LINES_AND_SENTENCES = PatternLevel(rf"\n|[.!?]{_CLOSERS}(?=\s)|[{_WIDE_STOPS}]{_CLOSERS}")

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .hot import CONTINUES_LIST, MARKER, PlaceLevel, find_outline
-from .levels import CLAUSES, LINES, SENTENCES, WORDS, FunctionLevel, Level
+from .levels import BLANK_RUN, CLAUSES, LINES, SENTENCES, WORDS, FunctionLevel, Level
 from .positions import Span
 
-_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
+_BLANK_LINES = re.compile(BLANK_RUN)
 _ITEM = re.compile(rf"\n(?=[ ]?{MARKER})")
 _INNER_ITEM = re.compile(rf"\n(?=[ \t]+{MARKER})")
 _TABLE_ROW = re.compile(r"\n(?=[^\n|]*\|)")

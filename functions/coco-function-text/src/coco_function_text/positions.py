@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 Span = tuple[int, int]
 """A half-open range of characters (code points)."""
 
@@ -11,8 +13,7 @@ Span = tuple[int, int]
 class TextPosition(NamedTuple):
     """A place in a text.
 
-    ``offset``: bytes of UTF-8 before it, from 0. ``line``: from 1; ``\\n`` ends a line, so ``\\r\\n`` counts
-    once.
+    ``offset``: bytes of UTF-8 before it, from 0. ``line``: from 1; ``\\n``, ``\\r\\n`` and a ``\\r`` alone end a line.
     ``column``: from 1, in code points.
     """
 
@@ -31,6 +32,13 @@ class Chunk(NamedTuple):
     text: str
     start: TextPosition
     end: TextPosition
+
+
+def line_feeds(text: str) -> str:
+    """A text of the same length in which each carriage return that ends a line alone is a line feed."""
+    if text.count("\r") == text.count("\r\n"):
+        return text
+    return _LONE_RETURN.sub("\n", text)
 
 
 def utf8(text: str) -> bytes:

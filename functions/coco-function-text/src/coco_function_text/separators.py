@@ -1,39 +1,29 @@
-"""Separator patterns given by users: checked when they are compiled, watched while they run.
-
-What is guaranteed (FN-SplitRecursively-16):
+"""Separator patterns given by users: checked when they are compiled, in linear time when they run.
 
 * The syntax is that of Python's ``re`` without look-around, back-references, conditional or atomic groups and
-  possessive quantifiers: the part that linear-time engines share. ``\\w``, ``\\s``, ``\\d`` know Unicode.
-* A pattern that does not compile, uses other syntax, or has a loop that could take exponential time is
-  refused with ``ValueError`` before any text is split.
-* A pattern without unlimited repetition takes time in proportion to the text. One with such a repetition
-  (``\\s*\\n``) can take polynomial time on hostile text; it runs window by window, each twice as long only
-  while nothing is found, and raises ``SeparatorTimeoutError`` when ``TIME_LIMIT`` is about to be exceeded.
-  One window of 1,024 characters is never interrupted. The windows mean that a match which is longer than
-  1,024 characters may be passed over for a shorter one where the pattern allows both.
+  possessive quantifiers: the part that linear-time engines share. ``\\w``, ``\\s``, ``\\d`` know Unicode; ``\\b`` goes
+  by ASCII letters, digits and ``_``; ``$`` without the flag ``m`` is the very end of the text. A repetition is at most
+  1000 times, or without limit.
+* A pattern that does not compile or uses other syntax, POSIX classes such as ``[[:alpha:]]`` among it, is refused
+  with ``ValueError`` before any text is split.
+* RE2 runs the patterns, so that every pattern takes linear time on every text. A pattern without unlimited repetition
+  finds what ``re`` finds. One with it looks at 1,024 bytes at a time and at more only while nothing is found: each match
+  may look far ahead, and there may be many. So a match longer than that may be passed over for a shorter one where the
+  pattern allows both.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from .ambiguity import examine
-from .positions import Span
+from .patterns import Pattern, RefusedPatternError, translate
+from .positions import Span, utf8
 
-TIME_LIMIT = 10.0
-"""Seconds that one pattern may spend on one text or section of it, besides those per character."""
-TIME_PER_CHARACTER = 5e-6
-"""Seconds more for each character that was got through: about fifty times what a usual pattern needs."""
 _WINDOW = 1024
-_LEADING_FLAGS = re.compile(r"\(\?([aimsux]+)\)")
-
-
-class SeparatorTimeoutError(ValueError):
-    """A separator pattern took too long on one text; a row error, since other texts may be fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,54 +31,57 @@ class Separator:
     """A compiled separator. ``opens``: its matches begin the piece that follows, as a heading mark does."""
 
     source: str
-    pattern: re.Pattern[str]
-    unlimited: bool
     opens: bool
+    _match: Any
+    """RE2's search for one match, called with an anchor, the text in UTF-8, a start and an end, all in bytes."""
+    _anchor: Any
+    _long: bool
+    """Whether a match may be longer than a window."""
 
-    def matches(
-        self,
-        text: str,
-        start: int = 0,
-        end: int | None = None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> Iterator[Span]:
-        """The non-empty matches within ``text[start:end]``, from left to right, not overlapping.
-
-        :raises SeparatorTimeoutError: the pattern takes too long.
-        """
+    def matches(self, text: str, start: int = 0, end: int | None = None) -> list[Span]:
+        """The non-empty matches within ``text[start:end]``, from left to right, not overlapping."""
         stop = len(text) if end is None else end
-        if not self.unlimited:
-            for match in self.pattern.finditer(text, start, stop):
-                span = match.span()
-                if span[0] < span[1]:
-                    yield span
-            return
-        yield from self._watched(text, start, stop, clock)
+        first = max(start - 1, 0)  # with the character before, which `^` and `\b` look at
+        data = utf8(text[first:stop])
+        found = self._matches(data, len(utf8(text[first:start])))
+        if len(data) == stop - first:
+            return [(first + left, first + right) for left, right in found] if first else found
+        spans: list[Span] = []
+        at, char = 0, first
+        for left, right in found:
+            begin = char + len(data[at:left].decode("utf-8", "surrogatepass"))
+            at, char = right, begin + len(data[left:right].decode("utf-8", "surrogatepass"))
+            spans.append((begin, char))
+        return spans
 
-    def _watched(self, text: str, at: int, stop: int, clock: Callable[[], float]) -> Iterator[Span]:
-        first, window, spent = at, _WINDOW, 0.0
-        while at < stop:
-            edge, before, began = min(at + window, stop), at, clock()
-            for match in self.pattern.finditer(text, at, edge):
-                left, right = match.span()
-                if right == edge < stop:
-                    break  # it may go on behind the edge: look again from here with more text
-                if left < right:
-                    at = right
-                    yield left, right
-            if edge == stop:
-                return
-            took = clock() - began
-            spent += took
-            window = window * 2 if at == before else _WINDOW
-            # Twice the window costs a cubic pattern eight times as long: stop before it begins.
-            limit = TIME_LIMIT + (at - first) * TIME_PER_CHARACTER
-            if spent > limit or (window > _WINDOW and spent + 8 * took > limit):
-                raise SeparatorTimeoutError(
-                    f"separator pattern {self.source!r} takes too long on this text: stopped after "
-                    f"{spent:.1f} s at character {at}; limit its repetitions, for example {{0,100}} for *"
-                )
+    def _matches(self, data: bytes, at: int) -> list[Span]:
+        """The same in bytes."""
+        match, anchor, size, window = self._match, self._anchor, len(data), _WINDOW
+        found: list[Span] = []
+        while at < size:
+            edge = at + window if self._long else size
+            if edge >= size:
+                edge = size
+            elif data[edge] & 0xC0 == 0x80:
+                edge = _boundary(data, edge)
+            left, right = span = match(anchor, data, at, edge)[0]
+            if edge < size and (left < 0 or right == edge):
+                window *= 2  # it may go on behind the edge: look again with more text
+                continue
+            if left < 0:
+                break
+            window = _WINDOW
+            found.append(span)
+            at = right
+        return found
+
+
+def _boundary(data: bytes, at: int) -> int:
+    """The first index from ``at`` on that is not inside of a character, at most the end."""
+    size = len(data)
+    while at < size and data[at] & 0xC0 == 0x80:
+        at += 1
+    return min(at, size)
 
 
 @functools.lru_cache(maxsize=512)
@@ -97,44 +90,16 @@ def compile_separator(source: str) -> Separator:
 
     :raises ValueError: it does not compile or is refused (see the module); the message holds the pattern.
     """
-    if not isinstance(source, str):
-        raise ValueError(f"a separator pattern must be a string, got {type(source).__name__}: {source!r}")
-    try:
-        pattern = re.compile(source)
-        facts = examine(source)
-    except (re.error, OverflowError, RecursionError) as error:
-        hint = "; use \\w, \\d or \\s in place of \\p{...}" if "\\p" in source.lower() else ""
-        raise ValueError(f"separator pattern {source!r} does not compile: {error}{hint}") from error
-    if facts.problem:
-        raise ValueError(f"separator pattern {source!r} is refused: {facts.problem}")
-    return Separator(source, pattern, facts.unlimited, facts.opens)
+    return _compile((source,))
 
 
 @functools.lru_cache(maxsize=128)
 def compile_alternatives(sources: tuple[str, ...]) -> Separator:
     """One separator that matches where any of the patterns does; at one place the first in the list wins.
 
-    :raises ValueError: one of them is refused, or they cannot stand side by side (a group name used twice).
+    :raises ValueError: one of them is refused.
     """
-    parts = [_scoped(compile_separator(source).source) for source in sources]
-    if len(sources) == 1:
-        return compile_separator(sources[0])
-    whole = "|".join(f"(?:{part})" for part in parts)
-    try:
-        pattern = re.compile(whole)
-    except re.error as error:
-        raise ValueError(f"separator patterns {list(sources)!r} do not work together: {error}") from error
-    facts = examine(whole)
-    return Separator(" | ".join(sources), pattern, facts.unlimited, facts.opens)
-
-
-def _scoped(source: str) -> str:
-    """A pattern whose leading flags, as in ``(?i)x``, hold for itself alone: ``(?i:x)``."""
-    found = _LEADING_FLAGS.match(source)
-    if found is None:
-        return source
-    end = "\n" if "x" in found[1] else ""  # closes a comment on the last line of a verbose pattern
-    return f"(?{found[1]}:{source[found.end() :]}{end})"
+    return _compile(sources)
 
 
 def check_patterns(sources: Sequence[str]) -> tuple[Separator, ...]:
@@ -143,3 +108,49 @@ def check_patterns(sources: Sequence[str]) -> tuple[Separator, ...]:
     :raises ValueError: as ``compile_separator``.
     """
     return tuple(compile_separator(source) for source in sources)
+
+
+def _compile(sources: tuple[str, ...]) -> Separator:
+    found = [_translated(source) for source in sources]
+    compiled, anchor = _compiled("|".join(f"(?:{pattern.source})" for pattern in found), sources)
+    limits = [pattern.longest for pattern in found]
+    return Separator(
+        " | ".join(sources),
+        all(pattern.opens for pattern in found),
+        compiled.Match,
+        anchor,
+        any(limit is None or limit > _WINDOW for limit in limits),
+    )
+
+
+def _translated(source: str) -> Pattern:
+    if not isinstance(source, str):
+        raise ValueError(f"a separator pattern must be a string, got {type(source).__name__}: {source!r}")
+    try:
+        found = translate(source)
+    except (re.error, OverflowError, RecursionError) as error:
+        hint = "; use \\w, \\d or \\s in place of \\p{...}" if "\\p" in source.lower() else ""
+        raise ValueError(f"separator pattern {source!r} does not compile: {error}{hint}") from error
+    except RefusedPatternError as error:
+        raise ValueError(f"separator pattern {source!r} is refused: {error}") from error
+    _compiled(found.source, (source,))  # so that a refusal names this pattern alone
+    return found
+
+
+def _compiled(pattern: str, sources: tuple[str, ...]) -> tuple[Any, Any]:
+    """A pattern for RE2, compiled, and its anchor for matches anywhere."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    # What re2.compile has below: its own iteration costs several times as much for a match.
+    compiled = re2._re2.RE2(pattern.encode(), options)
+    if not compiled.ok():
+        reason = compiled.error()
+        reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        if "repetition size" in reason:
+            reason += "; a repetition is at most 1000 times, nested ones together, or without limit"
+        named = repr(sources[0]) if len(sources) == 1 else repr(list(sources))
+        raise ValueError(f"separator pattern {named} is refused: {reason}")
+    return compiled, re2._re2.RE2.Anchor.UNANCHORED

@@ -42,7 +42,7 @@ def _compiled(spec: SplitBySeparators) -> Separator | None:
     return compile_alternatives(tuple(spec.separators_regex)) if spec.separators_regex else None
 
 
-@op.executor_class(behavior_version=1, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
+@op.executor_class(behavior_version=2, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
 class SplitBySeparatorsExecutor:
     """Runs SplitBySeparators; cheap, so results are not cached unless asked for."""
 

@@ -30,6 +30,7 @@ class CustomLanguageSpec:
     plain text. A separator belongs to the text. It stays with what follows if it has something besides white
     space after a line break (``\\n# ``), otherwise with what precedes (``\\. ``). See ``separators`` for the
     syntax and its limits.
+    A carriage return that ends a line alone is a line feed for patterns.
     ``aliases``: more names.
     """
 
@@ -144,7 +145,7 @@ def _warn_of_unknown(language: str, spec: SplitRecursively) -> None:
     )
 
 
-@op.executor_class(behavior_version=1, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
+@op.executor_class(behavior_version=2, arg_relationship=(op.ArgRelationship.CHUNKS_BASE_TEXT, "text"))
 class SplitRecursivelyExecutor:
     """Runs SplitRecursively; cheap, so results are not cached unless asked for."""
 
@@ -178,14 +179,16 @@ class SplitRecursivelyExecutor:
         chunk_overlap: int | None = None,
         language: str | None = None,
     ) -> ChunkTable:
+        from .positions import line_feeds
         from .recursion import split_text
 
+        lines = line_feeds(text)
         spans = split_text(
-            text,
+            lines,
             chunk_size=chunk_size,
             min_chunk_size=min_chunk_size,
             chunk_overlap=chunk_overlap,
-            levels=self._levels(language or "", text),
+            levels=self._levels(language or "", lines),
         )
         return chunk_table(text, spans)
 

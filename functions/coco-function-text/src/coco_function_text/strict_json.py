@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any
 
+from .positions import line_feeds
+
 DEEPEST = 500
 """Levels of nesting that are read; the same on every platform and at every depth of the call stack."""
 
@@ -29,14 +31,17 @@ def parse_json(text: str) -> Any:
     try:
         value = _decode(body)
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from error
+        raise ValueError(f"not valid JSON: {error.msg} at {_place(body, error.pos)}") from error
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply to be read") from error
     if _SURROGATE.search(body):
         _check_surrogates(value)
     return value
+
+
+def _place(body: str, index: int) -> str:
+    lines = line_feeds(body)
+    return f"line {lines.count(chr(10), 0, index) + 1}, column {index - lines.rfind(chr(10), 0, index)}"
 
 
 def _decode(body: str) -> Any:
@@ -82,8 +87,9 @@ def _check_depth(body: str) -> None:
         if char in "[{":
             depth += 1
             if depth > DEEPEST:
-                line = body.count("\n", 0, token.start()) + 1
-                raise ValueError(f"JSON is nested deeper than {DEEPEST} levels at line {line}")
+                raise ValueError(
+                    f"JSON is nested deeper than {DEEPEST} levels at {_place(body, token.start())}"
+                )
         elif char != '"':
             depth -= 1
 

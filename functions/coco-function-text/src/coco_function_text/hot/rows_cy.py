@@ -22,11 +22,17 @@ def _is_compiled() -> bool:
 
 
 def locate_rows(
-    text: str, spans: Sequence[tuple[int, int]], key_class: Any, row_class: Any, position_class: Any
+    text: str,
+    lines: str,
+    spans: Sequence[tuple[int, int]],
+    key_class: Any,
+    row_class: Any,
+    position_class: Any,
 ) -> dict[Any, Any]:
     """A dict from ``key_class(span)`` to ``row_class(text[start:end], start position, end position)`` for
     each span ``(start, end)``, in their order; a position is (bytes before it, line, column).
 
+    ``lines``: the text itself, or with a line feed in the place of other line ends.
     The classes are named tuples. The positions of a span are counted on from those of the one before, so it
     is linear in the text if starts and ends ascend and spans overlap little.
     """
@@ -52,19 +58,19 @@ def locate_rows(
         elif start < at:
             at, offset, line, line_start = 0, 0, 1, 0
         if start > at:
-            newlines = text.count("\n", at, start)
+            newlines = lines.count("\n", at, start)
             if newlines:
                 line += newlines
-                line_start = text.rindex("\n", at, start) + 1
+                line_start = lines.rindex("\n", at, start) + 1
             if is_ascii:
                 offset = start
             else:
                 offset += len(text[at:start].encode("utf-8", "surrogatepass"))
             at = start
         piece = text[start:end]
-        newlines = piece.count("\n")
+        newlines = lines.count("\n", start, end)
         end_line = line + newlines
-        end_line_start = start + piece.rindex("\n") + 1 if newlines else line_start
+        end_line_start = lines.rindex("\n", start, end) + 1 if newlines else line_start
         end_offset = end if is_ascii else offset + len(piece.encode("utf-8", "surrogatepass"))
         end_at = end
         rows[new(key_class, (span,))] = new(
