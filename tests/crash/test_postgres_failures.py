@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import threading
 import time
@@ -20,6 +22,7 @@ from row_table import TABLES, RowTable, table
 import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
+from coco.errors import TargetTimeoutError
 
 LIMIT = 30
 CALLS: list[str] = []
@@ -99,6 +102,20 @@ def locked(database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+WAITING = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'coco' "
+    "AND datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def waiting_backend(database: str) -> int:
+    """The process of the server in which a statement of ours waits for a lock."""
+    deadline = time.monotonic() + LIMIT
+    while not (waiting := query(database, WAITING)):
+        assert time.monotonic() < deadline
+    return int(waiting[0][0])
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["copy", "upsert"])
 def test_a_backend_that_is_terminated_in_mid_batch(first: bool, database: str) -> None:
     """While its statement runs: it waits for a lock that the test holds."""
@@ -109,16 +126,8 @@ def test_a_backend_that_is_terminated_in_mid_batch(first: bool, database: str) -
     with ThreadPoolExecutor(1) as pool:
         with locked(database):
             update = pool.submit(flow.update)
-            waiting: list[Any] = []
-            deadline = time.monotonic() + LIMIT
-            while not waiting:
-                assert time.monotonic() < deadline
-                waiting = query(
-                    database,
-                    "SELECT pid FROM pg_stat_activity WHERE application_name = 'coco' "
-                    "AND datname = current_database() AND wait_event_type = 'Lock'",
-                )
-            assert query(database, f"SELECT pg_terminate_backend({waiting[0][0]}, 5000)") == [(True,)]
+            pid = waiting_backend(database)
+            assert query(database, f"SELECT pg_terminate_backend({pid}, 5000)") == [(True,)]
         info = update.result(LIMIT)
     assert not info.has_errors, "it connected again and wrote the batch"
     check_all(database)
@@ -152,6 +161,48 @@ def test_a_statement_that_the_server_cancels(database: str) -> None:
     query(database, f'ALTER DATABASE "{name}" RESET ALL')
     assert not flow.update().has_errors
     check_all(database)
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["waiting", "frozen"])
+def test_a_statement_that_does_not_end(frozen: bool, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cancelled at the server; where the server does not even do that, the connection is cut."""
+    monkeypatch.setenv("COCO_TARGET_CALL_TIMEOUT", "1")
+    monkeypatch.setattr("coco_target_postgres.connections.CANCEL_SECONDS", 0.5)
+    flow = make(database)
+    flow.update()
+    change()
+    with locked(database), ThreadPoolExecutor(1) as pool:
+        update = pool.submit(flow.update)
+        pid = waiting_backend(database)
+        if frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            info = update.result(LIMIT)
+        finally:
+            if frozen:
+                os.kill(pid, signal.SIGCONT)
+        assert info["docs"].num_errors == 15
+        assert {key[0]: row["loud"] for key, row in TABLES["other"].rows.items()} == truth()
+        (message,) = {item["message"] for item in RUNTIME.errors(flow)}
+        assert "target 'served' of flow 'Served', writing 10 rows: no answer for 1 s" in message
+        if not frozen:
+            assert not query(database, WAITING), "the statement was cancelled"
+    if frozen:
+        query(database, f"SELECT pg_terminate_backend({pid}, 5000)")
+    assert not flow.update().has_errors
+    check_all(database)
+
+
+def test_a_setup_that_does_not_end(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCO_TARGET_CALL_TIMEOUT", "1")
+    flow = make(database)
+    with (
+        locked(database),
+        pytest.raises(TargetTimeoutError, match="setup of flow 'Served': no answer for 1 s"),
+    ):
+        flow.drop()
+    assert not query(database, WAITING)
+    flow.drop()
 
 
 def test_a_server_that_is_down_for_the_whole_run(database: str) -> None:

@@ -246,6 +246,28 @@ class TargetError(CocoError):
     recovery = Recovery.RETRIABLE
 
 
+class TargetTimeoutError(TargetError, TimeoutError):
+    """A call of a target that did not answer within ``Settings.target_call_timeout``.
+
+    left: its thread could not be interrupted and was left behind, so what it uses must not be touched.
+    """
+
+    def __init__(self, message: str, *, left: bool = False) -> None:
+        super().__init__(message)
+        self.left = left
+
+
+class FencedError(TargetError):
+    """A later run of the same flow writes to a target, so that this one may not.
+
+    number: the highest number that the target has seen; see ``coco.op.FencingToken``.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class DriftError(TargetError):
     """The resource that setup made is gone, or lacks what rows need. Target connectors raise it with what and where;
     the way out, ``coco verify --repair``, is named by coco.

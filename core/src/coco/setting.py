@@ -132,6 +132,9 @@ def span_text(span: timedelta) -> str:
 _NAMESPACE = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*(?<!__)\Z")
 
 
+DEFAULT_TARGET_CALL_TIMEOUT = 300.0
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that is configured once per process (CF-7)."""
@@ -147,6 +150,8 @@ class Settings:
     """Above it the oldest of them go, until half is left or all others are in use."""
     memo_max_bytes: int = 8 << 30
     """The same for the size of the results."""
+    target_call_timeout: float = DEFAULT_TARGET_CALL_TIMEOUT
+    """Seconds without an answer after which a call of a target is interrupted; 0: no limit."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.memo_keep, timedelta) or self.memo_keep < timedelta():
@@ -159,6 +164,11 @@ class Settings:
                 raise ClientError(
                     f"{name} (variable COCO_{name.upper()}) must not be negative, got {getattr(self, name)}"
                 )
+        if not 0 <= self.target_call_timeout < float("inf"):
+            raise ClientError(
+                "target_call_timeout must be a number of seconds, or 0 for no limit (variable COCO_TARGET_CALL_TIMEOUT), "
+                f"got {self.target_call_timeout}"
+            )
         if self.app_namespace and not _NAMESPACE.match(self.app_namespace):
             raise ClientError(
                 f"app_namespace {self.app_namespace!r} (variable COCO_APP_NAMESPACE) must be letters, digits and "
@@ -193,6 +203,7 @@ class Settings:
             _parsed("MEMO_KEEP", _span, cls.memo_keep, "a time such as 30d, 12h, 90m, 45s or 0"),
             _parsed("MEMO_MAX_ENTRIES", int, cls.memo_max_entries),
             _parsed("MEMO_MAX_BYTES", int, cls.memo_max_bytes),
+            _parsed("TARGET_CALL_TIMEOUT", float, DEFAULT_TARGET_CALL_TIMEOUT),
         )
 
 

@@ -1,4 +1,4 @@
-"""A way to a server that can be cut."""
+"""A way to a server that can be cut, and that can keep answers to itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Proxy:
         self._lock = threading.Lock()
         self.taken = 0
         self.refuse = 0
+        self.silent = False
         self.uri = f"bolt://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -36,7 +37,7 @@ class Proxy:
                 with self._lock:
                     self._open += [client, server]
                 for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
+                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
     def cut(self) -> None:
         """Break all connections."""
@@ -45,17 +46,17 @@ class Proxy:
         for item in broken:
             _end(item)
 
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if not self.silent:
+                    sink.sendall(data)
+        _end(source)
+        _end(sink)
+
     def close(self) -> None:
         _end(self._listener)
         self.cut()
-
-
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65_536):
-            sink.sendall(data)
-    _end(source)
-    _end(sink)
 
 
 def _end(item: socket.socket) -> None:

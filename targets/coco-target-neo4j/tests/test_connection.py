@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import socket
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from neo4j_test_support import PREFIX, Export, Graph, field, rows_of, write
 
 import coco
 from coco.errors import DriftError, TargetError
+from coco.kit.interruption import LimitedCall, current_call
 from coco.kit.retry import RetryPolicy, Timing, is_retriable
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_target_neo4j import connection
@@ -85,6 +88,41 @@ def test_a_broken_connection_is_replaced(behind: Graph, proxy: Proxy, place: Neo
         assert clock.waits
     finally:
         connection.release(handle)
+
+
+def test_a_server_that_stops_answering_is_cut_off(
+    behind: Graph, proxy: Proxy, place: Neo4jConnection
+) -> None:
+    export = people(behind)
+    Export.set_up_all([export])
+    handle = connection.acquire(behind)
+    try:
+        write([(export, {("A",): (1,)}, [])])
+        proxy.silent = True
+        call = LimitedCall()
+        ended: list[Exception] = []
+
+        def late() -> None:
+            current_call.set(call)
+            try:
+                write([(export, {("B",): (2,)}, [])])
+            except (TargetError, TimeoutError) as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=late)
+        thread.start()
+        while thread.is_alive():
+            call.interrupt()
+            thread.join(0.05)
+        assert len(ended) == 1
+        proxy.silent = False
+        write([(export, {("C",): (3,)}, [])])
+        assert ["C", 3] in rows_of(place, f"MATCH (n:{LABEL}) RETURN n.name, n.age")
+    finally:
+        connection.release(handle)
+        with warnings.catch_warnings():  # the driver does not close what was cut
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def test_a_server_that_stays_away_is_given_up(place: Neo4jConnection) -> None:

@@ -17,6 +17,7 @@ from sqlite_test_support import FLOATS2, Export, field, packed, sql
 
 from coco.errors import MutationError, TargetError, is_retriable
 from coco.index import FtsIndexDef
+from coco.kit.interruption import LimitedCall, current_call
 from coco.ops.targets import MutationColumns
 from coco_target_sqlite import connection, mutate
 from coco_target_sqlite.mutate import Table
@@ -52,6 +53,34 @@ def words(export: Export, word: str) -> int:
     return int(
         sql(export.path, 'SELECT count(*) FROM "t__fts__text" WHERE "t__fts__text" MATCH ?', word)[0][0]
     )
+
+
+def test_a_statement_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
+    export = Export(tmp_path / "a.db", [field("k", "Int64")], [field("v", "Int64")])
+    export.set_up()
+    sql(
+        export.path,
+        "CREATE TRIGGER long AFTER INSERT ON t BEGIN SELECT count(*) FROM "
+        "(WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n); END",
+    )
+    call = LimitedCall()
+    ended: list[Exception] = []
+
+    def write() -> None:
+        current_call.set(call)
+        try:
+            export.write({(1,): (2,)})
+        except TargetError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while thread.is_alive():
+        call.interrupt()
+        thread.join(0.01)
+    assert "interrupted" in str(ended)
+    sql(export.path, "DROP TRIGGER long")
+    export.write({(1,): (2,)})
 
 
 def test_upserts_and_deletes(export: Export) -> None:

@@ -17,6 +17,7 @@ from coco.engine.limits import Limiter
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import ExecutorSource
 from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, RowError, UpdateStats
+from coco.engine.target_calls import TargetCalls
 from coco.engine.targets import KeptTargets, TargetPort
 from coco.engine.threads import Threads
 from coco.events import EmitFn, RowFailed
@@ -85,6 +86,7 @@ class Run(Struct):
     source_ids: dict[str, int]
     exports: dict[str, ExportRun]
     global_limiter: Limiter
+    target_calls: TargetCalls
     namespace: str = ""
     trust_ordinals: dict[str, bool] = field(default_factory=dict)
     removed_sources: list[int] = field(default_factory=list)
@@ -106,7 +108,7 @@ class Run(Struct):
         self.failure_log = FailureLog(self.flow)
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
-            name: TargetPort(export, self.threads, self.emit, self.flow, self.options.kept)
+            name: TargetPort(export, self.threads, self.target_calls, self.emit, self.flow, self.options.kept)
             for name, export in self.exports.items()
         }
 

@@ -128,7 +128,7 @@ async def heartbeat(run: Run) -> None:
         problem: BaseException | None = None
         port = run.ports[name]
         try:
-            actual = await run.threads.call(count, await port.prepare())
+            actual = await port.call("counting rows", count, await port.prepare())
         except Exception as error:
             problem = port.closed_door or error
         if actual is not None and actual >= expected:

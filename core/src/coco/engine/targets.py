@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from coco.engine.batches import TargetDelta
 from coco.engine.exports import ExportRun
-from coco.engine.threads import Threads
-from coco.errors import DriftError, MutationError, TargetError, is_retriable
+from coco.engine.target_calls import TargetCalls
+from coco.engine.threads import Threads, dispose
+from coco.errors import DriftError, MutationError, TargetError, TargetTimeoutError, is_retriable
 from coco.events import BatchBisected, EmitFn
 from coco.ops.error_text import describe
 
@@ -43,10 +45,17 @@ class TargetPort:
     """
 
     def __init__(
-        self, export: ExportRun, threads: Threads, emit: EmitFn, flow: str, kept: KeptTargets | None = None
+        self,
+        export: ExportRun,
+        threads: Threads,
+        calls: TargetCalls,
+        emit: EmitFn,
+        flow: str,
+        kept: KeptTargets | None = None,
     ) -> None:
         self.export = export
         self._threads = threads
+        self._calls = calls
         self._emit = emit
         self._flow = flow
         self._record = export.step.target
@@ -62,6 +71,15 @@ class TargetPort:
     @property
     def name(self) -> str:
         return self.export.name
+
+    async def call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
+        """A method of the connector. ``what``: what it does, such as "counting rows"."""
+        try:
+            return await self._calls(f"target '{self.name}' of flow '{self._flow}', {what}", function, *args)
+        except TargetTimeoutError as error:
+            if error.left:
+                self.down = error
+            raise
 
     async def prepare(self) -> Any:
         """Open once, when there is something to do (CT-17)."""
@@ -80,7 +98,7 @@ class TargetPort:
                 (step.spec, list(step.key_fields), list(step.value_fields)) if wants_schema else (step.spec,)
             )
             try:
-                self._prepared = await self._threads.call(prepare, *args)
+                self._prepared = await self.call("opening it", prepare, *args)
             except Exception as error:
                 text = f"target '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
                 gone = isinstance(error, DriftError)
@@ -108,8 +126,8 @@ class TargetPort:
         self._ready = False
         if self._kept is not None and self.down is None:
             self._kept.give_back(self.name, self._prepared)
-        else:
-            await self._threads.dispose(self._prepared)
+        elif not (isinstance(self.down, TargetTimeoutError) and self.down.left):
+            await self.call("closing it", dispose, self._prepared)
 
     async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
         """Write a delta; the answer names the source rows (by index) whose rows were not written."""
@@ -185,6 +203,9 @@ class TargetPort:
         from coco.ops.targets import MutationColumns
 
         step = self.export.step
+        upserts, deletes = len(delta.upsert_keys), len(delta.delete_keys)
+        parts = [f"writing {upserts} rows" if upserts else "", f"deleting {deletes} rows" if deletes else ""]
+        what = " and ".join(filter(None, parts))
         if self._columns is not None:
             columns = MutationColumns(
                 key_fields=step.key_fields,
@@ -194,7 +215,7 @@ class TargetPort:
                 delete_keys=delta.delete_keys,
                 changed=delta.changed if self.export.partial and any(delta.changed) else None,
             )
-            await self._threads.call(self._columns, (self._prepared, columns))
+            await self.call(what, self._columns, (self._prepared, columns))
             return
         bound = step.bound
         changes: dict[Any, Any] = {}
@@ -203,7 +224,7 @@ class TargetPort:
         for key, row in zip(delta.upsert_keys, delta.upsert_rows, strict=True):
             changes[bound.decode_key(key)] = bound.decode_value(row)
         if changes:
-            await self._threads.call(self._mutate, (self._prepared, changes))
+            await self.call(what, self._mutate, (self._prepared, changes))
 
 
 def _split(delta: TargetDelta) -> list[TargetDelta]:

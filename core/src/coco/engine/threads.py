@@ -59,15 +59,20 @@ class Threads:
 
     async def dispose(self, thing: Any) -> None:
         """Call ``aclose`` or ``close`` of what a connector made, if it has one."""
-        for name in ("aclose", "close"):
-            method = getattr(thing, name, None)
-            if method is not None:
-                await self.call(method)
-                return
+        await self.call(dispose, thing)
 
     def close(self) -> None:
         self._pool.close()
         self._store.shutdown(wait=True)
+
+
+def dispose(thing: Any) -> Any:
+    """Call ``aclose`` or ``close`` of what a connector made, if it has one; gives what is to be awaited, if anything."""
+    for name in ("aclose", "close"):
+        method = getattr(thing, name, None)
+        if method is not None:
+            return method()
+    return None
 
 
 class _Pool:

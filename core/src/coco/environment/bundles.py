@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from coco.environment.places import noted_place
 from coco.environment.preparation import flow_change
 from coco.environment.retention import forget_results
 from coco.errors import LifecycleError, SetupConflictError
-from coco.setup.apply import Applier
+from coco.setup.apply import Applier, CallFn
 from coco.setup.diff import FlowChange, diff_drop
 from coco.setup.existing import look_at_existing, refuse_twins
 
@@ -53,8 +54,12 @@ class BundleWork:
         store = await environment.threads.store(environment.store)
         changes = await environment.threads.store(self._changes, store)
         for change in changes:
-            await look_at_existing(change, environment.threads.call)
+            await look_at_existing(change, self._call(change.flow))
         return changes
+
+    def _call(self, flow: str) -> CallFn:
+        """How connector code is called for a flow."""
+        return functools.partial(self._runtime.environment.target_calls, f"setup of flow '{flow}'")
 
     def _changes(self, store: Any) -> list[FlowChange]:
         if self._drop is None:
@@ -76,7 +81,7 @@ class BundleWork:
         changes = await threads.store(self._changes, store)
         found = next((item for item in changes if item.flow == described.flow), None)
         if found is not None:
-            await look_at_existing(found, threads.call)
+            await look_at_existing(found, self._call(found.flow))
         if found is None or not found.within(described):
             raise SetupConflictError(
                 f"the setup of flow '{described.flow}' was changed by someone else; describe it again"
@@ -111,7 +116,7 @@ class BundleWork:
                     change = await self._again(store, change)
                 applier = Applier(
                     store,
-                    threads.call,
+                    self._call(change.flow),
                     threads.store,
                     self._runtime.emit,
                     report,

@@ -15,6 +15,7 @@ from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Setting
 if TYPE_CHECKING:
     from coco.engine.functions import Executors
     from coco.engine.limits import Limiter
+    from coco.engine.target_calls import TargetCalls
     from coco.engine.threads import Threads
     from coco.state.protocol import StateStore
 
@@ -102,6 +103,13 @@ class Environment:
             if self._executors is None:
                 self._executors = Executors(self.threads, Runners(_runner))
             return self._executors
+
+    @property
+    def target_calls(self) -> TargetCalls:
+        """How connectors of targets are called."""
+        from coco.engine.target_calls import TargetCalls
+
+        return TargetCalls(self.threads, self.settings.target_call_timeout or None)
 
     @property
     def limiter(self) -> Limiter:

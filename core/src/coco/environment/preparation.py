@@ -181,6 +181,7 @@ def make_run(
         source_ids={name: item.source_id for name, item in flow_state.sources.items()},
         exports=exports,
         global_limiter=environment.limiter,
+        target_calls=environment.target_calls,
         namespace=environment.namespace,
         trust_ordinals={
             name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()

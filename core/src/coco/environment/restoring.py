@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 
 from coco.engine.context import Run
@@ -19,6 +20,10 @@ MADE_AGAIN = "MADE AGAIN"
 """What the event about such a target says was done."""
 
 
+def _call(run: Run) -> Callable[..., Awaitable[object]]:
+    return functools.partial(run.target_calls, f"setup of flow '{run.flow}'")
+
+
 async def restore_declarations(run: Run, graph: Graph) -> list[TargetCheck]:
     """Make again what is declared without an export, which targets may need; returns what could not be made.
 
@@ -29,7 +34,7 @@ async def restore_declarations(run: Run, graph: Graph) -> list[TargetCheck]:
         if wanted.export is not None or wanted.setup_by_user:
             continue
         try:
-            await make_again(wanted, run.threads.call)
+            await make_again(wanted, _call(run))
         except Exception as error:
             problem = f"it could not be made again: {type(error).__name__}: {error}"
             problems.append(TargetCheck(f"declaration {wanted.name}", problem=problem))
@@ -62,7 +67,7 @@ async def look_or_restore(
         return not lists and counts and check.actual < check.expected
     wanted = next(item for item in desired_targets(graph) if item.export is export.step)
     try:
-        title = await make_again(wanted, run.threads.call)  # an empty one may be one that is not there
+        title = await make_again(wanted, _call(run))  # an empty one may be one that is not there
         if gone:
             await port.reopen()
             check.problem, check.restored = "", True

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, str] = {
     "memo_keep": "MEMO_KEEP",
     "memo_max_entries": "MEMO_MAX_ENTRIES",
     "memo_max_bytes": "MEMO_MAX_BYTES",
+    "target_call_timeout": "TARGET_CALL_TIMEOUT",
 }
 """Field of ``Settings`` -> its variable, without prefix."""
 

@@ -26,6 +26,7 @@ from coco.flow.graph import Graph
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE
 from coco.hot.reconcile_cy import ROW_FP
+from coco.kit.interruption import progressed
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
 
@@ -201,16 +202,21 @@ async def _check_target(
 ) -> None:
     list_keys = export.step.target.method("list_keys")
     read_rows = export.step.target.method("read_rows")
-    prepared = await run.ports[export.name].prepare()
+    port = run.ports[export.name]
+    prepared = await port.prepare()
     if list_keys is None:
         check.skipped = "this target cannot list its keys"
         await _count_only(run, export, check)
         return
 
     def all_keys() -> dict[bytes, Any]:
-        return {pack(key): key for batch in list_keys(prepared) for key in batch}
+        keys: dict[bytes, Any] = {}
+        for batch in list_keys(prepared):
+            progressed()
+            keys.update((pack(key), key) for key in batch)
+        return keys
 
-    present = await run.threads.run(all_keys)
+    present = await port.call("listing keys", all_keys)
     check.actual = len(present)
     read_key = unpacker(list(export.step.key_fields))
     for key, row in wanted.items():
@@ -220,9 +226,7 @@ async def _check_target(
     extra = [parts for key, parts in present.items() if key not in wanted]
     check.extra = [readable_key(parts) for parts in extra]
     if remove_extra and extra and not export.step.setup_by_user:
-        failed = await run.ports[export.name].apply(
-            TargetDelta(delete_keys=extra, delete_owners=list(range(len(extra))))
-        )
+        failed = await port.apply(TargetDelta(delete_keys=extra, delete_owners=list(range(len(extra)))))
         found.removed += len(extra) - len(failed)
     if read_rows is None:
         return
@@ -232,7 +236,7 @@ async def _check_target(
     doubts: dict[bytes, tuple[Any, ...]] = {}
     for start in range(0, len(keys), BATCH):
         part = keys[start : start + BATCH]
-        rows = await run.threads.call(read_rows, prepared, [present[key] for key in part])
+        rows = await port.call("reading rows", read_rows, prepared, [present[key] for key in part])
         for key in part:
             row = rows.get(present[key])
             if row is None or ... in row or fingerprint(prefix + pack(row)) != wanted[key].fp[:ROW_FP]:
@@ -244,7 +248,8 @@ async def _count_only(run: Run, export: ExportRun, check: TargetCheck) -> None:
     count = export.step.target.method("count_rows")
     if count is None or export.step.setup_by_user:
         return
-    check.actual = await run.threads.call(count, await run.ports[export.name].prepare())
+    port = run.ports[export.name]
+    check.actual = await port.call("counting rows", count, await port.prepare())
     if check.actual != check.expected:
         check.problem = (
             f"holds {check.actual} rows where state knows {check.expected}, and cannot list its keys; "

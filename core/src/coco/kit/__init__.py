@@ -4,6 +4,7 @@
 |---|---|
 | ``adapters`` | sync and async code calling each other |
 | ``batching`` | lists within limits on number and bytes |
+| ``interruption`` | letting the engine end a call that takes too long |
 | ``iso_text`` | UUIDs, dates, times and spans of time as text, and back |
 | ``json_data`` | values of any type as JSON data, and back |
 | ``naming`` | default names of resources, within a product's limit on length |

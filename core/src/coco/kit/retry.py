@@ -18,6 +18,7 @@ from datetime import UTC
 from typing import Any, TypeVar
 
 from coco.errors import ClientError, http_status, is_retriable, mark_retriable, register_retriable
+from coco.kit.interruption import is_interrupted, progressed
 
 __all__ = [
     "DEFAULT",
@@ -132,6 +133,7 @@ def retry(
             if delay is None:
                 raise
         timing.sleep(delay)
+        progressed()
 
 
 async def retry_async(
@@ -153,6 +155,7 @@ async def retry_async(
             if delay is None:
                 raise
         await timing.sleep_async(delay)
+        progressed()
 
 
 def retry_after(error: BaseException, *, wall: Callable[[], float] = time.time) -> float | None:
@@ -217,7 +220,7 @@ class _Schedule:
     def delay_after(self, error: Exception) -> float | None:
         """Seconds until the next attempt; None if there shall be none."""
         self._attempts += 1
-        if not self._retriable(error):
+        if is_interrupted() or not self._retriable(error):
             return None
         elapsed = self._timing.now() - self._started
         left = None if self._policy.total is None else self._policy.total - elapsed

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from coco.auth_registry import TransientAuthEntryReference, default_registry, get_auth_entry
 from coco.errors import ClientError, DefinitionError, DriftError, TargetError
+from coco.kit.interruption import interruptible
 from coco_target_kuzu.checkpoints import Gate, History, Kind, guard
 
 logger = logging.getLogger("coco.target.kuzu")
@@ -79,7 +80,10 @@ class Database:
         with self.lock:
             try:
                 # An answer that outlives its database crashes the process, and a traceback may hold it.
-                with self._connection.execute(query, dict(parameters or {})) as result:
+                with (
+                    interruptible(self._connection.interrupt),
+                    self._connection.execute(query, dict(parameters or {})) as result,
+                ):
                     return list(result.get_all())
             except RuntimeError as error:
                 raise explained(error, self.path) from error

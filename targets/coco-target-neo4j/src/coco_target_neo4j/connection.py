@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from neo4j import exceptions
 
 from coco.auth_registry import TransientAuthEntryReference, get_auth_entry
 from coco.errors import TargetError, mark_retriable
+from coco.kit.interruption import interruptible
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
+from coco.setting_access import current_settings
 from coco_target_neo4j.settings import Neo4jConnection
 
 T = TypeVar("T")
@@ -132,6 +135,7 @@ class Graph:
         access = neo4j.WRITE_ACCESS if mode == "WRITE" else neo4j.READ_ACCESS
         with (
             self._opened().session(database=self.place.db, default_access_mode=access) as session,
+            interruptible(lambda: self._cut(session)),
             self._begun(session) as tx,
         ):
             found = work(Transaction(tx))
@@ -140,9 +144,17 @@ class Graph:
 
     def _begun(self, session: neo4j.Session) -> neo4j.Transaction:
         try:
-            return session.begin_transaction()
+            # The server's own limit ends what it still works on when nobody can tell it to.
+            return session.begin_transaction(timeout=current_settings().target_call_timeout or None)
         except ValueError as error:  # a host or port that nobody knows
             raise TargetError(f"{self.title}: {error}") from error
+
+    def _cut(self, session: neo4j.Session) -> None:
+        """End what a session of another thread waits for. The driver has no way to: it closes, and goes on waiting."""
+        line = getattr(getattr(getattr(session, "_connection", None), "socket", None), "_socket", None)
+        if line is not None:
+            line.shutdown(socket.SHUT_RDWR)
+        self.close()
 
     def _opened(self) -> neo4j.Driver:
         if self._driver is None:

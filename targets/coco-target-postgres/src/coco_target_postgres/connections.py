@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +22,7 @@ from psycopg.rows import TupleRow
 
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError, TargetError
+from coco.kit.interruption import interruptible, is_interrupted
 from coco.setting import DatabaseConnectionSpec
 from coco.setting_access import current_settings
 from coco_target_postgres.faults import ConnectionLostError, server_message
@@ -38,6 +43,23 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
 }
 _ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
+
+
+CANCEL_SECONDS = 5.0
+"""For the request to cancel a statement, and for the statement to end after it."""
+
+
+def end_statement(connection: Connection) -> None:
+    """Cancel what runs on a connection of another thread; if the server does not react, cut the connection."""
+    with contextlib.suppress(psycopg.Error, OSError):
+        connection.cancel_safe(timeout=CANCEL_SECONDS)
+    until = time.monotonic() + CANCEL_SECONDS
+    while connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+        if time.monotonic() > until:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+                line.shutdown(socket.SHUT_RDWR)
+            return
+        time.sleep(0.02)
 
 
 @dataclass(frozen=True)
@@ -163,7 +185,8 @@ class Pool:
         """A connection for the block. One that broke, or was left inside a transaction, is not used again."""
         connection = self._take()
         try:
-            yield connection
+            with interruptible(functools.partial(end_statement, connection)):
+                yield connection
         finally:
             self._give_back(connection)
 
@@ -177,6 +200,8 @@ class Pool:
                         f"Failed to acquire connection from pool of {self.address.shown}: all {self._max_size} are in "
                         f"use since {waited:.0f} s; raise max_connections of the DatabaseConnectionSpec"
                     )
+                if is_interrupted():
+                    raise TargetError(f"no connection to {self.address.shown} became free")
                 self._changed.wait(min(SLOW_ACQUIRE_SECONDS, ACQUIRE_SECONDS - waited))
                 self._say_slow(time.monotonic() - started)
             if self._idle:
@@ -206,7 +231,7 @@ class Pool:
         now = time.monotonic()
         closing: list[Connection] = []
         with self._changed:
-            if connection.closed or not idle or not self.leases:
+            if connection.closed or not idle or not self.leases or is_interrupted():
                 closing.append(connection)
             else:
                 self._idle.append((connection, now))

@@ -7,6 +7,7 @@ never dropped.
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,12 @@ from contextlib import contextmanager
 import psycopg
 
 from coco.errors import CocoError, TargetError
+from coco.kit.interruption import interruptible
 from coco.kit.quoting import quote_identifier, quote_identifiers, quote_literal, quote_qualified
 from coco.op import Adoption
 from coco_target_postgres.catalog import TableInfo, find_indexes, find_table, vector_schema
 from coco_target_postgres.columns import is_vector_column
-from coco_target_postgres.connections import Address, Connection, database_of
+from coco_target_postgres.connections import Address, Connection, database_of, end_statement
 from coco_target_postgres.faults import server_message, translated
 from coco_target_postgres.names import index_name
 from coco_target_postgres.state import IndexState, PostgresKey, PostgresState
@@ -34,7 +36,8 @@ def setup_connection(key: PostgresKey, what: str) -> Iterator[Connection]:
     """A connection of its own for DDL; the server's errors come as ``TargetError`` naming table and step."""
     connection = Address.of(database_of(key.database, key.title)).connect()
     try:
-        yield connection
+        with interruptible(functools.partial(end_statement, connection)):
+            yield connection
     except psycopg.Error as error:
         raise setup_error(error, f"{what} {key.title}", connection) from error
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coco.errors import DriftError, TargetError
+from coco.kit.interruption import interruptible
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a call waits for another process's transaction."""
@@ -146,11 +147,12 @@ def explained(error: sqlite3.Error, path: str, table: str = "") -> TargetError:
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing; waits for other writers at the start and not in the middle."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    with interruptible(db.interrupt):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise

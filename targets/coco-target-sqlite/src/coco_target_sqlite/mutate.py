@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from coco.errors import DriftError, MutationError, TargetError
+from coco.kit.interruption import interruptible
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco_target_sqlite.adoption import has_unique_key
@@ -226,6 +227,7 @@ class Table:
     def _read(self, sql: str, parameters: Row = ()) -> list[Row]:
         with self._lock:
             try:
-                return self._db.execute(sql, parameters).fetchall()
+                with interruptible(self._db.interrupt):
+                    return self._db.execute(sql, parameters).fetchall()
             except sqlite3.Error as error:
                 raise explained(error, self._path, self._table) from error

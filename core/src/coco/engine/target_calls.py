@@ -1,0 +1,96 @@
+"""Calls of connectors of targets, each within a limit of time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+from coco.engine.threads import Threads
+from coco.errors import TargetTimeoutError
+from coco.kit.interruption import LimitedCall, current_call
+
+INTERRUPT_SECONDS = 20.0
+"""What a call is given to end after it was interrupted; then its thread is left behind."""
+AGAIN_SECONDS = 0.5
+
+
+class TargetCalls:
+    """Calls methods of target connectors, sync (in a thread) or async (on the loop).
+
+    limit: seconds without an answer after which a call is interrupted; None: no limit.
+    """
+
+    def __init__(self, threads: Threads, limit: float | None) -> None:
+        self._threads = threads
+        self.limit = limit
+
+    async def __call__(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
+        """The result. ``what``: for the error, such as "target 'rows' of flow 'Demo', writing 50 rows".
+
+        Raises ``TargetTimeoutError`` after the limit, once the call ended or ``INTERRUPT_SECONDS`` later.
+        """
+        call = LimitedCall()
+        token = current_call.set(call)
+        try:
+            running = self._start(function, args)
+        finally:
+            current_call.reset(token)
+        try:
+            result = await self._within_limit(what, call, running)
+            if inspect.isawaitable(result):  # a plain function that gives a coroutine
+                running = asyncio.ensure_future(result)
+                result = await self._within_limit(what, call, running)
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
+        return result
+
+    def _start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
+        if inspect.iscoroutinefunction(function):
+            task: asyncio.Future[Any] = asyncio.ensure_future(function(*args))
+            return task
+        submitted: asyncio.Future[Any] = self._threads.submit(lambda: function(*args))
+        return submitted
+
+    async def _within_limit(self, what: str, call: LimitedCall, running: asyncio.Future[Any]) -> Any:
+        while not running.done():
+            left = None if self.limit is None else call.progressed_at + self.limit - time.monotonic()
+            if left is not None and left <= 0:
+                return await self._interrupt(what, call, running)
+            await asyncio.wait({running}, timeout=left)
+        return running.result()
+
+    async def _interrupt(self, what: str, call: LimitedCall, running: asyncio.Future[Any]) -> Any:
+        started = time.monotonic()
+        waited = started - call.progressed_at
+        if isinstance(running, asyncio.Task):
+            running.cancel()
+        stopping = self._threads.submit(call.interrupt)
+        while (left := started + INTERRUPT_SECONDS - time.monotonic()) > 0:
+            await asyncio.wait({running, stopping}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                break
+            if stopping.done():  # what it stopped may not have begun yet
+                await asyncio.wait({running}, timeout=min(left, AGAIN_SECONDS))
+                stopping = self._threads.submit(call.interrupt)
+        for future in (running, stopping):
+            if not future.done():
+                self._threads.give_up(future)
+        text = f"{what}: no answer for {waited:.0f} s"
+        if not running.done():
+            raise TargetTimeoutError(
+                f"{text}, and the call could not be interrupted; its thread is left behind. {_ADVICE}",
+                left=True,
+            )
+        if running.cancelled():
+            raise TargetTimeoutError(f"{text}; the call was cancelled. {_ADVICE}")
+        error = running.exception()
+        if error is None:
+            return running.result()  # it ended in the last moment
+        raise TargetTimeoutError(f"{text}; the call was cancelled. {_ADVICE}") from error
+
+
+_ADVICE = "See what holds up the server, or raise COCO_TARGET_CALL_TIMEOUT (seconds; 0: no limit). The next update tries again"
