@@ -16,7 +16,7 @@ import coco
 from coco import op
 from coco.engine import target_calls
 from coco.environment.runtime import RUNTIME
-from coco.errors import TargetTimeoutError, is_retriable
+from coco.errors import TargetTimeoutError, UnwrittenTargetError, is_retriable
 from coco.kit.interruption import interruptible, is_interrupted
 from coco.kit.retry import RetryPolicy, Timing, retry
 
@@ -128,11 +128,11 @@ def test_what_does_not_answer_is_interrupted(step: str, server: Server) -> None:
     flow = make()
     flow.setup()
     server.stuck = step
-    info = flow.update()
-    assert info["docs"].num_errors == 2
+    with pytest.raises(UnwrittenTargetError, match="no answer"):
+        flow.update()
     assert len(TABLES["near"].rows) == 2, "the other target has all"
     what = "opening it" if step == "prepare" else "writing 2 rows"
-    (message,) = {item["message"] for item in RUNTIME.errors(flow)}
+    message = RUNTIME.errors(flow)[0].message
     assert f"target 'distant' of flow 'Far', {what}: no answer for 0 s; the call was cancelled" in message
     assert "COCO_TARGET_CALL_TIMEOUT" in message
     assert server.told == {"mutate": ["mutate", "closed"], "prepare": ["prepare"]}.get(step, ["closed"])
@@ -148,8 +148,8 @@ def test_a_thread_that_cannot_be_interrupted_is_left_behind(
     flow = make()
     flow.setup()
     server.stuck, server.deaf = "mutate", True
-    info = flow.update()
-    assert info["docs"].num_errors == 2
+    with pytest.raises(UnwrittenTargetError):
+        flow.update()
     assert "its thread is left behind" in str(RUNTIME.errors(flow))
     assert server.told == [], "what it uses is not closed while it may use it"
     server.stuck = ""

@@ -120,6 +120,13 @@ def _span(text: str) -> timedelta:
         raise ValueError(text) from error
 
 
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return _span(text).total_seconds()
+
+
 def span_text(span: timedelta) -> str:
     """As ``COCO_MEMO_KEEP`` says it: the largest unit that needs no fraction."""
     seconds = span.total_seconds()
@@ -203,7 +210,9 @@ class Settings:
             _parsed("MEMO_KEEP", _span, cls.memo_keep, "a time such as 30d, 12h, 90m, 45s or 0"),
             _parsed("MEMO_MAX_ENTRIES", int, cls.memo_max_entries),
             _parsed("MEMO_MAX_BYTES", int, cls.memo_max_bytes),
-            _parsed("TARGET_CALL_TIMEOUT", float, DEFAULT_TARGET_CALL_TIMEOUT),
+            _parsed(
+                "TARGET_CALL_TIMEOUT", _seconds, DEFAULT_TARGET_CALL_TIMEOUT, "seconds, or a time such as 5m"
+            ),
         )
 
 
