@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coco.engine.loops import on_loop, submit, user_loop
 from coco.engine.memo import MemoSession, end
 from coco.engine.preparing import ExecutorSource, Pauses, key_of
 from coco.engine.remote_calls import RemoteCalls, Runners
@@ -28,21 +30,32 @@ if TYPE_CHECKING:
     from coco.ops.registry import BoundFunction
 
 
+def _home(function: BoundFunction) -> asyncio.AbstractEventLoop | None:
+    """The caller's loop for an async function that runs in this process."""
+    return user_loop() if function.is_async and function.runner is None else None
+
+
 class Executors:
     """Instances of user functions, shared by equal (class, spec) and prepared once (O-003, O-005)."""
 
     def __init__(self, threads: Threads, runners: Runners | None = None) -> None:
         self._threads = threads
-        self._ready: dict[Any, asyncio.Task[Any]] = {}
+        self._ready: dict[tuple[Hashable, asyncio.AbstractEventLoop | None], asyncio.Task[Any]] = {}
         self._runners = runners or Runners()
         self.pauses = Pauses()
 
     async def get(self, function: BoundFunction) -> Any:
-        """The prepared executor; ``RemoteCalls`` for a function that runs elsewhere."""
-        key = key_of(function)
+        """The prepared executor; ``RemoteCalls`` for a function that runs elsewhere.
+
+        An async one belongs to the loop that it runs on: what it opens there is of no use on another.
+        """
+        home = _home(function)
+        key = (key_of(function), home)
         task = self._ready.get(key)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._make(function))
+            if home is not None:
+                self._forget_closed_loops()
+            task = asyncio.get_running_loop().create_task(self._make(function, home))
             self._ready[key] = task
         try:
             return await asyncio.shield(task)
@@ -51,22 +64,31 @@ class Executors:
                 self._ready.pop(key, None)  # a later attempt may succeed
             raise
 
-    async def _make(self, function: BoundFunction) -> Any:
+    def _forget_closed_loops(self) -> None:
+        gone = [key for key in self._ready if key[1] is not None and key[1].is_closed()]
+        for key in gone:
+            del self._ready[key]
+
+    async def _make(self, function: BoundFunction, home: asyncio.AbstractEventLoop | None) -> Any:
         executor: Any
         if function.runner is not None:
             executor = await self._runners.calls_of(function, self._threads)
         else:
             executor = await self._threads.run(function.new_executor)
         prepare = getattr(executor, "prepare", None)
-        if prepare is not None:
+        if inspect.iscoroutinefunction(prepare):
+            await on_loop(home, prepare)
+        elif prepare is not None:
             await self._threads.call(prepare)
         return executor
 
     async def close(self) -> None:
-        for task in self._ready.values():
+        for (_, home), task in self._ready.items():
             if task.done() and not task.cancelled() and task.exception() is None:
                 close = getattr(task.result(), "close", None)
-                if callable(close):
+                if inspect.iscoroutinefunction(close):
+                    await on_loop(home, close)
+                elif callable(close):
                     await self._threads.call(close)
         self._ready.clear()
         self.pauses.clear()
@@ -332,9 +354,19 @@ class FunctionStep:
             async def invoke_async(item: int) -> Any:
                 return encode(await call(items[item]))
 
-            return await run_async(invoke_async, len(rows), function.timeout_seconds, self.name, keep)
+            return await self._run_async(invoke_async, len(rows), keep)
         calls = Calls(call, items, encode, keep)
         return await run_sync(self._threads, calls, function.timeout_seconds, self.name, pace=self._pace)
+
+    async def _run_async(
+        self, invoke: Callable[[int], Coroutine[Any, Any, Any]], count: int, keep: _Keeper | None
+    ) -> Outcome:
+        """On the caller's loop, if there is one."""
+        home, timeout = user_loop(), self.function.timeout_seconds
+        if home is None:
+            return await run_async(invoke, count, timeout, self.name, keep)
+        elsewhere = None if keep is None else _KeeperElsewhere(keep, asyncio.get_running_loop())
+        return await on_loop(home, lambda: run_async(invoke, count, timeout, self.name, elsewhere))
 
     def _unprepared(self, error: Exception, count: int) -> Outcome:
         scope = self.step.path.rpartition(".")[0]
@@ -359,6 +391,11 @@ class FunctionStep:
         invoke, limit, remote = executor, function.timeout_seconds, function.runner is not None
         if remote:  # the limit is kept there, so that waiting for a worker does not count
             invoke = functools.partial(executor.call_batch, timeout=limit, op=self.name)
+        elif function.is_async and (home := user_loop()) is not None:
+
+            def invoke(batch: list[Any]) -> Coroutine[Any, Any, Any]:
+                return on_loop(home, lambda: executor(batch))
+
         runner = BatchRunner(
             self._threads,
             invoke,
@@ -438,15 +475,36 @@ class _Keeper:
         self._fingerprints = fingerprints
         self.room = memo.room
 
-    def __call__(self, items: Sequence[int], values: Sequence[Any]) -> None:
+    def __call__(self, items: Sequence[int], values: Sequence[Any], *, wait: bool = True) -> None:
         fingerprints = self._fingerprints
-        self._memo.put_many([fingerprints[item] for item in items], pack_all(values, pack))
+        self._memo.put_many([fingerprints[item] for item in items], pack_all(values, pack), wait=wait)
+
+    @property
+    def is_full(self) -> bool:
+        return self._memo.is_full
 
     def of(self, positions: list[int]) -> _Keeper:
         """For some of the items, counted anew."""
         if len(positions) == len(self._fingerprints):
             return self
         return _Keeper(self._memo, [self._fingerprints[position] for position in positions])
+
+
+class _KeeperElsewhere:
+    """The same for calls on another loop, which must not be held up. ``home``: the engine's loop."""
+
+    __slots__ = ("_home", "_keeper")
+
+    def __init__(self, keeper: _Keeper, home: asyncio.AbstractEventLoop) -> None:
+        self._keeper = keeper
+        self._home = home
+
+    def __call__(self, items: Sequence[int], values: Sequence[Any]) -> None:
+        self._keeper(items, values, wait=False)
+
+    async def room(self) -> None:
+        if self._keeper.is_full:
+            await asyncio.wrap_future(submit(self._home, self._keeper.room()))
 
 
 def _brief(error: BaseException) -> str:

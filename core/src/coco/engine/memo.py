@@ -80,8 +80,11 @@ class MemoSession:
             found.update(await self._threads.store(self._store.memo_get_many, missing))
         return found
 
-    def put_many(self, fps: Sequence[bytes], packed: Sequence[bytes]) -> None:
-        """Remember results, from any thread; they are written soon, or at the next ``flush``."""
+    def put_many(self, fps: Sequence[bytes], packed: Sequence[bytes], *, wait: bool = True) -> None:
+        """Remember results, from any thread; they are written soon, or at the next ``flush``.
+
+        wait: whether a thread that is none of the loop waits for room.
+        """
         if not self._write:
             return
         awaited: list[asyncio.Future[None]] = []
@@ -107,7 +110,7 @@ class MemoSession:
                     self._loop.call_soon_threadsafe(self._wake.set)
                 for future in awaited:
                     self._loop.call_soon_threadsafe(end, future)
-        if unwritten >= MOST_UNWRITTEN and threading.get_ident() != self._loop_thread:
+        if wait and unwritten >= MOST_UNWRITTEN and threading.get_ident() != self._loop_thread:
             self._wait_for_room()
 
     @property
@@ -130,10 +133,17 @@ class MemoSession:
                     return
                 self._room.wait(ROOM_SECONDS)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether who makes calls should wait for ``room``. From any thread."""
+        flusher = self._flusher
+        if flusher is None or flusher.done():
+            return False
+        return len(self._pending) + len(self._writing) >= MOST_UNWRITTEN
+
     async def room(self) -> None:
         """Wait as threads do in ``put_many``. That results cannot be written is left for the commit to tell."""
-        flusher = self._flusher
-        if flusher is None or flusher.done() or len(self._pending) + len(self._writing) < MOST_UNWRITTEN:
+        if not self.is_full:
             return
         with contextlib.suppress(StateStoreError):
             await self.flush()

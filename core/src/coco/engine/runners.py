@@ -261,6 +261,12 @@ async def run_async(
             outcome.errors[item] = error
             if limit.expired():
                 outcome.errors[item] = _timed_out(op, timeout)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            outcome.errors[item] = RuntimeError(f"{op} was cancelled by what it called")
+            outcome.errors[item].__cause__ = error
         except Exception as error:
             outcome.errors[item] = error
         finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from typing import TYPE_CHECKING
 
 from coco.engine.context import RunOptions
+from coco.engine.loops import USER_LOOP
 from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, SourceUpdateInfo, UpdateStats
 from coco.engine.targets import KeptTargets
 from coco.environment.following import Followed
@@ -71,16 +73,20 @@ class LiveUpdate:
         """Begin in the background; refuses when setup is pending."""
         self._runtime.loop.run(self._begin(), "start_async()")
 
-    async def start_async(self) -> None:
-        await self._runtime.loop.run_async(self._begin())
+    async def start_async(self, *, here: bool = False) -> None:
+        """``here``: the caller awaits the end too, so async functions of users may run on the caller's loop."""
+        await self._runtime.loop.run_async(self._begin(here))
 
-    async def _begin(self) -> None:
+    async def _begin(self, here: bool = False) -> None:
         environment = self._runtime.environment
         store = await environment.threads.store(environment.store)
         note = await environment.threads.store(check_setup, store, self._graph)
         if note:
             self._info.warnings.append(note)
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        context = contextvars.copy_context()
+        if not here:
+            context.run(USER_LOOP.set, None)
+        self._task = asyncio.get_running_loop().create_task(self._run(), context=context)
 
     def abort(self) -> None:
         """Ask everything to stop. Does not block; what is staged is taken up by the next update."""

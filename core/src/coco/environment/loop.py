@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from coco.engine.loops import USER_LOOP, submit
 from coco.errors import LifecycleError
 
 T = TypeVar("T")
@@ -60,35 +61,17 @@ class BackgroundLoop:
             if self._loop is not None and os.getpid() == self._pid:
                 self._loop.call_soon_threadsafe(function)
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine there, with the caller's context variables."""
+    def submit(
+        self, coroutine: Coroutine[Any, Any, T], caller: asyncio.AbstractEventLoop | None = None
+    ) -> concurrent.futures.Future[T]:
+        """Start a coroutine there, with the caller's context variables.
+
+        caller: the loop on which the caller awaits, where async functions of users belong.
+        """
         loop = self._ensure()
-        result: concurrent.futures.Future[T] = concurrent.futures.Future()
         context = contextvars.copy_context()
-
-        def begin() -> None:
-            task = loop.create_task(coroutine, context=context)
-
-            def finish(done: asyncio.Task[T]) -> None:
-                if result.cancelled():
-                    return
-                if done.cancelled():
-                    result.cancel()
-                    result.set_running_or_notify_cancel()
-                elif (error := done.exception()) is not None:
-                    result.set_exception(error)
-                else:
-                    result.set_result(done.result())
-
-            def abandon(future: concurrent.futures.Future[T]) -> None:
-                if future.cancelled() and not task.done():
-                    loop.call_soon_threadsafe(task.cancel)
-
-            task.add_done_callback(finish)
-            result.add_done_callback(abandon)
-
-        loop.call_soon_threadsafe(begin)
-        return result
+        context.run(USER_LOOP.set, caller)
+        return submit(loop, coroutine, context)
 
     def run(self, coroutine: Coroutine[Any, Any, T], twin: str) -> T:
         """Run to the end from sync code. ``twin``: the async method to name when called inside the loop."""
@@ -152,7 +135,7 @@ class BackgroundLoop:
         """Await from any loop; cancelling the caller cancels the work."""
         if threading.current_thread() is self._thread:
             return await coroutine
-        return await asyncio.wrap_future(self.submit(coroutine))
+        return await asyncio.wrap_future(self.submit(coroutine, asyncio.get_running_loop()))
 
     def stop(self) -> None:
         """End the loop; a later use starts a new one."""

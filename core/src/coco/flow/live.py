@@ -55,10 +55,16 @@ class FlowLiveUpdater:
         self._handle = handle
 
     async def start_async(self) -> None:
-        """Async twin of ``start``."""
+        """Async twin of ``start``.
+
+        Async functions of the flow run on coco's own event loop, since the updater outlasts this call.
+        """
+        await self._start_async()
+
+    async def _start_async(self, *, here: bool = False) -> None:
         handle = self._claim()
         try:
-            await handle.start_async()
+            await handle.start_async(here=here)
         except BaseException:
             self._claimed = False
             raise
@@ -163,13 +169,13 @@ def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str,
 
 
 async def update_all_flows_async(options: FlowLiveUpdaterOptions | None = None) -> dict[str, Any]:
-    """Async twin of ``update_all_flows``."""
+    """Async twin of ``update_all_flows``. Async functions of flows run on the caller's event loop."""
     outcome = _Outcome()
     updaters = _updaters(options)
     try:
         for updater in updaters:
             with outcome.keeping(updater):
-                await updater.start_async()
+                await updater._start_async(here=True)
         for updater in outcome.started(updaters):
             with outcome.keeping(updater):
                 await updater.wait_async()

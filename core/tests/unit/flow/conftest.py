@@ -360,7 +360,7 @@ class RecordingHandle:
     def start(self) -> None:
         self.calls.append("start")
 
-    async def start_async(self) -> None:
+    async def start_async(self, *, here: bool = False) -> None:
         self.calls.append("start")
 
     def wait(self) -> None:

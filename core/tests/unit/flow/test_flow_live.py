@@ -86,7 +86,7 @@ def test_a_failed_start_may_be_repeated(flow, recording, monkeypatch, twin):
         def fail():
             raise ValueError("set it up")
 
-        async def fail_async():
+        async def fail_async(*, here):
             fail()
 
         handle.start, handle.start_async = fail, fail_async
