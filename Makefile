@@ -21,8 +21,8 @@ RUN := $(BIN)/python tools/workspace.py
 MANIFESTS := pyproject.toml core/setup.py $(wildcard */*/setup.py) tools/workspace.py $(wildcard core/pyproject.toml */*/pyproject.toml)
 # Tests of distributions that have kernels.
 PURE := core/tests functions/coco-function-text/tests
-# Groups are made by conftest.py, which puts the slow ones first.
-SHARED := -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# A file stays in one process; conftest.py puts the slow ones first.
+SHARED := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 KERNELS := $(wildcard core/src/coco/hot/*_cy.py */*/src/*/hot/*_cy.py)
 
 # Images often set it; then every process of the tests compiles all that it imports.

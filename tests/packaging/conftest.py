@@ -1,4 +1,4 @@
-"""Wheels and environments, made once for all tests of packaging, which therefore are one group of `pytest -n`."""
+"""Wheels and environments, made once for all tests of packaging, which therefore run in one process."""
 
 from __future__ import annotations
 

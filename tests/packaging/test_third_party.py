@@ -18,7 +18,7 @@ import pytest
 import workspace
 from clean_venv import ROOT, build, environment, name_of, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "third-party").glob("*/pyproject.toml"))
 KINDS = ("target", "source", "function", "store", "runner")

@@ -13,7 +13,7 @@ import pytest
 import workspace
 from clean_venv import announces_plugin, folders, name_of, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 REPORT = """
 import json

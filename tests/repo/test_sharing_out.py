@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,79 +14,61 @@ ROOT = Path(__file__).resolve().parents[2]
 class Item:
     """As much of a collected test as is looked at."""
 
-    def __init__(self, nodeid: str, *marks: Any, fixtures: tuple[str, ...] = ()) -> None:
+    def __init__(self, nodeid: str, *, slow: bool = False) -> None:
         self.nodeid = nodeid
-        self.marks = {mark.name: mark for mark in marks}
-        definitions = {scope: [SimpleNamespace(scope=scope)] for scope in fixtures}
-        self._fixtureinfo = SimpleNamespace(name2fixturedefs=definitions)
+        self.slow = slow
 
     def get_closest_marker(self, name: str) -> Any:
-        return self.marks.get(name)
-
-    def add_marker(self, mark: Any) -> None:
-        self.marks[mark.name] = mark.mark
-
-    @property
-    def group(self) -> str | None:
-        mark = self.marks.get("xdist_group")
-        return mark.args[0] if mark else None
-
-
-SLOW = pytest.mark.slow.mark
-
-
-Share = Callable[..., list[tuple[str, str | None]]]
+        return self.slow if name == "slow" else None
 
 
 @pytest.fixture
-def shared_out(pytestconfig: pytest.Config) -> Share:
-    """Names and groups, in the order in which they are handed out."""
-    module: Any = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
-
-    def share(items: list[Item], *, worker: bool = True) -> list[tuple[str, str | None]]:
-        module.pytest_collection_modifyitems(SimpleNamespace(workerinput={"n": 1} if worker else None), items)
-        return [(item.nodeid, item.group) for item in items]
-
-    return share
+def shared_out(pytestconfig: pytest.Config) -> Any:
+    """The module that does it, as it is loaded."""
+    return pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
 
 
-def test_a_file_stays_together_and_many_tests_come_before_few(shared_out: Share) -> None:
-    items = [Item("a.py::one"), Item("b.py::one"), Item("a.py::two"), Item("b.py::two"), Item("b.py::three")]
-    assert shared_out(items) == [
-        ("b.py::one", "b.py"),
-        ("b.py::two", "b.py"),
-        ("b.py::three", "b.py"),
-        ("a.py::one", "a.py"),
-        ("a.py::two", "a.py"),
+def order(shared_out: Any, *items: Item, worker: bool = True) -> list[str]:
+    found = list(items)
+    shared_out.pytest_collection_modifyitems(SimpleNamespace(workerinput={"n": 1} if worker else None), found)
+    return [item.nodeid for item in found]
+
+
+def test_many_tests_come_before_few(shared_out: Any) -> None:
+    names = ["a.py::one", "b.py::one", "a.py::two", "b.py::two", "b.py::three"]
+    assert order(shared_out, *map(Item, names)) == [
+        "b.py::one",
+        "b.py::two",
+        "b.py::three",
+        "a.py::one",
+        "a.py::two",
     ]
 
 
-def test_slow_tests_come_first_and_each_for_itself(shared_out: Share) -> None:
-    items = [Item("a.py::one"), Item("b.py::one"), Item("b.py::two", SLOW), Item("b.py::three", SLOW)]
-    assert shared_out(items) == [
-        ("b.py::two", "b.py::two"),
-        ("b.py::three", "b.py::three"),
-        ("a.py::one", "a.py"),
-        ("b.py::one", "b.py"),
+def test_files_with_slow_tests_come_first(shared_out: Any) -> None:
+    items = [Item("a.py::one"), Item("a.py::two"), Item("b.py::one"), Item("c.py::one", slow=True)]
+    assert order(shared_out, *items) == ["c.py::one", "a.py::one", "a.py::two", "b.py::one"]
+
+
+def test_what_belongs_together_counts_as_one(shared_out: Any) -> None:
+    items = [Item("a.py::one"), Item("a.py::two"), *map(Item, PACKAGING)]
+    assert order(shared_out, *items) == [*PACKAGING, "a.py::one", "a.py::two"]
+
+
+def test_in_one_process_everything_stays_as_it_is(shared_out: Any) -> None:
+    items = [Item("a.py::one"), Item("b.py::one", slow=True)]
+    assert order(shared_out, *items, worker=False) == ["a.py::one", "b.py::one"]
+
+
+def test_one_process_runs_a_group(shared_out: Any, pytestconfig: pytest.Config) -> None:
+    pytest.importorskip("xdist")
+    options = SimpleNamespace(tx=["popen"] * 2, loadscopereorder=False, maxschedchunk=None)
+    config = SimpleNamespace(getoption=lambda name: "loadfile", getvalue=options.__dict__.get, option=options)
+    scheduler = shared_out.pytest_xdist_make_scheduler(config, None)
+    scopes = [
+        scheduler._split_scope(name) for name in ["a.py::one", "a.py::C::two[x::y]", "b.py::one", *PACKAGING]
     ]
+    assert scopes == ["a.py", "a.py", "b.py", *["tests/packaging/"] * 3]
 
 
-@pytest.mark.parametrize("scope", ["module", "class", "package"])
-def test_slow_tests_that_share_a_fixture_stay_with_their_file(shared_out: Share, scope: str) -> None:
-    items = [Item("a.py::one"), Item("b.py::one"), Item("b.py::two", SLOW, fixtures=("function", scope))]
-    assert [group for _, group in shared_out(items)] == ["b.py", "b.py", "a.py"]
-
-
-def test_groups_that_tests_name_are_kept(shared_out: Share) -> None:
-    together = pytest.mark.xdist_group("wheels").mark
-    items = [Item("a.py::one", SLOW), Item("b.py::one", SLOW, together), Item("c.py::one", SLOW, together)]
-    assert shared_out(items) == [
-        ("b.py::one", "wheels"),
-        ("c.py::one", "wheels"),
-        ("a.py::one", "a.py::one"),
-    ]
-
-
-def test_in_one_process_everything_stays_as_it_is(shared_out: Share) -> None:
-    items = [Item("a.py::one"), Item("b.py::one", SLOW)]
-    assert shared_out(items, worker=False) == [("a.py::one", None), ("b.py::one", None)]
+PACKAGING = [f"tests/packaging/test_{name}.py::test" for name in ("one", "two", "three")]
