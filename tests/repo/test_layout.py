@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -176,6 +177,27 @@ def test_modules_that_tests_share_are_found_by_settings() -> None:
     inserts = re.compile(r"sys\.path\.(?:insert|append|extend)\(")
     tests = [path for path in files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts]
     assert [path.relative_to(ROOT) for path in tests if inserts.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("goal", "parts"),
+    [
+        (
+            "check",
+            ["ruff check", "mypy", "lint-imports", '-m "not slow" --hypothesis-profile=dev core/tests'],
+        ),
+        (
+            "test",
+            ["ruff check", "mypy", "lint-imports", "--hypothesis-profile=ci --durations=20", "COCO_PURE=1"],
+        ),
+        ("test-long", ["mypy", "CRASHES=long", "--hypothesis-profile=long", "COCO_PURE=1"]),
+    ],
+)
+def test_what_make_runs(goal: str, parts: list[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", "--dry-run", goal]
+    shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert [part for part in parts if part not in shown.stdout] == []
 
 
 def test_kernels_are_tested_in_both_forms() -> None:
