@@ -135,7 +135,9 @@ class FakeRuntime:
     def make_setup_bundle(self, flows: Any) -> FakeBundle:
         return FakeBundle(self, "setup", [flow.name for flow in flows])
 
-    def make_drop_bundle(self, flows: Any, names: Any = ()) -> FakeBundle:
+    def check_sources(self, flows: Any) -> None: ...
+
+    def make_drop_bundle(self, flows: Any, names: Any = (), *, keep_results: bool = False) -> FakeBundle:
         return FakeBundle(self, "drop", [*(flow.name for flow in flows), *names])
 
     def flow_names_with_setup(self) -> list[str]:

@@ -62,11 +62,14 @@ def push_drop(
 ) -> bool:
     """Drop flows, by object or by the name under which they are persisted. Returns whether anything was to be done.
 
-    keep_results: the memo keeps what their functions returned.
+    keep_results: they are set up again: the memo keeps what their functions returned.
     """
     from coco.environment.runtime import RUNTIME
 
-    bundle = RUNTIME.make_drop_bundle(list(flows), names=tuple(names), keep_results=keep_results)
+    flows = list(flows)
+    if keep_results:
+        RUNTIME.check_sources(flows)  # what could not be set up again is not dropped
+    bundle = RUNTIME.make_drop_bundle(flows, names=tuple(names), keep_results=keep_results)
     text, up_to_date = bundle.describe()
     if up_to_date:
         return False

@@ -90,6 +90,7 @@ class Run(Struct):
     namespace: str = ""
     trust_ordinals: dict[str, bool] = field(default_factory=dict)
     removed_sources: list[int] = field(default_factory=list)
+    own_paths: tuple[str, ...] = ()
     info: IndexUpdateInfo = field(default_factory=IndexUpdateInfo)
     row_counts: dict[int, int] = field(default_factory=dict)
     root_values: RootValues | None = None

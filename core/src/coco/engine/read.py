@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -20,6 +20,7 @@ from coco.state.protocol import Head
 from coco.types.storage import pack
 
 if TYPE_CHECKING:
+    from coco.ops.connector_records import RegisteredSource
     from coco.ops.sources import SourceReadOptions
 
 LIST_CHUNK = 2_000
@@ -76,12 +77,14 @@ class ReadOutcome(Struct):
 class SourcePort:
     """One source during one run. Made by ``open``; ``close`` it."""
 
-    def __init__(self, step: SourceStep, threads: Threads, flow: str) -> None:
+    def __init__(self, step: SourceStep, threads: Threads, flow: str, own_paths: Sequence[str] = ()) -> None:
+        """``own_paths``: files and folders that the state store and the targets of the project write."""
         self.step = step
         self.name = step.name
         self._record = step.source
         self._threads = threads
         self._flow = flow
+        self._own_paths = own_paths
         self._connector: Any = None
         self._encode_key = self._record.key_encoder(step.spec)
         self._encode_value = self._record.value_encoder(step.spec)
@@ -91,7 +94,9 @@ class SourcePort:
 
     async def open(self) -> None:
         try:
-            self._connector = await self._threads.call(self._record.create, self.step.spec)
+            self._connector = await open_connector(
+                self._threads, self._record, self.step.spec, self._own_paths
+            )
         except Exception as error:
             raise SourceError(
                 f"source '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
@@ -187,6 +192,19 @@ class SourcePort:
         missing = [item if isinstance(item, str) else str(item[0]) for item in found]
         return missing or ([""] if texts else []), texts
 
+    async def skipped(self) -> list[tuple[str, str]]:
+        """(name, message) of what the last listing showed, and what cannot be a row."""
+        method = getattr(self._connector, "skipped_rows", None)
+        found = list(await self._threads.call(method)) if method is not None else []
+        return [(str(name), str(text)) for name, text in found] + [
+            (key, f"key {key}: {text}") for key, text in self.listing_problems
+        ]
+
+    async def warnings(self) -> list[str]:
+        """What the connector wants the user to know of the last listing."""
+        method = getattr(self._connector, "listing_warnings", None)
+        return list(map(str, await self._threads.call(method))) if method is not None else []
+
     async def read(self, rows: list[WorkRow]) -> ReadOutcome:
         """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""
         from coco.ops.sources import NO_ORDINAL, NON_EXISTENCE
@@ -260,6 +278,17 @@ class SourcePort:
             for row, native in zip(rows, natives, strict=True):
                 group.create_task(one(row, native))
         return found
+
+
+async def open_connector(
+    threads: Threads, record: RegisteredSource, spec: Any, own_paths: Sequence[str]
+) -> Any:
+    """A connector that leaves out ``own_paths``, if it can."""
+    connector = await threads.call(record.create, spec)
+    exclude = getattr(connector, "exclude_paths", None)
+    if exclude is not None and own_paths:
+        await threads.call(exclude, list(own_paths))
+    return connector
 
 
 async def _drive(

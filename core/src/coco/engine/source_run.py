@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -17,13 +16,14 @@ from coco.engine.process import BatchProcessor, SourceState, readable_key
 from coco.engine.read import Listed, ReadOutcome, SourcePort
 from coco.engine.register import KeyRegister, versions
 from coco.engine.sizing import LARGEST_BATCH, BatchSizer
-from coco.engine.stats import RowError
+from coco.engine.source_state import row_error
+from coco.engine.unlisted import is_unlisted, unlisted_failure, unlisted_key
 from coco.errors import SafetyStopError, SourceError
 from coco.events import GuardStopped, RowsDetected, RowsGone, SourceListed
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify
 from coco.plan.plan import SourcePlan
-from coco.state.protocol import Head
+from coco.state.protocol import Failure, Head
 from coco.types.storage import pack, unpacker
 
 TICK_MICROS = 2_000_000
@@ -57,7 +57,9 @@ class SourceRun:
     def __init__(self, run: Run, plan: SourcePlan, shared_lock: asyncio.Lock) -> None:
         self.run = run
         self.plan = plan
-        self.port = SourcePort(plan.step, run.threads, run.flow) if plan.step is not None else None
+        self.port = (
+            SourcePort(plan.step, run.threads, run.flow, run.own_paths) if plan.step is not None else None
+        )
         self.state = SourceState(run, plan, self.port, {})
         self.stats = self.state.stats
         step = plan.step
@@ -72,6 +74,7 @@ class SourceRun:
         self._error: BaseException | None = None
         self._opened = False
         self._known_failures: set[bytes] = set()
+        self._unlisted_before: dict[bytes, Failure] = {}
         self._gone: list[bytes] = []
         self._register: KeyRegister | None = None
         self._tracked = self._met = 0
@@ -84,6 +87,9 @@ class SourceRun:
             self.state.failures.update(
                 await self.run.threads.store(self.run.store.get_failures, self.state.source_id)
             )
+            self._unlisted_before = {
+                key: self.state.failures.pop(key) for key in list(self.state.failures) if is_unlisted(key)
+            }
             self._known_failures = set(self.state.failures)
             if self.port is not None:
                 await self.port.open()
@@ -122,12 +128,9 @@ class SourceRun:
         texts: list[str] = []
         if self.port is not None and error is None:
             prefixes, texts = await self.port.incomplete()
-            for key, text in self.port.listing_problems:
-                texts.append(f"key {key}: {text}")
-        state.stats.num_errors += len(texts)
-        for text in texts:
-            run.report_failure(_listing_error(self.plan.name, text))
-            run.warn(f"source '{self.plan.name}': {text}")
+            await self._note_unlisted([("", text) for text in texts] + await self.port.skipped())
+            for text in await self.port.warnings():
+                run.warn(f"source '{self.plan.name}': {text}")
         run.emit(SourceListed(run.flow, self.plan.name, listed, error is None and not prefixes, tuple(texts)))
         if error is not None:
             raise error
@@ -248,6 +251,30 @@ class SourceRun:
             for key, listed in zip(keys, register.were_listed(keys), strict=True):
                 if not listed:
                     yield key, read_parts(key)
+
+    async def _note_unlisted(self, problems: list[tuple[str, str]]) -> None:
+        """Record (name, message) of all that this listing could not turn into rows, and forget what earlier ones could
+        not. None of it hinders other rows."""
+        run, state = self.run, self.state
+        records = [
+            unlisted_failure(
+                state.source_id,
+                self.plan.name,
+                name,
+                message,
+                self._unlisted_before.get(unlisted_key(name, message)),
+            )
+            for name, message in problems
+        ]
+        state.stats.num_errors += len(records)
+        for (name, message), record in zip(problems, records, strict=True):
+            run.report_failure(row_error(self.plan.name, (name,), record))
+            run.warn(f"source '{self.plan.name}': {message}")
+        settled = self._unlisted_before.keys() - {record.key for record in records}
+        if records:
+            await run.threads.store(run.store.put_failures, records)
+        if settled:
+            await run.threads.store(run.store.clear_failures, state.source_id, list(settled))
 
     async def _forget_failures(self) -> None:
         """Of rows that never came in and are no longer listed; those of tracked rows go with the row."""
@@ -388,6 +415,7 @@ class SourceRun:
             seen.add(zip(batch.keys, batch.ordinals, batch.content_fps, strict=True))
             work += await self._detect(batch)
         prefixes, texts = await self.port.incomplete() if self.port is not None else ([], [])
+        skipped = [text for _, text in await self.port.skipped()] if self.port is not None else []
         gone = [key async for key, parts in self._unlisted() if not _under(parts, prefixes)]
         heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, gone)
         read_parts = self._key_reader()
@@ -403,7 +431,7 @@ class SourceRun:
             listed,
             tracked.digest(),
             seen.digest(),
-            texts,
+            [*texts, *skipped],
             stop,
         )
 
@@ -411,12 +439,6 @@ class SourceRun:
         """Close the connector, if it was opened."""
         if self.port is not None and self._opened:
             await self.port.close()
-
-
-def _listing_error(source: str, text: str) -> RowError:
-    """What a listing says it could not list; no row is known for it."""
-    now = time.time_ns() // 1_000
-    return RowError(source, "", "list", f"source:{source}", SourceError.__name__, text, 1, now, now, False)
 
 
 class _Mark:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coco.environment.places import noted_place
 from coco.environment.preparation import flow_change
 from coco.environment.retention import forget_results
+from coco.environment.source_checks import check_sources
 from coco.errors import LifecycleError, SetupConflictError
 from coco.setup.apply import Applier, CallFn
 from coco.setup.diff import FlowChange, diff_drop
@@ -51,8 +52,14 @@ class BundleWork:
 
     async def _compute(self) -> list[FlowChange]:
         environment = self._runtime.environment
-        store = await environment.threads.store(environment.store)
-        changes = await environment.threads.store(self._changes, store)
+        threads = environment.threads
+        if self._drop is None and not environment.store_exists():  # nor is a state file made
+            await check_sources(self._graphs, threads)
+        store = await threads.store(environment.store)
+        changes = await threads.store(self._changes, store)
+        if self._drop is None:
+            pending = {change.flow for change in changes if not change.up_to_date}
+            await check_sources((item for item in self._graphs if item.full_name in pending), threads)
         for change in changes:
             await look_at_existing(change, self._call(change.flow))
         return changes

@@ -21,6 +21,7 @@ from coco.engine.preparing import PassExecutors
 from coco.engine.read import ReadOutcome, SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
+from coco.environment.own_paths import own_paths
 from coco.events import EmitFn
 from coco.flow.graph import Graph, SourceStep
 from coco.hot.merge_cy import NEW
@@ -73,12 +74,14 @@ async def dump_flow(
     for problem in (await root.run({})).problems.values():
         raise problem.error
     roots = root.frames.root_data(root_program.wholes)
+    known = await threads.store(environment.store) if environment.store_exists() else store
+    ours = (*await threads.store(own_paths, known, graph), str(folder))
     for step in graph.sources:
         stats = SourceUpdateInfo(step.name)
         info.sources.append(stats)
         program = planner.full_program(step)
         dumper = _Dumper(graph, step, program, folder)
-        port = SourcePort(step, threads, graph.full_name)
+        port = SourcePort(step, threads, graph.full_name, ours)
         await port.open()
         try:
             ready = steps(program)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coco.engine.read import open_connector
 from coco.engine.threads import Threads
+from coco.engine.unlisted import is_unlisted
 from coco.ops.error_text import describe
 from coco.types.storage import pack
 
@@ -48,7 +50,9 @@ class Followed:
     is committed. ``wake``: called when there is something to do.
     """
 
-    def __init__(self, step: SourceStep, threads: Threads, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, step: SourceStep, threads: Threads, wake: Callable[[], None], own_paths: Sequence[str] = ()
+    ) -> None:
         self.step = step
         self.name = step.name
         self.interval = step.refresh_interval.total_seconds() if step.refresh_interval is not None else None
@@ -57,6 +61,7 @@ class Followed:
         self.keys: dict[bytes, list[Any]] = {}
         self._acks: list[tuple[bytes, Any]] = []
         self._threads = threads
+        self._own_paths = own_paths
         self._wake = wake
         self._next_tick: float | None = None
         self._retries: dict[bytes, float] = {}
@@ -137,7 +142,7 @@ class Followed:
         self._retries = {
             key: self._retries.get(key, now + _row_pause(item.attempts))
             for key, item in failures.items()
-            if not item.parked
+            if not (item.parked or is_unlisted(key))
         }
 
     def failed(self, now: float, keys: Iterable[bytes], *, whole: bool) -> float:
@@ -156,7 +161,9 @@ class Followed:
         while True:
             connector: Any = None
             try:
-                connector = await self._threads.call(self.step.source.create, self.step.spec)
+                connector = await open_connector(
+                    self._threads, self.step.source, self.step.spec, self._own_paths
+                )
                 async for batch in connector.change_stream():
                     pause = MIN_RETRY_SECONDS
                     await self._receive(batch)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from coco.engine.source_state import row_error
 from coco.engine.stats import IndexUpdateInfo, RowError
+from coco.engine.unlisted import is_unlisted, unlisted_name
 from coco.environment.environment import Environment
 from coco.environment.preparation import stored_flow_state
 from coco.errors import UnwrittenTargetError
@@ -21,7 +24,10 @@ async def list_errors(environment: Environment, graph: Graph) -> list[RowError]:
     for name, record in state.sources.items():
         failures = await threads.store(store.get_failures, record.source_id, tracebacks=True)
         for key, item in failures.items():
-            parts = readers[name](key) if name in readers else (key.hex(),)
+            if is_unlisted(key):
+                parts: tuple[Any, ...] = (unlisted_name(key),)
+            else:
+                parts = readers[name](key) if name in readers else (key.hex(),)
             found.append(row_error(name, parts, item))
     return sorted(found, key=lambda item: (item.source, item.key))
 

@@ -15,6 +15,7 @@ from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, SourceUpdateInfo, Upd
 from coco.engine.targets import KeptTargets
 from coco.environment.following import Followed
 from coco.environment.inspection import raise_unwritten
+from coco.environment.own_paths import own_paths
 from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
 from coco.errors import ApiError, LifecycleError, StateStoreError
 from coco.events import LiveIdle
@@ -191,7 +192,9 @@ class LiveUpdate:
         if self._options.live_mode:
             threads = self._runtime.environment.threads
             self._kept = options.kept = KeptTargets(threads)
-            self._followed = [Followed(step, threads, self._wake.set) for step in self._graph.sources]
+            store = await threads.store(self._runtime.environment.store)
+            ours = await threads.store(own_paths, store, self._graph)
+            self._followed = [Followed(step, threads, self._wake.set, ours) for step in self._graph.sources]
             for item in self._followed:
                 item.start()
         try:

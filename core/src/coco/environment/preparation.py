@@ -15,6 +15,7 @@ from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
 from coco.environment.environment import Environment
+from coco.environment.own_paths import own_paths
 from coco.environment.places import noted_place
 from coco.errors import ClientError, SetupRequiredError
 from coco.events import EmitFn
@@ -187,4 +188,5 @@ def make_run(
             name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()
         },
         removed_sources=list(flow_state.removed),
+        own_paths=own_paths(store, graph),
     )

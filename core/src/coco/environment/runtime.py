@@ -27,6 +27,7 @@ from coco.environment.preparation import (
     note_pass_done,
 )
 from coco.environment.retention import cache_figures, expire_results, prune_results
+from coco.environment.source_checks import check_sources
 from coco.events import EmitFn, FlowEvent
 from coco.flow.places import definition_place
 from coco.setup.bundle import SetupChangeBundle
@@ -258,6 +259,11 @@ class Runtime:
 
     async def drop_async(self, flow: Flow, report: bool) -> None:
         await (await self.make_drop_bundle_async([flow])).describe_and_apply_async(report)
+
+    def check_sources(self, flows: Iterable[Flow]) -> None:
+        """Raise ``SourceError`` for a source that says that what it is to read is not there."""
+        graphs = [self._graph(flow) for flow in flows]
+        self.loop.run(check_sources(graphs, self.environment.threads), "check_sources_async()")
 
     def make_setup_bundle(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return SetupChangeBundle(BundleWork(self, [self._graph(flow) for flow in flows], None))

@@ -45,7 +45,17 @@ class _Connector:
 
 
 _INSTANCE_METHODS = frozenset(
-    {"list", "list_batches", "get_value", "get_values", "provides_ordinal", "change_stream"}
+    {
+        "list",
+        "list_batches",
+        "get_value",
+        "get_values",
+        "provides_ordinal",
+        "change_stream",
+        "exclude_paths",
+        "skipped_rows",
+        "listing_warnings",
+    }
 )
 
 

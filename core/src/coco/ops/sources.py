@@ -85,7 +85,14 @@ class SourceConnector(Protocol):
     - ``announces_changes(spec) -> bool``, static: whether ``change_stream`` has anything to tell for this spec; default:
       whether there is a ``change_stream``.
     - ``incomplete_prefixes()``, after a listing: parts of the key space that could not be listed.
-    - ``listing_errors() -> list[str]``, after a listing.
+    - ``listing_errors() -> list[str]``, after a listing: what was wrong. Without a prefix it concerns everything.
+    - ``skipped_rows() -> list[tuple[str, str]]``, after a listing: (readable name, message) of what was listed and
+      cannot be a row. It costs only itself.
+    - ``listing_warnings() -> list[str]``, after a listing: what a user should know although all went well.
+    - ``exclude_paths(paths)``, before a listing or ``change_stream``: files and folders that coco writes itself, which a
+      source of files must leave out.
+    - ``check(spec)``, static: raise ``SourceError`` if what the spec names is not there. Asked before anything is made
+      for a flow, so it must be quick.
     - ``types(spec) -> (key_type, value_type)``: when they depend on the spec; instead of types, lists
       of ``FieldSchema`` may be returned, then keys and values are in natural form.
     - ``data_identity(spec)``: the part of the spec that alters values.
@@ -109,6 +116,10 @@ OPTIONAL_METHODS: Sequence[str] = (
     "announces_changes",
     "incomplete_prefixes",
     "listing_errors",
+    "skipped_rows",
+    "listing_warnings",
+    "exclude_paths",
+    "check",
     "types",
     "data_identity",
     "close",

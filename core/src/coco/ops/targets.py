@@ -97,6 +97,9 @@ class TargetConnector(Protocol):
     resource with a default name; where one of these is on record, ``rename(former, key, states)`` gives the resource
     its key of today, with all rows. It may be repeated, and may find nothing under ``former``.
 
+    ``local_paths(key)`` gives the files and folders on this machine in which the target keeps the resource, files that
+    accompany them included; sources of files leave them out.
+
     ``stored_form(spec, field)``, or ``stored_form(spec, field, index_options)``, gives a function from a field's
     engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
     length), or ``None`` where the two are always equal. The engine identifies and compares rows by what it returns.
@@ -142,6 +145,7 @@ OPTIONAL_SETUP_METHODS: Sequence[str] = (
     "rename",
     "with_flow",
     "stored_form",
+    "local_paths",
     "data_identity",
 )
 DATA_METHODS: Sequence[str] = (

@@ -188,6 +188,8 @@ class StateStore(Protocol):
     are unchanged, in lists of tuples (key, ordinal, size), or of (key, content_fp) if ``tick`` is None. The ordinal or
     content_fp is None where it proves nothing: of rows that are unfinished, failed or of another logic, and where
     ``read_at - ordinal < tick``.
+
+    ``local_paths()`` is optional: files and folders on this machine that hold the state, which sources leave out.
     """
 
     def open(self) -> None:

@@ -11,6 +11,7 @@ from coco.errors import TargetError
 from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
 from coco_target_files.disk import Disk
 from coco_target_files.folder import remove_empty_folders
+from coco_target_files.scratch import TEMPORARY
 from coco_target_files.state import FolderState
 
 ASIDE = ".coco-aside"
@@ -46,6 +47,13 @@ def existing_problem(root: str) -> str | None:
         f"folder {root} was made by coco, but for another flow or with another state store. Use another folder, or "
         f"drop this one where it was made, or delete it by hand"
     )
+
+
+def paths_beside(root: str) -> list[str]:
+    """Where coco writes for a folder, the files of rows left out."""
+    catalog = os.path.join(root, CATALOG)
+    beside = [f"{catalog}{suffix}" for suffix in ("", "-journal", "-wal", "-shm")]
+    return [*beside, os.path.join(root, TEMPORARY), _aside(root)]
 
 
 def _bring_to(root: str, state: FolderState) -> None:

@@ -75,6 +75,11 @@ class FilesConnector:
         return os.path.abspath(os.path.expanduser(spec.path))
 
     @staticmethod
+    def local_paths(key: str) -> list[str]:
+        """The folder; what is in it but no row; and the place where it is made."""
+        return [key, *setup.paths_beside(key)]
+
+    @staticmethod
     def data_identity(spec: Files) -> list[Any]:
         return [spec.format, spec.content, spec.metadata]
 

@@ -213,6 +213,12 @@ def path_of(place: KuzuConnection, key: str) -> str:
     return os.path.abspath(os.path.expanduser(place.database_path))
 
 
+def local_paths(reference: TransientAuthEntryReference[Any]) -> list[str]:
+    """The file of a database, and what the engines keep beside it."""
+    path = path_of(get_auth_entry(KuzuConnection, reference, wanted_by="Kuzu"), reference.key)
+    return [f"{path}{suffix}" for suffix in ("", ".wal", ".wal.checkpoint", ".shadow", ".tmp", ".lock")]
+
+
 def check_place(reference: TransientAuthEntryReference[Any]) -> None:
     """Raise ``DefinitionError`` if the auth entry is registered already and names no database that can be opened."""
     if reference.key not in default_registry():

@@ -16,7 +16,7 @@ from coco_kit_graph.analysis import Links
 from coco_kit_graph.connector import Change, GraphConnector
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import GraphKey, GraphState
-from coco_target_kuzu.connection import KuzuConnection, LadybugConnection, check_place
+from coco_target_kuzu.connection import KuzuConnection, LadybugConnection, check_place, local_paths
 
 if TYPE_CHECKING:
     from coco_target_kuzu.mutate import Place
@@ -125,6 +125,10 @@ class KuzuConnector(GraphConnector):
         return f"Kuzu {key.title}"
 
     @staticmethod
+    def local_paths(key: GraphKey) -> list[str]:
+        return local_paths(key.connection)
+
+    @staticmethod
     def check_existing(key: GraphKey, desired_state: GraphState) -> str | None:
         from coco_target_kuzu.setup import problem
 
@@ -174,6 +178,7 @@ class KuzuDeclarationConnector:
 
     check_state_compatibility = staticmethod(KuzuConnector.check_state_compatibility)
     check_existing = staticmethod(KuzuConnector.check_existing)
+    local_paths = staticmethod(KuzuConnector.local_paths)
     describe_change = staticmethod(KuzuConnector.describe_change)
     apply_setup_change = staticmethod(KuzuConnector.apply_setup_change)
     apply_setup_changes = staticmethod(KuzuConnector.apply_setup_changes)

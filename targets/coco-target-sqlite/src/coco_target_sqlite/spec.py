@@ -88,6 +88,11 @@ class SqliteConnector:
         return TableKey(absolute(spec.path), spec.table_name or target_name)
 
     @staticmethod
+    def local_paths(key: TableKey) -> list[str]:
+        """The file, and what SQLite keeps beside it."""
+        return [f"{key.path}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+
+    @staticmethod
     def data_identity(spec: Sqlite) -> None:
         """Nothing in the spec alters rows."""
 

@@ -11,6 +11,8 @@ from coco.state.sqlite.retention import Retention
 from coco.state.sqlite.setup import Setup
 from coco.state.sqlite.tracking import Tracking
 
+STATE_FOLDER = ".coco"
+
 
 class SqliteStore(Tracking, Failures, Retention, Setup):
     """State in one file, made at the first ``open``; ``:memory:`` keeps it in the process.
@@ -18,6 +20,14 @@ class SqliteStore(Tracking, Failures, Retention, Setup):
     Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from
     several processes on one machine; not across a fork.
     """
+
+    def local_paths(self) -> list[str]:
+        """The file, what SQLite keeps beside it, and the folder around it where that is ours by its name."""
+        if self._path == MEMORY:
+            return []
+        folder = os.path.dirname(self._path)
+        beside = [f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+        return [*beside, folder] if os.path.basename(folder) == STATE_FOLDER else beside
 
     def facts(self) -> dict[str, Any]:
         """Header, location, memo totals, and the bytes of the file and of its log."""

@@ -1,0 +1,56 @@
+"""Files and folders that the state store and the targets of a project write on this machine.
+
+A source that reads files leaves them out, or a flow would be fed by what it writes. The store and the connectors tell
+their paths; neither the engine nor a source knows one of them by name.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from coco.flow.graph import Graph
+from coco.ops.calls import call_blocking
+from coco.setup.changes import rebuild_key
+from coco.setup.desired import desired_targets
+from coco.setup.diff import registered
+from coco.setup.states import DECLARATION_PREFIX, TARGET_PREFIX
+from coco.state.protocol import StateStore
+
+LOG = logging.getLogger("coco")
+
+
+def own_paths(store: StateStore, graph: Graph) -> tuple[str, ...]:
+    """Paths of the store, of the targets of this flow, and of those of all flows in the same store.
+
+    Empty if no source of the flow asks. Runs in the store's thread.
+    """
+    if all(step.source.method("exclude_paths") is None for step in graph.sources):
+        return ()
+    local = getattr(store, "local_paths", None)
+    found: dict[str, None] = dict.fromkeys(local() if local is not None else ())
+    for target in desired_targets(graph):
+        found |= dict.fromkeys(
+            _paths(target.record, operator.attrgetter("persistent_key"), target, target.resource_type)
+        )
+    for stored in store.setup_records():
+        if stored.resource_type.startswith((TARGET_PREFIX, DECLARATION_PREFIX)):
+            record, _ = registered(stored)
+            found |= dict.fromkeys(
+                _paths(record, functools.partial(rebuild_key, record), stored.key, stored.resource_type)
+            )
+    return tuple(found)
+
+
+def _paths(record: Any, key_of: Callable[[Any], Any], known: Any, title: str) -> list[str]:
+    method = record.method("local_paths") if record is not None else None
+    if method is None:
+        return []
+    try:
+        return [str(path) for path in call_blocking(method, key_of(known))]
+    except Exception:  # it may need what only another program defines, such as an auth entry
+        LOG.debug("no local paths of %s", title, exc_info=True)
+        return []

@@ -1,0 +1,27 @@
+"""A look at sources before anything is made for a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from coco.engine.threads import Threads
+from coco.errors import SourceError
+from coco.flow.graph import Graph
+
+
+async def check_sources(graphs: Iterable[Graph], threads: Threads) -> None:
+    """Ask each source that can tell whether what its spec names is there.
+
+    Raises ``SourceError`` naming flow and source.
+    """
+    for graph in graphs:
+        for step in graph.sources:
+            check = step.source.method("check")
+            if check is None:
+                continue
+            try:
+                await threads.call(check, step.spec)
+            except Exception as error:
+                raise SourceError(
+                    f"source '{step.name}' of flow '{graph.full_name}': {error}. Nothing was set up"
+                ) from error
