@@ -17,6 +17,7 @@ from coco.errors import SourceError
 from coco.op import SourceReadOptions
 from coco_source_localfs.glob import compile_filter
 from coco_source_localfs.spec import LocalFile, LocalFileConnector
+from coco_source_localfs.tree import Selection, Tree
 from coco_source_localfs.walk import TreeWalk
 
 OPTIONS = SourceReadOptions(include_ordinal=True)
@@ -27,6 +28,10 @@ def write(root: Path, *names: str, content: str = "x") -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+
+
+def whole(root: Path) -> Tree:
+    return Tree(str(root) + os.sep, Selection(compile_filter(None, None)))
 
 
 def connector(root: Path, **fields: Any) -> LocalFileConnector:
@@ -92,15 +97,13 @@ def test_order_holds_for_any_tree(
             continue
         write(root, "/".join(parts))
         made.add("/".join(parts))
-    walk = TreeWalk(str(root) + os.sep, compile_filter(None, None), None, batch=2)
+    walk = TreeWalk(whole(root), batch=2)
     assert [row.key.filename for rows in walk for row in rows] == sorted(made)
 
 
 def test_batches_are_bounded(tmp_path: Path) -> None:
     write(tmp_path, *(f"d{i % 3}/f{i}" for i in range(25)), *(f"g{i}" for i in range(11)))
-    sizes = [
-        len(rows) for rows in TreeWalk(str(tmp_path) + os.sep, compile_filter(None, None), None, batch=4)
-    ]
+    sizes = [len(rows) for rows in TreeWalk(whole(tmp_path), batch=4)]
     assert sum(sizes) == 36
     assert max(sizes) < 8
 
@@ -194,9 +197,9 @@ def test_undecodable_names_are_reported_and_skipped(tmp_path: Path) -> None:
         pytest.skip("this file system refuses names that are no text")
     made = connector(tmp_path)
     assert names_of(made) == ["good"]
-    [message] = made.listing_errors()
-    assert "bad\\udcff" in message
-    assert made.incomplete_prefixes() == []
+    [(name, message)] = made.skipped_rows()
+    assert name == "bad\\xff" and str(tmp_path / name) in message
+    assert made.incomplete_prefixes() == [] and made.listing_errors() == []
 
 
 class Denied:
@@ -287,7 +290,7 @@ def test_directory_that_vanishes_is_not_incomplete(tmp_path: Path, monkeypatch: 
 
 def test_file_that_vanishes_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, "a/1", "b/2", "b/3")
-    walk = TreeWalk(str(tmp_path) + os.sep, compile_filter(None, None), None, batch=1)
+    walk = TreeWalk(whole(tmp_path), batch=1)
     batches = iter(walk)
     assert [row.key.filename for row in next(batches)] == ["a/1"]
     (tmp_path / "b/2").unlink()
@@ -298,7 +301,7 @@ def test_file_that_vanishes_is_skipped(tmp_path: Path) -> None:
 def test_root_that_disappears_on_the_way_deletes_nothing(tmp_path: Path) -> None:
     root = tmp_path / "root"
     write(root, "a/1", "b/2")
-    batches = iter(TreeWalk(str(root) + os.sep, compile_filter(None, None), None, batch=1))
+    batches = iter(TreeWalk(whole(root), batch=1))
     next(batches)
     root.rename(tmp_path / "elsewhere")
     with pytest.raises(SourceError, match="disappeared"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 from pathlib import Path
@@ -210,3 +211,51 @@ def test_file_that_outgrows_the_limit_while_read_is_not_there(
     path.write_bytes(b"1234")
     Grows(monkeypatch, path, b"56")
     assert read_file(str(path), 5) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+    ],
+)
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_byte_order_mark_tells_the_encoding(mark: bytes, encoding: str, text: str) -> None:
+    if encoding == "utf-16-le" and text.startswith("\0"):
+        text = f"x{text}"  # such a text has the mark of UTF-32
+    assert decode_text(mark + text.encode(encoding)) == (text, True)
+
+
+def test_a_text_with_the_mark_of_two_encodings_is_taken_for_the_one_that_decodes() -> None:
+    data = codecs.BOM_UTF16_LE + "\0three".encode("utf-16-le")
+    assert decode_text(data) == ("\0three", True)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (codecs.BOM_UTF32_LE + "ab".encode("utf-32-le") + b"c", "ab\ufffd"),
+        (codecs.BOM_UTF16_BE + "a".encode("utf-16-be") + b"\xd8\x00", "a\ufffd"),
+        (b"a\xed\xa0\x80b", "a\ufffd\ufffd\ufffdb"),  # half of a surrogate pair
+        (b"+/v8-", "+/v8-"),  # UTF-7 has no mark that is not text too
+    ],
+)
+def test_what_does_not_decode_is_replaced(data: bytes, text: str) -> None:
+    assert decode_text(data)[0] == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_text_without_its_mark_is_warned_about_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoding: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes("plain".encode(encoding))
+    (tmp_path / "b.txt").write_bytes(b"plain")
+    made = LocalFileConnector.create(LocalFile(path=str(tmp_path)))
+    for name in ("a.txt", "b.txt", "a.txt"):
+        made.get_value(FileKey(name), SourceReadOptions(include_value=True))
+    [record] = caplog.records
+    assert "a.txt holds U+0000" in record.getMessage() and "binary=True" in record.getMessage()

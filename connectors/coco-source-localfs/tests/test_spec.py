@@ -47,7 +47,9 @@ def test_mistakes_name_the_field(fields: dict[str, Any], parts: list[str]) -> No
 def test_watching_without_the_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "watchfiles" else real(name)
+        importlib.util,
+        "find_spec",
+        lambda name: None if name in ("watchfiles", "inotify_simple") else real(name),
     )
     with pytest.raises(ValueError, match=r"coco-source-localfs\[watch\]"):
         LocalFile(path="x", watch_changes=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from typing import NamedTuple
 
 from coco.errors import SourceReadError
@@ -13,7 +14,15 @@ from coco.errors import SourceReadError
 # No O_NONBLOCK effect on files; it keeps a pipe that took a file's place from blocking the reader.
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _FORMAT_MASK = 0o170000
-_BOMS = ((BOM_UTF16_LE, "utf-16-le"), (BOM_UTF16_BE, "utf-16-be"))
+# The longest first: a mark of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (BOM_UTF32_LE, "utf-32-le"),
+    (BOM_UTF32_BE, "utf-32-be"),
+    (BOM_UTF8, "utf-8"),
+    (BOM_UTF16_LE, "utf-16-le"),
+    (BOM_UTF16_BE, "utf-16-be"),
+)
+_MARKED = {mark[:1] for mark, _ in _MARKS}
 # An empty, "." or ".." component, a NUL; on systems with drives also "\" and ":".
 _UNSAFE = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)|\0" + (r"|[\\:]" if os.sep == "\\" else ""))
 
@@ -68,7 +77,7 @@ def read_file(path: str, max_size: int | None, *, with_data: bool = True) -> Con
     except IsADirectoryError:
         return None
     except OSError as error:
-        if _is_gone(path):
+        if error.errno == errno.ELOOP or _is_gone(path):  # a link that leads to itself is no file
             return None
         raise SourceReadError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -98,17 +107,20 @@ def _is_gone(path: str) -> bool:
 def decode_text(data: bytes) -> tuple[str, bool]:
     """(text, whether it decoded cleanly).
 
-    UTF-8, or UTF-16 with a byte order mark; a mark is dropped. What does not decode becomes U+FFFD.
+    UTF-8, or what a byte order mark says: UTF-8, UTF-16 or UTF-32; the mark is dropped. What does not decode becomes
+    U+FFFD. A text in UTF-16 that begins with U+0000 looks like one in UTF-32; it is taken for what decodes.
     """
-    encoding = "utf-8"
-    if data.startswith(BOM_UTF8):
-        data = data[len(BOM_UTF8) :]
-    else:
-        for mark, name in _BOMS:
-            if data.startswith(mark):
-                data, encoding = data[len(mark) :], name
-                break
-    try:
-        return data.decode(encoding), True
-    except UnicodeDecodeError:
-        return data.decode(encoding, "replace"), False
+    first: tuple[bytes, str] | None = None
+    for mark, encoding in _MARKS if data[:1] in _MARKED else ():
+        if data.startswith(mark):
+            rest = data[len(mark) :]
+            try:
+                return rest.decode(encoding), True
+            except UnicodeDecodeError:
+                first = first or (rest, encoding)
+    if first is None:
+        try:
+            return data.decode("utf-8"), True
+        except UnicodeDecodeError:
+            first = (data, "utf-8")
+    return first[0].decode(first[1], "replace"), False

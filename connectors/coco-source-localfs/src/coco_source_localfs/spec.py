@@ -1,4 +1,4 @@
-"""The LocalFile source: files under a directory as rows (spec S-LocalFile-1 to -11).
+"""The LocalFile source: files under a directory as rows.
 
 Importing this module registers the operation.
 """
@@ -6,20 +6,22 @@ Importing this module registers the operation.
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import logging
 import os
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from typing import Any
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Literal
 
 from coco import op
-from coco.errors import DefinitionError, SourceReadError
+from coco.errors import DefinitionError, SourceError, SourceReadError
 from coco.op import NON_EXISTENCE, PartialSourceRowData, SourceReadOptions, SourceSpec
 from coco_source_localfs.glob import PatternError, check_patterns, compile_filter
 from coco_source_localfs.read import decode_text, path_of, read_file
 from coco_source_localfs.rows import BinaryFile, FileData, FileKey, FileRow, TextFile
+from coco_source_localfs.tree import Selection, Tree
 from coco_source_localfs.walk import ListingReport, TreeWalk
-from coco_source_localfs.watch import MISSING, Change, change_batches
+from coco_source_localfs.watch import Change, change_batches
+from coco_source_localfs.watchers import MISSING, can_watch
 
 logger = logging.getLogger("coco.source.localfs")
 
@@ -28,12 +30,18 @@ class LocalFile(SourceSpec):
     """Files under a local directory: key ``filename``, value ``content``.
 
     path: the root directory; a relative one is taken from the working directory when an update starts.
-    binary: ``content`` is bytes instead of text. Text is UTF-8 (UTF-16 with a byte order mark); bytes that do
-        not decode become U+FFFD, with one warning per file.
+    binary: ``content`` is bytes instead of text. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark; bytes that
+        do not decode become U+FFFD, with one warning per file.
     included_patterns: only files that match one of these; None means all. Syntax: see ``glob``.
     excluded_patterns: files and whole directories to leave out; wins over ``included_patterns``.
     max_file_size: in bytes; a larger file is treated as if it did not exist. None: no limit.
     watch_changes: in live mode, be told of changes by the operating system. Needs the extra ``watch``.
+    gitignore: leave out what ``.gitignore`` files say, nested ones and those of the repository around the root
+        included, and ``.git`` itself. Patterns apply besides. Default: False.
+    follow_links: which symbolic links are followed: True (default): all, also those that lead out of the root;
+        "inside": those that lead to a place below the root; False: none. A root that is a link is always followed.
+
+    Files that coco itself writes are never listed: the state store, and the files and folders of the project's targets.
 
     Raises ``ValueError`` naming the field for an invalid pattern, an empty path or a negative size.
     """
@@ -44,12 +52,16 @@ class LocalFile(SourceSpec):
     excluded_patterns: list[str] | None = None
     max_file_size: int | None = None
     watch_changes: bool = False
+    gitignore: bool = False
+    follow_links: bool | Literal["inside"] = True
 
     def __post_init__(self) -> None:
         if not self.path or "\0" in self.path:
             raise DefinitionError(
                 f"LocalFile.path: {self.path!r} is no directory name ('.' is the current one)"
             )
+        if _GLOB.search(self.path) and not os.path.isdir(self.path):
+            raise DefinitionError(_glob_hint(self.path))
         for field, patterns in (
             ("included_patterns", self.included_patterns),
             ("excluded_patterns", self.excluded_patterns),
@@ -65,7 +77,11 @@ class LocalFile(SourceSpec):
             raise DefinitionError(
                 f"LocalFile.max_file_size: expected 0 or more bytes, got {self.max_file_size}"
             )
-        if self.watch_changes and importlib.util.find_spec("watchfiles") is None:
+        if self.follow_links not in (True, False, "inside"):
+            raise DefinitionError(
+                f"LocalFile.follow_links: expected True, False or 'inside', got {self.follow_links!r}"
+            )
+        if self.watch_changes and not can_watch():
             raise DefinitionError(f"LocalFile: {MISSING}")
 
 
@@ -76,9 +92,10 @@ class LocalFileConnector:
     def __init__(self, spec: LocalFile) -> None:
         self._root = os.path.join(os.path.abspath(spec.path), "")
         self._binary = spec.binary
-        self._max_size = spec.max_file_size
         self._watching = spec.watch_changes
-        self._paths = compile_filter(spec.included_patterns, spec.excluded_patterns)
+        self._patterns = tuple(spec.included_patterns or ())
+        paths = compile_filter(spec.included_patterns, spec.excluded_patterns)
+        self._tree = Tree(self._root, Selection(paths, spec.max_file_size, spec.follow_links, spec.gitignore))
         self._listed: ListingReport | None = None
         self._warned: set[str] = set()
 
@@ -102,6 +119,18 @@ class LocalFileConnector:
         return LocalFileConnector(spec)
 
     @staticmethod
+    def check(spec: LocalFile) -> None:
+        """Raise ``SourceError`` if the root is not there: such a flow is not set up."""
+        root = os.path.abspath(spec.path)
+        if not os.path.isdir(root):
+            problem = "is not a directory" if os.path.lexists(root) else "does not exist"
+            raise SourceError(f"the root directory {root} {problem}; create it, or correct LocalFile.path")
+
+    def exclude_paths(self, paths: Sequence[str]) -> None:
+        """Leave out these files and folders, which coco writes itself. Called before the first listing."""
+        self._tree = self._tree._replace(owned=tuple(paths))
+
+    @staticmethod
     def provides_ordinal() -> bool:
         """Modification times, microseconds since 1970. They may go back: any difference is a change."""
         return True
@@ -116,7 +145,7 @@ class LocalFileConnector:
 
     def list_batches(self, options: SourceReadOptions) -> Iterator[builtins.list[FileRow]]:
         """As ``list``, in lists."""
-        walk = TreeWalk(self._root, self._paths, self._max_size)
+        walk = TreeWalk(self._tree, patterns=self._patterns)
         self._listed = walk.report
         yield from walk
 
@@ -125,8 +154,16 @@ class LocalFileConnector:
         return [] if self._listed is None else builtins.list(self._listed.incomplete)
 
     def listing_errors(self) -> builtins.list[str]:
-        """One message per unreadable directory and per skipped name of the last listing."""
+        """One message per unreadable directory of the last listing."""
         return [] if self._listed is None else builtins.list(self._listed.errors)
+
+    def skipped_rows(self) -> builtins.list[tuple[str, str]]:
+        """(name, message) of each file of the last listing that cannot be a row: its name is not valid text."""
+        return [] if self._listed is None else builtins.list(self._listed.skipped)
+
+    def listing_warnings(self) -> builtins.list[str]:
+        """Patterns that matched nothing in the last listing, and files that probably should not be read."""
+        return [] if self._listed is None else self._listed.notes.messages(self._root)
 
     def get_value(self, key: FileKey, options: SourceReadOptions) -> FileData:
         """Content, modification time and size of one file.
@@ -136,9 +173,9 @@ class LocalFileConnector:
         """
         name = key.filename
         path = path_of(self._root, name)
-        if not self._paths.admits(name):
+        if not self._tree.admits(name):
             return PartialSourceRowData(NON_EXISTENCE)
-        content = read_file(path, self._max_size, with_data=options.include_value)
+        content = read_file(path, self._tree.selection.max_size, with_data=options.include_value)
         if content is None:
             return PartialSourceRowData(NON_EXISTENCE)
         data, mtime_ns, size = content
@@ -163,21 +200,39 @@ class LocalFileConnector:
         Ends at once unless ``watch_changes``. Raises ``SourceError`` if the tree cannot be watched.
         """
         if self._watching:
-            async for batch in change_batches(self._root, self._paths, self._directories):
+            async for batch in change_batches(self._tree):
                 yield batch
-
-    def _directories(self) -> Collection[str] | None:
-        return None if self._listed is None else self._listed.directories
 
     def _value(self, name: str, data: bytes) -> TextFile | BinaryFile:
         if self._binary:
             return BinaryFile(data)
         text, clean = decode_text(data)
-        if not clean and name not in self._warned:
-            self._warned.add(name)
-            logger.warning(
-                "%s%s holds bytes that are no valid text; each is now U+FFFD (binary=True keeps them)",
-                self._root,
+        if not clean:
+            self._warn(
+                name, "holds bytes that are no valid text; each is now U+FFFD (binary=True keeps them)"
+            )
+        elif "\0" in text:
+            self._warn(
                 name,
+                "holds U+0000, so it is text in an encoding without a byte order mark, or no text; save it as UTF-8, "
+                "exclude it, or read bytes with binary=True",
             )
         return TextFile(text)
+
+    def _warn(self, name: str, problem: str) -> None:
+        if name not in self._warned:
+            self._warned.add(name)
+            logger.warning("%s%s %s", self._root, name, problem)
+
+
+_GLOB = re.compile(r"[*?\[{]")
+
+
+def _glob_hint(path: str) -> str:
+    parts = path.split("/")
+    first = next(number for number, part in enumerate(parts) if _GLOB.search(part))
+    root, pattern = "/".join(parts[:first]) or ("/" if first else "."), "/".join(parts[first:])
+    return (
+        f"LocalFile.path: there is no directory {path!r}; path is the root directory, and patterns are given apart: "
+        f"LocalFile(path={root!r}, included_patterns=[{pattern!r}])"
+    )

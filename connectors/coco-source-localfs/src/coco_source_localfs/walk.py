@@ -1,96 +1,174 @@
-"""Listing a directory tree: sorted, in batches, without reading a single file (spec S-LocalFile-4 to -10)."""
+"""Listing a directory tree: sorted, in batches, without reading a single file."""
 
 from __future__ import annotations
 
 import errno
 import functools
-import operator
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from coco.errors import SourceError
 from coco.op import PartialSourceRow, PartialSourceRowData
-from coco_source_localfs.glob import PathFilter
+from coco_source_localfs.ignore import Ignore, ignore_at_root
+from coco_source_localfs.names import SortedNames
+from coco_source_localfs.notes import ListingNotes
+from coco_source_localfs.owned import OwnedPaths
 from coco_source_localfs.rows import FileKey, FileRow
+from coco_source_localfs.tree import Tree
 
 BATCH = 1_000
+MAX_LINKED_FOLDERS = 100_000
+"""Folders that one listing enters by way of links. More than that is links that multiply each other."""
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
 _FORMAT_MASK = 0o170000
 _REGULAR = stat.S_IFREG
 _KEPT = "nothing is deleted for it"
-_Entry = tuple[str, "os.DirEntry[str]"]
-_name = operator.itemgetter(0)
 _new_key = functools.partial(tuple.__new__, FileKey)  # a NamedTuple's own constructor takes twice as long
 
 
-class ListingReport:
-    """What a listing could not see.
+class Folder(NamedTuple):
+    """A folder that a listing entered.
 
-    incomplete: key prefixes under which files may exist that were not listed.
-    errors: one message each; also for names that are skipped for good.
-    directories: relative paths of the directories that were listed.
+    prefix: start of the keys of its files; empty, or ending with ``/``. real: its real path, ending with a separator.
+    links: in a folder that a link led to, the links that were followed since, by their real path; else None.
+    base: then the real folder that the first of these links leads to. nested: whether further links led here.
+    """
+
+    prefix: str
+    real: str
+    ignore: Ignore | None = None
+    links: set[str] | None = None
+    base: str = ""
+    nested: bool = False
+
+
+class SeenFolder(NamedTuple):
+    """What a watcher needs to know of a folder. mode: with the permissions; ``link``: whether its name is a link."""
+
+    real: str
+    identity: Identity
+    mode: int
+    link: bool
+
+
+class ListingReport:
+    """What a listing could not see, and what a user should know about it.
+
+    incomplete: key prefixes under which files may exist that were not listed. errors: one message each.
+    skipped: (name as text, message) of each file or folder that cannot be a row whatever is done. notes: see
+    ``ListingNotes``.
+
+    Only if the tree is watched: ``folders``, by key without the last ``/``; ``several``: keys by device and inode, of
+    files with several names and of files that a link leads to; ``dangling``: keys of links to nothing.
     """
 
     def __init__(self) -> None:
         self.incomplete: list[str] = []
         self.errors: list[str] = []
-        self.directories: set[str] = set()
+        self.skipped: list[tuple[str, str]] = []
+        self.notes = ListingNotes()
+        self.folders: dict[str, SeenFolder] = {}
+        self.several: dict[Identity, list[str]] = {}
+        self.dangling: list[str] = []
 
 
 class TreeWalk:
-    """One pass over the tree under ``root`` (absolute, ending with a separator). Iterate once.
+    """One walk over a tree. Iterate once. ``patterns``: those of which the report says that they match no file.
+
+    watched: the report also holds what a watcher needs. batch: rows in one list, at least.
 
     Keys come in ascending order of the whole relative path. ``report`` is complete when the iteration is.
     Raises ``SourceError`` when the root cannot be listed, also when it disappears on the way.
+
+    A folder is entered by its real name, and once more by each link that leads to it. In a folder that a link led to,
+    a further link is followed only if it is met nowhere else: not below the root by its real name, nor a second time by
+    way of the same first link. So the work is in proportion to folders and links, even where folders link to each other.
     """
 
-    def __init__(self, root: str, paths: PathFilter, max_size: int | None, batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        patterns: Iterable[str] = (),
+        watched: bool = False,
+        batch: int = BATCH,
+    ) -> None:
         self.report = ListingReport()
-        self._root = root
-        self._paths = paths
-        self._max_size = max_size
+        self._root = tree.root
+        self._real_root = os.path.join(os.path.realpath(tree.root), "")
+        self._selection = tree.selection
+        self._owned = OwnedPaths(self._real_root, tree.owned)
+        self._patterns = tuple(patterns)
+        self._watched = watched
         self._batch = batch
+        self._linked = 0
         self._something_vanished = False
+        self._open: list[tuple[Folder, Iterator[str]]] = []
 
     def __iter__(self) -> Iterator[list[FileRow]]:
+        notes = self.report.notes
+        notes.begin(self._patterns)
         rows: list[FileRow] = []
-        for prefix, entries in self._directories():
-            for start in range(0, len(entries), self._batch):
-                self._append_rows(prefix, entries[start : start + self._batch], rows)
-                if len(rows) >= self._batch:
-                    yield rows
-                    rows = []
+        for prefix, names in self._files():
+            before = len(rows)
+            self._append_rows(prefix, names, rows)
+            if len(rows) > before:
+                notes.see(prefix, names)
+            if len(rows) >= self._batch:
+                yield rows
+                rows = []
         if rows:
             yield rows
         if self._something_vanished and not os.path.isdir(self._root):
             raise SourceError(f"the root directory {self._root} disappeared while it was listed")
 
-    def _directories(self) -> Iterator[tuple[str, list[_Entry]]]:
-        """(prefix, entries that are no directories), cut so that keys come in order over all of them."""
-        pending: list[tuple[str, list[_Entry], int]] = [("", self._scan_root(), 0)]
-        while pending:
-            prefix, entries, position = pending.pop()
-            end = position
-            while end < len(entries) and entries[end][0][-1] != "/":
-                end += 1
-            if end > position:
-                yield prefix, entries[position:end]
-            if end < len(entries):
-                if end + 1 < len(entries):
-                    pending.append((prefix, entries, end + 1))
-                inner = prefix + entries[end][0]
-                found = self._scan(inner, entries[end][1])
-                if found:
-                    pending.append((inner, found, 0))
+    def _files(self) -> Iterator[tuple[str, list[str]]]:
+        """(prefix, names of files), cut so that keys come in order over all folders."""
+        ignore = ignore_at_root(self._real_root) if self._selection.gitignore else None
+        root = Folder("", self._real_root, ignore)
+        stack = self._open
+        stack.append((root, iter(self._read_root(root))))
+        while stack:
+            folder, entries = stack[-1]
+            prefix, ignored = folder.prefix, folder.ignore
+            names: list[str] = []
+            for name in entries:
+                if ignored is not None and ignored.hides(prefix + name):
+                    continue
+                if name[-1] != "/":
+                    names.append(name)
+                    if len(names) < self._batch:
+                        continue
+                if names:
+                    yield prefix, names
+                    names = []
+                if name[-1] == "/":
+                    inner = self._enter(folder, name)
+                    if inner is not None:
+                        stack.append(inner)
+                        break
+            else:
+                if names:
+                    yield prefix, names
+                stack.pop()
 
-    def _append_rows(self, prefix: str, entries: list[_Entry], rows: list[FileRow]) -> None:
-        max_size = self._max_size
-        append = rows.append
-        for name, entry in entries:
+    def _append_rows(self, prefix: str, names: list[str], rows: list[FileRow]) -> None:
+        max_size = self._selection.max_size
+        owned = self._owned.files
+        start = self._root + prefix
+        append, look = rows.append, os.stat
+        for name in names:
             try:
-                found = entry.stat()
+                found = look(start + name)
             except FileNotFoundError:  # deleted meanwhile, or a link to nothing
                 self._something_vanished = True
+                if self._watched and os.path.islink(start + name):
+                    self.report.dangling.append(prefix + name)
                 continue
             except OSError as error:
                 if error.errno != errno.ELOOP:
@@ -101,14 +179,21 @@ class TreeWalk:
             size = found.st_size
             if max_size is not None and size > max_size:
                 continue
+            if owned and (found.st_dev, found.st_ino) in owned:
+                continue
+            if self._watched and (found.st_nlink > 1 or os.path.islink(start + name)):
+                self.report.several.setdefault((found.st_dev, found.st_ino), []).append(prefix + name)
             ordinal = found.st_mtime_ns // 1000
             append(
                 PartialSourceRow(_new_key((prefix + name,)), PartialSourceRowData(None, ordinal, None, size))
             )
 
-    def _scan_root(self) -> list[_Entry]:
+    # -- folders ----------------------------------------------------------------------------------
+    def _read_root(self, root: Folder) -> Iterable[str]:
         try:
-            return self._read_directory("")
+            if self._watched:
+                self._note_folder(root, link=os.path.islink(self._root.rstrip(os.sep)))
+            return self._read(root)
         except FileNotFoundError as error:
             raise SourceError(f"the root directory {self._root} does not exist; {_KEPT}") from error
         except NotADirectoryError as error:
@@ -117,68 +202,165 @@ class TreeWalk:
             reason = error.strerror or error
             raise SourceError(f"cannot list the root directory {self._root}: {reason}; {_KEPT}") from error
 
-    def _scan(self, prefix: str, entry: os.DirEntry[str]) -> list[_Entry]:
-        if entry.is_symlink() and self._is_cycle(prefix):
-            return []
-        self.report.directories.add(prefix[:-1])
+    def _enter(self, parent: Folder, name: str) -> tuple[Folder, Iterator[str]] | None:
+        """The folder ``name``, with what is in it; None if it is not to be entered or cannot be."""
+        prefix = parent.prefix + name
+        path = self._root + prefix[:-1]
         try:
-            return self._read_directory(prefix)
+            link = os.path.islink(path)
+            if link:
+                found = self._linked_folder(parent, name, prefix)
+                if found is None:
+                    return None
+                folder = found
+            else:
+                folder = parent._replace(prefix=prefix, real=parent.real + name[:-1] + os.sep)
+            if folder.links is not None and not self._count_linked(prefix):
+                return None
+            if folder.ignore is not None:
+                folder = folder._replace(ignore=folder.ignore.within(folder.real, prefix))
+            if self._watched:
+                self._note_folder(folder, link=link)
+            return folder, iter(self._read(folder))
         except (FileNotFoundError, NotADirectoryError):
             self._something_vanished = True
         except OSError as error:
             self._unseen(prefix, error)
-        return []
+        return None
 
-    def _read_directory(self, prefix: str) -> list[_Entry]:
-        """Entries that count, sorted. A directory's name ends with "/", which puts its contents in order."""
-        paths = self._paths
+    def _linked_folder(self, parent: Folder, name: str, prefix: str) -> Folder | None:
+        follow = self._selection.follow
+        if not follow:
+            return None
+        real = os.path.join(os.path.realpath(self._root + prefix[:-1]), "")
+        if follow == "inside" and not real.startswith(self._real_root):
+            return None
+        if any(folder.real == real for folder, _ in self._open):  # it leads to itself
+            return None
+        if self._owned and self._owned.has_place(real):
+            return None
+        place = parent.real + name[:-1]
+        if parent.links is None:
+            return Folder(prefix, real, parent.ignore, {place}, real)
+        if self._is_listed(place):
+            return None
+        if parent.nested and (place in parent.links or place.startswith(parent.base)):
+            return None
+        parent.links.add(place)
+        return parent._replace(prefix=prefix, real=real, nested=True)
+
+    def _is_listed(self, place: str) -> bool:
+        """Whether the listing meets a link at its real path, too."""
+        if not place.startswith(self._real_root) or self._selection.gitignore:
+            return False
+        key = place[len(self._real_root) :].replace(os.sep, "/")
+        pruned = self._selection.paths.pruned
+        end = key.find("/")
+        while end >= 0:
+            if pruned(key[:end]):
+                return False
+            end = key.find("/", end + 1)
+        return not pruned(key)
+
+    def _count_linked(self, prefix: str) -> bool:
+        """Whether one more folder may be entered by way of a link; what is left out is said once."""
+        self._linked += 1
+        if self._linked <= MAX_LINKED_FOLDERS:
+            return True
+        self.report.incomplete.append(prefix)
+        if self._linked == MAX_LINKED_FOLDERS + 1:
+            self.report.errors.append(
+                f"links below {self._root} lead to more than {MAX_LINKED_FOLDERS} folders; {prefix} and what else they "
+                "lead to is not listed, and rows known from there are kept as they are. Set follow_links=False, or "
+                "exclude the folders that hold the links"
+            )
+        return False
+
+    def _note_folder(self, folder: Folder, *, link: bool) -> None:
+        found = os.stat(self._root + folder.prefix)
+        self.report.folders[folder.prefix[:-1]] = SeenFolder(
+            folder.real, (found.st_dev, found.st_ino), found.st_mode, link
+        )
+
+    def _read(self, folder: Folder) -> SortedNames:
+        """Names that count, in order. A folder's name ends with ``/``, which puts its contents in order."""
+        prefix = folder.prefix
+        paths = self._selection.paths
         pruned, included, excluded, suffixes = paths.pruned, paths.included, paths.excluded, paths.suffixes
-        entries: list[_Entry] = []
+        notes = self.report.notes
+        unmet, others = notes.unmet, notes.others
+        hidden = self._owned.by_folder.get(folder.real)
+        owned_folders = self._owned.folders
+        all_links = self._selection.follow is True
+        names = SortedNames()
         with os.scandir(self._root + prefix) as listing:
             try:
                 for entry in listing:
                     name = entry.name
                     if not name.isascii() and not self._is_decodable(prefix, name):
                         continue
+                    if hidden is not None and name in hidden:
+                        continue
                     try:
-                        is_directory = entry.is_dir()
+                        is_folder = entry.is_dir()
                     except OSError as error:
                         if error.errno != errno.ELOOP:
                             self._unseen(prefix + name, error)
                         continue
-                    if is_directory:
+                    if is_folder:
+                        if owned_folders and self._is_owned_folder(entry):
+                            continue
                         if not pruned(prefix + name):
-                            entries.append((name + "/", entry))
+                            names.append(name + "/")
                     elif suffixes is not None:
                         if name.endswith(suffixes):
-                            entries.append((name, entry))
-                    elif included(path := prefix + name) and not excluded(path):
-                        entries.append((name, entry))
+                            if all_links or self._may_follow(entry):
+                                names.append(name)
+                                if unmet:
+                                    notes.meet(prefix + name)
+                        elif len(others) < 3:
+                            others.append(prefix + name)
+                    elif included(path := prefix + name):
+                        if not excluded(path) and (all_links or self._may_follow(entry)):
+                            names.append(name)
+                            if unmet:
+                                notes.meet(path)
+                    elif len(others) < 3:
+                        others.append(path)
             except OSError as error:  # broke off half-way: what was read is good, the rest unknown
                 if not prefix:
                     raise
                 self._unseen(prefix, error)
-        entries.sort(key=_name)
-        return entries
+        return names
+
+    def _may_follow(self, entry: os.DirEntry[str]) -> bool:
+        """Whether a file counts although not all links are followed."""
+        if not entry.is_symlink():
+            return True
+        return self._selection.follow == "inside" and os.path.realpath(entry.path).startswith(self._real_root)
+
+    def _is_owned_folder(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            found = entry.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) in self._owned.folders
 
     def _is_decodable(self, prefix: str, name: str) -> bool:
         try:
             name.encode("utf-8")
         except UnicodeEncodeError:
-            shown = (self._root + prefix + name).encode("utf-8", "backslashreplace").decode()
-            self.report.errors.append(f"skipped {shown}: its name is not valid text, rename it")
+            # As the bytes are, so that different names stay different: b\xff
+            shown = (prefix + name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            self.report.skipped.append(
+                (
+                    shown,
+                    f"skipped {self._root}{shown}: its name is not valid text, rename it; all other files are "
+                    "treated as usual",
+                )
+            )
             return False
         return True
-
-    def _is_cycle(self, prefix: str) -> bool:
-        """Whether the linked directory is one of those that lead to it."""
-        parts = prefix[:-1].split("/")
-        try:
-            here = os.stat(self._root + prefix)
-            above = [os.stat(self._root + "/".join(parts[:depth])) for depth in range(len(parts))]
-        except OSError:
-            return False  # reading it will tell
-        return any(os.path.samestat(here, other) for other in above)
 
     def _unseen(self, prefix: str, error: OSError) -> None:
         self.report.incomplete.append(prefix)

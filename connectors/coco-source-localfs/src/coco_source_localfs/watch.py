@@ -1,139 +1,112 @@
-"""Changes pushed by the operating system, through the optional ``watchfiles`` (spec S-LocalFile-2, CS-6).
+"""Changes of a tree, as they happen.
 
-What a watcher says is a hint. Each changed file becomes ``(key, None, ack)``: go and look. An *empty* batch
-says that files changed which cannot be named, so the whole tree must be listed: after the start (files may
-have changed before the watcher was ready), after a burst (the system's queue may have overflowed, which
-watchfiles does not tell), and when a directory came, went or was renamed.
+What a watcher says is a hint. Each changed file becomes ``(key, None, ack)``: go and look. An *empty* batch says that
+files changed which cannot be named, so the whole tree must be listed: after the start (files may have changed before
+the watcher was ready), after a burst or an overflow of the system's queue, and when a folder came, went, was renamed or
+replaced, or a link to one was. The watch follows the path of the root: another folder in its place is watched from then
+on, and a root that is gone is waited for.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
-from typing import Protocol, TypeAlias
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TypeAlias
 
 from coco.errors import SourceError
-from coco_source_localfs.glob import PathFilter
+from coco_source_localfs.index import TreeIndex
 from coco_source_localfs.rows import FileKey
+from coco_source_localfs.tree import Tree
+from coco_source_localfs.watchers import BURST, Happened, Watcher, installed_watcher
 
-BURST = 1_000
-"""Changed paths in one batch from which on a listing is cheaper and safer than looking at each."""
+logger = logging.getLogger("coco.source.localfs")
 
-READY_MS = 500
-"""Milliseconds within which the watcher reports that it is at work although nothing changed."""
+PROBE_SECONDS = 0.5
+"""How often is looked for what no watcher tells: a root or a link that leads elsewhere, a file changed by another name."""
 
-QUIET_MS = 10
-"""A batch ends when nothing more happened for so long; every change waits for it once or twice. The watcher looks that
-often, which takes half a per cent of a processor, twice what 50 ms take."""
+SETTLING_ROUNDS = 5
+"""How often the tree is listed again, at most, because folders came while others were being watched."""
 
 Change: TypeAlias = tuple[FileKey, None, Callable[[], None]]
-_DELETED = 3  # watchfiles.Change.deleted; spelled out to keep the import lazy
 
 
-class Watcher(Protocol):
-    """The part of ``watchfiles.awatch`` that is used."""
+async def change_batches(tree: Tree, watcher: Watcher | None = None) -> AsyncIterator[list[Change]]:
+    """Batches of changes, until cancelled. ``watcher``: by default the one that is installed.
 
-    def __call__(
-        self, path: str, /, *, watch_filter: None, yield_on_timeout: bool, rust_timeout: int, step: int
-    ) -> AsyncIterator[Iterable[tuple[int, str]]]: ...
-
-
-async def change_batches(
-    root: str,
-    paths: PathFilter,
-    directories: Callable[[], Collection[str] | None],
-    watcher: Watcher | None = None,
-) -> AsyncIterator[list[Change]]:
-    """Batches of changes under ``root`` (absolute, ending with a separator), until cancelled.
-
-    ``directories()``: relative paths of the directories in the last listing, or None before the first one.
-    ``watcher`` replaces ``watchfiles.awatch`` in tests. Raises ``SourceError`` if watching is impossible.
+    Raises ``SourceError`` if watching is impossible, because a package is missing or the system refuses.
     """
-    watch = _installed_watcher() if watcher is None else watcher
-    ready = False
+    watch = installed_watcher() if watcher is None else watcher
     try:
-        async for events in watch(
-            root, watch_filter=None, yield_on_timeout=True, rust_timeout=READY_MS, step=QUIET_MS
-        ):
-            if not ready:
-                ready = True
-                yield []
+        while True:
+            index = await _settled(tree, watch)
+            if index is None:
+                await _until_there(tree)
                 continue
-            found = sorted(set(events), key=lambda event: event[1])
-            if not found:
-                continue
-            keys = _changed_keys(found, root, paths, directories())
-            if keys is None:
-                yield []
-            elif keys:
+            yield []
+            async for keys in _keys(index, watch):
                 yield [(FileKey(key), None, _nothing_to_acknowledge) for key in keys]
-    except OSError as error:
-        raise SourceError(
-            f"cannot watch {root}: {error.strerror or error}; "
-            "is it there, and are the system's limits on watches high enough?"
-        ) from error
+    finally:
+        watch.close()
 
 
-def _changed_keys(
-    events: list[tuple[int, str]], root: str, paths: PathFilter, directories: Collection[str] | None
-) -> list[str] | None:
-    """Keys to look at, in order; None when only a listing can tell."""
-    if len(events) >= BURST:
+async def _keys(index: TreeIndex, watch: Watcher) -> AsyncIterator[list[str]]:
+    """Lists of keys to look at; ends when only a listing can tell."""
+    next_probe = time.monotonic() + PROBE_SECONDS
+    while True:
+        happened = await watch.wait(max(next_probe - time.monotonic(), 0.0))
+        keys = _told(index, happened)
+        if keys is None:
+            return
+        if keys:
+            yield keys
+        if time.monotonic() >= next_probe:
+            keys = await asyncio.to_thread(index.probe)
+            if keys is None:
+                return
+            if keys:
+                yield keys
+            next_probe = time.monotonic() + PROBE_SECONDS
+
+
+def _told(index: TreeIndex, happened: Happened) -> list[str] | None:
+    if happened.lost or len(happened.paths) >= BURST:
         return None
-    keys: dict[str, None] = {}
-    for kind, path in events:
-        key = _relative(path, root)
-        if key is None:
-            return None
-        if _is_hidden(key, paths):
-            continue
-        if kind == _DELETED:
-            if directories is None or key in directories:
-                return None
-        elif os.path.isdir(path):
-            if directories is None or key not in directories:
-                return None
-            continue
-        if paths.admits(key):
-            keys[key] = None
-    return list(keys)
+    return index.keys_of(happened.paths)
 
 
-def _relative(path: str, root: str) -> str | None:
-    """The key of ``path``; None for the root itself and for what is spelled as if it were elsewhere."""
-    for start in (root, os.path.join(os.path.realpath(root), "")):
-        if path.startswith(start) and len(path) > len(start):
-            return path[len(start) :].replace(os.sep, "/")
-    return None
+async def _settled(tree: Tree, watch: Watcher) -> TreeIndex | None:
+    """An index whose folders are all watched; None if the root cannot be listed."""
+    try:
+        index = await asyncio.to_thread(TreeIndex, tree)
+        for _ in range(SETTLING_ROUNDS):
+            watched = index.folders
+            await watch.watch(watched)
+            # A folder made before its parent was watched was not announced.
+            index = await asyncio.to_thread(TreeIndex, tree)
+            if index.folders <= watched:
+                break
+    except SourceError:
+        if _is_there(tree):
+            raise
+        return None
+    return index
 
 
-def _is_hidden(key: str, paths: PathFilter) -> bool:
-    """Whether ``key``, or a directory above it, is one that no listing enters."""
-    if not key.isascii():
-        try:
-            key.encode("utf-8")
-        except UnicodeEncodeError:
-            return True
-    if paths.pruned(key) and not paths.admits(key):
-        return True
-    end = key.find("/")
-    while end >= 0:
-        if paths.pruned(key[:end]):
-            return True
-        end = key.find("/", end + 1)
-    return False
+async def _until_there(tree: Tree) -> None:
+    logger.warning(
+        "%s is gone or cannot be read; what is known from it is kept, and it is watched again when it is back",
+        tree.root,
+    )
+    while not _is_there(tree):  # noqa: ASYNC110  nobody announces that a path leads somewhere again
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+def _is_there(tree: Tree) -> bool:
+    return os.path.isdir(tree.root) and os.access(tree.root, os.R_OK | os.X_OK)
 
 
 def _nothing_to_acknowledge() -> None:
     """A file system does not send again."""
-
-
-def _installed_watcher() -> Watcher:
-    try:
-        from watchfiles import awatch
-    except ImportError as error:
-        raise SourceError(MISSING) from error
-    return awatch
-
-
-MISSING = "watch_changes=True needs the package watchfiles: pip install 'coco-source-localfs[watch]'"
