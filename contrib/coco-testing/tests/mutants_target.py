@@ -148,6 +148,43 @@ def _with_missing(session: Any, keys: Any) -> Any:
     return {**dict.fromkeys(keys, (None, None)), **C.read_rows(session, keys)}
 
 
+def _marks_the_session(session: Any, flow: str, epoch: str) -> None:
+    session.epoch = epoch
+
+
+def _mark_of_the_session(session: Any, flow: str) -> Any:
+    return getattr(session, "epoch", None)
+
+
+def _marks_for_all(session: Any, flow: str, epoch: str) -> None:
+    C.write_epoch(session, "", epoch)
+
+
+def _mark_for_all(session: Any, flow: str) -> Any:
+    return C.read_epoch(session, "")
+
+
+def _marks_once(session: Any, flow: str, epoch: str) -> None:
+    session.table().epochs.setdefault(flow, epoch)
+
+
+_ELSEWHERE: dict[tuple[str, str], str] = {}
+
+
+def _marks_elsewhere(session: Any, flow: str, epoch: str) -> None:
+    _ELSEWHERE[(session.name, flow)] = epoch
+
+
+def _mark_elsewhere(session: Any, flow: str) -> Any:
+    return _ELSEWHERE.get((session.name, flow))
+
+
+def _loses_marks(key: str, previous: Any, current: Any) -> None:
+    C.apply_setup_change(key, previous, current)
+    if key in TABLES:
+        TABLES[key].epochs.clear()
+
+
 def _bad_order(table: Table, key: Any, row: dict[str, Any], changed: Any) -> None:
     C.put(table, key, {name: item for name, item in row.items() if name != "order"}, changed)
 
@@ -207,6 +244,26 @@ TestJoins = mutant(
 TestCountsNothing = mutant("CountsNothing", "test_count_rows", count_rows=staticmethod(_count_anyway))
 TestTwice = mutant("Twice", "test_list_keys", list_keys=staticmethod(_twice))
 TestWithMissing = mutant("WithMissing", "test_read_rows", read_rows=staticmethod(_with_missing))
+TestForgetsTheRun = mutant(
+    "ForgetsTheRun",
+    "test_epochs",
+    write_epoch=staticmethod(_marks_the_session),
+    read_epoch=staticmethod(_mark_of_the_session),
+)
+TestOneMarkForAll = mutant(
+    "OneMarkForAll",
+    "test_epochs",
+    write_epoch=staticmethod(_marks_for_all),
+    read_epoch=staticmethod(_mark_for_all),
+)
+TestKeepsTheFirstMark = mutant("KeepsTheFirstMark", "test_epochs", write_epoch=staticmethod(_marks_once))
+TestMarkOutlives = mutant(
+    "MarkOutlives",
+    "test_epochs_and_setup",
+    write_epoch=staticmethod(_marks_elsewhere),
+    read_epoch=staticmethod(_mark_elsewhere),
+)
+TestNewMarks = mutant("NewMarks", "test_epochs_and_setup", apply_setup_change=setup(_loses_marks))
 TestForgetsTheRest = mutant("ForgetsTheRest", "test_partial_update", put=putting(_forgets_the_rest))
 TestShowsSecret = mutant("ShowsSecret", "test_secrets_do_not_show", prepare=staticmethod(_shows_secret))
 TestNamesNoSecret = mutant(

@@ -25,6 +25,7 @@ class Shard:
     folder: Path
     vectors: dict[str, dict[str, Any]]
     indexes: dict[str, str] = field(default_factory=dict)
+    aliases: list[str] = field(default_factory=list)
 
 
 class Engine:
@@ -102,6 +103,13 @@ class Engine:
             if key not in shard.vectors:
                 raise Refusal("INVALID_ARGUMENT", f"Wrong input: Not existing vector name error: {key}")
             shard.vectors[key].setdefault("hnsw", {}).update(hnsw)
+
+    def exchange_aliases(self, old: list[str], new: list[tuple[str, str]]) -> None:
+        with self._lock:
+            for shard in self._shards.values():
+                shard.aliases = [item for item in shard.aliases if item not in old]
+            for collection, alias in new:
+                self.shard(collection).aliases.append(alias)
 
     def drop(self, name: str) -> bool:
         with self._lock:

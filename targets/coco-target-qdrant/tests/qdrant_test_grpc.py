@@ -154,6 +154,22 @@ def grpc_services(engine: Engine) -> list[Callable[[Any], None]]:
             return pb.CollectionOperationResponse(result=True)
 
         @answering
+        def ListCollectionAliases(self, request: Any) -> Any:
+            name = request.collection_name
+            found = [
+                pb.AliasDescription(alias_name=item, collection_name=name)
+                for item in engine.shard(name).aliases
+            ]
+            return pb.ListAliasesResponse(aliases=found)
+
+        @answering
+        def UpdateAliases(self, request: Any) -> Any:
+            old = [item.delete_alias.alias_name for item in request.actions if item.HasField("delete_alias")]
+            made = [item.create_alias for item in request.actions if item.HasField("create_alias")]
+            engine.exchange_aliases(old, [(item.collection_name, item.alias_name) for item in made])
+            return pb.CollectionOperationResponse(result=True)
+
+        @answering
         def Delete(self, request: Any) -> Any:
             return pb.CollectionOperationResponse(result=engine.drop(request.collection_name))
 

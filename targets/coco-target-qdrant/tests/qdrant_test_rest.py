@@ -74,6 +74,18 @@ def rest_handler(engine: Engine) -> type[http.server.BaseHTTPRequestHandler]:
             match call:
                 case "GET ":
                     return self._info(name)
+                case "GET /aliases":
+                    names = engine.shard(name).aliases
+                    return {"aliases": [{"alias_name": item, "collection_name": name} for item in names]}
+                case "POST ":
+                    assert name == "aliases"
+                    actions = body["actions"]
+                    old = [item["delete_alias"]["alias_name"] for item in actions if "delete_alias" in item]
+                    made = [item["create_alias"] for item in actions if "create_alias" in item]
+                    engine.exchange_aliases(
+                        old, [(item["collection_name"], item["alias_name"]) for item in made]
+                    )
+                    return True
                 case "GET /exists":
                     return {"exists": engine.has(name)}
                 case "PUT ":

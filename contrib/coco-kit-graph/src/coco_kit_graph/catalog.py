@@ -93,7 +93,13 @@ def _shown(state: GraphState) -> str:
 
 
 # -- in the graph ---------------------------------------------------------------------------------
-READ = f"MATCH (n:{CATALOG}) RETURN n._coco_kind, n._coco_name, n._coco_owners, n._coco_state"
+EPOCH = "epoch"
+"""Kind of the nodes that hold which run of a flow wrote last into a label or type."""
+
+READ = (
+    f"MATCH (n:{CATALOG}) WHERE n._coco_kind <> '{EPOCH}' "
+    "RETURN n._coco_kind, n._coco_name, n._coco_owners, n._coco_state"
+)
 """Cypher for the rows of ``entries_of``."""
 
 PUT = (
@@ -102,8 +108,16 @@ PUT = (
 )
 """Cypher that writes an entry, with the parameters of ``parameters_of``."""
 
-REMOVE = f"MATCH (n:{CATALOG} {{_coco_id: $id}}) DELETE n"
-"""Cypher that removes one; ``id``: the entry's."""
+REMOVE = f"MATCH (n:{CATALOG}) WHERE n._coco_id = $id OR (n._coco_kind = '{EPOCH}' AND n._coco_name = $id) DELETE n"
+"""Cypher that removes one, with the marks of runs; ``id``: the entry's."""
+
+READ_EPOCH = f"MATCH (n:{CATALOG} {{_coco_id: $id}}) RETURN n._coco_state"
+"""Cypher for the mark of the last run that wrote; ``id``: that of ``epoch_parameters``."""
+
+
+def epoch_parameters(entry: str, flow: str, epoch: str = "") -> dict[str, Any]:
+    """A mark as the graph holds it, for ``PUT``. entry: id of the label or type."""
+    return {"id": f"{EPOCH}:{entry}:{flow}", "kind": EPOCH, "name": entry, "owners": "[]", "state": epoch}
 
 
 def parameters_of(entry: Entry) -> dict[str, Any]:

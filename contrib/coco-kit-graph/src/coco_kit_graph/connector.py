@@ -19,6 +19,10 @@ class Place(Protocol):
 
     def count(self) -> int: ...
 
+    def read_epoch(self, flow: str) -> str | None: ...
+
+    def write_epoch(self, flow: str, epoch: str) -> None: ...
+
     def list_keys(self) -> Iterator[list[tuple[Any, ...]]]: ...
 
     def read_rows(self, keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]: ...
@@ -54,6 +58,14 @@ class GraphConnector:
     @staticmethod
     def count_rows(place: Place) -> int:
         return place.count()
+
+    @staticmethod
+    def read_epoch(place: Place, flow: str) -> str | None:
+        return place.read_epoch(flow)
+
+    @staticmethod
+    def write_epoch(place: Place, flow: str, epoch: str) -> None:
+        place.write_epoch(flow, epoch)
 
     @staticmethod
     def list_keys(place: Place) -> Iterator[list[tuple[Any, ...]]]:

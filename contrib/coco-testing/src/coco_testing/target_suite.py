@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from coco_testing.target.epochs import MORE_EPOCH_ABILITIES, EpochChecks
 from coco_testing.target.existing import EXISTING_ABILITIES, MORE_EXISTING_ABILITIES, ExistingChecks
 from coco_testing.target.faults import MORE_FAULT_ABILITIES, FaultChecks
 from coco_testing.target.indexes import MORE_INDEX_ABILITIES, IndexChecks
@@ -36,6 +37,7 @@ MORE_TARGET_ABILITIES: tuple[str, ...] = (
     *MORE_FAULT_ABILITIES,
     *MORE_KILLED_ABILITIES,
     *MORE_TOGETHER_ABILITIES,
+    *MORE_EPOCH_ABILITIES,
     *MORE_TYPE_ABILITIES,
 )
 """New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
@@ -49,6 +51,7 @@ class TargetSuite(
     TogetherChecks,
     KilledChecks,
     FaultChecks,
+    EpochChecks,
     LookingChecks,
     SpellingChecks,
     IndexChecks,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from coco.engine.batches import RootValues
+from coco.engine.epochs import TargetEpoch
 from coco.engine.exports import ExportRun
 from coco.engine.failure_log import FailureLog
 from coco.engine.functions import FunctionStep
@@ -96,6 +97,7 @@ class Run(Struct):
     root_values: RootValues | None = None
     root_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     ports: dict[str, TargetPort] = field(default_factory=dict)
+    epochs: dict[str, TargetEpoch] = field(default_factory=dict)
     on_progress: Callable[[str, UpdateStats], None] | None = None
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
@@ -110,6 +112,10 @@ class Run(Struct):
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
             name: TargetPort(export, self.threads, self.target_calls, self.emit, self.flow, self.options.kept)
+            for name, export in self.exports.items()
+        }
+        self.epochs = {
+            name: TargetEpoch(self.flow, export, self.ports[name], self.store, self.threads)
             for name, export in self.exports.items()
         }
 

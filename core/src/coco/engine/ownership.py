@@ -129,15 +129,17 @@ def winning_owner(owners: Sequence[Owner]) -> Owner:
     return max(owners, key=lambda item: (item.process_ordinal, item.source_id, item.source_key))
 
 
-def uncertain_rows(run: Run, export: ExportRun) -> int:
-    """How many rows attempts that did not end may have deleted. In the store's thread."""
+def uncertain_rows(run: Run, export: ExportRun, *, written: bool = False) -> int:
+    """How many rows attempts that did not end may have deleted, or ``written``. In the store's thread."""
     keys: set[bytes] = set()
     for source_id in {*run.source_ids.values(), *run.removed_sources}:
         for batch in run.store.scan(source_id, CHUNK):
             begun = [key for key, head in batch if unfinished(head)]
             for tracked in run.store.get_many(source_id, begun).values() if begun else ():
                 staged = tracked.staged.get(export.target_id)
-                keys.update(key for key, fp in (staged.rows if staged is not None else ()) if not fp)
+                keys.update(
+                    key for key, fp in (staged.rows if staged is not None else ()) if bool(fp) == written
+                )
     return len(keys)
 
 

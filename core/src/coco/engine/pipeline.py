@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from coco.engine.context import Run
+from coco.engine.exports import ExportRun
 from coco.engine.ownership import prepare_ownership, settle_ownership, uncertain_rows
 from coco.engine.process import BatchProcessor, SourceState
 from coco.engine.sizing import LARGEST_BATCH
 from coco.engine.source_run import SourceRun, gone_row, load_heads
 from coco.engine.stats import SourceUpdateInfo
-from coco.errors import DriftError, TargetError
+from coco.errors import DriftError, StateStoreError, TargetError
 from coco.events import DriftNoticed, RunFinished, RunStarted
 from coco.ops.error_text import describe
 from coco.plan.plan import SourcePlan
@@ -113,7 +115,8 @@ async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseExcep
 
 
 async def heartbeat(run: Run) -> None:
-    """Ask each target that can tell how many rows it holds; a difference is reported, never repaired silently.
+    """Ask each target that can tell how many rows it holds, and which run wrote last; a difference is reported, never
+    repaired silently.
 
     Goes on while sources are listed, as a target may be far away and large; the first write waits for it.
     """
@@ -122,16 +125,23 @@ async def heartbeat(run: Run) -> None:
         export = run.exports[name]
         count = export.step.target.method("count_rows")
         expected = run.row_counts.get(export.target_id, 0)
-        if count is None or expected == 0 or export.step.setup_by_user:
-            return
+        epoch, port = run.epochs[name], run.ports[name]
         actual: int | None = None
         problem: BaseException | None = None
-        port = run.ports[name]
         try:
+            doubt = await epoch.compare()
+            if doubt:
+                run.warn(doubt)
+            if count is None or expected == 0 or export.step.setup_by_user:
+                return
             actual = await port.call("counting rows", count, await port.prepare())
+        except StateStoreError:
+            raise
         except Exception as error:
             problem = port.closed_door or error
         if actual is not None and actual >= expected:
+            if actual > expected and not epoch.kept:
+                await _say_more(run, export, expected, actual)
             return
         if actual is not None and actual >= expected - await run.threads.store(uncertain_rows, run, export):
             return  # what is missing may have been deleted by an attempt that did not end
@@ -150,6 +160,16 @@ async def heartbeat(run: Run) -> None:
         run.warn(message)
 
     await asyncio.gather(*(one(name) for name in run.exports))
+
+
+async def _say_more(run: Run, export: ExportRun, expected: int, actual: int) -> None:
+    """Warn of rows that state does not know, where no mark tells which of the two sides is older."""
+    if actual > expected + await run.threads.store(partial(uncertain_rows, run, export, written=True)):
+        run.warn(
+            f"target '{export.name}' holds {actual} rows where state knows {expected}. If the state is older than the "
+            "target (a restored backup, a copied project), or somebody else writes there, run `coco verify --repair APP`, "
+            "which removes what is not of this flow"
+        )
 
 
 async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> list[BaseException]:

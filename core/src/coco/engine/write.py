@@ -180,6 +180,8 @@ class Writer:
             stats.num_target_unchanged += target.unchanged
             if not target:
                 return
+            if run.options.heartbeat:
+                await run.epochs[name].renew()
             problems = await run.ports[name].apply(target)
             ups = sum(owner not in problems for owner in target.upsert_owners)
             downs = sum(owner not in problems for owner in target.delete_owners)

@@ -372,7 +372,8 @@ class Runtime:
 
         async def update(only_keys: dict[str, list[bytes]]) -> IndexUpdateInfo:
             return await self.join_pass(
-                graph, RunOptions(only_keys=only_keys, allow_deletes=True, retry_parked=True)
+                graph,
+                RunOptions(only_keys=only_keys, allow_deletes=True, retry_parked=True, heartbeat=False),
             )
 
         def alone(what: str) -> contextlib.AbstractAsyncContextManager[Any]:

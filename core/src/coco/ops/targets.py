@@ -80,8 +80,8 @@ class TargetConnector(Protocol):
     Optional: ``get_setup_state(spec, key_fields, value_fields, index_options)``,
     ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
     ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
-    ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``validate``,
-    ``with_default_name``, ``former_keys``, ``rename``, ``with_flow``, ``data_identity``, ``describe_change``,
+    ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``read_epoch`` with ``write_epoch``,
+    ``validate``, ``with_default_name``, ``former_keys``, ``rename``, ``with_flow``, ``data_identity``, ``describe_change``,
     ``check_existing``, ``apply_setup_changes``.
 
     ``with_flow(spec, flow: FlowView)`` gives the spec completed by what only the rest of the flow tells, as a
@@ -104,6 +104,11 @@ class TargetConnector(Protocol):
     engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
     length), or ``None`` where the two are always equal. The engine identifies and compares rows by what it returns.
     A row from ``read_rows`` may hold ``...`` for a value that cannot come back.
+
+    ``read_epoch(prepared, flow) -> str | None`` and ``write_epoch(prepared, flow, epoch)`` keep a mark of at most 64 ASCII
+    characters beside the rows, one for each flow: whatever copies or restores the rows does so with the mark. coco writes
+    a new one into state and target before the first row of a run, and so notices that one of the two was restored alone.
+    A mark goes with the resource when that is dropped.
     """
 
     @staticmethod
@@ -156,4 +161,6 @@ DATA_METHODS: Sequence[str] = (
     "list_keys",
     "read_rows",
     "values_equal",
+    "read_epoch",
+    "write_epoch",
 )

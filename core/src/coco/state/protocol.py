@@ -307,7 +307,8 @@ class StateStore(Protocol):
         """Fresh ids for sources and targets, never given twice by this store."""
 
     # -- cursors, leases --------------------------------------------------------------------------
-    def get_cursor(self, source_id: int, name: str) -> bytes | None: ...
+    def get_cursor(self, source_id: int, name: str) -> bytes | None:
+        """A small thing that is kept for a source, or a target: ids are never given twice, so either will do."""
 
     def put_cursor(self, source_id: int, name: str, value: bytes | None) -> None: ...
 

@@ -19,6 +19,8 @@ from coco_target_files.render import Renderer
 Row = tuple[Any, ...]
 _NO_FORM = (ValueError, TypeError, OverflowError, RecursionError)
 ATTEMPTS = 3
+EPOCH = "epoch of "
+"""What a run's mark is noted under, with the flow's name behind it."""
 
 
 class File(NamedTuple):
@@ -174,6 +176,20 @@ class Folder:
         with catalog.transaction():
             catalog.remove_files(paths)
             remove_empty_folders(catalog, self._disk, paths)
+
+    # -- marks of runs ----------------------------------------------------------------------------
+    def read_epoch(self, flow: str) -> str | None:
+        """The mark of the last run of a flow that wrote here."""
+        self._check_there()
+        return None if self._catalog is None else self._catalog.fact(EPOCH + flow)
+
+    def write_epoch(self, flow: str, epoch: str) -> None:
+        """Note the mark of a run, in the catalog that is copied and restored with the files."""
+        with self._lock:
+            self._check_there()
+            if self._catalog is None:
+                self._catalog = Catalog(self.root)
+            self._catalog.note(EPOCH + flow, epoch)
 
     # -- reading ----------------------------------------------------------------------------------
     def count(self) -> int:

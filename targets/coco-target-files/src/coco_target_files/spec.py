@@ -140,6 +140,14 @@ class FilesConnector:
         return folder.count()
 
     @staticmethod
+    def read_epoch(folder: Folder, flow: str) -> str | None:
+        return folder.read_epoch(flow)
+
+    @staticmethod
+    def write_epoch(folder: Folder, flow: str, epoch: str) -> None:
+        folder.write_epoch(flow, epoch)
+
+    @staticmethod
     def list_keys(folder: Folder) -> Iterator[list[tuple[Any, ...]]]:
         return folder.list_keys()
 

@@ -11,9 +11,10 @@ from coco.kit.quoting import quote_cypher
 from coco.ops.targets import MutationColumns
 from coco.types.schema import BasicValueType, FieldSchema
 from coco_kit_graph.analysis import Links, known_ends
+from coco_kit_graph.catalog import PUT, READ_EPOCH, entry_id, epoch_parameters
 from coco_kit_graph.entries import steps_by_graph
 from coco_kit_graph.mapping import Nodes, Relationships
-from coco_kit_graph.marks import ADOPTED, EXPORTED, MARK, REFERENCED
+from coco_kit_graph.marks import ADOPTED, CATALOG, EXPORTED, MARK, REFERENCED
 from coco_kit_graph.schema import properties
 from coco_target_kuzu import connection, setup
 from coco_target_kuzu.checkpoints import Kind
@@ -106,6 +107,23 @@ class Place:
     def check(self, key: Row, row: Row) -> None:
         """Raise what converting a row raises."""
         raise NotImplementedError
+
+    # -- marks of runs ----------------------------------------------------------------------------
+    def read_epoch(self, flow: str) -> str | None:
+        """The mark of the last run of a flow that wrote here."""
+        if CATALOG not in setup.table_names(self.db):
+            return None
+        rows = self.db.run(READ_EPOCH, {"id": epoch_parameters(self.entry_id, flow)["id"]})
+        return str(rows[0][0]) if rows else None
+
+    def write_epoch(self, flow: str, epoch: str) -> None:
+        """Note the mark of a run, among what lists the tables."""
+        self.db.run(PUT, epoch_parameters(self.entry_id, flow, epoch))
+
+    @property
+    def entry_id(self) -> str:
+        """Where it stands in the catalog."""
+        return entry_id("node" if self.is_node else "relationship", self.name)
 
     # -- reading ----------------------------------------------------------------------------------
     def require(self, table: str, fields: Iterable[Field]) -> None:

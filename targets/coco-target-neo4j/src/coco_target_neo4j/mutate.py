@@ -11,7 +11,7 @@ from coco.kit.quoting import quote_cypher
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco_kit_graph.analysis import Links, known_ends
-from coco_kit_graph.catalog import entry_id
+from coco_kit_graph.catalog import PUT, READ_EPOCH, entry_id, epoch_parameters
 from coco_kit_graph.entries import Step, steps_by_graph
 from coco_kit_graph.mapping import Mapping, Nodes
 from coco_kit_graph.marks import ADOPTED, CATALOG, EXPORTED, MARK, REFERENCED
@@ -70,6 +70,18 @@ class Place:
     def delete(self, tx: Transaction, keys: Sequence[Row]) -> None:
         """Remove rows; missing ones are fine."""
         raise NotImplementedError
+
+    # -- marks of runs ----------------------------------------------------------------------------
+    def read_epoch(self, flow: str) -> str | None:
+        """The mark of the last run of a flow that wrote here."""
+        parameters = {"id": epoch_parameters(self.entry_id, flow)["id"]}
+        rows = self.graph.read(lambda tx: tx.run(READ_EPOCH, parameters), "reading which run wrote last")
+        return str(rows[0][0]) if rows else None
+
+    def write_epoch(self, flow: str, epoch: str) -> None:
+        """Note the mark of a run, among what lists the labels and types."""
+        parameters = epoch_parameters(self.entry_id, flow, epoch)
+        self.graph.write(lambda tx: tx.run(PUT, parameters), "noting which run writes")
 
     # -- reading ----------------------------------------------------------------------------------
     def count(self) -> int:

@@ -174,6 +174,18 @@ class PostgresConnector:
         return count_rows(table)
 
     @staticmethod
+    def read_epoch(table: PreparedTable, flow: str) -> str | None:
+        from coco_target_postgres.epochs import read_epoch
+
+        return read_epoch(table, flow)
+
+    @staticmethod
+    def write_epoch(table: PreparedTable, flow: str, epoch: str) -> None:
+        from coco_target_postgres.epochs import write_epoch
+
+        write_epoch(table, flow, epoch)
+
+    @staticmethod
     def list_keys(table: PreparedTable) -> Iterator[list[tuple[Any, ...]]]:
         from coco_target_postgres.read import list_keys
 

@@ -157,6 +157,18 @@ class ClientWire:
         except MissingError:
             pass
 
+    def aliases(self, collection: str) -> list[str]:
+        answer = self._call(lambda: self._client.get_collection_aliases(collection))
+        return [item.alias_name for item in answer.aliases]
+
+    def exchange_aliases(self, collection: str, old: Sequence[str], new: str) -> None:
+        made = models.CreateAlias(collection_name=collection, alias_name=new)
+        operations: list[Any] = [
+            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name)) for name in old
+        ]
+        operations.append(models.CreateAliasOperation(create_alias=made))
+        self._call(lambda: self._client.update_collection_aliases(operations))
+
     def create_index(self, collection: str, name: str, kind: str) -> None:
         if self._is_local:
             return  # it filters without indexes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from coco.errors import DriftError, MutationError
@@ -11,6 +12,7 @@ from coco.kit.batching import chunks, value_size
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco_target_qdrant.address import FIRST_CONTACT, address_of
+from coco_target_qdrant.epochs import read_epoch, write_epoch
 from coco_target_qdrant.ids import KeyIds, PointId
 from coco_target_qdrant.payload import FOREIGN, NO_FORM, payload_codec
 from coco_target_qdrant.state import QdrantKey
@@ -36,6 +38,7 @@ class Collection:
         key_fields: Sequence[FieldSchema],
         value_fields: Sequence[FieldSchema],
     ) -> None:
+        self._key = key
         self._title, self._name = key.title, key.collection
         self._ids = KeyIds(key_fields)
         self._keys = [(item.name, payload_codec(item.value_type.type)) for item in key_fields]
@@ -72,6 +75,26 @@ class Collection:
     def close(self) -> None:
         with self._lock:
             self._wire.close()
+
+    # -- marks of runs ----------------------------------------------------------------------------
+    def read_epoch(self, flow: str) -> str | None:
+        """The mark of the last run of a flow that wrote here."""
+        with self._short() as wire:
+            return read_epoch(wire, self._name, flow)
+
+    def write_epoch(self, flow: str, epoch: str) -> None:
+        """Leave the mark of a run."""
+        with self._short() as wire:
+            write_epoch(wire, self._name, flow, epoch)
+
+    @contextmanager
+    def _short(self) -> Iterator[Wire]:
+        """A connection with little patience: rows are worth waiting for, a mark is not."""
+        wire = address_of(self._key.connection, self._title, FIRST_CONTACT).connect()
+        try:
+            yield wire
+        finally:
+            wire.close()
 
     # -- writing ----------------------------------------------------------------------------------
     def mutate(self, columns: MutationColumns) -> None:

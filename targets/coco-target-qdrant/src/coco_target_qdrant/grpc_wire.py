@@ -128,6 +128,17 @@ class GrpcWire:
         except MissingError:
             pass
 
+    def aliases(self, collection: str) -> list[str]:
+        request = pb.ListCollectionAliasesRequest(collection_name=collection)
+        answer = self._call(self._collections.ListCollectionAliases, request)
+        return [item.alias_name for item in answer.aliases]
+
+    def exchange_aliases(self, collection: str, old: Sequence[str], new: str) -> None:
+        made = pb.CreateAlias(collection_name=collection, alias_name=new)
+        actions = [pb.AliasOperations(delete_alias=pb.DeleteAlias(alias_name=name)) for name in old]
+        actions.append(pb.AliasOperations(create_alias=made))
+        self._call(self._collections.UpdateAliases, pb.ChangeAliases(actions=actions))
+
     def create_index(self, collection: str, name: str, kind: str) -> None:
         type_ = pb.FieldType.Value(f"FieldType{kind.capitalize()}")
         request = pb.CreateFieldIndexCollection(

@@ -131,6 +131,14 @@ class QdrantConnector:
         return collection.count()
 
     @staticmethod
+    def read_epoch(collection: Collection, flow: str) -> str | None:
+        return collection.read_epoch(flow)
+
+    @staticmethod
+    def write_epoch(collection: Collection, flow: str, epoch: str) -> None:
+        collection.write_epoch(flow, epoch)
+
+    @staticmethod
     def list_keys(collection: Collection) -> Iterator[list[tuple[Any, ...]]]:
         return collection.list_keys()
 

@@ -77,6 +77,12 @@ class Wire(Protocol):
 
     def drop(self, collection: str) -> None: ...
 
+    def aliases(self, collection: str) -> list[str]:
+        """Other names of a collection."""
+
+    def exchange_aliases(self, collection: str, old: Sequence[str], new: str) -> None:
+        """Give a collection another name in place of some that it has; all at once."""
+
     def create_index(self, collection: str, name: str, kind: str) -> None: ...
 
     def drop_index(self, collection: str, name: str) -> None: ...

@@ -14,6 +14,10 @@ CATALOG = "coco_tables"
 """Name of the table that lists coco's tables."""
 
 
+EPOCHS = "coco_epochs"
+"""Name of the table that holds which run of which flow wrote last."""
+
+
 class Entry(NamedTuple):
     """A table of coco's. ``row_id``: its INTEGER PRIMARY KEY, or ``rowid``."""
 
@@ -67,6 +71,27 @@ def put_entry(db: sqlite3.Connection, entry: Entry) -> None:
 def remove_entry(db: sqlite3.Connection, table: str) -> None:
     """Forget a table."""
     db.execute(f"DELETE FROM {CATALOG} WHERE name = ?", (table,))
+    if table_exists(db, EPOCHS):
+        db.execute(f"DELETE FROM {EPOCHS} WHERE name = ?", (table,))
+        if db.execute(f"SELECT 1 FROM {EPOCHS} LIMIT 1").fetchone() is None:
+            db.execute(f"DROP TABLE {EPOCHS}")
+
+
+def read_epoch(db: sqlite3.Connection, table: str, flow: str) -> str | None:
+    """The mark of the last run of a flow that wrote into a table."""
+    if not table_exists(db, EPOCHS):
+        return None
+    row = db.execute(f"SELECT epoch FROM {EPOCHS} WHERE name = ? AND flow = ?", (table, flow)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def put_epoch(db: sqlite3.Connection, table: str, flow: str, epoch: str) -> None:
+    """Note the mark of a run. In a transaction."""
+    db.execute(
+        f"CREATE TABLE IF NOT EXISTS {EPOCHS} (name TEXT COLLATE NOCASE, flow TEXT, epoch TEXT NOT NULL, "
+        "PRIMARY KEY (name, flow)) WITHOUT ROWID"
+    )
+    db.execute(f"INSERT OR REPLACE INTO {EPOCHS} VALUES (?, ?, ?)", (table, flow, epoch))
 
 
 def _entry(table: str, row_id: str, state: str) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from coco.kit.interruption import interruptible
 from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco_target_sqlite.adoption import has_unique_key
-from coco_target_sqlite.catalog import column_names, table_exists
+from coco_target_sqlite.catalog import column_names, put_epoch, read_epoch, table_exists
 from coco_target_sqlite.connection import connect, explained, quoted, transaction
 from coco_target_sqlite.types import column_codec
 
@@ -117,6 +118,24 @@ class Table:
             f"INSERT INTO {quoted(self._table)} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
             f"ON CONFLICT ({keys}) DO {'UPDATE SET ' + sets if sets else 'NOTHING'}"
         )
+
+    # -- marks of runs ----------------------------------------------------------------------------
+    def read_epoch(self, flow: str) -> str | None:
+        """The mark of the last run of a flow that wrote here."""
+        with self._lock, self._explained():
+            return read_epoch(self._db, self._table, flow)
+
+    def write_epoch(self, flow: str, epoch: str) -> None:
+        """Note the mark of a run."""
+        with self._lock, self._explained(), transaction(self._db):
+            put_epoch(self._db, self._table, flow, epoch)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explained(error, self._path, self._table) from error
 
     # -- writing ----------------------------------------------------------------------------------
     def mutate(self, columns: MutationColumns) -> None:

@@ -12,7 +12,7 @@ from coco.index import IndexOptions
 from coco.ops.targets import MutationColumns, TargetStateCompatibility
 from coco.types.schema import BasicValueType, FieldSchema
 from coco_target_sqlite import fts, setup, states
-from coco_target_sqlite.catalog import CATALOG
+from coco_target_sqlite.catalog import CATALOG, EPOCHS
 from coco_target_sqlite.connection import absolute
 from coco_target_sqlite.mutate import Table
 from coco_target_sqlite.states import TableKey, TableState
@@ -144,6 +144,14 @@ class SqliteConnector:
         return table.count()
 
     @staticmethod
+    def read_epoch(table: Table, flow: str) -> str | None:
+        return table.read_epoch(flow)
+
+    @staticmethod
+    def write_epoch(table: Table, flow: str, epoch: str) -> None:
+        table.write_epoch(flow, epoch)
+
+    @staticmethod
     def list_keys(table: Table) -> Iterator[list[tuple[Any, ...]]]:
         return table.list_keys()
 
@@ -159,10 +167,13 @@ def _check_names(spec: Sqlite, fields: Sequence[str]) -> None:
         )
     table = spec.table_name
     if table is not None and (
-        not table or "\0" in table or table.lower() == CATALOG or table.lower().startswith("sqlite_")
+        not table
+        or "\0" in table
+        or table.lower() in (CATALOG, EPOCHS)
+        or table.lower().startswith("sqlite_")
     ):
         raise DefinitionError(
-            f"Sqlite: table_name must not be empty, start with sqlite_ or be {CATALOG}, got {table!r}"
+            f"Sqlite: table_name must not be empty, start with sqlite_, or be {CATALOG} or {EPOCHS}, got {table!r}"
         )
     seen: dict[str, str] = {}
     for name in fields:

@@ -19,13 +19,16 @@ from coco_testing.rows import NaturalRows, Shape
 
 @dataclass
 class Table:
-    """``columns``: names of value columns; ``rows``: key parts to one value per column; ``indexes``: indexed columns."""
+    """``columns``: names of value columns; ``rows``: key parts to one value per column; ``indexes``: indexed columns;
+    ``epochs``: marks of runs by flow.
+    """
 
     key_names: list[str]
     columns: list[str]
     rows: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     key_types: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
+    epochs: dict[str, str] = field(default_factory=dict)
 
 
 TABLES: dict[str, Table] = {}
@@ -231,6 +234,14 @@ class MemoryTableConnector:
     @classmethod
     def count_rows(cls, session: Session) -> int:
         return len(session.table().rows)
+
+    @classmethod
+    def read_epoch(cls, session: Session, flow: str) -> str | None:
+        return session.table().epochs.get(flow)
+
+    @classmethod
+    def write_epoch(cls, session: Session, flow: str, epoch: str) -> None:
+        session.table().epochs[flow] = epoch
 
     @classmethod
     def list_keys(cls, session: Session) -> Iterator[list[tuple[Any, ...]]]:
