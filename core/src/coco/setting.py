@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from coco.env_file import read_env_file
 from coco.errors import ClientError
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 def env(name: str) -> tuple[str, str] | None:
     """(variable, value) of ``COCO_<name>`` or ``COCOINDEX_<name>``."""
+    read_env_file()
     for prefix in ("COCO_", "COCOINDEX_"):
         value = os.environ.get(prefix + name)
         if value:

@@ -445,7 +445,7 @@ def test_show(runtime: FakeRuntime) -> None:
 
 def test_env_file(runtime: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(cli, ["-e", "none.env", "ls"]).exit_code == 2
-    (tmp_path / "bad.env").write_text("what")
+    (tmp_path / "bad.env").write_text("what is this")
     result = CliRunner().invoke(cli, ["-e", "bad.env", "ls"])
     assert result.exit_code == 2 and "line 1" in result.stderr
 

@@ -27,10 +27,6 @@ APP_VARIABLE = "COCO_APP_TARGETS"
 """The apps that this process has loaded, for child processes to load as well (CLI-13)."""
 
 
-ENV_FILE_META = "coco.env_file"
-"""Where the context keeps which variables came from which ``.env``: a dict from name to path."""
-
-
 def warn(text: str) -> None:
     """A note for people, on standard error."""
     say(f"WARNING: {text}", err=True)
@@ -38,24 +34,38 @@ def warn(text: str) -> None:
 
 def prepare_process(env_file: str | None, app_dir: str | None) -> None:
     """What comes before every command: variables of ``.env``, then the folder to import apps from."""
-    from coco.cli.dotenv import find_env_file, load_env_file
+    from coco import env_file as env_files
     from coco.cli.logs import prepare_logs
 
     prepare_logs()
-    path = Path(env_file) if env_file is not None else find_env_file(Path.cwd())
+    if env_file is not None:
+        _name_env_file(env_files.VARIABLE, os.path.abspath(env_file))
+    path = env_files.chosen_env_file()
+    env_files.note_env_file_read()
     if path is not None:
-        path = path.resolve()
         try:
-            names = load_env_file(path)
-        except (OSError, ValueError) as error:
-            raise click.UsageError(f"cannot read {path}: {error}") from error
+            env_files.use_env_file(path)
+        except ClientError as error:
+            raise click.UsageError(str(error)) from error
         say(f"Loaded environment variables from: {path}", err=True)
-        context = click.get_current_context(silent=True)
-        if context is not None:
-            context.find_root().meta[ENV_FILE_META] = dict.fromkeys(names, str(path))
     folder = os.path.abspath(app_dir or os.curdir)
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
+
+
+def _name_env_file(variable: str, path: str) -> None:
+    """Have child processes read the same file as this command."""
+    before = os.environ.get(variable)
+    os.environ[variable] = path
+
+    def restore() -> None:
+        os.environ.pop(variable, None)
+        if before is not None:
+            os.environ[variable] = before
+
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.find_root().call_on_close(restore)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from coco.env_file import note_env_file_read, read_env_file
 from coco.errors import CallShapeError, LifecycleError, StateStoreError
 from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings
 
@@ -57,6 +58,7 @@ class Environment:
                 if settings is not None and settings != self._settings:
                     raise LifecycleError("coco is initialised with other settings; call coco.stop() first")
                 return
+            read_env_file()
             self._settings = settings if settings is not None else self._resolve()
             self._settings_given = settings is not None
 
@@ -125,6 +127,7 @@ class Environment:
         """Where state lives (CF-14): ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin
         for it is installed; else the project-local file.
         """
+        read_env_file()
         explicit = os.environ.get("COCO_STATE_URL")
         if explicit:
             return explicit
@@ -176,6 +179,7 @@ class Environment:
                 self._store.close()
             if self._threads is not None:
                 self._threads.close()
+            note_env_file_read(False)
             self._store = self._threads = self._executors = self._limiter = self._settings = None
 
 

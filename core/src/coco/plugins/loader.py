@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from coco.env_file import read_env_file
 from coco.errors import PluginError
 from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest, load_target
 from coco.plugins.metadata import Candidate, installed_candidates
@@ -270,6 +271,7 @@ def process_host() -> PluginHost:
     if _process_host is None:
         with _lock:
             if _process_host is None:
+                read_env_file()  # it may choose plugins
                 _process_host = PluginHost()
     return _process_host
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from coco.cli.apps import ENV_FILE_META, load_app, parse_specifier
+from coco.cli.apps import load_app, parse_specifier
 from coco.cli.output import note, print_json, say
+from coco.env_file import env_file_of
 from coco.printable import printable
 
 
@@ -26,16 +27,16 @@ def command(app_target: str | None, as_json: bool) -> None:
     if app_target is not None:
         load_app(parse_specifier(app_target).app)
     report = settings_report(ENVIRONMENT)
-    files: dict[str, str] = click.get_current_context().find_root().meta.get(ENV_FILE_META, {})
     if as_json:
         found = report.to_dict()
         for line in found["settings"].values():
-            line["file"] = files.get(line["place"])
+            line["file"] = env_file_of(line["place"])
         print_json(found)
         return
     rows = []
     for item in report.settings:
-        file = f" in {files[item.place]}" if item.place in files else ""
+        path = env_file_of(item.place)
+        file = f" in {path}" if path else ""
         origin = item.place + file if item.origin == "env" else f"{item.origin} {item.place}".strip()
         rows.append((item.name, printable(_shown(item.value)), printable(origin)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
