@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from json_file import JsonFile, load
 from memory_rows import MemoryRows, fill
 
@@ -112,7 +113,7 @@ def enriched_lines(page: coco.DataSlice[Page]) -> coco.DataSlice[list[LoudLine]]
     return page["lines"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(pages, min_size=1, max_size=3))
 def test_results_of_transform_flows(given_pages: list[Page]) -> None:
     expected = [loud_page(page) for page in given_pages]

@@ -55,3 +55,33 @@ def test_dir_and_version() -> None:
     assert {"flow_def", "targets", "op", "__version__"} <= set(dir(coco))
     assert set(coco.__all__) <= set(dir(coco))
     assert coco.__version__.split(".")[0].isdigit()
+
+
+V0 = """AuthEntryReference DataScope DataSlice DatabaseConnectionSpec EvaluateAndDumpOptions Float32 Float64 Flow FlowBuilder
+FlowLiveUpdater FlowLiveUpdaterOptions FlowUpdaterStatusUpdates FtsIndexDef GeneratedField GlobalExecutionOptions
+HnswVectorIndexMethod IndexOptions Int64 IvfFlatVectorIndexMethod Json LocalDateTime OffsetDateTime QueryHandlerResultFields
+QueryInfo QueryOutput Range ServerSettings Settings Vector VectorIndexDef VectorSimilarityMetric add_auth_entry add_flow_def
+add_transient_auth_entry cli drop_all_flows flow_def functions get_app_namespace init op open_flow ref_auth_entry remove_flow
+settings setup_all_flows sources stop storages targets transform_flow update_all_flows_async utils"""
+"""What CocoIndex 0.3.39 has at its root, without its server, its language models, and names that begin with _."""
+
+
+@pytest.mark.parametrize("name", V0.split())
+def test_names_of_v0(name: str) -> None:
+    assert getattr(coco, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("flow", "ensure_all_flows_built ensure_all_flows_built_async get_flow_full_name update_all_flows"),
+        ("setup", "SetupChangeBundle flow_names_with_setup flow_names_with_setup_async"),
+        ("validation", "NamingError validate_identifier_name validate_field_name validate_full_flow_name"),
+        ("engine_object", "dump_engine_object load_engine_object plain_data"),
+        ("auth_registry", "TransientAuthEntryReference get_auth_entry"),
+        ("utils", "get_target_default_name"),
+    ],
+)
+def test_names_in_modules(module: str, names: str) -> None:
+    loaded = getattr(coco, module)
+    assert [name for name in names.split() if not hasattr(loaded, name)] == []

@@ -38,6 +38,12 @@ def test_names_of_the_fork() -> None:
     assert {"Ladybug", "LadybugConnection", "LadybugDeclaration"} <= set(dir(targets))
 
 
+def test_older_names_of_the_mapping() -> None:
+    assert targets.NodeMapping is Nodes
+    assert targets.RelationshipMapping is targets.Relationships
+    assert targets.NodeReferenceMapping is targets.NodeFromFields
+
+
 def test_specs_as_plain_data() -> None:
     graph = coco.ref_auth_entry("graph")
     target = targets.Ladybug(graph, targets.Nodes("Page"))

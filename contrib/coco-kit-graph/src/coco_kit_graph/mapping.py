@@ -57,3 +57,6 @@ class Relationships:
 
 
 Mapping = Nodes | Relationships
+
+NodeMapping, RelationshipMapping, NodeReferenceMapping = Nodes, Relationships, NodeFromFields
+"""Older names, of CocoIndex v0."""

@@ -8,7 +8,15 @@ COCO_API = 1
 
 _MAPPING = tuple(
     f"coco_kit_graph.mapping:{name}"
-    for name in ("Nodes", "Relationships", "NodeFromFields", "TargetFieldMapping")
+    for name in (
+        "Nodes",
+        "Relationships",
+        "NodeFromFields",
+        "TargetFieldMapping",
+        "NodeMapping",
+        "RelationshipMapping",
+        "NodeReferenceMapping",
+    )
 )
 
 
