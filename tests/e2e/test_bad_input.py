@@ -128,6 +128,21 @@ def test_a_function_that_fails_costs_its_row_only(
     assert texts(target) == ["HEALED", "NEW", "TEXT OF B.MD"] and RUNTIME.errors(flow) == []
 
 
+@op.function(cache=True, behavior_version=1)
+def halved(text: str) -> str:
+    return json.loads(f'"{text[0]}\\ud83d and \\udc00"')  # type: ignore[no-any-return]
+
+
+def test_half_of_a_surrogate_pair_is_replaced(corpus: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    flow = ready(corpus, target, function=halved)
+    assert flow.update().total.num_errors == 0
+    assert texts(target) == ["t\ufffd and \ufffd"] * 2
+    write(corpus / "a.md", "x again")
+    assert flow.update().total.num_updates == 1
+    assert texts(target) == ["t\ufffd and \ufffd", "x\ufffd and \ufffd"]
+
+
 def test_later_of_two_rows_with_one_key_wins_and_is_counted(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     write(corpus / "a.md", "# one\n\n# two")

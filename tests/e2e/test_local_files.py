@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import coco
+from coco.environment import following
 from coco.environment.runtime import RUNTIME
 from coco.errors import SourceError
 from coco.flow import make_setup_bundle
@@ -171,6 +174,42 @@ def test_what_a_listing_wants_to_say_is_a_warning_of_the_update(project: Path) -
     pattern, secret = flow.update().warnings
     assert pattern.startswith("source 'files': included_patterns: '*.mdx' matches no file")
     assert str(project / "in/.env") in secret
+
+
+# -- live -----------------------------------------------------------------------------------------------
+
+
+def becomes(updater: coco.FlowLiveUpdater, path: Path, wanted: dict[str, str]) -> None:
+    """Wait until the target holds what is wanted."""
+
+    async def follow() -> None:
+        while rows(path) != wanted:
+            await updater.next_status_updates_async()
+
+    try:
+        asyncio.run(asyncio.wait_for(follow(), 20))
+    except TimeoutError:
+        pytest.fail(f"the target holds {rows(path)}, not {wanted}")
+
+
+def test_a_root_that_is_replaced_and_comes_back_is_followed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "MIN_RETRY_SECONDS", 3600.0)  # nothing is mended by trying again
+    target = project / "notes.db"
+    write(project / "in/a.md")
+    flow = notes(LocalFile(path="in", watch_changes=True), Sqlite(path="notes.db"))
+    flow.setup()
+    os.rename(project / "in", project / "away")
+    with coco.FlowLiveUpdater(flow) as updater:
+        os.rename(project / "away", project / "in")
+        becomes(updater, target, {"a.md": "one"})
+        shutil.rmtree(project / "in")
+        write(project / "in/b.md", "another folder")
+        becomes(updater, target, {"b.md": "another folder"})
+        write(project / "in/b.md", "edited there")
+        (project / "in/link").symlink_to(".")
+        becomes(updater, target, {"b.md": "edited there"})
 
 
 # -- before anything is made ------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from coco.engine_value import make_engine_key_encoder, make_engine_value_decoder
 from coco.errors import ValueConversionError
 from coco.types.analyze import enriched_type_of
 from coco.types.decode import is_identity
+from coco.types.encode import key_encoder_for_schema
+from coco.types.schema import FieldSchema
 from coco.typing import Float32, Int64, Json, LocalDateTime, OffsetDateTime, Range
 
 pytestmark = pytest.mark.kernels
@@ -61,6 +63,8 @@ ACCEPTED = [
     (Json, {"b": [1, 2.5, None, True], "a": {"é": "x"}}, '{"a":{"\\u00e9":"x"},"b":[1,2.5,null,true]}'),
     (Json, "text", '"text"'),
     (Json, (1, 2), "[1,2]"),
+    (str, "a\ud800b\udc00\ud83d\ude00", "a\ufffdb\ufffd\U0001f600"),
+    (Json, {"\udc00": ["\ud800", {"é": 1}]}, '{"\\ufffd":["\\ufffd",{"\\u00e9":1}]}'),
 ]
 
 
@@ -74,7 +78,6 @@ def test_accepted(annotation, value, engine):
 REFUSED = [
     (bytes, "ab", "expected Bytes, got str"),
     (str, b"ab", "expected Str, got bytes"),
-    (str, "a\ud800", "expected Str, got str with a lone surrogate at position 1"),
     (bool, 1, "expected Bool, got int"),
     (int, True, "expected Int64, got bool"),
     (int, 1.0, "expected Int64, got float"),
@@ -110,7 +113,6 @@ REFUSED = [
     (Json, {"a": [0, math.nan]}, r"expected Json, got float that is NaN or infinite - at \['a'\]\[1\]"),
     (Json, {"a": b""}, r"expected Json, got bytes - at \['a'\]"),
     (Json, [datetime.date(2020, 1, 1)], r"expected Json, got date - at \[0\]"),
-    (Json, {"\udc00": 1}, "lone surrogate"),
     (Json, [10**5000], "integer of too many digits"),
     (Json, {1, 2}, "expected Json, got set"),
 ]
@@ -120,6 +122,15 @@ REFUSED = [
 def test_refused(annotation, value, message):
     with pytest.raises(ValueConversionError, match=message):
         make_engine_value_encoder(annotation)(value)
+
+
+def test_keys_of_sources_must_be_whole_text():
+    for make in (
+        lambda: make_engine_key_encoder(str),
+        lambda: key_encoder_for_schema([FieldSchema("k", enriched_type_of(str))]),
+    ):
+        with pytest.raises(ValueConversionError, match="lone surrogate at position 1"):
+            make()("a\ud800")
 
 
 ALL = [bytes, str, bool, int, float, Float32, uuid.UUID, datetime.date, datetime.time]

@@ -47,13 +47,24 @@ def test_values(text: str, value: object) -> None:
         ("[Infinity]", "Infinity is no JSON value"),
         ("[-Infinity]", "-Infinity is no JSON value"),
         ("1e999", "too large for a float"),
-        ('["\\ud800"]', "half of a surrogate pair"),
-        ('{"\\uDFFF": 1}', "half of a surrogate pair"),
     ],
 )
 def test_malformed_text(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('["a\\ud800b"]', ["a\ufffdb"]),
+        ('{"\\uDFFF": {"x": "\\udc00\\ud800"}}', {"\ufffd": {"x": "\ufffd\ufffd"}}),
+        ('"\\ud83d\\ude00 and \\ud83d"', "\U0001f600 and \ufffd"),
+        ('["\\\\ud800", 1]', ["\\ud800", 1]),  # an escaped backslash
+    ],
+)
+def test_half_of_a_surrogate_pair_is_replaced(text: str, value: object) -> None:
+    assert parse_json(text) == value
 
 
 def test_huge_integers_become_floats_where_they_fit() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("coco.live")
 MIN_RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 60.0
+NEWS_PAUSE_SECONDS = 0.5
+"""Until a failed pass is tried again when the source has asked for a listing since."""
 MAX_PENDING_KEYS = 10_000
 MIN_ROW_RETRY_SECONDS = 30.0
 MAX_ROW_RETRY_SECONDS = 3_600.0
@@ -193,6 +196,8 @@ class Followed:
         changes = list(batch)
         if not changes:
             self.due = True
+            # It may be news of what made the last listing fail, such as a folder that is back.
+            self.not_before = min(self.not_before, time.monotonic() + NEWS_PAUSE_SECONDS)
         for (
             key,
             _,

@@ -19,7 +19,7 @@ from coco.errors import ValueConversionError
 from coco.types.choices import Choices
 from coco.types.codegen import FunctionWriter, is_plain_name
 from coco.types.mismatch import Path, dimension_mismatch, mismatch, shown_key
-from coco.types.scalars import SCALARS_IN, offset_datetime_key_in
+from coco.types.scalars import SCALARS_IN, offset_datetime_key_in, str_key_in
 from coco.types.schema import (
     PACKED_VECTOR_FORMATS,
     BasicValueType,
@@ -81,6 +81,7 @@ def make_engine_key_encoder(type_info: AnalyzedTypeInfo | Any) -> Callable[[Any]
     """
     info = analyze_type_info(type_info)
     writer = _EncoderWriter(f"encode key {type_name(info.core_type)}")
+    writer.exact_text = True
     parts = writer.key(key_fields_of(info), info, "v", ("<key>",))
     writer.line(f"return {_tuple(parts)}")
     return writer.build("v")
@@ -101,6 +102,7 @@ def encoder_for_schema(type_: EnrichedValueType, path: Sequence[str] = ()) -> En
 def key_encoder_for_schema(key_fields: Sequence[FieldSchema]) -> Callable[[Any], tuple[EngineValue, ...]]:
     """Encoder of natural keys by schema alone: a scalar for one part, a tuple or dict for several."""
     writer = _EncoderWriter("encode schema key")
+    writer.exact_text = True
     parts = writer.key(key_fields, None, "v", ("<key>",))
     writer.line(f"return {_tuple(parts)}")
     return writer.build("v")
@@ -109,8 +111,11 @@ def key_encoder_for_schema(key_fields: Sequence[FieldSchema]) -> Callable[[Any],
 class _EncoderWriter(FunctionWriter):
     """Each method writes the code that replaces the variable ``v`` by its engine value.
 
-    ``info`` is None where only the schema is known. ``path`` is relative to the innermost loop.
+    ``info`` is None where only the schema is known. ``path`` is relative to the innermost loop. ``exact_text``: text
+    that is not whole is refused, as in the keys by which a source knows its rows.
     """
+
+    exact_text = False
 
     def value(
         self,
@@ -157,7 +162,11 @@ class _EncoderWriter(FunctionWriter):
             self._scalar(type_.kind, v, path, key)
 
     def _scalar(self, kind: str, v: str, path: Path, key: bool) -> None:
-        convert = offset_datetime_key_in if key and kind == "OffsetDateTime" else SCALARS_IN[kind]
+        convert = SCALARS_IN[kind]
+        if key and kind == "OffsetDateTime":
+            convert = offset_datetime_key_in
+        elif self.exact_text and kind == "Str":
+            convert = str_key_in
         call = f"{self.name(convert, convert.__name__)}({v}, {path!r})"
         if kind in _UNUSUAL:
             with self.block(f"if {_UNUSUAL[kind].format(v=v)}:"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from coco.errors import ValueConversionError
 from coco.types.mismatch import Path, mismatch, shown_key
+from coco.types.text import whole_text
 
 canonical_text = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
@@ -23,8 +24,7 @@ def json_in(value: Any, path: Path) -> str:
     if value is None:
         raise mismatch("Json", value, path)
     try:
-        _check(value)
-        return canonical_text(value)
+        return canonical_text(_whole(value) if _check(value) else value)
     except RecursionError:
         raise mismatch("Json", value, path, "that is nested too deeply, or contains itself") from None
     except ValueConversionError as error:
@@ -38,14 +38,17 @@ def json_out(text: str) -> Any:
     return json.loads(text)
 
 
-def _check(value: Any) -> None:
-    """Refuse what ``json`` would quietly turn into something else, or refuse without saying where."""
+def _check(value: Any) -> bool:
+    """Refuse what ``json`` would quietly turn into something else, or refuse without saying where.
+
+    Returns whether a text is to be replaced by its ``whole_text``.
+    """
     if value is None or isinstance(value, (bool, int)):
-        return
+        return False
     if isinstance(value, str):
-        if not value.isascii():
-            _check_text(value)
-    elif isinstance(value, float):
+        return not value.isascii() and whole_text(value) is not value
+    broken = False
+    if isinstance(value, float):
         if not math.isfinite(value):
             raise mismatch("Json", value, (), "that is NaN or infinite")
     elif isinstance(value, dict):
@@ -53,22 +56,24 @@ def _check(value: Any) -> None:
             if not isinstance(key, str):
                 raise ValueConversionError("Json with str keys", f"{type(key).__name__} as a key")
             try:
-                _check(key)
-                _check(item)
+                broken |= _check(key) | _check(item)
             except ValueConversionError as error:
                 raise error.under(shown_key(key)) from None
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             try:
-                _check(item)
+                broken |= _check(item)
             except ValueConversionError as error:
                 raise error.under(f"[{index}]") from None
     else:
         raise mismatch("Json", value, ())
+    return broken
 
 
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise mismatch("Json", text, (), f"with a lone surrogate at position {error.start}") from None
+def _whole(value: Any) -> Any:
+    """``value`` with ``whole_text`` for each text in it. Of keys that become equal the last one wins."""
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, dict):
+        return {whole_text(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -16,6 +16,7 @@ from typing import Any
 
 from coco.types.json_values import json_in, json_out
 from coco.types.mismatch import Path, mismatch
+from coco.types.text import whole_text
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NAN = float("nan")
@@ -39,7 +40,14 @@ def bytes_in(value: Any, path: Path) -> bytes:
 
 
 def str_in(value: Any, path: Path) -> str:
-    """From str without lone surrogates, which no target could store."""
+    """From str. Half of a surrogate pair, which no target could store, becomes U+FFFD."""
+    if not isinstance(value, str):
+        raise mismatch("Str", value, path)
+    return whole_text(value if type(value) is str else str.__str__(value))
+
+
+def str_key_in(value: Any, path: Path) -> str:
+    """From str without halves of surrogate pairs: replaced, two keys could become one."""
     if not isinstance(value, str):
         raise mismatch("Str", value, path)
     text = value if type(value) is str else str.__str__(value)

@@ -14,16 +14,18 @@ DEEPEST = 500
 
 _BRACKETS_AND_STRINGS = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def parse_json(text: str) -> Any:
     """The value of a JSON text: any JSON value may stand at the top.
 
     Of equal keys in an object the last wins. A byte order mark at the start is ignored. Integers keep their
-    value; those with more digits than Python converts (4300 by default) become floats where they fit.
+    value; those with more digits than Python converts (4300 by default) become floats where they fit. An escape that
+    is half of a surrogate pair becomes U+FFFD.
 
     :raises ValueError: malformed text (with line and column), ``NaN`` or ``Infinity``, a number too large for
-        a float, half of a surrogate pair, more than ``DEEPEST`` levels.
+        a float, more than ``DEEPEST`` levels.
     """
     body = text.removeprefix("\ufeff")
     if body.count("[") + body.count("{") > DEEPEST:
@@ -34,9 +36,7 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"not valid JSON: {error.msg} at {_place(body, error.pos)}") from error
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply to be read") from error
-    if _SURROGATE.search(body):
-        _check_surrogates(value)
-    return value
+    return _whole(value) if _SURROGATE.search(body) else value
 
 
 def _place(body: str, index: int) -> str:
@@ -94,8 +94,10 @@ def _check_depth(body: str) -> None:
             depth -= 1
 
 
-def _check_surrogates(value: Any) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("not valid JSON: a \\u escape is half of a surrogate pair") from error
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        # The decoder has joined halves that fit; what is left is no character.
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
