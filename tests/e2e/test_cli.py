@@ -299,7 +299,7 @@ def test_on_a_terminal_bars_say_what_they_wait_for(
 
 def test_elsewhere_there_are_plain_lines(project: Path) -> None:
     done = run(project, "update", "-f", "app.py")
-    assert re.search(r"^Slow: docs 2/2 rows in [0-9.]+ s$", done.stderr, re.MULTILINE)
+    assert re.search(r"^Slow: docs 2/2 rows in [0-9.]+ s; out 2 written$", done.stderr, re.MULTILINE)
     assert "\x1b" not in done.stdout + done.stderr
     quiet = run(project, "update", "-q", "app.py")
     assert quiet.stdout == "" and quiet.stderr == ""

@@ -19,10 +19,14 @@ class FlowEvent(Struct, frozen=True):
 
 
 class RunStarted(FlowEvent, frozen=True):
-    """An update pass begins. ``mode``: normal, reexport or reprocess."""
+    """An update pass begins. ``mode``: normal, reexport or reprocess.
+
+    ``kind``: in live mode what began it: ``initial update``, ``interval update`` or ``change stream``; else empty.
+    """
 
     mode: str
     sources: tuple[str, ...]
+    kind: str = ""
 
 
 class RunFinished(FlowEvent, frozen=True):
@@ -55,6 +59,22 @@ class RowsGone(FlowEvent, frozen=True):
 
     source: str
     rows: int
+
+
+class BatchStarted(FlowEvent, frozen=True):
+    """Work on a batch of rows begins. ``batch``: its number among those of the source; ``first``: its first key."""
+
+    source: str
+    batch: int
+    rows: int
+    first: str
+
+
+class BatchEnded(FlowEvent, frozen=True):
+    """Work on a batch ended, one way or another."""
+
+    source: str
+    batch: int
 
 
 class RowsRead(FlowEvent, frozen=True):

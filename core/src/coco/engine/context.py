@@ -38,7 +38,7 @@ class RunOptions(Struct):
     ``deleted``: by source, what change messages deleted, with the ordinal of the deletion; grows.
     ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version. ``patient``: what
     could not be prepared is left alone for a while. ``heartbeat``: targets are asked how many rows they hold. ``kept``:
-    targets that are open, or stay so after the pass.
+    targets that are open, or stay so after the pass. ``kind``: what began the run, for who looks on (``RunStarted``).
     """
 
     reexport: bool = False
@@ -53,6 +53,7 @@ class RunOptions(Struct):
     patient: bool = False
     heartbeat: bool = True
     kept: KeptTargets | None = None
+    kind: str = ""
 
     @property
     def mode(self) -> str:

@@ -29,7 +29,8 @@ MAX_ROUNDS = 100
 async def run_update(run: Run) -> None:
     """One pass over all sources. Raises the first error that concerned a whole source or the state store."""
     started = time.monotonic()
-    run.emit(RunStarted(run.flow, run.options.mode, tuple(plan.name for plan in run.plan.sources)))
+    names = tuple(plan.name for plan in run.plan.sources)
+    run.emit(RunStarted(run.flow, run.options.mode, names, run.options.kind))
     failed = True
     run.memo.start()
     shared_lock = asyncio.Lock()

@@ -17,7 +17,7 @@ from coco.engine.source_state import SourceState, readable_key
 from coco.engine.staleness import leave_older
 from coco.engine.write import Evaluated, Writer
 from coco.errors import Phase
-from coco.events import DuplicateKeys, RowsCollapsed, RowsRead
+from coco.events import BatchEnded, BatchStarted, DuplicateKeys, RowsCollapsed, RowsRead
 from coco.hot.merge_cy import MAYBE
 from coco.state.protocol import CollapseRow, Tracked, unfinished
 
@@ -25,6 +25,10 @@ __all__ = ["BatchProcessor", "SourceState", "readable_key"]
 
 OnRead = Callable[[ReadOutcome], Awaitable[None]]
 """Told of a batch as soon as it was read, for the limits on bytes in flight."""
+
+
+LONGEST_KEY = 200
+"""Characters of a key in an event."""
 
 
 class BatchProcessor:
@@ -43,6 +47,9 @@ class BatchProcessor:
         run, state = self._run, self._state
         stats = state.stats
         stats.num_starts += len(rows)
+        batch = state.next_batch()
+        first = readable_key(rows[0].parts)[:LONGEST_KEY] if rows and state.port is not None else ""
+        run.emit(BatchStarted(run.flow, state.name, batch, len(rows), first))
         try:
             gone = [row for row in rows if row.gone]
             present = [row for row in rows if not row.gone]
@@ -63,6 +70,7 @@ class BatchProcessor:
                 await self._bring_up_to_date(work, outcome, gone)
         finally:
             stats.num_ends += len(rows)
+            run.emit(BatchEnded(run.flow, state.name, batch))
             if run.on_progress is not None:
                 run.on_progress(state.name, stats)
 

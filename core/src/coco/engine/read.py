@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from coco.engine.batches import RowProblem, WorkRow
+from coco.engine.source_shapes import Shapes
 from coco.engine.threads import Threads
 from coco.errors import Phase, SourceError, SourceReadError, ValueConversionError
 from coco.flow.graph import SourceStep
@@ -90,13 +91,16 @@ class SourcePort:
         self._encode_value = self._record.value_encoder(step.spec)
         self._decode_key = self._record.key_decoder(step.spec)
         self._width = len(step.table.value_fields)
+        self._shapes = Shapes(self._record.connector_cls)
+        self.provides_ordinal = False
         self.listing_problems: list[tuple[str, str]] = []
 
     async def open(self) -> None:
         try:
-            self._connector = await open_connector(
-                self._threads, self._record, self.step.spec, self._own_paths
-            )
+            made = await open_connector(self._threads, self._record, self.step.spec, self._own_paths)
+            self._connector = made
+            ordinals = getattr(made, "provides_ordinal", None)
+            self.provides_ordinal = bool(await self._threads.call(ordinals)) if callable(ordinals) else False
         except Exception as error:
             raise SourceError(
                 f"source '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
@@ -105,11 +109,6 @@ class SourcePort:
     async def close(self) -> None:
         await self._threads.dispose(self._connector)
         self._connector = None
-
-    @property
-    def provides_ordinal(self) -> bool:
-        method = getattr(self._connector, "provides_ordinal", None)
-        return bool(method()) if method is not None else False
 
     def decode_key(self, parts: tuple[Any, ...]) -> Any:
         """The connector's key object for a tracked key."""
@@ -131,7 +130,7 @@ class SourcePort:
                     self._threads, self._call_with_options(batched, "list_batches", options), 1, ahead
                 ):
                     for inner in batches:
-                        yield self._convert(inner)
+                        yield self._convert(self._shapes.batch(inner))
             else:
                 listing = self._call_with_options(self._connector.list, "list", options)
                 async for batch in _drive(self._threads, listing, rows or LIST_CHUNK, ahead):
@@ -146,18 +145,23 @@ class SourcePort:
 
     def _call_with_options(self, method: Callable[..., Any], name: str, options: Any) -> Callable[[], Any]:
         wants = self._record.wants_options.get(name, True)
-        return (lambda: method(options)) if wants else (lambda: method())
 
-    def _convert(self, rows: list[Any]) -> Listed:
+        async def start() -> Any:
+            return self._shapes.listing(name, await self._threads.call(method, *([options] if wants else [])))
+
+        return start
+
+    def _convert(self, rows: Sequence[Any]) -> Listed:
         from coco.ops.sources import NO_ORDINAL
 
+        given = self._shapes.rows(rows)
         natives = [row.key for row in rows]
         try:
             parts = list(map(self._encode_key, natives))
         except ValueConversionError:
             rows, parts = self._convertible(rows)
             natives = [row.key for row in rows]
-        given = [row.data for row in rows]
+            given = [row.data for row in rows]
         return Listed(
             pack_all(parts, pack),
             parts,
@@ -168,7 +172,7 @@ class SourcePort:
             [data.value for data in given],
         )
 
-    def _convertible(self, rows: list[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
+    def _convertible(self, rows: Sequence[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
         """Rows whose keys can be keys of the flow; the others are noted as problems of the listing."""
         good: list[Any] = []
         parts: list[tuple[Any, ...]] = []
@@ -187,23 +191,28 @@ class SourcePort:
         """
         prefixes = getattr(self._connector, "incomplete_prefixes", None)
         errors = getattr(self._connector, "listing_errors", None)
-        found = list(await self._threads.call(prefixes)) if prefixes is not None else []
-        texts = list(await self._threads.call(errors)) if errors is not None else []
-        missing = [item if isinstance(item, str) else str(item[0]) for item in found]
+        missing: list[str] = []
+        texts: list[str] = []
+        if prefixes is not None:
+            missing = self._shapes.texts("incomplete_prefixes", await self._threads.call(prefixes))
+        if errors is not None:
+            texts = self._shapes.texts("listing_errors", await self._threads.call(errors))
         return missing or ([""] if texts else []), texts
 
     async def skipped(self) -> list[tuple[str, str]]:
         """(name, message) of what the last listing showed, and what cannot be a row."""
         method = getattr(self._connector, "skipped_rows", None)
-        found = list(await self._threads.call(method)) if method is not None else []
-        return [(str(name), str(text)) for name, text in found] + [
+        found = [] if method is None else await self._threads.call(method)
+        return self._shapes.pairs("skipped_rows", found) + [
             (key, f"key {key}: {text}") for key, text in self.listing_problems
         ]
 
     async def warnings(self) -> list[str]:
         """What the connector wants the user to know of the last listing."""
         method = getattr(self._connector, "listing_warnings", None)
-        return list(map(str, await self._threads.call(method))) if method is not None else []
+        return (
+            [] if method is None else self._shapes.texts("listing_warnings", await self._threads.call(method))
+        )
 
     async def read(self, rows: list[WorkRow]) -> ReadOutcome:
         """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""
@@ -261,7 +270,10 @@ class SourcePort:
             except Exception:
                 answers = []  # one bad key must not cost its neighbours: ask one by one
             if len(answers) == len(rows):
-                return {row.key: answer for row, answer in zip(rows, answers, strict=True)}
+                return {
+                    row.key: self._checked(answer, "get_values")
+                    for row, answer in zip(rows, answers, strict=True)
+                }
         wants = self._record.wants_options.get("get_value", True)
         gate = asyncio.Semaphore(READ_FAN_OUT)
         found: dict[bytes, Any] = {}
@@ -270,7 +282,8 @@ class SourcePort:
             async with gate:
                 args = (native, options) if wants else (native,)
                 try:
-                    found[row.key] = await self._threads.call(self._connector.get_value, *args)
+                    answer = await self._threads.call(self._connector.get_value, *args)
+                    found[row.key] = self._checked(answer, "get_value")
                 except Exception as error:
                     found[row.key] = error
 
@@ -279,12 +292,20 @@ class SourcePort:
                 group.create_task(one(row, native))
         return found
 
+    def _checked(self, answer: Any, method: str) -> Any:
+        """What a row was read as, or the error that says why it is none."""
+        try:
+            return self._shapes.data(answer, method)
+        except SourceReadError as error:
+            return error
+
 
 async def open_connector(
     threads: Threads, record: RegisteredSource, spec: Any, own_paths: Sequence[str]
 ) -> Any:
     """A connector that leaves out ``own_paths``, if it can."""
-    connector = await threads.call(record.create, spec)
+    made = await threads.call(record.create, spec)
+    connector = Shapes(record.connector_cls).connector(made)
     exclude = getattr(connector, "exclude_paths", None)
     if exclude is not None and own_paths:
         await threads.call(exclude, list(own_paths))
@@ -292,13 +313,13 @@ async def open_connector(
 
 
 async def _drive(
-    threads: Threads, start: Callable[[], Any], chunk: int, ahead: int = 0
+    threads: Threads, start: Callable[[], Awaitable[Any]], chunk: int, ahead: int = 0
 ) -> AsyncIterator[list[Any]]:
-    """Items of a sync or async iterable in lists of up to ``chunk``; a sync one is driven in a thread.
+    """Items of a sync or async iterable, which ``start`` gives, in lists of up to ``chunk``; a sync one is driven in a thread.
 
     ``ahead``: how many lists a sync one may be ahead of who takes them.
     """
-    listing = await threads.call(start)
+    listing = await start()
     if hasattr(listing, "__aiter__"):
         batch: list[Any] = []
         async for item in listing:

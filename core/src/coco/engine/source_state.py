@@ -39,6 +39,7 @@ class SourceState:
             name: export.logic[plan.name] for name, export in run.exports.items() if plan.name in export.logic
         }
         self.logic_fp = logic_fingerprint(run, plan.name)
+        self._batches = 0
         self._steps: dict[frozenset[str], dict[int, FunctionStep]] = {}
 
     def steps(self, exports: frozenset[str]) -> dict[int, FunctionStep]:
@@ -47,6 +48,11 @@ class SourceState:
             known = self.run.steps_for(self.run.planner.program(self.plan, exports))
             self._steps[exports] = known
         return known
+
+    def next_batch(self) -> int:
+        """A number for a batch that begins."""
+        self._batches += 1
+        return self._batches
 
     def count(self, row: WorkRow) -> None:
         """Raise the one outcome counter of a row that was committed (I-67)."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.read import open_connector
+from coco.engine.source_shapes import Shapes
 from coco.engine.threads import Threads
 from coco.engine.unlisted import is_unlisted
 from coco.ops.error_text import describe
@@ -70,6 +71,7 @@ class Followed:
         self._retries: dict[bytes, float] = {}
         self._drained = asyncio.Event()
         self._encode = step.source.key_encoder(step.spec)
+        self._shapes = Shapes(step.source.connector_cls)
         self._stream: asyncio.Task[None] | None = None
         self._pause = MIN_RETRY_SECONDS
 
@@ -167,7 +169,7 @@ class Followed:
                 connector = await open_connector(
                     self._threads, self.step.source, self.step.spec, self._own_paths
                 )
-                async for batch in connector.change_stream():
+                async for batch in self._shapes.stream(connector.change_stream()):
                     pause = MIN_RETRY_SECONDS
                     await self._receive(batch)
                 return
@@ -193,7 +195,7 @@ class Followed:
 
     async def _receive(self, batch: Any) -> None:
         """Note a message's changes; an empty one asks for a listing. Waits while too much is pending (L-18)."""
-        changes = list(batch)
+        changes = self._shapes.changes(batch)
         if not changes:
             self.due = True
             # It may be news of what made the last listing fail, such as a folder that is back.

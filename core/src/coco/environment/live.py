@@ -167,7 +167,8 @@ class LiveUpdate:
     async def _run(self) -> None:
         try:
             if not self._aborting:
-                await self._update_and_follow()
+                with self._runtime.showing(self.flow, self._options.print_stats):
+                    await self._update_and_follow()
         except asyncio.CancelledError:
             pass  # asked for by abort()
         except BaseException as error:
@@ -188,6 +189,7 @@ class LiveUpdate:
             allow_deletes=self._options.allow_deletes,
             retry_parked=self._options.full_reprocess,
             max_delete_share=max_delete_share(),
+            kind="initial update" if self._options.live_mode else "",
         )
         if self._options.live_mode:
             threads = self._runtime.environment.threads
@@ -245,11 +247,14 @@ class LiveUpdate:
         try:
             if named:
                 quick = RunOptions(only_keys=named, force_keys=False, deleted=self._deleted, patient=True)
+                quick.kind = "change stream"
                 quick.heartbeat = time.monotonic() - self._looked >= HEARTBEAT_SECONDS
                 quick.kept = self._kept
                 await self._pass(quick, set(named))
             if whole:
-                await self._pass(RunOptions(max_delete_share=share, patient=True, kept=self._kept), whole)
+                options = RunOptions(max_delete_share=share, patient=True, kept=self._kept)
+                options.kind = "interval update"
+                await self._pass(options, whole)
         except Exception as error:
             if not self._survives(error):
                 raise

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+import sys
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from coco.engine.context import Run, RunOptions
@@ -139,7 +140,8 @@ class Runtime:
         if given:
             raise TypeError(f"update() does not take {', '.join(given)}")
         try:
-            info = await self.join_pass(graph, options)
+            with self.showing(graph.full_name, print_stats):
+                info = await self.join_pass(graph, options)
         finally:
             if remove is not None:
                 remove()
@@ -147,6 +149,21 @@ class Runtime:
             print(info)  # noqa: T201  asked for by print_stats
         raise_unwritten(graph.full_name, info)
         return info
+
+    @contextlib.contextmanager
+    def showing(self, flow: str, wanted: bool) -> Iterator[None]:
+        """With progress of runs of a flow (full name) on standard output, if that is wanted."""
+        if not wanted or sys.stdout is None:
+            yield
+            return
+        from coco.environment.progress import shown_on
+
+        with shown_on(sys.stdout, print, flow) as listener:
+            remove = self.add_listener(listener)
+            try:
+                yield
+            finally:
+                remove()
 
     async def join_pass(
         self,

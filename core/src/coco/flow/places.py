@@ -109,8 +109,16 @@ class Locating:
             return
         if type(error) is ValueError:
             raise _located(DefinitionError(f"{error} {self._where}")) from error
-        if isinstance(error, DefinitionError) or type(error) in (UnknownNameError, CallShapeError):
+        if type(error) in (DefinitionError, UnknownNameError, CallShapeError):
             raise _located(type(error)(f"{error} {self._where}")) from error
+        if isinstance(error, DefinitionError):
+            # A subclass may have a constructor of its own, so the error itself is given the text.
+            text = f"{error} {self._where}"
+            error.args = (text,)
+            if str(error) != text:  # it makes its text itself
+                raise _located(DefinitionError(text)) from error
+            _located(error)
+            return
         error.add_note(self._where)
 
 

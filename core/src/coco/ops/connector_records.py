@@ -77,7 +77,13 @@ class RegisteredSource(_Connector, Struct, frozen=True):
         hook = getattr(self.connector_cls, "types", None)
         if hook is None:
             return self.key_type, self.value_type
-        key_type, value_type = hook(spec)
+        given = hook(spec)
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            what = "None (is a `return` missing?)" if given is None else f"a {type(given).__name__}"
+            raise DefinitionError(
+                f"{self.connector_cls.__name__}.types(spec) must return (key_type, value_type); it returned {what}"
+            )
+        key_type, value_type = given
         return key_type, value_type
 
     def key_fields(self, spec: Any) -> list[FieldSchema]:

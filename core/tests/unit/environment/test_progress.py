@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -10,8 +11,10 @@ from rich.console import Console
 from rich.progress import Progress as Display
 from rich.progress import TextColumn
 
-from coco.cli.progress import Bars, Count, Lines, Progress
+from coco.environment.progress import Bars, Count, Lines, Progress
 from coco.events import (
+    BatchEnded,
+    BatchStarted,
     FlowEvent,
     LeaseAwaited,
     LiveIdle,
@@ -25,6 +28,7 @@ from coco.events import (
     RunFinished,
     RunStarted,
     SourceListed,
+    TargetMutated,
 )
 
 PASS: Sequence[FlowEvent] = (
@@ -39,6 +43,17 @@ PASS: Sequence[FlowEvent] = (
     RowsCommitted("F", "a", 2, 1),
     RunFinished("F", 1.5, False),
 )
+WRITES: Sequence[FlowEvent] = (
+    RunStarted("F", "normal", ("a",), "interval update"),
+    RowsDetected("F", "a", 3, 0, 0),
+    BatchStarted("F", "a", 1, 2, "x.md"),
+    BatchStarted("F", "a", 2, 1, "y\x1b.md"),
+    TargetMutated("F", "out", 4, 0, 1, 0, 0),
+    BatchEnded("F", "a", 1),
+    TargetMutated("F", "out", 1, 0, 0, 0, 0),
+    BatchEnded("F", "a", 2),
+    RunFinished("F", 1.5, False),
+)
 QUIET: Sequence[FlowEvent] = (
     RunStarted("F", "normal", ("a",)),
     RowsDetected("F", "a", 0, 1, 6),
@@ -47,8 +62,12 @@ QUIET: Sequence[FlowEvent] = (
 )
 
 
+def note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def test_lines_end_with_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(Lines(seconds=3600))
+    progress = Progress(Lines(note, seconds=3600))
     for event in PASS:
         progress(event)
     assert capsys.readouterr() == ("", "F: a 11/11 rows, 1 failed in 1.5 s\n")
@@ -58,7 +77,7 @@ def test_lines_end_with_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_lines_on_the_way_when_due(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(Lines(seconds=0))
+    progress = Progress(Lines(note, seconds=0))
     progress(PASS[0])
     progress(PASS[1])
     assert capsys.readouterr().err == "F a: 6/10 rows (listing, reading 4)\n"
@@ -98,7 +117,7 @@ def test_what_a_pass_waits_for() -> None:
 
 
 def test_a_long_wait_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(Lines(seconds=0))
+    progress = Progress(Lines(note, seconds=0))
     for event in (PASS[0], PASS[1], PASS[2], RowsRead("F", "a", 4, 0, 0, 0)):
         progress(event)
     capsys.readouterr()
@@ -107,7 +126,7 @@ def test_a_long_wait_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_waiting_for_another_process_is_said_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    Progress(Lines(seconds=3600))(LeaseAwaited("F", "host/12/abc", "an update"))
+    Progress(Lines(note, seconds=3600))(LeaseAwaited("F", "host/12/abc", "an update"))
     assert capsys.readouterr().err == "F: an update waits for process 12 on host, which works on this flow\n"
 
 
@@ -120,3 +139,37 @@ def test_idle_in_live_mode_has_a_line_of_its_own() -> None:
             assert [(task.description, task.fields["note"]) for task in display.tasks] == [("F", note)]
         progress(RunStarted("F", "normal", ("a",)))
         assert display.tasks == []
+
+
+def test_lines_say_which_rows_are_at_work_and_what_was_written() -> None:
+    said: list[str] = []
+    progress = Progress(Lines(said.append, seconds=0))
+    for event in WRITES:
+        progress(event)
+    assert said == [
+        "F a: 0/3 rows (listing, reading 3)",
+        "F a: 0/3 rows (listing, reading 3: x.md and 1 more)",
+        "F a: 0/3 rows (listing, reading 3: x.md and 1 more)",
+        "F a: 0/3 rows (listing, reading 3: y\\x1b.md); out 4 written, 1 deleted",
+        "F a: 0/3 rows (listing, reading 3); out 5 written, 1 deleted",
+        "F: interval update: a 0/3 rows in 1.5 s; out 5 written, 1 deleted",
+    ]
+
+
+def test_other_flows_are_left_out() -> None:
+    said: list[str] = []
+    progress = Progress(Lines(said.append, seconds=0), "G")
+    for event in WRITES:
+        progress(event)
+    assert said == []
+
+
+def test_bars_say_it_too() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
+    with Display(TextColumn("{task.description}"), console=console, transient=True) as display:
+        progress = Progress(Bars(display))
+        for event in WRITES[:6]:
+            progress(event)
+        assert [task.fields["note"] for task in display.tasks] == [
+            "interval update; listing, reading 3: y\\x1b.md; out 4 written, 1 deleted"
+        ]
