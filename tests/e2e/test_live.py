@@ -7,6 +7,7 @@ import datetime
 import gc
 import json
 import logging
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -229,6 +230,48 @@ def flow_to(target: Path) -> coco.Flow:
         flow = make_flow(target)
     assert coco.flows()["Live"] is known
     return flow
+
+
+@pytest.mark.timeout(LIMIT * 2)
+@pytest.mark.parametrize("kind", ["sqlite", "files"])
+def test_a_target_that_is_deleted_is_said_once(
+    kind: str, wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the number of rows and passes; and once that it is back."""
+    place = tmp_path / "target"
+    files = coco.targets.Files(path=str(place), content="text", metadata=False)
+    spec = coco.targets.Sqlite(path=str(place / "out.db")) if kind == "sqlite" else files
+    wall.rows = {"a": "one"}
+
+    def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
+        scope["notes"] = builder.add_source(Board(name="main"))
+        rows = scope.add_collector()
+        with scope["notes"].row() as note:
+            rows.collect(id=note["id"], text=note["text"])
+        rows.export("out", spec, primary_key_fields=["id"])
+
+    flow = coco.open_flow("Gone", define)
+    flow.setup()
+    with coco.FlowLiveUpdater(flow) as updater:
+        updater.next_status_updates()
+        shutil.rmtree(place)
+        for text in ("two", "three"):
+            before = updater.update_stats().total.num_errors
+            wall.rows |= {"a": text, "b": text}
+            wall.post("a", "b")
+            until(updater, lambda before=before: updater.update_stats().total.num_errors >= before + 2)  # type: ignore[misc]
+        said = [item.getMessage() for item in caplog.records if item.name == "coco.Gone"]
+        assert len(said) == 1
+        assert "does not exist" in said[0] and str(place) in said[0] and "coco verify --repair" in said[0]
+        assert {item.key for item in RUNTIME.errors(flow)} == {"a", "b"}
+        caplog.clear()
+        assert RUNTIME.verify(flow, repair=True).targets[0].restored
+        wall.rows["b"] = "four"
+        wall.post("a", "b")
+        until(updater, lambda: not RUNTIME.errors(flow))
+    assert [item.getMessage() for item in caplog.records if item.name == "coco.Gone"] == [
+        "target 'out' of flow 'Gone' takes rows again"
+    ]
 
 
 @pytest.mark.timeout(LIMIT * 2)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kuzu_test_support import Export, Graph, field, graph_at, rows_of, write
 
-from coco.errors import MutationError
+from coco.errors import DriftError, MutationError
 from coco.ops.targets import MutationColumns
 from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
@@ -204,3 +204,18 @@ def test_reading_beside_writing(graph: Graph) -> None:
             reader.join()
     assert seen
     assert all(rows[0] == rows[1] for rows in seen)
+
+
+def test_a_graph_that_goes_while_it_is_open(graph: Graph, tmp_path: Path) -> None:
+    """Rows in a file that nobody can find any more are not written."""
+    export = Export(graph, Nodes(label="Thing"), [field("name", "Str")], [field("n", "Int64")])
+    Export.set_up_all([export])
+    batch = MutationColumns(export.key, export.values, [("a",)], [(1,)])
+    with export.opened() as place:
+        KuzuConnector.mutate_columns((place, batch))
+        for part in tmp_path.glob("graph*"):
+            part.rename(tmp_path / f"moved {part.name}")
+        with pytest.raises(DriftError, match="moved or deleted while it was open"):
+            KuzuConnector.mutate_columns((place, batch))
+        with pytest.raises(DriftError, match="moved or deleted while it was open"):
+            KuzuConnector.count_rows(place)

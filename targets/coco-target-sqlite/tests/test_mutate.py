@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from sqlite_test_support import FLOATS2, Export, field, packed, sql
 
-from coco.errors import MutationError, TargetError, is_retriable
+from coco.errors import DriftError, MutationError, TargetError, is_retriable
 from coco.index import FtsIndexDef
 from coco.kit.interruption import LimitedCall, current_call
 from coco.ops.targets import MutationColumns
@@ -55,6 +55,21 @@ def words(export: Export, word: str) -> int:
     )
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_goes_while_it_is_open(tmp_path: Path, replaced: bool) -> None:
+    """Rows in a file that nobody can find any more are not written."""
+    export = Export(tmp_path / "a.db", [field("k", "Int64")], [field("v", "Int64")])
+    export.set_up()
+    batch = MutationColumns(export.key, export.values, [(1,)], [(2,)])
+    with closing(export.open()) as table:
+        table.mutate(batch)
+        export.path.rename(tmp_path / "moved.db")
+        if replaced:
+            export.set_up()
+        with pytest.raises(DriftError, match="moved, deleted or replaced while it was open"):
+            table.mutate(batch)
+
+
 def test_a_statement_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
     export = Export(tmp_path / "a.db", [field("k", "Int64")], [field("v", "Int64")])
     export.set_up()
@@ -70,7 +85,7 @@ def test_a_statement_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
         current_call.set(call)
         try:
             export.write({(1,): (2,)})
-        except TargetError as error:
+        except (TargetError, TimeoutError) as error:  # the latter if it had not begun
             ended.append(error)
 
     thread = threading.Thread(target=write)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ from coco.events import EmitFn, RowFailed
 from coco.flow.graph import Graph
 from coco.ops.error_text import describe
 from coco.plan.plan import Plan, Planner, Program
+from coco.printable import printable
 from coco.state.protocol import StateStore
 
 DEFAULT_PARK_AFTER = 5
@@ -164,10 +166,31 @@ class Run(Struct):
 
     def report_failure(self, error: RowError) -> None:
         """Tell of a row that failed: the log, the outcome of the update, and who listens to events."""
-        self.failure_log.add(error)
+        if not self._say_once(error):
+            self.failure_log.add(error)
         if len(self.info.errors) < MAX_ERRORS:
             self.info.errors.append(error)
         self.emit(RowFailed(self.flow, error.source, error.key, error.phase, error.op, error.message[:500]))
+
+    def _say_once(self, error: RowError) -> bool:
+        """Whether a row failed because its target takes none: a live updater says that once, and not of each row."""
+        name = error.op.removeprefix("target:")
+        port = self.ports.get(name) if name != error.op else None
+        if self.options.kept is None or port is None or port.down is None:
+            return False
+        self.say_down(name, port.down)
+        return True
+
+    def say_down(self, name: str, reason: BaseException) -> None:
+        """Log that a target takes no rows, once for each reason in the life of a live updater."""
+        kept, opened = self.options.kept, self.ports[name].closed_door is None
+        if kept is not None and kept.is_news(name, describe(self.ports[name].closed_door or reason)):
+            text = describe(reason)
+            if opened:
+                text = f"target '{name}' of flow '{self.flow}' takes no rows: {text}"
+            logging.getLogger(f"coco.{self.flow}").error(
+                "%s. Its rows wait; `coco errors` lists them", printable(text)
+            )
 
     def note_writes(self, target: str, done: int, failed: int, error: BaseException | None) -> None:
         """Count what a target did with a batch; ``error``: why some of it was not written."""
@@ -175,6 +198,9 @@ class Run(Struct):
         known.done += done
         known.failed += failed
         known.error = known.error or error
+        if done and self.options.kept is not None and self.options.kept.is_back(target):
+            text = "target '%s' of flow '%s' takes rows again"
+            logging.getLogger(f"coco.{self.flow}").warning(text, target, self.flow)
 
     def end(self) -> None:
         """Sum up what concerns the run as a whole."""

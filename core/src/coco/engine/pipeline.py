@@ -159,6 +159,8 @@ async def heartbeat(run: Run) -> None:
         run.emit(DriftNoticed(run.flow, name, expected, actual, message))
         run.info.drifted.append(name)
         run.warn(message)
+        if problem is not None and port.down is not None:
+            run.say_down(name, port.down)
 
     await asyncio.gather(*(one(name) for name in run.exports))
 

@@ -19,11 +19,25 @@ MAX_ROWS_PER_CALL = 5_000
 
 
 class KeptTargets:
-    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True`` (CT-17)."""
+    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True`` (CT-17).
+
+    Also what was said of targets that take no rows, since each pass would say it again of each row.
+    """
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._open: dict[str, Any] = {}
+        self._said: dict[str, str] = {}
+
+    def is_news(self, name: str, reason: str) -> bool:
+        """Whether a target takes no rows for a reason that was not said yet; then it counts as said."""
+        known = self._said.get(name)
+        self._said[name] = reason
+        return known != reason
+
+    def is_back(self, name: str) -> bool:
+        """Whether a target that takes rows took none before."""
+        return self._said.pop(name, None) is not None
 
     def take(self, name: str) -> Any:
         """What is open for an export, for the one who asks alone; None if nothing is."""

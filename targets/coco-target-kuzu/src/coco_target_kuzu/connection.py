@@ -88,6 +88,11 @@ class Database:
             except RuntimeError as error:
                 raise explained(error, self.path) from error
 
+    def check_there(self) -> None:
+        """Raise ``DriftError`` if the file is gone: one that is open can be written when nobody can find it any more."""
+        if not os.path.exists(self.path):
+            raise DriftError(f"graph {self.path} was moved or deleted while it was open")
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, but for what ``before`` makes lasting; other threads wait."""

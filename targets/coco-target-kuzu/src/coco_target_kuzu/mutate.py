@@ -162,6 +162,7 @@ class Place:
 
     def count(self) -> int:
         """Number of rows."""
+        self.db.check_there()
         return int(self.db.run(f"{self._ours} RETURN count(*)")[0][0])
 
     def list_keys(self) -> Iterator[list[Row]]:
@@ -384,5 +385,6 @@ def mutate(batches: Iterable[tuple[Place, MutationColumns]]) -> None:
                     step.place.delete(step.deletes)
                 else:
                     refused.update(step.place.write_all_it_can(rows, step.changed))
+        steps[0].place.db.check_there()
     if refused:
         raise MutationError(refused)

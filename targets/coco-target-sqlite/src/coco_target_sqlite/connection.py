@@ -79,6 +79,15 @@ def connect_to_read(path: str) -> sqlite3.Connection:
     raise explained(problem, path) from problem
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file a path leads to now; None if it leads to none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _open(path: str, mode: str) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise TargetError(

@@ -14,7 +14,7 @@ from coco.ops.targets import MutationColumns
 from coco.types.schema import FieldSchema
 from coco_target_sqlite.adoption import has_unique_key
 from coco_target_sqlite.catalog import column_names, put_epoch, read_epoch, table_exists
-from coco_target_sqlite.connection import connect, explained, quoted, transaction
+from coco_target_sqlite.connection import connect, explained, identity, quoted, transaction
 from coco_target_sqlite.types import column_codec
 
 Row = tuple[Any, ...]
@@ -86,6 +86,7 @@ class Table:
         self._delete_sql = f"DELETE FROM {quoted(table)} WHERE {self._where}"
         self._lock = threading.Lock()
         self._db = connect(path, create=False)
+        self._file = identity(path)
         try:
             self._check()
         except sqlite3.Error as error:
@@ -153,6 +154,13 @@ class Table:
                     self._write_one_by_one(columns)
             except sqlite3.Error as error:
                 raise explained(error, self._path, self._table) from error
+            finally:
+                self._check_there()
+
+    def _check_there(self) -> None:
+        """A file that was opened can be written when nobody can find it any more."""
+        if identity(self._path) != self._file:
+            raise DriftError(f"SQLite file {self._path} was moved, deleted or replaced while it was open")
 
     def _write(self, columns: MutationColumns) -> None:
         if columns.changed is None:
