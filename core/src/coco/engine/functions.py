@@ -23,7 +23,7 @@ from coco.events import BatchBisected, EmitFn, FunctionCalled
 from coco.flow.graph import Constant, TransformStep
 from coco.hot import FINGERPRINT_SIZE, fingerprint_values, pack_all
 from coco.ops.runners import pack_call
-from coco.plan.fingerprints import fingerprint_json
+from coco.plan.fingerprints import fingerprint_json, type_identity
 from coco.types.storage import pack, unpacker
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class FunctionStep:
         params = self.function.params
         described = []
         for param, arg in sorted(zip(params, self.step.args, strict=True), key=lambda item: item[0].name):
-            schema = arg.type.type.encode()
+            schema = type_identity(arg.type)
             if isinstance(arg, Constant):
                 described.append([param.name, schema, "constant", repr(arg.value)])
             else:
@@ -178,7 +178,7 @@ class FunctionStep:
                 namespace,
                 self.function.identity.memo,
                 described,
-                self.function.result_type.type.encode(),
+                type_identity(self.function.result_type),
             ]
         )
 

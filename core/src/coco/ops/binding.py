@@ -53,10 +53,12 @@ def bind_function(
         RUNNERS.check(record.kind, effective.runner or PROCESS)
         _check_importable(record, where)
         _check_picklable(record, spec, where)
+    from coco.types.choices import without_values
+
     executors = Executors(record, spec)
     result_annotation = executors.analyzed_type() if record.has_analyze else signature.returns
     result_type, encode = _result(record.kind, result_annotation)
-    identity_type = EnrichedValueType(result_type.type, result_type.nullable).encode()
+    identity_type = without_values(EnrichedValueType(result_type.type, result_type.nullable).encode())
     given = {parameter.name for parameter in matched}
     identity = function_identity(
         kind=record.kind,

@@ -25,7 +25,8 @@ from coco.flow.graph import (
     ValueRef,
 )
 from coco.hot import fingerprint
-from coco.types.schema import FieldSchema, StructType, TableType
+from coco.types.choices import without_values
+from coco.types.schema import EnrichedValueType, FieldSchema, StructType, TableType
 
 LOGIC_VERSION = 1
 """Raised when the engine itself would give other rows for the same graph."""
@@ -46,11 +47,16 @@ def schema_identity(fields: tuple[FieldSchema, ...]) -> list[Any]:
     """Names and types without descriptions and attributes, which never change values."""
     identity = []
     for item in fields:
-        data = item.encode()
+        data = without_values(item.encode())
         data.pop("attrs", None)
         data.pop("description", None)
         identity.append(data)
     return identity
+
+
+def type_identity(type_: EnrichedValueType) -> Any:
+    """A type without what is said of a value as a whole: whether it may be null, and its attributes."""
+    return without_values(type_.type.encode())
 
 
 class LogicFingerprints:
@@ -92,7 +98,7 @@ class LogicFingerprints:
         if row is not None:
             scope, position = row
             return fingerprint_json(
-                ["row", self.of_scope(scope), position, self._graph.slots[slot].type.type.encode()]
+                ["row", self.of_scope(scope), position, type_identity(self._graph.slots[slot].type)]
             )
         return self.of_call(self._producers[slot])
 
@@ -110,7 +116,7 @@ class LogicFingerprints:
 
     def of_ref(self, ref: ValueRef) -> bytes:
         if isinstance(ref, Constant):
-            return fingerprint_json(["constant", ref.type.type.encode(), repr(ref.value)])
+            return fingerprint_json(["constant", type_identity(ref.type), repr(ref.value)])
         if isinstance(ref, TableRef):
             return fingerprint_json(
                 [
@@ -152,7 +158,7 @@ class LogicFingerprints:
 
         A connector without ``data_identity`` is taken at its whole spec.
         """
-        schema = source.table.encode()
+        schema = without_values(source.table.encode())
         declared = source.source.method("data_identity")
         if declared is None:
             return [schema, source.source.kind, plain_data(source.spec)]

@@ -108,6 +108,17 @@ def _choices(name: str, members: tuple[Any, ...]) -> Choices | None:
     return Choices(name, kind, members, plain)
 
 
+def without_values(encoded: Any) -> Any:
+    """The JSON form of a type without the values of its choices, for identities: further values change no row."""
+    if isinstance(encoded, dict):
+        found = {name: without_values(item) for name, item in encoded.items()}
+        attrs = found.get("attrs")
+        if isinstance(attrs, dict) and attrs.pop(VALUES_ATTR, None) is not None and not attrs:
+            del found["attrs"]
+        return found
+    return [without_values(item) for item in encoded] if isinstance(encoded, list) else encoded
+
+
 def plain_choice(value: Any) -> Any:
     """The value of a member of an ``Enum``; all else as it is."""
     return value.value if isinstance(value, enum.Enum) else value
