@@ -160,7 +160,7 @@ def stop_live(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _engine_seconds(output: str) -> float:
-    for line in reversed(output.splitlines()):
+    for line in reversed(output.split("\n")):
         try:
             found = json.loads(line)
         except ValueError:

@@ -72,7 +72,7 @@ class Measurer:
         status, wall, cpu, peak = report.read_text().split()
         if status != "0":
             raise SystemExit(f"{label}: exit {status}: {done.stderr[-2000:]}")
-        counted = json.loads(done.stdout.splitlines()[-1])
+        counted = json.loads(done.stdout.strip().split("\n")[-1])
         size_of_state = sum(path.stat().st_size for path in state.glob("state.db*"))
         figures = Figures(
             label, size, int(peak) / 1024, float(wall), float(cpu), state_bytes=size_of_state, **counted

@@ -46,7 +46,7 @@ class Line:
 
 @op.function(behavior_version=1)
 def bounds_lines(text: str) -> list[Line]:
-    return [Line(number, line) for number, line in enumerate(text.splitlines())]
+    return [Line(number, line) for number, line in enumerate(text.removesuffix("\n").split("\n"))]
 
 
 class Sink(op.TargetSpec):

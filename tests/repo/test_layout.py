@@ -119,6 +119,25 @@ def test_hints_name_the_distribution(name: str) -> None:
         assert distribution_for(op.category, op.name) == name, op.name
 
 
+def test_lines_of_data_end_as_files_have_them() -> None:
+    """``str.splitlines`` also cuts at eight characters that belong to a line, such as form feed and U+2028."""
+    code = [path for path in files() if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts]
+    assert [path.relative_to(ROOT) for path in code if ".splitlines(" in path.read_text()] == []
+
+
+def test_hints_name_only_what_exists() -> None:
+    """Nobody is told to install a package that there is not; what is planned is said to be."""
+    from coco.plugins.hints import _hints
+
+    hints = _hints()
+    planned = hints["planned"]
+    known = {category: names for category, names in hints.items() if category != "planned"}
+    assert {name for names in known.values() for name in names.values()} <= set(MEMBERS)
+    assert [
+        name for category in planned for name in planned[category] if name in known.get(category, {})
+    ] == []
+
+
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules that a file imports, absolute ones only, and whether it does so when it is itself imported."""
     found: list[tuple[str, bool]] = []

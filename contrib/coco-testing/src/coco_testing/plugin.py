@@ -109,4 +109,4 @@ def call_reason(outcome: pytest.TestReport) -> str:
     """The last line of a failure, for one cell of a table."""
     crash = getattr(outcome.longrepr, "reprcrash", None)
     text = str(getattr(crash, "message", "")) or str(outcome.longrepr)
-    return text.strip().splitlines()[0][:300] if text.strip() else ""
+    return text.strip().partition("\n")[0][:300]

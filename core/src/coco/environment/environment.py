@@ -36,7 +36,6 @@ class Environment:
         self._threads: Threads | None = None
         self._executors: Executors | None = None
         self._limiter: Limiter | None = None
-        self._warned = False
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
@@ -138,13 +137,6 @@ class Environment:
 
         if plugin_host().store("postgres") is not None:
             return _with_login(database)
-        if not self._warned:
-            self._warned = True
-            LOG.warning(
-                "a Postgres database is configured, but coco-store-postgres is not installed: state stays in %s "
-                "(set COCO_STATE_URL to say so)",
-                DEFAULT_STATE_URL,
-            )
         return DEFAULT_STATE_URL
 
     @property
@@ -199,8 +191,16 @@ def _plugin_store(url: str) -> Any:
     scheme = url.partition(":")[0]
     factory = plugin_host().load(f"store:{scheme}")
     if factory is None:
+        from coco.plugins.hints import PLANNED, distribution_for, is_planned
+
+        distribution = distribution_for("store", scheme)
+        why = (
+            PLANNED if is_planned("store", scheme)
+            else f"is not installed: pip install {distribution}" if distribution
+            else "is not known"
+        )  # fmt: skip
         raise StateStoreError(
-            f"no state store for '{scheme}:' is installed; use sqlite:///PATH or memory://, or install coco-store-{scheme}"
+            f"a state store for '{scheme}:' {why}; use COCO_STATE_URL=sqlite:///PATH or memory://"
         )
     return factory(url)
 

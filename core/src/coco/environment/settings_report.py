@@ -10,7 +10,7 @@ from typing import Any
 
 from coco.environment.environment import DEFAULT_STATE_URL, Environment
 from coco.environment.preparation import max_delete_share
-from coco.setting import GlobalExecutionOptions, ServerSettings, Settings, env, mask_url, span_text
+from coco.setting import GlobalExecutionOptions, Settings, env, mask_url, span_text
 
 FIELDS: Mapping[str, str] = {
     "app_namespace": "APP_NAMESPACE",
@@ -19,7 +19,6 @@ FIELDS: Mapping[str, str] = {
     "database.password": "DATABASE_PASSWORD",
     "database.max_connections": "DATABASE_MAX_CONNECTIONS",
     "database.min_connections": "DATABASE_MIN_CONNECTIONS",
-    "db_schema_name": "DATABASE_SCHEMA_NAME",
     "global_execution_options.source_max_inflight_rows": "SOURCE_MAX_INFLIGHT_ROWS",
     "global_execution_options.source_max_inflight_bytes": "SOURCE_MAX_INFLIGHT_BYTES",
     "ignore_target_drop_failures": "IGNORE_TARGET_DROP_FAILURES",
@@ -28,7 +27,7 @@ FIELDS: Mapping[str, str] = {
     "memo_max_bytes": "MEMO_MAX_BYTES",
     "target_call_timeout": "TARGET_CALL_TIMEOUT",
 }
-"""Field of ``Settings`` -> its variable, without prefix."""
+"""Field of ``Settings`` -> its variable, without prefix. Those without effect so far are left out."""
 
 
 @dataclass(frozen=True)
@@ -96,15 +95,12 @@ def _variables(environment: Environment, fields: list[SettingLine]) -> list[Sett
     else:
         database = next(item for item in fields if item.name == "database.url")
         state = SettingLine("state_url", mask_url(url), database.origin, database.place or "database.url")
-    server = ServerSettings.from_env()
     share = os.environ.get("COCO_MAX_DELETE_SHARE")
     plugins = os.environ.get("COCO_PLUGINS")
     return [
         state,
         _line("max_delete_share", max_delete_share(), ("COCO_MAX_DELETE_SHARE", "") if share else None),
         _line("plugins", plugins or None, ("COCO_PLUGINS", "") if plugins else None),
-        _line("server.address", server.address, env("SERVER_ADDRESS")),
-        _line("server.cors_origins", server.cors_origins, env("SERVER_CORS_ORIGINS")),
     ]
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coco.plugins.loader import PluginHost
 
 
+PLANNED = "is not available yet: no package brings it so far"
+
+
 @cache
-def _hints() -> dict[str, dict[str, str]]:
+def _hints() -> dict[str, Any]:
     import tomllib
 
     with Path(__file__).with_name("install_hints.toml").open("rb") as file:
@@ -20,7 +23,13 @@ def _hints() -> dict[str, dict[str, str]]:
 
 def distribution_for(category: str, name: str) -> str | None:
     """The distribution known to bring ``name``; None if none is known."""
-    return _hints().get(category, {}).get(name)
+    found: str | None = _hints().get(category, {}).get(name)
+    return found
+
+
+def is_planned(category: str, name: str) -> bool:
+    """Whether users may expect ``name`` although no distribution brings it yet."""
+    return name in _hints()["planned"].get(category, ())
 
 
 def hinted_names(category: str) -> list[str]:
@@ -39,7 +48,8 @@ def missing_runner(host: PluginHost, name: str) -> str | None:
 
     there = sorted({*RUNNERS.names(), *host.names("runner")})
     broken = [plugin for plugin in host.plugins if plugin.status == "disabled" and name in plugin.name]
-    advice = f"pip install {distribution_for('runner', name) or f'coco-runner-{name}'}"
+    distribution = distribution_for("runner", name)
+    advice = f"pip install {distribution}" if distribution else "a plugin has to bring it"
     if broken:
         advice = f"the plugin {broken[0].title()} is disabled: {broken[0].reason}; see coco plugins -v"
     return f"no runner named {name!r} is installed ({advice}); there are: {', '.join(there)}"

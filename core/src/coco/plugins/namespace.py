@@ -8,7 +8,7 @@ from typing import Any
 
 from coco.errors import UnknownNameError
 from coco.plugins import connect_registry, plugin_host
-from coco.plugins.hints import distribution_for, hinted_names
+from coco.plugins.hints import PLANNED, distribution_for, hinted_names, is_planned
 
 _IMPORT_FROM = opcode.opmap.get("IMPORT_FROM")
 
@@ -73,6 +73,8 @@ class OpNamespace:
             distribution = distribution_for(category, name)
             if distribution:
                 return _broken(what, distribution) or f"{what} is not installed: pip install {distribution}"
+        if any(is_planned(category, name) for category in self.categories):
+            return f"{what} {PLANNED}"
         installed = self.names()
         hinted = {name for category in self.categories for name in hinted_names(category)}
         near = difflib.get_close_matches(name, {*installed, *hinted}, n=1)

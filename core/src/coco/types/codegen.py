@@ -103,7 +103,7 @@ def _compiled(title: str, source: str) -> tuple[str, types.CodeType]:
         filename = f"<coco {title}>" if number == 1 else f"<coco {title} #{number}>"
         known = linecache.cache.get(filename)
         # Without a modification time, linecache never asks the disk about the entry.
-        entry = (len(source), None, source.splitlines(keepends=True), filename)
+        entry = (len(source), None, [f"{line}\n" for line in source.removesuffix("\n").split("\n")], filename)
         if known is None or known == entry:
             linecache.cache[filename] = entry
             return filename, compile(source, filename, "exec")

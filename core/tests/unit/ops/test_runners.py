@@ -260,7 +260,7 @@ def test_an_unknown_name_is_told_when_the_flow_is_defined(functions: ModuleType)
     with pytest.raises(DefinitionError) as caught:
         flow_of(functions.lost).eval("x")
     assert (
-        "Lost: no runner named 'nowhere' is installed (pip install coco-runner-nowhere); there are: inline, process"
+        "Lost: no runner named 'nowhere' is installed (a plugin has to bring it); there are: inline, process"
         in str(caught.value)
     )
 
