@@ -40,6 +40,7 @@ def second(builder, scope):
 class FakeBundle:
     destructive = True
     lossy = False
+    left: tuple[Any, ...] = ()
 
     @property
     def invalid(self) -> list[str]:
@@ -132,12 +133,14 @@ class FakeRuntime:
     def full_name(self, name: str) -> str:
         return f"dev.{name}"
 
-    def make_setup_bundle(self, flows: Any) -> FakeBundle:
+    def make_setup_bundle(self, flows: Any, *, forget: bool = False) -> FakeBundle:
         return FakeBundle(self, "setup", [flow.name for flow in flows])
 
     def check_sources(self, flows: Any) -> None: ...
 
-    def make_drop_bundle(self, flows: Any, names: Any = (), *, keep_results: bool = False) -> FakeBundle:
+    def make_drop_bundle(
+        self, flows: Any, names: Any = (), *, keep_results: bool = False, forget: bool = False
+    ) -> FakeBundle:
         return FakeBundle(self, "drop", [*(flow.name for flow in flows), *names])
 
     def flow_names_with_setup(self) -> list[str]:

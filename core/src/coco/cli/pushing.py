@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from coco.cli.hints import runnable
 from coco.cli.output import confirm, fail, say
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from coco.setup.bundle import SetupChangeBundle
 
 
+class Dropped(NamedTuple):
+    """``any``: whether there was anything to drop. ``left``: (flow, name) of targets that nobody can drop."""
+
+    any: bool
+    left: list[tuple[str, str]]
+
+
 def push_setup(
     flows: Iterable[Flow],
     *,
@@ -23,16 +30,17 @@ def push_setup(
     to_stderr: bool = False,
     say_current: bool = False,
     setup_given: bool | None = None,
+    forget: bool = False,
 ) -> bool:
     """Set flows up if that is pending. Returns whether anything was to be done.
 
     setup_given: the command has an option ``--setup``, which does without a question what loses no data, and whether
     it was given. quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
-    also describe and say so if there is nothing to do.
+    also describe and say so if there is nothing to do. forget: what nobody can drop.
     """
     from coco.environment.runtime import RUNTIME
 
-    bundle = RUNTIME.make_setup_bundle(list(flows))
+    bundle = RUNTIME.make_setup_bundle(list(flows), forget=forget)
     text, up_to_date = bundle.describe()
     if up_to_date:
         if say_current:
@@ -59,23 +67,26 @@ def push_drop(
     quiet: bool = False,
     to_stderr: bool = False,
     keep_results: bool = False,
-) -> bool:
-    """Drop flows, by object or by the name under which they are persisted. Returns whether anything was to be done.
+    forget: bool = False,
+) -> Dropped:
+    """Drop flows, by object or by the name under which they are persisted.
 
-    keep_results: they are set up again: the memo keeps what their functions returned.
+    keep_results: they are set up again: the memo keeps what their functions returned. forget: what nobody can drop is
+    forgotten and stays as it is.
     """
     from coco.environment.runtime import RUNTIME
 
     flows = list(flows)
     if keep_results:
         RUNTIME.check_sources(flows)  # what could not be set up again is not dropped
-    bundle = RUNTIME.make_drop_bundle(flows, names=tuple(names), keep_results=keep_results)
+    bundle = RUNTIME.make_drop_bundle(flows, names=tuple(names), keep_results=keep_results, forget=forget)
     text, up_to_date = bundle.describe()
     if up_to_date:
-        return False
+        return Dropped(False, [])
+    left = bundle.left
     way_out = "Add `--force` to do it without a question"
     _push(bundle, text, force=force, quiet=quiet, to_stderr=to_stderr, way_out=way_out)
-    return True
+    return Dropped(True, left)
 
 
 def require_setup(flows: Iterable[Flow]) -> None:

@@ -13,7 +13,7 @@ from coco.environment.retention import forget_results
 from coco.environment.source_checks import check_sources
 from coco.errors import LifecycleError, SetupConflictError
 from coco.setup.apply import Applier, CallFn
-from coco.setup.diff import FlowChange, diff_drop
+from coco.setup.diff import FlowChange, diff_drop, forget_unknown
 from coco.setup.existing import look_at_existing, refuse_twins
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class BundleWork:
     """Computes and applies the changes of a bundle.
 
     ``drop``: full names of flows to drop, with where they are defined, if they are. ``keep_results``: the memo keeps
-    what the functions of dropped flows returned.
+    what the functions of dropped flows returned. ``forget``: what nobody can drop is forgotten and stays as it is.
     """
 
     def __init__(
@@ -38,7 +38,9 @@ class BundleWork:
         drop: Mapping[str, DefinitionPlace | None] | None,
         *,
         keep_results: bool = False,
+        forget: bool = False,
     ) -> None:
+        self._forget = forget
         self._runtime = runtime
         self._graphs = graphs
         self._drop = drop
@@ -72,15 +74,22 @@ class BundleWork:
         if self._drop is None:
             wanted = [flow_change(store, graph) for graph in self._graphs]
             refuse_twins(wanted)
-            return wanted
+            return [self._forgetting(item) for item in wanted]
         changes = []
         for flow, place in self._drop.items():
             records = store.setup_records(flow)
             ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
             counts = store.row_counts(ids) if ids else {}
             defined = noted_place(place, store.location)
-            changes.append(diff_drop(flow, store.setup_version(flow), records, counts, defined))
+            change = diff_drop(flow, store.setup_version(flow), records, counts, defined)
+            change.keep_results = self._keep_results
+            changes.append(self._forgetting(change))
         return changes
+
+    def _forgetting(self, change: FlowChange) -> FlowChange:
+        if self._forget:
+            forget_unknown(change)
+        return change
 
     async def _again(self, store: Any, described: FlowChange) -> FlowChange:
         """The change as it is now, if it does nothing that was not described (SU-14)."""
@@ -132,6 +141,11 @@ class BundleWork:
                 warnings += await applier.apply(change)
                 if change.note:
                     LOG.warning(change.note)
-                if change.drop and not self._keep_results:
+                for item in change.left if change.drop else ():
+                    reason = "; ".join(item.notes)
+                    LOG.warning(
+                        "flow '%s' was not dropped as a whole: %s %s", change.flow, item.title, reason
+                    )
+                if change.drop and not change.left and not self._keep_results:
                     await threads.store(forget_results, store, environment.settings, change.flow)
         return warnings

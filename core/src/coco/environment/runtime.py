@@ -282,25 +282,33 @@ class Runtime:
         graphs = [self._graph(flow) for flow in flows]
         self.loop.run(check_sources(graphs, self.environment.threads), "check_sources_async()")
 
-    def make_setup_bundle(self, flows: Iterable[Flow]) -> SetupChangeBundle:
-        return SetupChangeBundle(BundleWork(self, [self._graph(flow) for flow in flows], None))
+    def make_setup_bundle(self, flows: Iterable[Flow], *, forget: bool = False) -> SetupChangeBundle:
+        """Setup of flows. ``forget``: of what they no longer export, what nobody can drop is forgotten and stays."""
+        graphs = [self._graph(flow) for flow in flows]
+        return SetupChangeBundle(BundleWork(self, graphs, None, forget=forget))
 
     async def make_setup_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_setup_bundle, flows)
 
     def make_drop_bundle(
-        self, flows: Iterable[Flow], names: Iterable[str] = (), *, keep_results: bool = False
+        self,
+        flows: Iterable[Flow],
+        names: Iterable[str] = (),
+        *,
+        keep_results: bool = False,
+        forget: bool = False,
     ) -> SetupChangeBundle:
         """Drop of flows by object, and by short name for flows that the app no longer defines.
 
-        ``keep_results``: what functions returned stays in the memo for a flow that is set up again.
+        ``keep_results``: what functions returned stays in the memo for a flow that is set up again. ``forget``: targets
+        that nobody can drop, as their plugin is not installed, are forgotten and stay as they are.
         """
         self._connect()
         wanted: dict[str, DefinitionPlace | None] = {
             flow.full_name: definition_place(flow.function) for flow in flows
         }
         wanted |= {self.full_name(name): None for name in names}
-        return SetupChangeBundle(BundleWork(self, [], wanted, keep_results=keep_results))
+        return SetupChangeBundle(BundleWork(self, [], wanted, keep_results=keep_results, forget=forget))
 
     async def make_drop_bundle_async(self, flows: Iterable[Flow]) -> SetupChangeBundle:
         return await asyncio.to_thread(self.make_drop_bundle, flows)

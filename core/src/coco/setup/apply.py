@@ -83,6 +83,8 @@ class Applier(Struct):
         _give_ids(change, [*silent, *pending], ids)
         staged = [write for item in pending for write in _staged(item, AttachmentSteps.of(item).attached)]
         self.version = await self.store_call(_write_silent, self.store, change, silent, staged)
+        for line in (line for item in silent for line in item.actions):
+            self.report(f"  {line}: DONE")
         done: list[str] = []
         for group in _groups(pending):
             try:

@@ -56,6 +56,12 @@ class SetupChangeBundle:
         return any(item.lossy for item in self._changes or ())
 
     @property
+    def left(self) -> list[tuple[str, str]]:
+        """(flow, name) of each target that a drop leaves on record since nobody can drop it; known after ``describe``."""
+        changes = [change for change in self._changes or () if change.drop]
+        return [(change.flow, item.title) for change in changes for item in change.left]
+
+    @property
     def invalid(self) -> list[str]:
         """What cannot be set up, by name; known after ``describe``. Applying would fail and change nothing."""
         found = [item for change in self._changes or () for item in change.resources]
@@ -143,8 +149,20 @@ def describe_changes(changes: list[FlowChange]) -> str:
             lines += [f"    TODO: {text}" for text in item.actions]
             lines += [f"    NOTE: {text}" for text in _remarks(item)]
         if change.drop and change.status != "NONE":
-            lines.append(f"  [ {ChangeKind.DELETE.value} ] internal state")
+            lines += _state_lines(change)
     return "\n".join(lines) or "No flows."
+
+
+def _state_lines(change: FlowChange) -> list[str]:
+    """What a drop does to coco's own records."""
+    if change.left:
+        return ["  [ TO KEEP ] internal state", "    NOTE: it goes with the last target"]
+    what = "what is known of its rows, and its failures"
+    if change.keep_results:
+        note = f"{what}; results of cached functions stay"
+    else:
+        note = f"{what}, and the results of cached functions that no other flow uses"
+    return [f"  [ {ChangeKind.DELETE.value} ] internal state", f"    NOTE: {note}"]
 
 
 def _remarks(item: ResourceChange) -> list[str]:

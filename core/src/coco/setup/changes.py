@@ -44,7 +44,7 @@ class ResourceChange(Struct):
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
     lost_fields: fields that leave the resource, with what they hold.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
-    forget: the record goes and the resource stays, because it is the user's.
+    forget: the record goes and the resource stays, because it is the user's, or nobody here can drop it.
     stored_key: the key as an earlier release spelled it on record; empty if it is ``key`` (SU-33).
     adopted: the resource is there already, made by someone else, and is taken over as it is (SU-50).
     """
@@ -98,7 +98,10 @@ class ResourceChange(Struct):
 
 
 class FlowChange(Struct):
-    """Everything setup or drop will do for one flow. ``note``: what to say of the flow as a whole."""
+    """Everything setup or drop will do for one flow. ``note``: what to say of the flow as a whole.
+
+    ``keep_results``: a drop leaves the results of cached functions.
+    """
 
     flow: str
     status: str
@@ -108,6 +111,12 @@ class FlowChange(Struct):
     flow_state_changed: bool
     drop: bool = False
     note: str = ""
+    keep_results: bool = False
+
+    @property
+    def left(self) -> list[ResourceChange]:
+        """What nobody can drop: its plugin is not installed, or a credential is missing."""
+        return [item for item in self.resources if item.kind is ChangeKind.UNKNOWN and not item.forget]
 
     @property
     def up_to_date(self) -> bool:

@@ -432,6 +432,13 @@ def _rows(record: SetupRecord | None, counts: Mapping[int, int]) -> int:
     return counts.get(record.state.get("target_id", 0), 0)
 
 
+def forget_unknown(change: FlowChange) -> None:
+    """Let a plan forget what nobody can drop: it stays as it is."""
+    for item in change.left:
+        item.forget = True
+        item.actions = [f"forget {item.title} (it stays as it is)"]
+
+
 __all__ = [
     "ChangeKind",
     "FlowChange",
@@ -441,5 +448,6 @@ __all__ = [
     "diff_flow",
     "diff_flow_state",
     "diff_target",
+    "forget_unknown",
     "worst_compatibility",
 ]

@@ -165,7 +165,10 @@ def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> N
     lab.taken()
     text, current = make_drop_bundle([flow]).describe()
     assert not current
-    assert text.splitlines()[-1] == "  [ TO DELETE ] internal state"
+    assert text.splitlines()[-2:] == [
+        "  [ TO DELETE ] internal state",
+        "    NOTE: what is known of its rows, and its failures, and the results of cached functions that no other flow uses",
+    ]
     assert text.count("NOTE: 2 rows there are deleted") == 2
     flow.drop()
     assert sorted(lab.taken(), key=str) == [("change", "one", TEXT, None), ("change", "two", TEXT, None)]

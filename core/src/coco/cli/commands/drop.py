@@ -6,19 +6,25 @@ import click
 
 from coco.cli.apps import load_app, need_lasting_state, parse_specifier, warn
 from coco.cli.failures import verbose_option
-from coco.cli.output import fail, print_json, say
+from coco.cli.output import fail, finish, note, print_json, say
 
 
 @click.command("drop")
 @click.argument("app_target")
 @click.argument("flow_name", nargs=-1)
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Forget targets that nobody here can drop, as their plugin is not installed; they stay as they are.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
-def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: bool) -> None:
-    """Remove targets and state of flows.
+def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bool, as_json: bool) -> None:
+    """Remove targets and state of flows, and results of cached functions that only these flows use.
 
-    All flows of the app, or those named; a flow that is set up but no longer defined can be named too.
+    All flows of the app, or those named; a flow that is set up but no longer defined can be named too. Exits with 1 if a
+    target could not be dropped, as its plugin is not installed; what coco knows of it stays until it can be.
     """
     from coco.cli.pushing import push_drop
     from coco.environment.runtime import RUNTIME
@@ -40,12 +46,22 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, as_json: b
     if not wanted.keys() & persisted:
         say("No flows to drop: none of them is set up.", err=as_json)
         if as_json:
-            print_json({"ok": True, "dropped": []})
+            print_json({"ok": True, "dropped": [], "left": []})
         return
     full = ", ".join(RUNTIME.full_name(name) for name in wanted if name in persisted)
     say(f"Flows to drop: {full}", err=True)
-    dropped = push_drop(flows, names, force=force, to_stderr=as_json)
+    dropped = push_drop(flows, names, force=force, to_stderr=as_json, forget=forget)
+    kept = {flow for flow, _ in dropped.left}
     if as_json:
-        print_json({"ok": True, "dropped": sorted(wanted.keys() & persisted) if dropped else []})
-    elif not dropped:
+        whole = {name for name in wanted.keys() & persisted if RUNTIME.full_name(name) not in kept}
+        left = [{"flow": flow, "target": title} for flow, title in dropped.left]
+        print_json({"ok": not left, "dropped": sorted(whole) if dropped.any else [], "left": left})
+    elif not dropped.any:
         say("Nothing to drop.")
+    if dropped.left:
+        titles = " and ".join(title for _, title in dropped.left)
+        note(
+            f"Nobody here can drop {titles}: install the plugin that made it and drop again, or add --forget, which "
+            "leaves it as it is."
+        )
+    finish(not dropped.left)

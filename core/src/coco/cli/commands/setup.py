@@ -13,9 +13,14 @@ from coco.cli.output import print_json
 @click.argument("app_target")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("--reset", is_flag=True, help="Drop everything first.")
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Forget targets of earlier definitions that nobody here can drop; they stay as they are.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
-def command(app_target: str, force: bool, reset: bool, as_json: bool) -> None:
+def command(app_target: str, force: bool, reset: bool, forget: bool, as_json: bool) -> None:
     """Create or adapt targets and state to the flows.
 
     Describes the changes and asks before it makes them.
@@ -24,8 +29,13 @@ def command(app_target: str, force: bool, reset: bool, as_json: bool) -> None:
 
     flows = load_flows(app_target)
     need_lasting_state("setup")
-    dropped = reset and push_drop(flows.values(), force=force, to_stderr=as_json, keep_results=True)
+    dropped = (
+        reset
+        and push_drop(flows.values(), force=force, to_stderr=as_json, keep_results=True, forget=forget).any
+    )
     # The same question twice would only train people to say yes.
-    changed = push_setup(flows.values(), force=force or dropped, to_stderr=as_json, say_current=True)
+    changed = push_setup(
+        flows.values(), force=force or dropped, to_stderr=as_json, say_current=True, forget=forget
+    )
     if as_json:
         print_json({"ok": True, "flows": sorted(flows), "dropped": dropped, "changed": changed})

@@ -55,7 +55,10 @@ def command(
 
         check_followable(flows)
     need_lasting_state("update")
-    if reset and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json, keep_results=True):
+    if (
+        reset
+        and push_drop(flows.values(), force=force, quiet=quiet, to_stderr=as_json, keep_results=True).any
+    ):
         force = True
     if not no_setup:
         push_setup(flows.values(), force=force, quiet=quiet, to_stderr=as_json, setup_given=setup_given)
