@@ -149,3 +149,30 @@ def test_no_flows(tmp_path: Path) -> None:
     (tmp_path / "cli_app_none.py").write_text("")
     with pytest.raises(click.ClickException, match=r"No flows are defined in 'cli_app_none\.py'"):
         apps.load_flows("cli_app_none.py")
+
+
+@pytest.mark.parametrize("target", ["wave.py", "./wave.py", "wave"])
+def test_an_app_named_like_a_standard_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    """Whoever imports the standard module, such as coco itself, gets it; the app has another name."""
+    (tmp_path / "wave.py").write_text(APP.format(name="CliW"))
+    sys.modules.pop("wave", None)
+    apps.prepare_process(None, None, [target])
+    standard = sys.modules["wave"]
+    assert os.path.dirname(standard.__file__ or "") != str(tmp_path)
+    assert list(apps.load_app(target)) == ["CliW"]
+    assert sys.modules.pop("wave") is standard
+    message = capsys.readouterr().err
+    assert "wave.py has the name of a module of Python's standard library" in message
+    assert "Give it another name" in message
+    del sys.modules["wave_app"]
+
+
+def test_a_helper_named_like_a_standard_module_is_found(tmp_path: Path) -> None:
+    (tmp_path / "wave.py").write_text("ANSWER = 42")
+    (tmp_path / "cli_app_waves.py").write_text("import wave\n" + APP.format(name="CliW"))
+    sys.modules.pop("wave", None)
+    apps.prepare_process(None, None, ["cli_app_waves.py"])
+    apps.load_app("cli_app_waves.py")
+    assert sys.modules.pop("wave").ANSWER == 42

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +33,11 @@ def warn(text: str) -> None:
     say(f"WARNING: {text}", err=True)
 
 
-def prepare_process(env_file: str | None, app_dir: str | None) -> None:
-    """What comes before every command: variables of ``.env``, then the folder to import apps from."""
+def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[str] = ()) -> None:
+    """What comes before every command: variables of ``.env``, then the folder to import apps from.
+
+    words: of the command, among them the app. If it has the name of a standard module, that one is imported first.
+    """
     from coco import env_file as env_files
     from coco.cli.logs import prepare_logs
 
@@ -49,6 +53,10 @@ def prepare_process(env_file: str | None, app_dir: str | None) -> None:
             raise click.UsageError(str(error)) from error
         say(f"Loaded environment variables from: {path}", err=True)
     folder = os.path.abspath(app_dir or os.curdir)
+    for word in words:
+        app = Path(folder, word.partition(":")[0])
+        if _is_standard(app.stem) and app.with_suffix(".py").is_file():
+            _import_standard(app.stem, str(app.parent))
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
 
@@ -122,6 +130,8 @@ def load_app(target: str) -> dict[str, Flow]:
 def _load_module(name: str) -> ModuleType:
     if Path(name).is_file():
         raise ClientError(f"{name} is no Python file: its name must end in .py")
+    if _is_standard(name) and Path(name + ".py").is_file():
+        return _load_file(name + ".py")
     if Path(name).is_dir() and not (Path(name) / "__init__.py").is_file():
         raise ClientError(f"{name} is a folder and no Python package; name a file in it")
     try:
@@ -165,6 +175,13 @@ def _load_file(target: str) -> ModuleType:
 def _module_name(path: Path) -> str:
     """The file's stem; another name if a module of that name is in use already."""
     stem = path.stem
+    if _is_standard(stem):
+        _import_standard(stem, str(path.parent))
+        warn(
+            f"{path.name} has the name of a module of Python's standard library, {stem}, which others import; it is loaded "
+            f"as {stem}_app. Give it another name"
+        )
+        return f"{stem}_app"
     other = sys.modules.get(stem)
     if other is not None:
         if _same_file(getattr(other, "__file__", None), path):
@@ -178,6 +195,26 @@ def _module_name(path: Path) -> str:
     if spec is not None and spec.origin is not None and not _same_file(spec.origin, path):
         warn(f"{path.name} hides an installed module of the same name, {stem}")
     return stem
+
+
+_UNUSED = frozenset({"antigravity", "idlelib", "test", "this", "turtle", "turtledemo"})
+"""Modules of the standard library that no other module imports."""
+
+
+def _is_standard(name: str) -> bool:
+    return name in sys.stdlib_module_names and name not in _UNUSED
+
+
+def _import_standard(name: str, folder: str) -> None:
+    """Import a module of the standard library although a file of its name comes first."""
+    path = sys.path[:]
+    sys.path[:] = [item for item in path if os.path.abspath(item) != folder]
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass  # of another platform
+    finally:
+        sys.path[:] = path
 
 
 def _same_file(name: str | None, path: Path) -> bool:

@@ -103,7 +103,7 @@ class LazyGroup(click.Group):
         if not ctx.resilient_parsing and "--help" not in args:
             from coco.cli.apps import prepare_process
 
-            prepare_process(ctx.params.get("env_file"), ctx.params.get("app_dir"))
+            prepare_process(ctx.params.get("env_file"), ctx.params.get("app_dir"), args[1:])
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
