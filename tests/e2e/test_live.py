@@ -21,7 +21,7 @@ from coco import op
 from coco.engine.context import RunOptions
 from coco.environment import following
 from coco.environment.runtime import RUNTIME
-from coco.errors import LifecycleError, SetupRequiredError, SourceError
+from coco.errors import LifecycleError, SetupRequiredError, SourceError, StateStoreError
 
 LIMIT = 30
 """Seconds after which a test that waits for something has failed."""
@@ -348,6 +348,27 @@ def test_a_failed_pass_does_not_end_live_mode(
     with coco.FlowLiveUpdater(flow) as updater:
         until(updater, lambda: texts(target) == ["one"])
     assert "a run of flow 'Live' failed" in caplog.text and "being cleaned" in caplog.text
+
+
+@pytest.mark.timeout(LIMIT * 2)
+def test_a_state_that_is_deleted_ends_live_mode_with_the_reason(
+    wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = tmp_path / "out.json"
+    wall.rows = {"a": "one"}
+    flow = make_flow(target)
+    flow.setup()
+    updater = coco.FlowLiveUpdater(flow)
+    updater.start()
+    until(updater, lambda: texts(target) == ["one"])
+    for path in tmp_path.glob("state.db*"):
+        path.unlink()
+    wall.rows["a"] = "changed"
+    wall.post("a")
+    with pytest.raises(StateStoreError, match=r"state\.db was deleted or moved while coco worked with it"):
+        updater.wait()
+    assert [item.getMessage() for item in caplog.records] == []
+    assert texts(target) == ["one"]
 
 
 @pytest.mark.timeout(LIMIT * 2)

@@ -80,7 +80,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
                 except CocoError as error:
                     failures[name] = message_with_place(error)
                     report(error)
-                if not stopped and not quiet:
+                if not stopped and not quiet and name not in failures:
                     note(f"Nothing is left to follow in flow {name}.")
         except BaseException:
             for updater in started.values():

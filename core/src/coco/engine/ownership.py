@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from coco.engine.context import Run
 from coco.engine.exports import ExportRun
+from coco.state.damage import corrupt
 from coco.state.protocol import Owner, OwnerChange, StageRow, StateStore, TargetKeys, unfinished
 
 CURSOR = "fed by"
@@ -36,8 +37,11 @@ class Feeding(Struct, frozen=True):
         data = store.get_cursor(target_id, CURSOR)
         if data is None:
             return None
-        sources, rule, owners = json.loads(data)
-        return cls(frozenset(sources), rule, owners)
+        try:
+            sources, rule, owners = json.loads(data)
+            return cls(frozenset(sources), rule, owners)
+        except (TypeError, ValueError) as error:
+            raise corrupt(store.location, f"what fed target {target_id} cannot be read: {error}") from error
 
     def save(self, store: StateStore, target_id: int) -> None:
         data = json.dumps([sorted(self.sources), self.rule, self.owners])

@@ -155,6 +155,11 @@ class Environment:
                 self._store = store
             return self._store
 
+    @property
+    def opened_store(self) -> StateStore | None:
+        """The state store if it was opened."""
+        return self._store
+
     def store_exists(self) -> bool:
         """Whether opening the store would find one; nothing is created (CLI-22)."""
         if self._store is not None:

@@ -105,8 +105,12 @@ async def lease(
                 LOG.warning("the lease of flow '%s' was taken away while it was in use here", flow)
 
     renewal = asyncio.get_running_loop().create_task(renew())
+    failed = False
     try:
         yield in_doubt
+    except StateStoreError:
+        failed = True
+        raise
     finally:
         end_holder(holder)  # others may take the lease from now on, whether it can be given back or not
         renewal.cancel()
@@ -114,4 +118,5 @@ async def lease(
         try:
             await asyncio.shield(threads.store(store.release_lease, flow, holder))
         except StateStoreError as error:  # what was done under it is done, or has failed for a better reason
-            LOG.warning("the lease of flow '%s' could not be given back: %s", flow, error)
+            if not failed:
+                LOG.warning("the lease of flow '%s' could not be given back: %s", flow, error)

@@ -71,7 +71,7 @@ class Runtime:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self.loop = BackgroundLoop()
+        self.loop = BackgroundLoop(self._explained)
         self._shared: dict[str, _Shared] = {}
         self._live: list[LiveUpdate] = []
         self._listeners: list[EmitFn] = []
@@ -99,6 +99,11 @@ class Runtime:
 
             connect_registry()
             self._connected = True
+
+    async def _explained(self, error: Exception) -> Exception | None:
+        from coco.environment.damage import explained
+
+        return await explained(error, self.environment)
 
     def full_name(self, name: str) -> str:
         namespace = self.environment.namespace
@@ -216,6 +221,21 @@ class Runtime:
                 shared.next = None
 
     async def _one_pass(
+        self,
+        graph: Graph,
+        options: RunOptions,
+        sources: Collection[str] | None,
+        begun: Iterable[Begun],
+    ) -> IndexUpdateInfo:
+        try:
+            return await self._leased_pass(graph, options, sources, begun)
+        except Exception as error:  # a live updater ends where the state is at fault, and goes on otherwise
+            better = await self._explained(error)
+            if better is not None:
+                raise better from error
+            raise
+
+    async def _leased_pass(
         self,
         graph: Graph,
         options: RunOptions,

@@ -190,6 +190,9 @@ class StateStore(Protocol):
     ``read_at - ordinal < tick``.
 
     ``local_paths()`` is optional: files and folders on this machine that hold the state, which sources leave out.
+
+    ``find_damage()`` is optional: asked after an error that a sound store does not explain, it searches for values that
+    cannot have been written, and says where the first one is, or None.
     """
 
     def open(self) -> None:

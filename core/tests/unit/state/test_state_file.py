@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -83,7 +86,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_wide_permissions_are_the_users_business(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    path.touch(0o640)
+    opened(path).close()
     path.chmod(0o640)
     opened(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -192,12 +195,50 @@ def test_a_file_cut_off_in_its_first_page(tmp_path: Path) -> None:
     refused(path, "is corrupt")
 
 
-def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
-    """What a process leaves that is killed between making the file and the first transaction."""
-    (tmp_path / "state.db").touch()
-    store = opened(tmp_path / "state.db")
+@pytest.mark.parametrize(
+    ("size", "match"), [(0, "it is empty"), (1, "it has 1 bytes"), (99, "it has 99 bytes")]
+)
+def test_a_file_that_was_emptied(size: int, match: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened(path).close()
+    path.write_bytes(path.read_bytes()[:size])
+    refused(path, rf"state.db is corrupt \({match}\).*left as it is.*restore a backup")
+    assert path.stat().st_size == size
+
+
+def test_a_file_that_is_deleted_or_replaced_while_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = opened(path)
+    store.commit(S, [commit_row(1)])
+    store.close()
+    store.open()
+    path.rename(tmp_path / "elsewhere.db")
+    for _ in range(2):
+        with pytest.raises(StateStoreError, match=f"{path} was deleted or moved while coco worked with it"):
+            store.commit(S, [commit_row(2)])
+    opened(path).close()
+    with pytest.raises(StateStoreError, match=f"{path} was replaced by another file while coco worked"):
+        store.get_heads(S, [b"000001"])
+    store.close()
+    (tmp_path / "elsewhere.db").replace(path)
+    store = opened(path)
+    assert set(store.get_heads(S, [b"000001", b"000002"])) == {b"000001"}
+    store.close()
+
+
+def test_a_process_that_was_killed_while_it_made_the_file(tmp_path: Path) -> None:
+    """Between making the file and its first page there is a mark beside it."""
+    script = (
+        "import os, sqlite3, sys\nfrom coco.state.sqlite import SqliteStore\n"
+        "sqlite3.connect = lambda *args, **kwargs: os.kill(os.getpid(), 9)\nSqliteStore(sys.argv[1]).open()"
+    )
+    path = tmp_path / "state.db"
+    done = subprocess.run([sys.executable, "-c", script, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL and path.read_bytes() == b""
+    store = opened(path)
     assert store.setup_records() == []
     store.close()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_damage_inside_is_reported_when_met(tmp_path: Path) -> None:
@@ -308,6 +349,7 @@ def test_a_locked_file_is_waited_for_and_then_named(tmp_path: Path) -> None:
 
 def test_a_file_locked_at_the_first_open(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
+    (tmp_path / "state.db-new").touch()  # another process makes the file just now
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StateStoreError, match="is locked") as caught:

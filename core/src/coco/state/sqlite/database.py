@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from coco.errors import StateStoreError
+from coco.state.damage import corrupt
 from coco.state.machine import describe_holder
 from coco.state.migrations import OLDEST, migrate
 from coco.state.records import DamagedRecordError
@@ -29,6 +30,8 @@ from coco.state.schema import APPLICATION_ID, DIGEST, ENCODING, HEADER, SCHEMA_V
 from coco.state.sqlite import faults
 
 MEMORY = ":memory:"
+HEADER_BYTES = 100
+"""No SQLite file has fewer."""
 CHUNK = 512
 """Values in one ``IN (...)``."""
 
@@ -67,6 +70,7 @@ class Database:
         self._closed = False
         self._wal = False
         self._usual = ""
+        self._identity: tuple[int, int] | None = None
 
     @property
     def location(self) -> str:
@@ -97,7 +101,11 @@ class Database:
                 except BaseException:
                     db.close()
                     raise
+                if self._path != MEMORY:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(f"{self._path}-new")
             self._db = db
+            self._identity = self._found()
             self._pid = os.getpid()
             self._closed = False
             _OPEN[self._path, self._pid] = _OPEN.get((self._path, self._pid), 0) + 1
@@ -123,8 +131,16 @@ class Database:
         if self._path == MEMORY:
             return
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        mark = f"{self._path}-new"
+        if not os.path.exists(self._path):
+            # The mark comes before the file and goes after its first page: a process may be killed in between.
+            os.close(os.open(mark, os.O_RDWR | os.O_CREAT, 0o600))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if os.path.getsize(self._path) < HEADER_BYTES and not os.path.exists(mark):
+            size = os.path.getsize(self._path)  # another process may just have written it
+            if size < HEADER_BYTES and not os.path.isdir(self._path):
+                raise corrupt(self._path, f"it has {size} bytes" if size else "it is empty")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         version = self._version(db)  # first of all, as a file that is refused must not be touched
@@ -162,7 +178,7 @@ class Database:
             raise faults.foreign(self._path) from error  # a table "header" of another shape
         text = header.get("schema_version", "")
         if not str(text).isdigit() or int(text) < OLDEST:
-            raise faults.corrupt(self._path, f"its schema version is {text!r}")
+            raise corrupt(self._path, f"its schema version is {text!r}")
         version = int(text)
         if version > SCHEMA_VERSION:
             writer = str(header.get("release", ""))
@@ -195,6 +211,9 @@ class Database:
                     raise StateStoreError(f"state file {self._path} is closed: open it again first")
                 self.open()
             assert self._db is not None
+            found = self._found()
+            if found != self._identity:  # SQLite would go on in a file that has no name any longer
+                raise faults.moved(self._path, replaced=found is not None)
             yield self._db
 
     @contextlib.contextmanager
@@ -211,6 +230,16 @@ class Database:
                 if durable:
                     db.execute(f"PRAGMA synchronous={self._usual}")
 
+    def _found(self) -> tuple[int, int] | None:
+        """Which file the path leads to now; None: none."""
+        if self._path == MEMORY:
+            return None
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _refuse_fork(self) -> None:
         if self._db is not None and self._pid != os.getpid():
             raise faults.forked(self._path, self._pid)
@@ -223,7 +252,7 @@ class Database:
             workers = self._workers() if faults.is_busy(error) else ""
             raise faults.explain(self._path, error, self._timeout, workers) from error
         except DamagedRecordError as error:
-            raise faults.corrupt(self._path, str(error)) from error
+            raise corrupt(self._path, str(error)) from error
         except OSError as error:
             raise faults.unreachable(self._path, error) from error
 

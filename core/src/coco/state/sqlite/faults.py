@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 
 from coco.errors import Recovery, StateStoreError
+from coco.state.damage import corrupt
 
 ELSEWHERE = "name another place with COCO_STATE_URL=sqlite:///PATH"
-CORRUPT_HELP = (
-    "It was left as it is: restore a backup, or move it away and run `coco setup` and `coco update` to build "
-    "the state anew"
+_DAMAGE = (
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_MISMATCH,  # a value of another type where a row number stood
+    sqlite3.SQLITE_CONSTRAINT,  # a number that was given twice, as the count of them is wrong
 )
 
 
@@ -35,8 +38,8 @@ def explain(location: str, error: sqlite3.Error, waited: float, workers: str = "
         return StateStoreError(
             f"{where} cannot grow: the disk is full. Free some room and run again; nothing committed is lost"
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StateStoreError(f"{where} is corrupt ({text}). {CORRUPT_HELP}")
+    if code in _DAMAGE:
+        return corrupt(location, text)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StateStoreError(
             f"{where} cannot be written ({text}): check the permissions of the file and of its folder, or {ELSEWHERE}"
@@ -49,9 +52,13 @@ def explain(location: str, error: sqlite3.Error, waited: float, workers: str = "
     return StateStoreError(f"{where}: {text}")
 
 
-def corrupt(location: str, what: str) -> StateStoreError:
-    """Damage that SQLite itself does not see."""
-    return StateStoreError(f"state file {location} is corrupt ({what}). {CORRUPT_HELP}")
+def moved(location: str, *, replaced: bool) -> StateStoreError:
+    """The file that is open is not the one that has its name."""
+    what = "was replaced by another file" if replaced else "was deleted or moved"
+    return StateStoreError(
+        f"state file {location} {what} while coco worked with it, so nothing that is done can be noted. Put the file "
+        "back, or run `coco setup` and `coco update` to build the state anew, and then `coco verify --repair`"
+    )
 
 
 def unreachable(location: str, error: OSError) -> StateStoreError:

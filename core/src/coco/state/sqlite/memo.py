@@ -57,7 +57,7 @@ def blank(db: sqlite3.Connection, entries: Sequence[tuple[int, int]]) -> None:
     """Delete entries (id, bytes): values are overwritten where they lie, and rows stay until the file is rewritten."""
     db.executemany(
         "UPDATE memo SET fp=?, value=zeroblob(length(value)) WHERE id=?",
-        [(BLANK + number.to_bytes(8, "big"), number) for number, _ in entries],
+        [(BLANK + (number % 2**64).to_bytes(8, "big"), number) for number, _ in entries],
     )
     size = sum(length for _, length in entries)
     next_total(db, "memo_entries", -len(entries))

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from coco.errors import SetupConflictError
+from coco.state.damage import corrupt
 from coco.state.machine import boot_clock, boot_id
 from coco.state.protocol import Lease, SetupRecord, SetupWrite
-from coco.state.sqlite import faults
 from coco.state.sqlite.database import Database
 
 LONGEST_SECONDS = 60.0
@@ -51,7 +51,7 @@ class Setup(Database):
                     for flow, kind, key, state, staging in rows
                 ]
             except ValueError as error:
-                raise faults.corrupt(self._path, f"setup metadata cannot be read: {error}") from error
+                raise corrupt(self._path, f"setup metadata cannot be read: {error}") from error
 
     def setup_write(self, flow: str, expected_version: int, writes: Sequence[SetupWrite]) -> int:
         """Check and raise the flow's version, write; one transaction, on the disk when it ends."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from coco.state.sqlite.damage import Damage
 from coco.state.sqlite.database import MEMORY
 from coco.state.sqlite.failures import Failures
 from coco.state.sqlite.retention import Retention
@@ -14,7 +15,7 @@ from coco.state.sqlite.tracking import Tracking
 STATE_FOLDER = ".coco"
 
 
-class SqliteStore(Tracking, Failures, Retention, Setup):
+class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
     """State in one file, made at the first ``open``; ``:memory:`` keeps it in the process.
 
     Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from

@@ -1,0 +1,15 @@
+"""What is said of a state that does not hold what was written."""
+
+from __future__ import annotations
+
+from coco.errors import StateStoreError
+
+CORRUPT_HELP = (
+    "It was left as it is: restore a backup, or move it away and run `coco setup` and `coco update` to build "
+    "the state anew"
+)
+
+
+def corrupt(location: str, what: str) -> StateStoreError:
+    """``location``: path or URL of the state; ``what`` is wrong with it, and where."""
+    return StateStoreError(f"state file {location} is corrupt ({what}). {CORRUPT_HELP}")
