@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from coco.engine.loops import USER_LOOP, submit
@@ -27,7 +27,9 @@ WAKE_SECONDS = 0.2
 class BackgroundLoop:
     """An event loop in its own thread, started at first use, unusable in a forked child (EN-20)."""
 
-    def __init__(self, explain: Callable[[Exception], Awaitable[Exception | None]] | None = None) -> None:
+    def __init__(
+        self, explain: Callable[[Exception], Coroutine[Any, Any, Exception | None]] | None = None
+    ) -> None:
         """``explain``: gives an error to raise in the place of one that work ended with, or None."""
         self._explain = explain
         self._guard = threading.Lock()
@@ -95,7 +97,12 @@ class BackgroundLoop:
                 return
             outcome.append(asyncio.current_task())
             try:
-                outcome.append((True, await self._working(coroutine)))
+                outcome.append((True, await coroutine))
+            except Exception as error:
+                better = await self._explain(error) if self._explain is not None else None
+                if better is not None:
+                    better.__cause__ = error
+                outcome.append((False, better or error))
             except BaseException as error:
                 outcome.append((False, error))
             finally:
@@ -137,16 +144,16 @@ class BackgroundLoop:
         """Await from any loop; cancelling the caller cancels the work."""
         if threading.current_thread() is self._thread:
             return await coroutine
-        return await asyncio.wrap_future(self.submit(self._working(coroutine), asyncio.get_running_loop()))
-
-    async def _working(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        here = asyncio.get_running_loop()
         try:
-            return await coroutine
+            return await asyncio.wrap_future(self.submit(coroutine, here))
         except Exception as error:
-            better = await self._explain(error) if self._explain is not None else None
-            if better is not None:
-                raise better from error
-            raise
+            if self._explain is None:
+                raise
+            better = await asyncio.wrap_future(self.submit(self._explain(error), here))
+            if better is None:
+                raise
+            raise better from error
 
     def stop(self) -> None:
         """End the loop; a later use starts a new one."""

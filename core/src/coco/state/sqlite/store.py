@@ -27,7 +27,7 @@ class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
         if self._path == MEMORY:
             return []
         folder = os.path.dirname(self._path)
-        beside = [f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")]
+        beside = [f"{self._path}{suffix}" for suffix in ("", "-wal", "-shm", "-journal", "-new")]
         return [*beside, folder] if os.path.basename(folder) == STATE_FOLDER else beside
 
     def facts(self) -> dict[str, Any]:
