@@ -153,6 +153,9 @@ def test_a_crash_half_way_is_taken_up(tmp_path: Path, monkeypatch: pytest.Monkey
         def in_transaction(self) -> bool:
             return self._db.in_transaction
 
+        def interrupt(self) -> None:
+            self._db.interrupt()
+
         def close(self) -> None:
             self._db.close()
 
