@@ -229,6 +229,56 @@ def test_a_signal_ends_an_update_that_hangs(
     assert rows(project) == [("a.md", "NO MORE OF THAT"), ("b.md", "TEXT OF B"), ("c.md", "TEXT OF C")]
 
 
+HOLDING = """
+import re
+import coco
+
+@coco.op.function()
+def hold(text: str) -> str:
+    with open("started", "w") as started:
+        started.write("now")
+    return str(re.match("(a|aa)+$", text))  # exponential, and the interpreter is held all the time
+
+@coco.flow_def(name="Holding")
+def holding(builder, scope):
+    scope["docs"] = builder.add_source(coco.sources.LocalFile(path="docs"))
+    out = scope.add_collector()
+    with scope["docs"].row() as doc:
+        out.collect(filename=doc["filename"], held=doc["content"].transform(hold))
+    out.export("out", coco.targets.Sqlite(path="out.db"), primary_key_fields=["filename"])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc which signals are caught")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_what_holds_the_interpreter(
+    project: Path, running: list[subprocess.Popen[str]], number: int
+) -> None:
+    (project / "app.py").write_text(HOLDING)
+    (project / "docs" / "b.md").unlink()
+    (project / "docs" / "a.md").write_text("a" * 200 + "b")
+    process = start(running, project, "update", "-f", "app.py")
+    wait_until_started(project)
+    assert catches(process.pid, number)
+    process.send_signal(number)
+    while catches(
+        process.pid, number
+    ):  # Python's own handler cannot run, but the kernel has called the one below it
+        os.sched_yield()
+    assert process.poll() is None
+    process.send_signal(number)
+    process.communicate(timeout=LIMIT)
+    assert process.returncode == -number
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process handles a signal itself, as the kernel sees it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    assert found is not None
+    return bool(int(found[1], 16) >> (number - 1) & 1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_the_normal_end_of_live_mode(
     project: Path, running: list[subprocess.Popen[str]], number: int

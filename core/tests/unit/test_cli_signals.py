@@ -11,23 +11,32 @@ from coco.cli import signals
 
 
 @pytest.mark.parametrize(
-    ("number", "error", "code"),
-    [(signal.SIGINT, KeyboardInterrupt, 130), (signal.SIGTERM, signals.Terminated, 143)],
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, signals.Terminated)]
 )
-def test_two_signals(
-    monkeypatch: pytest.MonkeyPatch, number: int, error: type[BaseException], code: int
-) -> None:
-    left: list[int] = []
-    monkeypatch.setattr(signals, "leave", left.append)
+def test_two_signals(number: int, error: type[BaseException]) -> None:
     before = signal.getsignal(number)
     with signals.handled(signals.interrupt) as came:
         with pytest.raises(error):
             signal.raise_signal(number)
-        assert (came, left) == ([number], [])
-        with pytest.raises(error):
-            signal.raise_signal(number)
-        assert left == [code], "in a process this does not return"
+        assert came == [number]
+        assert {signal.getsignal(other) for other in signals.SIGNALS} == {signal.SIG_DFL}, (
+            "the next one ends all"
+        )
     assert signal.getsignal(number) == before
+
+
+def test_a_signal_inside_counts_outside_too() -> None:
+    """Live mode handles signals itself, within a command that does."""
+    before = signal.getsignal(signal.SIGTERM)
+    with signals.handled(signals.interrupt) as outer:
+        with signals.handled(lambda number: None) as inner:
+            assert signal.getsignal(signal.SIGTERM) != before
+        assert not outer, "nothing came: the outer one is in force again"
+        with signals.handled(lambda number: None) as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert inner == outer == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_leave_is_hard(monkeypatch: pytest.MonkeyPatch) -> None:

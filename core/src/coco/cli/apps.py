@@ -40,8 +40,10 @@ def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[s
     """
     from coco import env_file as env_files
     from coco.cli.logs import prepare_logs
+    from coco.cli.signals import arm
 
     prepare_logs()
+    arm(allow=True)
     if env_file is not None:
         _name_env_file(env_files.VARIABLE, os.path.abspath(env_file))
     path = env_files.chosen_env_file()

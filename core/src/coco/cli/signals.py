@@ -1,4 +1,9 @@
-"""Ctrl-C and SIGTERM: the first one ends the command in order, the second one at once (CLI-16, CLI-28)."""
+"""Ctrl-C and SIGTERM: the first one ends the command in order, the second one at once.
+
+The second one is left to the kernel, which ends the process whatever it does: a function in C code that holds the
+interpreter keeps Python from running any handler, even that of the first signal. So the kernel itself forgets a handler
+once it was called (SA_RESETHAND), where the platform's form of that call is known; elsewhere the first handler does it.
+"""
 
 from __future__ import annotations
 
@@ -32,25 +37,36 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+class _Receiver:
+    """A handler: calls ``first`` with the number of the first signal, and makes the next one end the process."""
+
+    def __init__(self, first: Callable[[int], None]) -> None:
+        self.came: list[int] = []
+        self._first = first
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.came.append(number)
+        for other in SIGNALS:
+            signal.signal(other, signal.SIG_DFL)
+        self._first(number)
+
+
 @contextmanager
 def handled(first: Callable[[int], None]) -> Iterator[list[int]]:
     """``first(number)`` at the first signal; the second ends the process. Gives the signals that came."""
-    came: list[int] = []
-    before: dict[int, Any] = {}
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) > 1:
-            leave(INTERRUPTED if number == signal.SIGINT else TERMINATED)
-        first(number)
-
-    for number in SIGNALS:
-        before[number] = signal.signal(number, receive)
+    receiver = _Receiver(first)
+    before: dict[int, Any] = {number: signal.signal(number, receiver) for number in SIGNALS}
+    arm()
     try:
-        yield came
+        yield receiver.came
     finally:
-        for known, handler in before.items():
-            signal.signal(known, handler)
+        outer = {handler for handler in before.values() if isinstance(handler, _Receiver)}
+        for number, handler in before.items():
+            # Where one came already, the next one still ends the process.
+            signal.signal(number, signal.SIG_DFL if receiver.came and handler in outer else handler)
+        for handler in outer:
+            handler.came += receiver.came
+        arm()
 
 
 def interrupt(number: int) -> None:
@@ -58,3 +74,49 @@ def interrupt(number: int) -> None:
     if number == signal.SIGTERM:
         raise Terminated
     raise KeyboardInterrupt
+
+
+_may_arm = False
+
+
+def arm(allow: bool = False) -> None:
+    """Have the kernel forget the handlers in force once they were called, from the first call with ``allow`` on.
+
+    Before, nothing is done: it costs an import that help can do without.
+    """
+    global _may_arm
+    _may_arm = _may_arm or allow
+    if _may_arm:
+        for number in SIGNALS:
+            if isinstance(signal.getsignal(number), _Receiver):
+                _forget_after_one(number)
+
+
+_LINUX = ("aarch64", "armv7l", "i686", "ppc64le", "riscv64", "x86_64")
+"""Machines on which C libraries of Linux have the fields of ``struct sigaction`` in the order below."""
+
+
+def _forget_after_one(number: int) -> None:
+    import ctypes
+
+    machine = os.uname().machine if hasattr(os, "uname") else ""
+    if sys.platform == "linux" and machine in _LINUX:
+        flag, mask = 0x8000_0000, ctypes.c_ubyte * 128
+    elif sys.platform == "darwin":
+        flag, mask = 0x0004, ctypes.c_ubyte * 4
+    else:
+        return
+
+    class Action(ctypes.Structure):
+        _fields_ = (
+            ("handler", ctypes.c_void_p),
+            ("mask", mask),
+            ("flags", ctypes.c_uint),
+            ("restorer", ctypes.c_void_p),
+        )
+
+    action = Action()
+    sigaction = ctypes.CDLL(None).sigaction
+    if sigaction(number, None, ctypes.byref(action)) == 0:
+        action.flags |= flag
+        sigaction(number, ctypes.byref(action), None)
