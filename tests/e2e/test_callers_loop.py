@@ -15,6 +15,7 @@ from memory_rows import MemoryRows, fill
 
 import coco
 from coco.environment.runtime import RUNTIME
+from coco.errors import LifecycleError
 
 LOOPS: list[asyncio.AbstractEventLoop] = []
 """Where user code ran, call by call."""
@@ -308,3 +309,37 @@ def test_a_function_that_is_cancelled_from_within_costs_its_row(tmp_path: Path) 
     for stats in (flow.update()["docs"], asyncio.run(flow.update_async())["docs"]):
         assert stats.num_errors == 1
     assert load(tmp_path / "rows.json") == ANSWERS
+
+
+def test_blocking_calls_in_a_loop_name_what_to_await(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = asking(tmp_path / "rows.json", FUNCTIONS["plain"]())
+    RUNTIME.loop._hinted.clear()
+
+    async def work() -> None:
+        flow.setup()
+        coco.setup_all_flows()
+        flow.update()
+        coco.flow.update_all_flows(coco.FlowLiveUpdaterOptions(live_mode=False))
+        flow.drop()
+
+    asyncio.run(work())
+    twins = [text.split("; await ")[1].split(" ")[0] for text in caplog.messages if "holds up" in text]
+    assert twins == [
+        "setup_async()",
+        "setup_all_flows_async()",
+        "update_async()",
+        "update_all_flows_async()",
+        "drop_async()",
+    ]
+
+
+def test_a_blocking_call_in_an_async_function_names_what_to_await() -> None:
+    @coco.op.function()
+    async def nested(text: str) -> str:
+        coco.open_flow("Nested", lambda builder, scope: None).setup()
+        return text
+
+    with pytest.raises(LifecycleError, match=r"would wait for itself; await setup_async\(\)"):
+        answering(nested).eval("a")

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from coco.engine.loops import USER_LOOP, submit
 from coco.errors import LifecycleError
+from coco.flow.runtime import ASKED
 
 T = TypeVar("T")
 
@@ -75,6 +76,7 @@ class BackgroundLoop:
         loop = self._ensure()
         context = contextvars.copy_context()
         context.run(USER_LOOP.set, caller)
+        context.run(ASKED.set, None)
         return submit(loop, coroutine, context)
 
     def run(self, coroutine: Coroutine[Any, Any, T], twin: str) -> T:
@@ -125,6 +127,7 @@ class BackgroundLoop:
 
     def check_blocking(self, twin: str) -> None:
         """Refuse a blocking call on this loop's own thread (it would wait for itself); frown at one on another loop."""
+        twin = ASKED.get() or twin
         if threading.current_thread() is self._thread:
             raise LifecycleError(
                 f"a blocking call inside coco's own event loop would wait for itself; await {twin}"

@@ -17,7 +17,7 @@ from coco.flow.handlers import QueryHandler, QueryHandlers
 from coco.flow.names import check_flow_name
 from coco.flow.options import EvaluateAndDumpOptions
 from coco.flow.places import definition_place
-from coco.flow.runtime import loaded_runtime, runtime
+from coco.flow.runtime import blocking, loaded_runtime, runtime
 from coco.flow.scopes import DataScope
 from coco.flow.state import CURRENT, BuildState
 from coco.ops.editions import definition_of
@@ -132,7 +132,8 @@ class Flow:
         plan in words.
         """
         self._check_open()
-        runtime().setup(self, report_to_stdout, allow_destructive)
+        with blocking("setup_async()"):
+            runtime().setup(self, report_to_stdout, allow_destructive)
 
     async def setup_async(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
         """Async twin of ``setup``."""
@@ -142,7 +143,8 @@ class Flow:
     def drop(self, report_to_stdout: bool = False) -> None:
         """Remove the flow's state and all its targets; the flow can be set up again (F-166)."""
         self._check_open()
-        runtime().drop(self, report_to_stdout)
+        with blocking("drop_async()"):
+            runtime().drop(self, report_to_stdout)
 
     async def drop_async(self, report_to_stdout: bool = False) -> None:
         """Async twin of ``drop``."""

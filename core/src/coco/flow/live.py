@@ -9,7 +9,7 @@ from coco.errors import CallShapeError, LifecycleError
 from coco.flow.flow import Flow
 from coco.flow.options import FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
 from coco.flow.registry import flows
-from coco.flow.runtime import LiveHandle, runtime
+from coco.flow.runtime import LiveHandle, blocking, runtime
 
 NOT_STARTED = "Live updater is not started"
 
@@ -157,10 +157,10 @@ def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str,
     updaters = _updaters(options)
     try:
         for updater in updaters:
-            with outcome.keeping(updater):
+            with blocking("update_all_flows_async()"), outcome.keeping(updater):
                 updater.start()
         for updater in outcome.started(updaters):
-            with outcome.keeping(updater):
+            with blocking("update_all_flows_async()"), outcome.keeping(updater):
                 updater.wait()
     except BaseException:
         _abort(updaters)

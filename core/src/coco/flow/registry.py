@@ -9,7 +9,7 @@ from typing import Any
 
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
 from coco.flow.flow import Flow, FlowFunction
-from coco.flow.runtime import SetupBundle, runtime
+from coco.flow.runtime import SetupBundle, blocking, runtime
 from coco.naming import state_name
 
 LOG = logging.getLogger("coco.flow")
@@ -137,8 +137,9 @@ async def make_drop_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
 
 def setup_all_flows(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
     """Set up every flow of this process, as one plan; ``allow_destructive`` as for ``Flow.setup``."""
-    bundle = make_setup_bundle(flows().values())
-    bundle.describe_and_apply(report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
+    with blocking("setup_all_flows_async()"):
+        bundle = make_setup_bundle(flows().values())
+        bundle.describe_and_apply(report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
 
 
 async def setup_all_flows_async(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
@@ -151,7 +152,8 @@ async def setup_all_flows_async(report_to_stdout: bool = False, *, allow_destruc
 
 def drop_all_flows(report_to_stdout: bool = False) -> None:
     """Drop state and targets of every flow of this process."""
-    make_drop_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
+    with blocking("drop_all_flows_async()"):
+        make_drop_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
 
 
 async def drop_all_flows_async(report_to_stdout: bool = False) -> None:

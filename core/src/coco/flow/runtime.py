@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from coco.errors import LifecycleError
@@ -111,6 +113,20 @@ class Runtime(Protocol):
     def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveHandle: ...
 
     def close_flow(self, flow: Flow) -> None: ...
+
+
+ASKED: ContextVar[str | None] = ContextVar("coco_asked", default=None)
+"""The async twin of the blocking operation that the user called, where it is made of several blocking calls."""
+
+
+@contextlib.contextmanager
+def blocking(twin: str) -> Iterator[None]:
+    """Hints within name ``twin`` instead of a part of it."""
+    token = ASKED.set(ASKED.get() or twin)
+    try:
+        yield
+    finally:
+        ASKED.reset(token)
 
 
 _lock = threading.Lock()
