@@ -97,6 +97,20 @@ def test_a_link_in_a_folder_that_patterns_hide_is_still_found_by_the_link_to_it(
     assert listed(tmp_path, excluded_patterns=[".store"]) == ["current/deps/s", "current/x", "shared/s"]
 
 
+def test_a_link_to_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    bad = os.fsencode(tmp_path) + b"/in/bad\xff"
+    write(tmp_path, "in/a", "out/x")
+    try:
+        os.mkdir(bad)
+    except OSError:
+        pytest.skip("this file system refuses names that are no text")
+    os.symlink(b"bad\xff", os.fsencode(tmp_path) + b"/in/good")
+    os.symlink(b"../../out", bad + b"/more")
+    made = connector(tmp_path / "in", excluded_patterns=["none"])
+    assert [row.key.filename for row in made.list(OPTIONS)] == ["a", "good/more/x"]
+    assert len(made.skipped_rows()) == 1
+
+
 def test_links_may_be_left_alone(tmp_path: Path) -> None:
     write(tmp_path, "in/real/x", "out/y")
     link(tmp_path / "in/near", "real")

@@ -200,6 +200,12 @@ def test_undecodable_names_are_reported_and_skipped(tmp_path: Path) -> None:
     [(name, message)] = made.skipped_rows()
     assert name == "bad\\xff" and str(tmp_path / name) in message
     assert made.incomplete_prefixes() == [] and made.listing_errors() == []
+    for fields in ({"included_patterns": ["good*"]}, {"excluded_patterns": ["bad*"]}):
+        made = connector(tmp_path, **fields)
+        assert names_of(made) == ["good"] and made.skipped_rows() == []
+    write(tmp_path, ".gitignore", content="b*\n")
+    made = connector(tmp_path, gitignore=True)
+    assert names_of(made) == [".gitignore", "good"] and made.skipped_rows() == []
 
 
 class Denied:

@@ -115,7 +115,8 @@ async def followed(root: Path, owned: tuple[str, ...] = (), **fields: Any) -> As
 
 
 def live(test: Callable[..., Awaitable[None]]) -> Callable[[Path, pytest.MonkeyPatch, str], None]:
-    """A test for each watcher, in an event loop of its own. It takes a folder, and ``monkeypatch`` if it wants."""
+    """A test for each watcher, in an event loop of its own. It takes a folder, ``monkeypatch`` and the kind of
+    watcher if it wants."""
     wants = inspect.signature(test).parameters
 
     @pytest.mark.parametrize("kind", ["inotify", "watchfiles"])
@@ -124,8 +125,8 @@ def live(test: Callable[..., Awaitable[None]]) -> Callable[[Path, pytest.MonkeyP
             pytest.importorskip("inotify_simple")
         made = InotifyWatcher if kind == "inotify" else WatchfilesWatcher
         monkeypatch.setattr(watch, "installed_watcher", made)
-        more = {"monkeypatch": monkeypatch} if "monkeypatch" in wants else {}
-        asyncio.run(test(tmp_path, **more))  # type: ignore[arg-type]
+        given = {"monkeypatch": monkeypatch, "kind": kind}
+        asyncio.run(test(tmp_path, **{name: given[name] for name in given if name in wants}))  # type: ignore[arg-type]
 
     return run
 
@@ -488,6 +489,27 @@ async def test_a_name_that_is_no_text_stops_nothing(base: Path) -> None:
 
 
 @live
+async def test_a_listing_is_asked_for_to_say_that_a_name_is_no_text(base: Path, kind: str) -> None:
+    root = base / "in"
+    write(root / "a.txt")
+    async with followed(root, included_patterns=["*.txt"]) as follower:
+        for act in (
+            lambda: os.mknod(os.fsencode(root) + b"/bad\xff.txt"),
+            lambda: os.unlink(os.fsencode(root) + b"/bad\xff.txt"),
+        ):
+            before = follower.listings
+            act()
+            while follower.listings == before:
+                await asyncio.wait_for(follower.step(), 10)
+        os.mknod(os.fsencode(root) + b"/bad\xff.jpg")  # which no pattern wants
+        before = follower.listings
+        write(root / "a.txt", "two")
+        await follower.catch_up()
+        if kind == "inotify":  # the other one ends with any such name
+            assert follower.listings == before
+
+
+@live
 async def test_what_coco_writes_is_no_news(base: Path) -> None:
     root = base / "in"
     write(root / "a.txt")
@@ -594,7 +616,7 @@ def test_an_overflow_asks_for_a_listing(tmp_path: Path) -> None:
             self.calls += 1
             return Happened(lost=self.calls == 1)
 
-        def close(self) -> None:
+        async def close(self) -> None:
             self.folders = None
 
     async def scenario() -> None:
@@ -620,6 +642,32 @@ def test_a_burst_asks_for_a_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             return follower.listings - before
 
     assert asyncio.run(asyncio.wait_for(scenario(), 30)) > 0
+
+
+def test_a_folder_that_the_system_does_not_let_watch_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("inotify_simple")
+    from inotify_simple import INotify
+
+    add = INotify.add_watch
+
+    def denied(self: Any, path: str, mask: int) -> int:
+        if "private" in path:
+            raise PermissionError(13, "Permission denied")
+        return int(add(self, path, mask))
+
+    monkeypatch.setattr(INotify, "add_watch", denied)
+    monkeypatch.setattr(watch, "installed_watcher", InotifyWatcher)
+    write(tmp_path / "private/x")
+    write(tmp_path / "docs/x")
+
+    async def scenario() -> None:
+        async with followed(tmp_path) as follower:
+            write(tmp_path / "docs/x", "two")
+            assert await follower.catch_up() == {"private/x": "one", "docs/x": "two"}
+
+    asyncio.run(scenario())
 
 
 def test_limits_of_the_system_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

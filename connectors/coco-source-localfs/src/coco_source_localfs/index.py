@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 
+from coco_source_localfs.names import is_text, shown
 from coco_source_localfs.owned import OwnedPaths
 from coco_source_localfs.tree import Tree
 from coco_source_localfs.walk import Identity, TreeWalk
@@ -41,6 +42,7 @@ class TreeIndex:
             for key in keys:
                 self._files[key] = self._facts(key)
         self._files.update(dict.fromkeys(report.dangling))
+        self._skipped = {name for name, _ in report.skipped}
         self._probes = self._endless()
 
     @property
@@ -73,7 +75,9 @@ class TreeIndex:
         return sorted(found)
 
     def _keys_at(self, key: str) -> Iterable[str] | None:
-        if not _is_text(key) or self._owned.has_key(key):
+        if not is_text(key):
+            return self._skipped_at(key)
+        if self._owned.has_key(key):
             return ()
         selection = self._tree.selection
         known = key in self._report.folders
@@ -104,6 +108,13 @@ class TreeIndex:
         if not self._tree.admits(key):
             return ()
         return self._names_of(key, found)
+
+    def _skipped_at(self, key: str) -> Iterable[str] | None:
+        """No keys for a name that is no text; None if a listing would say something else about it than the last one."""
+        place = self._root + key
+        name, is_folder = shown(key), os.path.isdir(place)
+        counts = os.path.lexists(place) and self._tree.selection.counts(name, is_folder=is_folder)
+        return () if counts == (name in self._skipped) else None
 
     def _names_of(self, key: str, found: os.stat_result) -> Iterable[str] | None:
         """All keys of the file that ``key`` leads to; None if some may be unknown."""
@@ -171,13 +182,3 @@ class TreeIndex:
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
-
-
-def _is_text(key: str) -> bool:
-    if key.isascii():
-        return True
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""Names of one folder in order, in memory that stays small for folders of any size."""
+"""Names of files: those that are no text, and those of one folder in order, in little memory for folders of any size."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ class SortedNames:
         if self._names:
             self._pack()
         return heapq.merge(*map(_unpacked, self._packed))
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is valid text, so that it can be a key. Systems allow any bytes."""
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """A name for messages. Bytes that are no text are shown one by one, so that different names stay different."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _unpacked(data: bytes) -> Iterator[str]:

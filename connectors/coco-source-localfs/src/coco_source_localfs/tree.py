@@ -25,6 +25,17 @@ class Selection(NamedTuple):
     follow: Follow = True
     gitignore: bool = False
 
+    def counts(self, key: str, *, is_folder: bool) -> bool:
+        """Whether patterns admit a file, or may admit files in a folder; the folders above it are not asked."""
+        paths = self.paths
+        if is_folder:
+            return not paths.pruned(key)
+        return bool(paths.included(key)) and not paths.excluded(key)
+
+    def is_left_out(self, key: str) -> bool:
+        """Whether it does not count, be it a file or a folder."""
+        return not (self.counts(key, is_folder=False) or self.counts(key, is_folder=True))
+
 
 class Tree(NamedTuple):
     """A tree as one source sees it.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from coco.errors import SourceError
 from coco.op import PartialSourceRow, PartialSourceRowData
 from coco_source_localfs.ignore import Ignore, ignore_at_root
-from coco_source_localfs.names import SortedNames
+from coco_source_localfs.names import SortedNames, is_text, shown
 from coco_source_localfs.notes import ListingNotes
 from coco_source_localfs.owned import OwnedPaths
 from coco_source_localfs.rows import FileKey, FileRow
@@ -251,7 +251,7 @@ class TreeWalk:
 
     def _is_listed(self, place: str) -> bool:
         """Whether the listing meets a link at its real path, too."""
-        if not place.startswith(self._real_root) or self._selection.gitignore:
+        if not place.startswith(self._real_root) or self._selection.gitignore or not is_text(place):
             return False
         key = place[len(self._real_root) :].replace(os.sep, "/")
         pruned = self._selection.paths.pruned
@@ -297,14 +297,15 @@ class TreeWalk:
             try:
                 for entry in listing:
                     name = entry.name
-                    if not name.isascii() and not self._is_decodable(prefix, name):
+                    if not name.isascii() and not is_text(name):
+                        self._skip(folder, entry)
                         continue
                     if hidden is not None and name in hidden:
                         continue
                     try:
                         is_folder = entry.is_dir()
                     except OSError as error:
-                        if error.errno != errno.ELOOP:
+                        if error.errno != errno.ELOOP and not self._selection.is_left_out(prefix + name):
                             self._unseen(prefix + name, error)
                         continue
                     if is_folder:
@@ -346,24 +347,25 @@ class TreeWalk:
             return False
         return (found.st_dev, found.st_ino) in self._owned.folders
 
-    def _is_decodable(self, prefix: str, name: str) -> bool:
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            # As the bytes are, so that different names stay different: b\xff
-            shown = (prefix + name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            self.report.skipped.append(
-                (
-                    shown,
-                    f"skipped {self._root}{shown}: its name is not valid text, rename it; all other files are "
-                    "treated as usual",
-                )
-            )
-            return False
-        return True
+    def _skip(self, folder: Folder, entry: os.DirEntry[str]) -> None:
+        """Say that a file or folder cannot be a key, unless it would not count anyway."""
+        name = shown(folder.prefix + entry.name)
+        if not self._selection.counts(name, is_folder=_is_folder(entry)):
+            return
+        if folder.ignore is not None and folder.ignore.hides(f"{name}/" if _is_folder(entry) else name):
+            return
+        text = f"skipped {self._root}{name}: its name is not valid text, rename it; all other files are treated as usual"
+        self.report.skipped.append((name, text))
 
     def _unseen(self, prefix: str, error: OSError) -> None:
         self.report.incomplete.append(prefix)
         self.report.errors.append(
             f"cannot look at {self._root}{prefix}: {error.strerror or error}; its rows are kept as they are"
         )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

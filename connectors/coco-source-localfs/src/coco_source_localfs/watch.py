@@ -49,7 +49,7 @@ async def change_batches(tree: Tree, watcher: Watcher | None = None) -> AsyncIte
             async for keys in _keys(index, watch):
                 yield [(FileKey(key), None, _nothing_to_acknowledge) for key in keys]
     finally:
-        watch.close()
+        await watch.close()
 
 
 async def _keys(index: TreeIndex, watch: Watcher) -> AsyncIterator[list[str]]:

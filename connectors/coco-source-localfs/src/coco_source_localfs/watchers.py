@@ -49,7 +49,7 @@ class Watcher(Protocol):
     async def wait(self, seconds: float) -> Happened:
         """What happened since the last call; waits for it at most so long."""
 
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 def can_watch() -> bool:
@@ -153,7 +153,7 @@ class InotifyWatcher:
                 found.paths.add(os.path.join(folder, event.name) if event.name else folder.rstrip(os.sep))
         return bool(events)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         if self._readable is not None:
             asyncio.get_running_loop().remove_reader(self._notify.fileno())
             self._readable = None
@@ -226,10 +226,8 @@ class WatchfilesWatcher:
         if changes is not None:
             await changes.aclose()
 
-    def close(self) -> None:
-        changes, self._changes = self._changes, None
-        if changes is not None:
-            asyncio.get_running_loop().create_task(changes.aclose())
+    async def close(self) -> None:
+        await self._end()
 
 
 def _topmost(folders: Iterable[str]) -> list[str]:
