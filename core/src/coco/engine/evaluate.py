@@ -7,11 +7,11 @@ results of cached calls go to the memo, all else is returned.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from coco.engine.batches import Collected, Entries, RowProblem
-from coco.engine.frames import Frame, Frames, RootData
+from coco.engine.frames import Frame, Frames, Place, RootData
 from coco.engine.functions import FunctionStep
 from coco.errors import Phase, PrepareError
 from coco.flow.graph import CollectStep, GeneratedUuid, Graph
@@ -87,7 +87,7 @@ class Evaluation:
             assert owners is not None
             phase = Phase.PREPARE if isinstance(error, PrepareError) else Phase.EVALUATE
             if owners[row] not in problems:
-                element = self.frames.element(scope, row)
+                element = self.frames.place(scope).of(row)
                 problems[owners[row]] = RowProblem(phase.value, step.name, error, step.step.slot, element)
         if result.memo:
             assert owners is not None
@@ -143,9 +143,8 @@ class Evaluation:
         if generated is not None:
             columns[generated] = self._uuids(collector.id, collector.name, owners, columns)
 
-        def element(entry: int) -> str:
-            return self.frames.element(scope, entry if live is None else live[entry])
-
+        place = self.frames.place(scope) if self._program.row_scope != scope else None
+        element = None if place is None else _element(place, live)
         entries = Entries(collector.id, owners, columns, element)
         self.collected.entries.setdefault(collector.id, []).append(entries)
 
@@ -162,6 +161,11 @@ class Evaluation:
             digest = fingerprint(prefix + self._keys[owner] + content + occurrence.to_bytes(4, "big"))
             result.append(uuid.UUID(bytes=digest, version=5).bytes)
         return result
+
+
+def _element(place: Place, live: list[int] | None) -> Callable[[int], str]:
+    """For messages, which row an entry comes from. ``live``: rows by entry, where some were left out."""
+    return place.of if live is None else lambda entry: place.of(live[entry])
 
 
 def _waves_of_scope(

@@ -38,6 +38,31 @@ class RootData(Struct):
     wholes: dict[int, Any] = field(default_factory=dict)
 
 
+class Place:
+    """The way from source rows to rows of a nested table, innermost level first: name, parents, key columns.
+
+    It holds no other values, so that it may outlive the frames.
+    """
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, levels: list[tuple[str, list[int], list[tuple[str, list[Any]]]]]) -> None:
+        self._levels = levels
+
+    def of(self, row: int) -> str:
+        """Which row this is, for messages: ``chunks[3] (start=40) / words[0]``. Numbers count from 0 within a table.
+
+        Empty for a source row.
+        """
+        parts: list[str] = []
+        for name, parents, keys in self._levels:
+            number = row - bisect.bisect_left(parents, parents[row])
+            shown = ", ".join(f"{key}={_brief(column[row])}" for key, column in keys)
+            parts.append(f"{name}[{number}]" + (f" ({shown})" if shown else ""))
+            row = parents[row]
+        return " / ".join(reversed(parts))
+
+
 class Frames:
     """All frames of one batch. The base scope holds one row per source row."""
 
@@ -90,25 +115,16 @@ class Frames:
         known = self.rows_to(scope, self._base)
         return list(range(self._frames[scope].count)) if known is None else known
 
-    def element(self, scope: int, row: int) -> str:
-        """Which row of the tables between the source row and ``scope`` this is, for messages: ``chunks[3] (start=40)``.
-
-        The number counts from 0 within the table. Empty for a source row.
-        """
-        parts: list[str] = []
-        while scope != self._base and (parents := self._frames[scope].parents) is not None:
-            node, frame = self._graph.scopes[scope], self._frames[scope]
-            place = row - bisect.bisect_left(parents, parents[row])
-            keys = [
-                f"{self._graph.slots[slot].name}={_brief(frame.columns[slot][row])}"
-                for slot in node.key_slots
-            ]
-            name = node.path.rpartition(".")[2]
-            parts.append(f"{name}[{place}]" + (f" ({', '.join(keys)})" if keys else ""))
-            row = parents[row]
-            assert node.parent is not None
-            scope = node.parent
-        return " / ".join(reversed(parts))
+    def place(self, scope: int) -> Place:
+        """Where rows of ``scope`` lie in the tables between the source row and them."""
+        levels = []
+        at: int | None = scope
+        while at is not None and at != self._base and (parents := self._frames[at].parents) is not None:
+            node, columns = self._graph.scopes[at], self._frames[at].columns
+            keys = [(self._graph.slots[slot].name, columns[slot]) for slot in node.key_slots]
+            levels.append((node.path.rpartition(".")[2], parents, keys))
+            at = node.parent
+        return Place(levels)
 
     def column(self, ref: ValueRef, scope: int) -> list[Any]:
         """The values of ``ref``, one per row of ``scope``."""
