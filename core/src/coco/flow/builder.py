@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from coco.engine_object import dump_engine_object
 from coco.errors import CallShapeError, DefinitionError
@@ -107,16 +107,18 @@ class FlowBuilder:
 
     add_declaration = declare
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise missing_of_builder(name)
+    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
 
-    def __getitem__(self, name: object) -> NoReturn:
-        raise no_items_of_builder(name)
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise missing_of_builder(name)
 
-    def __setitem__(self, name: object, value: object) -> NoReturn:
-        raise no_items_of_builder(name)
+        def __getitem__(self, name: object) -> NoReturn:
+            raise no_items_of_builder(name)
+
+        def __setitem__(self, name: object, value: object) -> NoReturn:
+            raise no_items_of_builder(name)
 
     def __repr__(self) -> str:
         return f"<FlowBuilder of {self._state.owner}>"

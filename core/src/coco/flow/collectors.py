@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from coco.errors import CallShapeError
 from coco.flow.constants import constant
@@ -134,10 +134,12 @@ class DataCollector:
             setup_by_user=setup_by_user,
         )
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise missing_of_collector(self, name)
+    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise missing_of_collector(self, name)
 
     def __repr__(self) -> str:
         return f"<DataCollector {self._node.name} of {self._node.scope.title}>"

@@ -46,6 +46,12 @@ def finish_flow(state: BuildState, full_name: str) -> Graph:
     state.finished = True
     _name_sources(state)
     complete_specs(state, full_name)
+    if state.sources and not state.collectors:
+        log.warning(
+            "%s exports nothing, so an update reads its sources for no target: add a collector, collect into it and call "
+            "its export()",
+            state.owner,
+        )
     return _Finisher(state, full_name).graph()
 
 

@@ -150,17 +150,19 @@ class DataScope:
             f"{self!r} cannot be iterated: it stands for every row at once; write with slice.row() as row: ..."
         )
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise missing_of_scope(self, list(self._node.fields), self._node.title, name)
+    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in DataScope.__slots__:
-            raise MissingAttributeError(
-                f"a field is added as scope[{name!r}] = slice, not as scope.{name} = slice"
-            )
-        object.__setattr__(self, name, value)
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise missing_of_scope(self, list(self._node.fields), self._node.title, name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name not in DataScope.__slots__:
+                raise MissingAttributeError(
+                    f"a field is added as scope[{name!r}] = slice, not as scope.{name} = slice"
+                )
+            object.__setattr__(self, name, value)
 
 
 def open_rows(

@@ -121,28 +121,30 @@ class DataSlice(Generic[T]):
     def __repr__(self) -> str:
         return f"{SLICE_MARK}{self._state.describe(self._value)}: {self._value.type}>"
 
-    def __getattr__(self, name: str) -> NoReturn:
-        from coco.flow.mistakes import missing_of_slice
+    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
 
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise missing_of_slice(self, name)
+        def __getattr__(self, name: str) -> NoReturn:
+            from coco.flow.mistakes import missing_of_slice
 
-    __bool__ = _refuse("it is neither true nor false")
-    __iter__ = __aiter__ = _refuse("it cannot be iterated")
-    __len__ = _refuse("it has no length")
-    __contains__ = _refuse("nobody knows what it contains")
-    __format__ = __bytes__ = __fspath__ = _refuse("it has no text")
-    __enter__ = __exit__ = __aenter__ = __aexit__ = _refuse("it cannot be opened by `with`")
-    __await__ = _refuse("there is nothing to await")
-    __int__ = __float__ = __index__ = __complex__ = __round__ = _refuse("it is no number")
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _OPERATOR
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
-        _OPERATOR
-    )
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _OPERATOR
-    __neg__ = __pos__ = __abs__ = __invert__ = _OPERATOR
-    __lt__ = __le__ = __gt__ = __ge__ = _COMPARISON
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise missing_of_slice(self, name)
+
+        __bool__ = _refuse("it is neither true nor false")
+        __iter__ = __aiter__ = _refuse("it cannot be iterated")
+        __len__ = _refuse("it has no length")
+        __contains__ = _refuse("nobody knows what it contains")
+        __format__ = __bytes__ = __fspath__ = _refuse("it has no text")
+        __enter__ = __exit__ = __aenter__ = __aexit__ = _refuse("it cannot be opened by `with`")
+        __await__ = _refuse("there is nothing to await")
+        __int__ = __float__ = __index__ = __complex__ = __round__ = _refuse("it is no number")
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _OPERATOR
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
+            _OPERATOR
+        )
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _OPERATOR
+        __neg__ = __pos__ = __abs__ = __invert__ = _OPERATOR
+        __lt__ = __le__ = __gt__ = __ge__ = _COMPARISON
 
     def __eq__(self, other: object) -> bool:
         return self is other or _COMPARISON(self, other)

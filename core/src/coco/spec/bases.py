@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from coco.errors import CallShapeError
 from coco.spec.meta import SpecBase, SpecMeta
@@ -26,13 +26,15 @@ class SourceSpec(SpecBase, category=OpCategory.SOURCE):
 class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
     """Base of specs that ``transform`` takes."""
 
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """A spec describes a function and is none: raises ``CallShapeError`` with what to write."""
-        name = type(self).__name__
-        raise CallShapeError(
-            f"{name}(...) describes a function and cannot be called: write slice.transform({name}(...)) in a flow, "
-            f"{name}(...).execute(value) for one value"
-        )
+    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+
+        def __call__(self, *_: Any, **__: Any) -> NoReturn:
+            """A spec describes a function and is none: raises ``CallShapeError`` with what to write."""
+            name = type(self).__name__
+            raise CallShapeError(
+                f"{name}(...) describes a function and cannot be called: write slice.transform({name}(...)) in a flow, "
+                f"{name}(...).execute(value) for one value"
+            )
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function once, in memory, outside any flow (FN-Common-15).

@@ -278,6 +278,16 @@ def test_collectors_of_different_scopes_may_share_a_name(build, ops):
     assert [item.name for item in build(documents(action)(ops)).collectors] == ["entries", "entries"]
 
 
+def test_a_flow_that_exports_nothing_is_legal_but_said(build, ops, caplog):
+    def flow(builder, root):
+        root["documents"] = builder.add_source(ops.Files())
+
+    with caplog.at_level(logging.WARNING, logger="coco.flow"):
+        build(flow)
+    (message,) = caplog.messages
+    assert message.startswith("flow Demo exports nothing")
+
+
 def test_a_collector_that_is_not_exported_is_legal_but_said(build, ops, caplog):
     with caplog.at_level(logging.WARNING, logger="coco.flow"):
         build(documents(lambda ops, root, doc, entries: entries.collect(a=doc["content"]))(ops))
