@@ -12,7 +12,7 @@ import pytest
 from disk_table import DiskTable, InPlace, Locked, Slow, load
 from target_mutants import C, converting, mutant, putting, setup
 
-from coco.errors import DriftError, MutationError, TargetError
+from coco.errors import DriftError, FencedError, MutationError, TargetError
 from coco.index import IndexOptions
 from coco_testing.abilities import NOT_IMPLEMENTED, Support, claim
 from coco_testing.reference.target import (
@@ -187,6 +187,36 @@ TestCuts = mutant(
     "test_values[value Str of 5 MB]",
     put=converting(lambda item: item[:1_000_000] if isinstance(item, str) else item),
 )
+
+
+# -- late writes ------------------------------------------------------------------------------------
+def _remembers(session: Any, token: Any) -> None:
+    """The number stays with the connection."""
+    session.token = token
+    TABLES[session.name].numbers[token.flow] = token.number
+
+
+def _looks_before(*batches: Any) -> None:
+    for session, batch in batches:
+        session.check_token(session.table())
+        token, session.token = session.token, None
+        C.mutate_columns((session, batch))
+        session.token = token
+
+
+def _tells_its_own(session: Any, token: Any) -> None:
+    try:
+        C.fence(session, token)
+    except FencedError as error:
+        raise FencedError(str(error), token.number) from error
+
+
+TestLetsLateWritesIn = mutant(
+    "LetsLateWritesIn", "test_late_writes", fence=staticmethod(lambda session, token: None)
+)
+TestTakesLowerNumbers = mutant("TakesLowerNumbers", "test_late_writes", fence=staticmethod(_remembers))
+TestLooksBefore = mutant("LooksBefore", "test_late_writes", mutate_columns=staticmethod(_looks_before))
+TestTellsItsOwn = mutant("TellsItsOwn", "test_late_writes", fence=staticmethod(_tells_its_own))
 
 
 class DiskSuite:

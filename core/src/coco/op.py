@@ -23,7 +23,13 @@ from coco.ops.sources import (
     SourceConnector,
     SourceReadOptions,
 )
-from coco.ops.targets import Adoption, MutationColumns, TargetConnector, TargetStateCompatibility
+from coco.ops.targets import (
+    Adoption,
+    FencingToken,
+    MutationColumns,
+    TargetConnector,
+    TargetStateCompatibility,
+)
 from coco.spec import (
     DeclarationSpec,
     EmptyFunctionSpec,
@@ -73,6 +79,7 @@ __all__ = [
     "ArgRelationship",
     "DeclarationSpec",
     "EmptyFunctionSpec",
+    "FencingToken",
     "FunctionSpec",
     "MutationColumns",
     "OpArgs",

@@ -14,7 +14,7 @@ import yaml
 
 from coco.types.schema import FieldSchema
 from coco_target_files.spec import Files
-from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
 from coco_testing.natural import natural_json
 from coco_testing.report import real_server
 from coco_testing.rows import NaturalRows, Shape
@@ -28,6 +28,7 @@ ABILITIES = claim(
         "partial_update": UNSUPPORTED("a file is written as a whole"),
         "setup.adopt": UNSUPPORTED("files of others stay theirs, beside those of coco"),
         "setup.upgrade": UNSUPPORTED("no release came before this one"),
+        "late_writes": NOT_IMPLEMENTED,
         "reconnect": UNSUPPORTED("a folder has no connection that breaks"),
         **dict.fromkeys(MORE_INDEX_ABILITIES, NO_INDEX),
     },

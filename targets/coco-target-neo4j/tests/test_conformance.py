@@ -20,7 +20,7 @@ import coco
 from coco.types.schema import ValueType
 from coco_target_neo4j.settings import Neo4jConnection
 from coco_target_neo4j.spec import Neo4j, Nodes
-from coco_testing.abilities import UNSUPPORTED, claim
+from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
 from coco_testing.natural import natural_json
 from coco_testing.rows import NaturalRows, Shape
 from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
@@ -38,6 +38,7 @@ class TestNeo4jNodes(TargetSuite):
     abilities = claim(
         ALL_TARGET_ABILITIES,
         {
+            "late_writes": NOT_IMPLEMENTED,
             "partial_update": UNSUPPORTED("a batch is one statement for all properties"),
             "setup.adopt": NO_ADOPTION,
             "setup.upgrade": UNSUPPORTED("there is no older release"),

@@ -23,6 +23,7 @@ from coco_testing.target_driver import DEFAULT_NAME
 from coco_testing.target_suite import ALL_TARGET_ABILITIES, TargetSuite
 
 PASSWORD = "open sesame"
+TABLE = DEFAULT_NAME.lower()
 
 
 def natural(field: FieldSchema, value: Any) -> Any:
@@ -75,12 +76,12 @@ class TestPostgres(TargetSuite):
             return cursor.fetchall() if cursor.description is not None else []
 
     def foreign_resource(self, spec: Postgres, shape: Shape, rows: NaturalRows) -> None:
-        self.query(f'CREATE TABLE "{DEFAULT_NAME}" (id text PRIMARY KEY, text text, size bigint)')
+        self.query(f'CREATE TABLE "{TABLE}" (id text PRIMARY KEY, text text, size bigint)')
         for key, row in rows.items():
-            self.query(f'INSERT INTO "{DEFAULT_NAME}" VALUES (%s, %s, %s)', key, row["text"], row["size"])
+            self.query(f'INSERT INTO "{TABLE}" VALUES (%s, %s, %s)', key, row["text"], row["size"])
 
     def lose_resource(self, spec: Postgres, shape: Shape) -> None:
-        self.query(f'DROP TABLE "{DEFAULT_NAME}"')
+        self.query(f'DROP TABLE "{TABLE}"')
 
     def lose_connections(self, spec: Postgres) -> None:
         self.query(
@@ -89,14 +90,14 @@ class TestPostgres(TargetSuite):
         )
 
     def bad_row(self, spec: Postgres) -> tuple[Any, dict[str, Any]]:
-        self.query(f"ALTER TABLE \"{DEFAULT_NAME}\" ADD CHECK (text <> 'bad')")
+        self.query(f"ALTER TABLE \"{TABLE}\" ADD CHECK (text <> 'bad')")
         return "it", {"text": "bad", "size": 1}
 
     def indexed_fields(self, spec: Postgres) -> Iterable[str]:
         """What the server's own catalogue says: columns of indexes besides that of the key, or in their formula."""
         rows = self.query(
             "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE NOT indisprimary "
-            f"AND indrelid = '\"{DEFAULT_NAME}\"'::regclass"
+            f"AND indrelid = '\"{TABLE}\"'::regclass"
         )
         return [
             name
@@ -111,7 +112,7 @@ class TestPostgres(TargetSuite):
         with psycopg.connect(database.url, options="-c timezone=UTC") as connection:
             try:
                 cursor = connection.execute(
-                    sql.SQL("SELECT * FROM {}").format(sql.Identifier(spec.table_name or DEFAULT_NAME))
+                    sql.SQL("SELECT * FROM {}").format(sql.Identifier(spec.table_name or TABLE))
                 )
             except psycopg.errors.UndefinedTable:
                 return None

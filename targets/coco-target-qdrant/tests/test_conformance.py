@@ -31,6 +31,7 @@ EXCEPTIONS: dict[str, Support] = {
     "index.fts": UNSUPPORTED(
         "full-text indexes are payload indexes: Qdrant(payload_indexes={field: 'text'})"
     ),
+    "late_writes": NOT_IMPLEMENTED,
     "setup.upgrade": NOT_IMPLEMENTED,  # there are no older releases
 }
 ABILITIES = claim(ALL_TARGET_ABILITIES, EXCEPTIONS)

@@ -28,17 +28,23 @@ class Died(BaseException):
 class Steps:
     """Counts lines of some packages, and ends the call at line ``fatal`` (None: at none). ``done``: lines so far.
 
-    struck: whether the call was ended.
+    struck: whether the call was ended. end: called there. goes_on: the call is not ended, only held up by ``end``.
     """
 
     def __init__(
-        self, packages: tuple[str, ...], fatal: int | None = None, end: Callable[[], None] | None = None
+        self,
+        packages: tuple[str, ...],
+        fatal: int | None = None,
+        end: Callable[[], None] | None = None,
+        *,
+        goes_on: bool = False,
     ) -> None:
         self.done = 0
         self.struck = False
         self._packages = packages
         self._fatal = fatal
         self._end = end
+        self._goes_on = goes_on
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, sync or async, that gives None where it was ended."""
@@ -63,7 +69,7 @@ class Steps:
         try:
             yield
         except BaseException:
-            if not self.struck:
+            if self._goes_on or not self.struck:
                 raise
         finally:
             sys.settrace(before)
@@ -81,7 +87,8 @@ class Steps:
                 self.struck = True
                 if self._end is not None:
                     self._end()
-                raise Died
+                if not self._goes_on:
+                    raise Died
         return self._step
 
 

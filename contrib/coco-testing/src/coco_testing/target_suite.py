@@ -13,6 +13,7 @@ from coco_testing.target.existing import EXISTING_ABILITIES, MORE_EXISTING_ABILI
 from coco_testing.target.faults import MORE_FAULT_ABILITIES, FaultChecks
 from coco_testing.target.indexes import MORE_INDEX_ABILITIES, IndexChecks
 from coco_testing.target.killed import MORE_KILLED_ABILITIES, KilledChecks
+from coco_testing.target.late import MORE_LATE_ABILITIES, LateChecks
 from coco_testing.target.looking import LOOKING_ABILITIES, LookingChecks
 from coco_testing.target.rows import ROW_ABILITIES, RowChecks
 from coco_testing.target.secrets import SecretChecks
@@ -39,6 +40,7 @@ MORE_TARGET_ABILITIES: tuple[str, ...] = (
     *MORE_TOGETHER_ABILITIES,
     *MORE_EPOCH_ABILITIES,
     *MORE_TYPE_ABILITIES,
+    *MORE_LATE_ABILITIES,
 )
 """New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
 
@@ -48,6 +50,7 @@ ALL_TARGET_ABILITIES = TARGET_ABILITIES + MORE_TARGET_ABILITIES
 class TargetSuite(
     # Checks run from the last of them to the first.
     SecretChecks,
+    LateChecks,
     TogetherChecks,
     KilledChecks,
     FaultChecks,

@@ -13,6 +13,7 @@ from coco.engine.batches import RootValues
 from coco.engine.epochs import TargetEpoch
 from coco.engine.exports import ExportRun
 from coco.engine.failure_log import FailureLog
+from coco.engine.fencing import Fencing
 from coco.engine.functions import FunctionStep
 from coco.engine.guards import DeleteGuard
 from coco.engine.limits import Limiter
@@ -91,6 +92,7 @@ class Run(Struct):
     exports: dict[str, ExportRun]
     global_limiter: Limiter
     target_calls: TargetCalls
+    fencing: Fencing
     namespace: str = ""
     trust_ordinals: dict[str, bool] = field(default_factory=dict)
     removed_sources: list[int] = field(default_factory=list)
@@ -114,7 +116,9 @@ class Run(Struct):
         self.failure_log = FailureLog(self.flow)
         self.guard = DeleteGuard(self.options.max_delete_share, self.options.allow_deletes)
         self.ports = {
-            name: TargetPort(export, self.threads, self.target_calls, self.emit, self.flow, self.options.kept)
+            name: TargetPort(
+                export, self.threads, self.target_calls, self.fencing, self.emit, self.flow, self.options.kept
+            )
             for name, export in self.exports.items()
         }
         self.epochs = {

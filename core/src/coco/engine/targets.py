@@ -9,9 +9,10 @@ from typing import Any
 
 from coco.engine.batches import TargetDelta
 from coco.engine.exports import ExportRun
+from coco.engine.fencing import Fencing
 from coco.engine.target_calls import TargetCalls
 from coco.engine.threads import Threads, dispose
-from coco.errors import DriftError, MutationError, TargetError, TargetTimeoutError, is_retriable
+from coco.errors import DriftError, FencedError, MutationError, TargetError, TargetTimeoutError, is_retriable
 from coco.events import BatchBisected, EmitFn
 from coco.ops.error_text import describe
 
@@ -63,6 +64,7 @@ class TargetPort:
         export: ExportRun,
         threads: Threads,
         calls: TargetCalls,
+        fencing: Fencing,
         emit: EmitFn,
         flow: str,
         kept: KeptTargets | None = None,
@@ -70,6 +72,8 @@ class TargetPort:
         self.export = export
         self._threads = threads
         self._calls = calls
+        self._fencing = fencing
+        self._fenced = False
         self._emit = emit
         self._flow = flow
         self._record = export.step.target
@@ -137,7 +141,7 @@ class TargetPort:
     async def close(self) -> None:
         if not self._ready or self._prepared is self.export.step.spec:
             return
-        self._ready = False
+        self._ready = self._fenced = False
         if self._kept is not None and self.down is None:
             self._kept.give_back(self.name, self._prepared)
         elif not (isinstance(self.down, TargetTimeoutError) and self.down.left):
@@ -151,11 +155,32 @@ class TargetPort:
                 return self._all(delta, self.down)
             try:
                 await self.prepare()
+                await self._fence()
             except TargetError as error:
                 return self._all(delta, error)
             for part in _split(delta):
                 await self._apply_part(part, failed)
         return failed
+
+    async def _fence(self) -> None:
+        """Before the first write: from here on writes of earlier runs have no effect."""
+        fence = self._record.method("fence")
+        if fence is None or self._fenced:
+            return
+        what = "ending what earlier updates left"
+        try:
+            try:
+                await self.call(what, fence, self._prepared, await self._fencing.token())
+            except FencedError as error:
+                token = await self._fencing.token_above(error.number)
+                await self.call(what, fence, self._prepared, token)
+        except Exception as error:
+            if isinstance(error, TargetError):
+                self.down = error
+                raise
+            self.down = TargetError(f"target '{self.name}' of flow '{self._flow}' cannot be written: {error}")
+            raise self.down from error
+        self._fenced = True
 
     async def _apply_part(self, delta: TargetDelta, failed: dict[int, BaseException]) -> None:
         if self.down is not None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from coco.engine.threads import Threads
 from coco.errors import LeaseHeldError, StateStoreError
@@ -22,6 +22,21 @@ WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.2
 
 
+class HeldLease:
+    """A lease that is held. Called: whether it was ever over, so that someone else may have had it."""
+
+    def __init__(self, in_doubt: Callable[[], bool], confirm: Callable[[], Awaitable[bool]]) -> None:
+        self._in_doubt = in_doubt
+        self._confirm = confirm
+
+    def __call__(self) -> bool:
+        return self._in_doubt()
+
+    async def confirm(self) -> bool:
+        """Renew it; whether it is held now and was never over."""
+        return await self._confirm()
+
+
 @contextlib.asynccontextmanager
 async def lease(
     store: StateStore,
@@ -30,11 +45,10 @@ async def lease(
     what: str,
     wait_seconds: float | None = None,
     emit: EmitFn = ignore_event,
-) -> AsyncIterator[Callable[[], bool]]:
+) -> AsyncIterator[HeldLease]:
     """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it.
 
     ``wait_seconds``: None for ``WAIT_SECONDS`` if the other one shows that it works, and else until its lease ends.
-    Gives a function that tells whether the lease was ever over, so that someone else may have had it.
     """
     holder = new_holder()
     until = 0.0
@@ -81,33 +95,36 @@ async def lease(
     def in_doubt() -> bool:
         return doubt or boot_clock() > until
 
-    async def renew() -> None:
+    async def confirm() -> bool:
         nonlocal doubt, until
+        doubt = in_doubt()
+        next_until = boot_clock() + LEASE_SECONDS
+        taken_away = holder not in {item.holder for item in await threads.store(store.leases)}
+        lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+        if lost is not None:
+            # Staging refuses every row that the other one takes up; what is on its way is written again later.
+            doubt = True
+            other = describe_holder(lost.holder)
+            LOG.warning("%s took over the lease of flow '%s' while it was in use here", other, flow)
+            return False
+        until = next_until
+        if taken_away and not doubt:
+            doubt = True
+            LOG.warning("the lease of flow '%s' was taken away while it was in use here", flow)
+        return not doubt
+
+    async def renew() -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            doubt = in_doubt()
-            next_until = boot_clock() + LEASE_SECONDS
             try:
-                taken_away = holder not in {item.holder for item in await threads.store(store.leases)}
-                lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
+                await confirm()
             except StateStoreError as error:
                 LOG.warning("the lease of flow '%s' could not be renewed: %s", flow, error)
-                continue
-            if lost is not None:
-                # Staging refuses every row that the other one takes up; what is on its way is written again later.
-                doubt = True
-                other = describe_holder(lost.holder)
-                LOG.warning("%s took over the lease of flow '%s' while it was in use here", other, flow)
-                continue
-            until = next_until
-            if taken_away and not doubt:
-                doubt = True
-                LOG.warning("the lease of flow '%s' was taken away while it was in use here", flow)
 
     renewal = asyncio.get_running_loop().create_task(renew())
     failed = False
     try:
-        yield in_doubt
+        yield HeldLease(in_doubt, confirm)
     except StateStoreError:
         failed = True
         raise

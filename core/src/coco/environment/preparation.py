@@ -11,6 +11,7 @@ from msgspec import structs
 
 from coco.engine.context import Run, RunOptions
 from coco.engine.exports import ExportRun
+from coco.engine.fencing import Fencing
 from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
@@ -183,6 +184,7 @@ def make_run(
         exports=exports,
         global_limiter=environment.limiter,
         target_calls=environment.target_calls,
+        fencing=Fencing(store, environment.threads, graph.full_name),
         namespace=environment.namespace,
         trust_ordinals={
             name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()

@@ -18,7 +18,7 @@ from coco.environment.bundles import BundleWork
 from coco.environment.environment import ENVIRONMENT, Environment
 from coco.environment.garbage import rare_collections
 from coco.environment.inspection import list_errors, raise_unwritten
-from coco.environment.leases import lease
+from coco.environment.leases import HeldLease, lease
 from coco.environment.loop import BackgroundLoop
 from coco.environment.preparation import (
     check_setup,
@@ -249,6 +249,7 @@ class Runtime:
             note = await threads.store(check_setup, store, graph)
             run = await threads.store(make_run, environment, store, graph, options, self.emit)
             run.in_doubt = in_doubt
+            run.fencing.confirm = in_doubt.confirm
             if note:
                 run.warn(note)
             if sources is not None:
@@ -267,7 +268,7 @@ class Runtime:
         self._memo_left = expire_results(store, settings, run.flow, run.home_source_id, self._memo_left)
 
     @contextlib.asynccontextmanager
-    async def leased(self, flow: str, what: str) -> AsyncIterator[Callable[[], bool]]:
+    async def leased(self, flow: str, what: str) -> AsyncIterator[HeldLease]:
         """Alone with a flow; tells whether it may have been for a part of the time only. Runs on the loop."""
         threads = self.environment.threads
         store = await threads.store(self.environment.store)

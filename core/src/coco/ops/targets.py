@@ -74,6 +74,16 @@ class FlowView(Struct, frozen=True):
     declarations: tuple[Any, ...] = ()
 
 
+class FencingToken(Struct, frozen=True):
+    """What a run shows to a target, so that no write of an earlier run takes effect after one of a later run.
+
+    flow: its full name. number: grows with each run of the flow that writes.
+    """
+
+    flow: str
+    number: int
+
+
 class TargetConnector(Protocol):
     """Required of a class under ``@target_connector``. Methods are static or class methods, sync or async.
 
@@ -99,6 +109,11 @@ class TargetConnector(Protocol):
 
     ``local_paths(key)`` gives the files and folders on this machine in which the target keeps the resource, files that
     accompany them included; sources of files leave them out.
+
+    ``fence(prepared, token: FencingToken)`` is called before the first write of a run. Once it has returned, no write
+    under a lower number of the same flow takes effect, whenever it was sent: the target refuses it, or has ended it,
+    or has waited for it; ``mutate`` under such a number raises ``FencedError``. ``fence`` raises ``FencedError`` with the
+    number that it knows where that is not lower.
 
     ``stored_form(spec, field)``, or ``stored_form(spec, field, index_options)``, gives a function from a field's
     engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
@@ -159,6 +174,7 @@ DATA_METHODS: Sequence[str] = (
     "prepare",
     "count_rows",
     "list_keys",
+    "fence",
     "read_rows",
     "values_equal",
     "read_epoch",

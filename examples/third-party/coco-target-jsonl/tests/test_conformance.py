@@ -16,6 +16,7 @@ NOT_YET = (
     "setup.check_existing",
     "setup.adopt",
     "setup.upgrade",
+    "late_writes",
     "verify.count_rows",
     "verify.list_keys",
     "verify.read_rows",

@@ -52,10 +52,10 @@ def mutate(table: PreparedTable, batch: MutationColumns, checked: bool = False) 
     statements += _upserts(table, batch, failed, checked)
 
     def work(connection: Connection) -> None:
-        if len(statements) == 1:
+        if table.fence is None and len(statements) == 1:
             statements[0](connection)  # a transaction by itself
         elif statements:
-            with connection.transaction():
+            with table.transaction(connection):
                 for statement in statements:
                     statement(connection)
 

@@ -19,7 +19,7 @@ from coco.errors import CocoError, TargetError
 from coco.kit.interruption import interruptible
 from coco.kit.quoting import quote_identifier, quote_identifiers, quote_literal, quote_qualified
 from coco.op import Adoption
-from coco_target_postgres import epochs
+from coco_target_postgres import epochs, fence
 from coco_target_postgres.catalog import TableInfo, find_indexes, find_table, vector_schema
 from coco_target_postgres.columns import is_vector_column
 from coco_target_postgres.connections import Address, Connection, database_of, end_statement
@@ -109,6 +109,7 @@ def apply_setup_change(
             _lock(connection, key)
             connection.execute(f"DROP TABLE IF EXISTS {quote_qualified(key.schema, key.table)}".encode())
             epochs.forget(connection, key)
+            fence.forget(connection, key)
         return
     with setup_connection(key, "cannot set up") as connection, connection.transaction():
         _lock(connection, key)
@@ -134,6 +135,7 @@ def rename(former: PostgresKey, key: PostgresKey, states: Sequence[PostgresState
         old, new = quote_qualified(former.schema, former.table), quote_identifier(key.table)
         connection.execute(f"ALTER TABLE {old} RENAME TO {new}".encode())
         epochs.follow(connection, former, key)
+        fence.rename(connection, former, key)
         for name in find_indexes(connection, found.oid):
             if name in names:
                 index_sql = quote_qualified(key.schema, name)

@@ -168,6 +168,10 @@ class PostgresConnector:
             mutate(table, batch)
 
     @staticmethod
+    def fence(table: PreparedTable, token: op.FencingToken) -> None:
+        table.raise_fence(token)
+
+    @staticmethod
     def count_rows(table: PreparedTable) -> int:
         from coco_target_postgres.read import count_rows
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,11 +12,13 @@ import psycopg
 from coco.errors import DriftError, TargetError
 from coco.kit.quoting import quote_identifier, quote_qualified
 from coco.kit.retry import RetryPolicy, retry
+from coco.ops.targets import FencingToken
 from coco.types.schema import FieldSchema
 from coco_target_postgres.catalog import TableInfo, find_table, type_oids, vector_schema
 from coco_target_postgres.columns import Column, columns_of
 from coco_target_postgres.connections import Connection, Pool, database_of, lease_pool, release_pool
 from coco_target_postgres.faults import ConnectionLostError, is_transient, translated
+from coco_target_postgres.fence import Fence, raise_fence
 from coco_target_postgres.state import PostgresKey
 
 T = TypeVar("T")
@@ -42,6 +45,30 @@ class PreparedTable:
     direct: bool
     statements: dict[Any, bytes] = field(default_factory=dict)
     closed: bool = False
+    fence: Fence | None = None
+
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection) -> Iterator[None]:
+        """One that may write. Raises ``FencedError`` where a later update has begun."""
+        if self.fence is None:
+            with connection.transaction():
+                yield
+            return
+        try:
+            self.fence.begin(connection)
+            yield
+            connection.execute(b"COMMIT")
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):  # then the connection is of no use, and says so
+                if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                    connection.execute(b"ROLLBACK")
+            raise
+
+    def raise_fence(self, token: FencingToken) -> None:
+        """See ``fence``."""
+        self.fence = self.run(
+            "cannot begin to write", lambda connection: raise_fence(connection, self.key, token)
+        )
 
     @property
     def name(self) -> str:

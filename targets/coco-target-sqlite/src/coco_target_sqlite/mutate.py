@@ -10,11 +10,12 @@ from typing import Any
 
 from coco.errors import DriftError, MutationError, TargetError
 from coco.kit.interruption import interruptible
-from coco.ops.targets import MutationColumns
+from coco.ops.targets import FencingToken, MutationColumns
 from coco.types.schema import FieldSchema
 from coco_target_sqlite.adoption import has_unique_key
 from coco_target_sqlite.catalog import column_names, put_epoch, read_epoch, table_exists
 from coco_target_sqlite.connection import connect, explained, identity, quoted, transaction
+from coco_target_sqlite.fence import check_fence, raise_fence
 from coco_target_sqlite.types import column_codec
 
 Row = tuple[Any, ...]
@@ -85,6 +86,7 @@ class Table:
         self._upsert_sql = self._upsert()
         self._delete_sql = f"DELETE FROM {quoted(table)} WHERE {self._where}"
         self._lock = threading.Lock()
+        self._token: FencingToken | None = None
         self._db = connect(path, create=False)
         self._file = identity(path)
         try:
@@ -139,6 +141,19 @@ class Table:
             raise explained(error, self._path, self._table) from error
 
     # -- writing ----------------------------------------------------------------------------------
+    def fence(self, token: FencingToken) -> None:
+        """See ``fence``."""
+        with self._lock, self._explained():
+            raise_fence(self._db, self._title, self._table, token)
+            self._token = token
+
+    def _check_fence(self) -> None:
+        check_fence(self._db, self._title, self._table, self._token)
+
+    @property
+    def _title(self) -> str:
+        return f"table {self._table!r} of SQLite file {self._path}"
+
     def mutate(self, columns: MutationColumns) -> None:
         """Write a batch in one transaction.
 
@@ -149,6 +164,7 @@ class Table:
             try:
                 try:
                     with transaction(self._db):
+                        self._check_fence()
                         self._write(columns)
                 except _BAD_ROW:
                     self._write_one_by_one(columns)
@@ -205,6 +221,7 @@ class Table:
     def _write_one_by_one(self, columns: MutationColumns) -> None:
         failed: dict[Row, str] = {}
         with transaction(self._db):
+            self._check_fence()
             for key, row in zip(columns.upsert_keys, columns.upsert_rows, strict=True):
                 try:
                     self._db.execute(self._upsert_sql, self._key_out.row(key) + self._value_out.row(row))

@@ -11,7 +11,7 @@ import sqlite3
 
 from coco.errors import TargetError
 from coco.op import Adoption
-from coco_target_sqlite import fts
+from coco_target_sqlite import fence, fts
 from coco_target_sqlite.adoption import coco_misfits, foreign_misfits, key_misfits, row_number
 from coco_target_sqlite.catalog import (
     Entry,
@@ -57,6 +57,7 @@ def drop(key: TableKey) -> None:
             if entry is not None:
                 _drop(db, entry)
                 remove_entry(db, key.table)
+                fence.forget(db, key.table)
     except sqlite3.Error as error:
         raise explained(error, key.path, key.table) from error
     finally:

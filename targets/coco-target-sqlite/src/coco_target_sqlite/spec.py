@@ -140,6 +140,10 @@ class SqliteConnector:
             table.mutate(columns)
 
     @staticmethod
+    def fence(table: Table, token: op.FencingToken) -> None:
+        table.fence(token)
+
+    @staticmethod
     def count_rows(table: Table) -> int:
         return table.count()
 

@@ -10,7 +10,7 @@ from typing import Any
 from coco import op
 from coco.auth_registry import AuthEntryReference, get_auth_entry
 from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder
-from coco.errors import DriftError, MutationError, TargetError
+from coco.errors import DriftError, FencedError, MutationError, TargetError
 from coco.kit.state_diff import diff_parts
 from coco.op import Adoption, MutationColumns, TargetStateCompatibility
 from coco.typing import FieldSchema
@@ -29,6 +29,8 @@ class Table:
     key_types: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     epochs: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    """By flow, the number of the latest run that writes."""
 
 
 TABLES: dict[str, Table] = {}
@@ -85,6 +87,15 @@ class Session:
     columns: list[str]
     closed: bool = False
     generation: int = field(default_factory=lambda: SERVER.generation)
+    token: op.FencingToken | None = None
+
+    def check_token(self, table: Table) -> None:
+        """Raise ``FencedError`` if a later run writes. Under the lock."""
+        if self.token is not None and table.numbers.get(self.token.flow) != self.token.number:
+            raise FencedError(
+                f"a later run of flow '{self.token.flow}' writes to table {self.name!r}",
+                table.numbers.get(self.token.flow, 0),
+            )
 
     def table(self) -> Table:
         """The table; raises ``DriftError`` without one, ``TargetError`` if the connection broke."""
@@ -196,6 +207,7 @@ class MemoryTableConnector:
         for session, batch in batches:
             table = session.table()
             with LOCK:
+                session.check_token(table)
                 cls.delete(table, batch.delete_keys)
                 failed = cls.upsert(table, batch)
             if failed:
@@ -230,6 +242,18 @@ class MemoryTableConnector:
         """Rows that are not there are none to delete."""
         for key in keys:
             table.rows.pop(key, None)
+
+    @classmethod
+    def fence(cls, session: Session, token: op.FencingToken) -> None:
+        table = session.table()
+        with LOCK:
+            known = table.numbers.get(token.flow, 0)
+            if known >= token.number:
+                raise FencedError(
+                    f"a later run of flow '{token.flow}' writes to table {session.name!r}", known
+                )
+            table.numbers[token.flow] = token.number
+            session.token = token
 
     @classmethod
     def count_rows(cls, session: Session) -> int:
