@@ -114,3 +114,13 @@ def test_a_repair_says_how_it_ended() -> None:
     assert "compared again: all is well" in report.render()
     report.remaining = True
     assert "compared again: something still differs" in report.render()
+
+
+def test_a_file_that_hides_a_standard_module_is_named(folder: Path) -> None:
+    (folder / "socket.py").write_text("")
+    (folder / "app_of_messages.py").write_text("import no_such_module_at_all\n")
+    text = said("update", "app_of_messages.py", code=1)
+    assert f"socket.py in {folder} has the name of a module of Python's standard library" in text
+    assert "give it another name" in text
+    (folder / "app_of_messages.py").write_text("raise ValueError('something else')\n")
+    assert "socket.py" not in said("update", "app_of_messages.py", code=1)

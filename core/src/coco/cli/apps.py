@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coco.cli.failures import message, user_frames, wants_traceback
+from coco.cli.failures import hiding_files, message, user_frames, wants_traceback
 from coco.cli.hints import remember_app
 from coco.cli.output import say
 from coco.errors import ClientError
@@ -55,6 +55,8 @@ def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[s
             raise click.UsageError(str(error)) from error
         say(f"Loaded environment variables from: {path}", err=True)
     folder = os.path.abspath(app_dir or os.curdir)
+    if os.path.isfile(os.path.join(folder, "json.py")):
+        _import_standard("json", folder)  # what a command says may be written with it
     for word in words:
         app = Path(folder, word.partition(":")[0])
         if _is_standard(app.stem) and app.with_suffix(".py").is_file():
@@ -117,7 +119,9 @@ def load_app(target: str) -> dict[str, Flow]:
         if wants_traceback():
             raise
         cause = "it called sys.exit()" if isinstance(error, SystemExit) else message(error)
-        text = "\n".join([f"Failed to load APP_TARGET '{target}': {cause}", *user_frames(error)])
+        text = "\n".join(
+            [f"Failed to load APP_TARGET '{target}': {cause}", *user_frames(error), *hiding_files(error)]
+        )
         raise click.ClickException(text) from error
     loaded = os.environ.get(APP_VARIABLE, "").split(os.pathsep)
     place = getattr(module, "__file__", None) if target.endswith(".py") else target

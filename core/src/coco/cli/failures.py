@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from pathlib import Path
 from typing import TextIO
@@ -70,8 +71,10 @@ def report(error: Exception) -> None:
         cause = error.__cause__
         if cause is not None and not isinstance(cause, CocoError):
             lines += [line for line in user_frames(cause) if line.strip() not in text]
-    elif len(lines) == 1:
-        lines.append("  (-v or COCO_TRACEBACK=1 shows where)")
+    else:
+        lines += hiding_files(error) or (
+            ["  (-v or COCO_TRACEBACK=1 shows where)"] if len(lines) == 1 else []
+        )
     say("\n".join(lines), err=True)
 
 
@@ -86,6 +89,26 @@ def message(error: BaseException) -> str:
     if not isinstance(error, CocoError) and text != type(error).__name__:
         text = f"{type(error).__name__}: {text}"
     return runnable("\n".join([text, *_remarks(error)]))
+
+
+def hiding_files(error: BaseException) -> list[str]:
+    """For an error that was not foreseen: files in the folder of apps that hide a module of the standard library.
+
+    What imports the module gets the file, and may then fail anywhere.
+    """
+    if not isinstance(error, (ImportError, AttributeError, TypeError, NameError)):
+        return []
+    folder = sys.path[0] if sys.path else ""
+    try:
+        names = sorted(os.listdir(folder or os.curdir))
+    except OSError:
+        return []
+    hiding = [name for name in names if name.endswith(".py") and name[:-3] in sys.stdlib_module_names]
+    return [
+        f"  {name} in {folder or os.getcwd()} has the name of a module of Python's standard library and is imported in its "
+        "place, which may be the cause: give it another name"
+        for name in hiding
+    ]
 
 
 def message_with_place(error: BaseException) -> str:

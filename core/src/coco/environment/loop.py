@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from coco.engine.loops import USER_LOOP, submit
 from coco.errors import LifecycleError
+from coco.flow.places import caller_location
 from coco.flow.runtime import ASKED
 
 T = TypeVar("T")
@@ -141,7 +142,13 @@ class BackgroundLoop:
         except RuntimeError:
             return
         self._hinted.add(twin)
-        LOG.warning("this blocking call holds up the event loop it was made in; await %s there", twin)
+        location = caller_location()
+        where = "" if location is None else f" (at {location.file}:{location.line}: {location.text})"
+        LOG.warning(
+            "this blocking call holds up the event loop it was made in; write `await` with %s there instead%s",
+            twin,
+            where,
+        )
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await from any loop; cancelling the caller cancels the work."""

@@ -139,3 +139,21 @@ def test_a_stopped_loop_starts_anew(loop: BackgroundLoop) -> None:
     loop.stop()
     loop.stop()
     assert loop.run(one(), "x()") == 1
+
+
+def test_a_blocking_call_in_a_running_loop_is_told_what_to_write(
+    loop: BackgroundLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def nothing() -> int:
+        return 1
+
+    async def program() -> int:
+        return loop.run(nothing(), "setup_async()")
+
+    assert asyncio.run(program()) == 1
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert "write `await` with setup_async() there instead" in text
+    assert "test_loop.py:" in text and 'loop.run(nothing(), "setup_async()")' in text
+    asyncio.run(program())
+    assert len(caplog.records) == 1, "once is enough"
