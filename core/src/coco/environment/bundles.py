@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from coco.environment.places import noted_place
+from coco.environment.places import noted_place, project_folder
 from coco.environment.preparation import flow_change
 from coco.environment.retention import forget_results
 from coco.environment.source_checks import check_sources
@@ -80,8 +80,8 @@ class BundleWork:
             records = store.setup_records(flow)
             ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
             counts = store.row_counts(ids) if ids else {}
-            defined = noted_place(place, store.location)
-            change = diff_drop(flow, store.setup_version(flow), records, counts, defined)
+            defined, home = noted_place(place, store.location), project_folder(store.location)
+            change = diff_drop(flow, store.setup_version(flow), records, counts, defined, home)
             change.keep_results = self._keep_results
             changes.append(self._forgetting(change))
         return changes

@@ -17,7 +17,7 @@ from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
 from coco.environment.environment import Environment
 from coco.environment.own_paths import own_paths
-from coco.environment.places import noted_place
+from coco.environment.places import noted_place, project_folder
 from coco.errors import ClientError, SetupRequiredError
 from coco.events import EmitFn
 from coco.flow.graph import Graph
@@ -48,6 +48,7 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
         desired_sources(graph),
         store.row_counts(ids) if ids else {},
         noted_place(graph.place, store.location),
+        project_folder(store.location),
     )
     if change.status == "NEW":
         check_flow_name(graph.full_name, store.flows())

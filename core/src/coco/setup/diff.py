@@ -21,6 +21,7 @@ from coco.setup.changes import (
     rebuild_state,
 )
 from coco.setup.desired import DesiredSource, DesiredTarget
+from coco.setup.moving import Moved
 from coco.setup.references import auth_keys
 from coco.setup.spelling import respelled
 from coco.setup.states import (
@@ -279,6 +280,7 @@ def diff_flow_state(
     existing: FlowState | None,
     new_ids: Sequence[int] = (),
     defined: tuple[str, str] | None = None,
+    home: str = "",
 ) -> tuple[FlowState, bool]:
     """The flow's own record after setup, and whether it differs. Ids of new sources are 0 until given."""
     before = existing or FlowState()
@@ -292,7 +294,8 @@ def diff_flow_state(
             records[item.name] = SourceRecord(next(ids, 0), item.kind, item.key_fields, item.identity)
     kept = {item.source_id for item in records.values()}
     gone = [item.source_id for item in before.sources.values() if item.source_id not in kept]
-    after = FlowState(records, tuple(dict.fromkeys((*before.removed, *gone))), defined or before.defined)
+    removed = tuple(dict.fromkeys((*before.removed, *gone)))
+    after = FlowState(records, removed, defined or before.defined, home or before.home)
     return after, existing is None or after != before
 
 
@@ -304,12 +307,15 @@ def diff_flow(
     sources: Sequence[DesiredSource],
     row_counts: Mapping[int, int],
     defined: tuple[str, str] | None = None,
+    home: str = "",
 ) -> FlowChange:
-    """Setup of one flow. ``defined``: where it is, as in ``FlowState``."""
+    """Setup of one flow. ``defined``, ``home``: where it is, as in ``FlowState``."""
     existing = _flow_state(records)
     changes = []
-    left = [item for item in records if item.resource_type != FLOW_RESOURCE]
     wanted = {(item.resource_type, item.key) for item in targets}
+    was_in = existing.home if existing is not None else ""
+    moved = Moved.of(records, was_in, home, wanted)
+    left = [item for item in moved.records if item.resource_type != FLOW_RESOURCE]
     for target in targets:
         same = [item for item in left if item.resource_type == target.resource_type and _is_key(target, item)]
         left = [item for item in left if item not in same]
@@ -323,9 +329,11 @@ def diff_flow(
         changes += [_forgotten(target, item) for item in same[1:]]
     for record in left:
         changes.append(diff_deleted(record, _rows(record, row_counts)))
-    state, changed = diff_flow_state(sources, existing, defined=defined)
+    moved.note(changes)
+    state, changed = diff_flow_state(sources, existing, defined=defined, home=home)
     status = "EXISTING" if existing is not None else "NEW"
-    return FlowChange(flow, status, version, changes, state, changed, note=_moved(flow, existing, defined))
+    note = "; ".join((*_redefined(flow, existing, defined), *moved.words(flow, was_in, home)))
+    return FlowChange(flow, status, version, changes, state, changed, note=note)
 
 
 def _flow_state(records: Sequence[SetupRecord]) -> FlowState | None:
@@ -333,16 +341,17 @@ def _flow_state(records: Sequence[SetupRecord]) -> FlowState | None:
     return FlowState.from_json(found) if found else None
 
 
-def _moved(flow: str, known: FlowState | None, defined: tuple[str, str] | None) -> str:
+def _redefined(flow: str, known: FlowState | None, defined: tuple[str, str] | None) -> Sequence[str]:
     """What to say where another definition than the last one is at work."""
     if known is None or known.defined is None or defined is None or known.defined == defined:
-        return ""
+        return ()
     before, now = (f"{name} in {file}" for file, name in (known.defined, defined))
-    return (
+    text = (
         f"flow '{flow}' was defined by {before} until now, and is now by {now}. If you moved it, all is well. If these are "
         "two apps, each takes the other's state and targets for its own: give one of them another flow name, another "
         "namespace (COCO_APP_NAMESPACE) or another state (COCO_STATE_URL)"
     )
+    return (text,)
 
 
 def _is_key(target: DesiredTarget, record: SetupRecord) -> bool:
@@ -416,12 +425,16 @@ def diff_drop(
     records: Sequence[SetupRecord],
     row_counts: Mapping[int, int],
     defined: tuple[str, str] | None = None,
+    home: str = "",
 ) -> FlowChange:
     """Drop of one flow, from stored records alone (SU-47). ``defined``: where it is, if it is defined at all."""
-    changes = [
-        diff_deleted(item, _rows(item, row_counts)) for item in records if item.resource_type != FLOW_RESOURCE
-    ]
-    note = _moved(flow, _flow_state(records), defined)
+    known = _flow_state(records)
+    was_in = known.home if known is not None else ""
+    moved = Moved.of(records, was_in, home)
+    found = [item for item in moved.records if item.resource_type != FLOW_RESOURCE]
+    changes = [diff_deleted(item, _rows(item, row_counts)) for item in found]
+    moved.note(changes)
+    note = "; ".join((*_redefined(flow, known, defined), *moved.words(flow, was_in, home)))
     status = "DELETED" if records else "NONE"
     return FlowChange(flow, status, version, changes, None, bool(records), drop=True, note=note)
 

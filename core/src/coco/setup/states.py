@@ -65,12 +65,14 @@ class FlowState(Struct, frozen=True):
     """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets.
 
     ``defined``: file and qualified name of the flow function that was last at work; None if it was in no file. A file
-    beside the state or below is noted relative to it, so that a project may move as a whole.
+    beside the state or below is noted relative to it, so that a project may move as a whole. ``home``: the folder of the
+    project, "" if state is in no file.
     """
 
     sources: dict[str, SourceRecord] = field(default_factory=dict)
     removed: tuple[int, ...] = ()
     defined: tuple[str, str] | None = None
+    home: str = ""
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {
@@ -79,6 +81,8 @@ class FlowState(Struct, frozen=True):
         }
         if self.defined is not None:
             data["defined"] = list(self.defined)
+        if self.home:
+            data["home"] = self.home
         return data
 
     @classmethod
@@ -88,9 +92,8 @@ class FlowState(Struct, frozen=True):
             for name, item in data.get("sources", {}).items()
         }
         defined = data.get("defined")
-        return cls(
-            sources, tuple(data.get("removed", ())), None if defined is None else (defined[0], defined[1])
-        )
+        place = None if defined is None else (defined[0], defined[1])
+        return cls(sources, tuple(data.get("removed", ())), place, data.get("home", ""))
 
 
 class Staged(Struct, frozen=True):
