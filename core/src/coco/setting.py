@@ -46,22 +46,70 @@ def _boolean(text: str) -> bool:
     raise ValueError(text)
 
 
-_QUERY_SECRET = re.compile(
-    r"((?:^|[?&;\s])(?:password|passwd|pwd|secret|token|sslpassword)=)[^&;\s]*", re.IGNORECASE
-)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?://)?")
+_HOST = r"(?:[A-Za-z0-9_.\-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
+_PLACE = re.compile(rf"{_HOST}(?:,{_HOST})*(?=[/?]|\Z)")
+_LOGIN = re.compile(r"[A-Za-z0-9_.\-]+:")
+_PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'][^\s]*|)")
+_SHOWN = {
+    *("host", "hostaddr", "port", "dbname", "user", "sslmode", "application_name", "connect_timeout"),
+    *("target_session_attrs", "channel_binding", "gssencmode", "client_encoding"),
+}
+"""Parameters of a connection that hold no secret. A mistyped name may be that of a password."""
+_SECRETS = {"password", "sslpassword", "passfile", "sslkey", "token", "secret", "passwd", "pwd"}
 
 
 def mask_url(url: str) -> str:
-    """A URL, or a connection string of ``name=value`` pairs, without its password.
+    """A URL, or a connection string of ``name=value`` pairs, without its password, also where it is mistyped.
 
-    A password that should have been encoded and was not may hold any sign, so all up to the last ``@`` goes.
+    Only what is known to be something else is shown. All up to the last ``@`` may belong to the password, which may hold
+    any sign if it was not encoded; without one, so may all that does not read as a host and a number.
     """
+    if url.startswith(("sqlite:", "memory:")):
+        return url
     scheme, found, rest = url.partition("://")
-    if found and "@" in rest:
-        login, _, place = rest.rpartition("@")
-        user, colon, _ = login.partition(":")
-        url = f"{scheme}://{user}{colon and ':***'}@{place}"
-    return _QUERY_SECRET.sub(r"\1***", url)
+    if not found:
+        return _masked_pairs(url) if "=" in url.partition("@")[0] else _masked_text(url)
+    if not _SCHEME.fullmatch(f"{scheme}://"):
+        return _masked_text(url)
+    login = ""
+    if "@" in rest:
+        login, _, rest = rest.rpartition("@")
+        user = _LOGIN.match(login)
+        login = f"{user[0] if user else ''}***@"
+    place = _PLACE.match(rest)
+    if place is None:
+        host = re.match(r"[A-Za-z0-9_.\-]*(?=:)", rest)
+        return f"{scheme}://{login}{host[0] if host and not login else ''}***"
+    path, mark, query = rest[place.end() :].partition("?")
+    path = path if re.fullmatch(r"[\w./\-]*", path) else "/***"
+    shown = "&".join(map(_masked_parameter, query.split("&")))
+    return f"{scheme}://{login}{place[0]}{path}{mark}{shown}"
+
+
+def _masked_text(text: str) -> str:
+    """What does not read as a URL: what may be its scheme, and the host behind the last ``@``."""
+    scheme = _SCHEME.match(text)
+    place = text.rpartition("@")[2] if "@" in text else ""
+    known = re.fullmatch(rf"{_HOST}(?:/[\w.\-]*)?", place)
+    return f"{scheme[0] if scheme else ''}***{'@' + place if known and place else ''}"
+
+
+def _masked_pairs(text: str) -> str:
+    rest = _PAIR.sub("", text).strip()
+    shown = [_masked_pair(name, value) for name, value in _PAIR.findall(text)]
+    return " ".join([*shown, *(["***"] if rest else [])])
+
+
+def _masked_pair(name: str, value: str) -> str:
+    if name in _SHOWN and re.fullmatch(r"[\w./:,\-]*", value):
+        return f"{name}={value}"
+    return f"{name}=***" if name in _SHOWN or name in _SECRETS else "***"
+
+
+def _masked_parameter(text: str) -> str:
+    name, mark, value = text.partition("=")
+    return _masked_pair(name, value) if mark else text and "***"
 
 
 @dataclass(frozen=True, repr=False)

@@ -107,6 +107,31 @@ def test_passwords_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatc
     run()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgres:/me:{SECRET}@host/db",
+        f"postgres//me:{SECRET}@host/db",
+        f"postgres://me:{SECRET}#host/db",
+        f"postgres://me:{SECRET}host/db",
+        f"postgres://me{SECRET}@host/db",
+        f"postgres://[me:{SECRET}@host/db",
+        f"me:{SECRET}@host/db",
+        f"host=h pasword={SECRET}",
+        f"postgres://host/db?pasword={SECRET}",
+        SECRET,
+    ],
+)
+def test_passwords_of_mistyped_urls_are_masked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCO_DATABASE_URL", url)
+    monkeypatch.setenv("COCO_STATE_URL", url)
+    assert "***" in run().stdout
+    coco.stop()
+    result = CliRunner().invoke(cli, ["cache", "stats"])
+    assert result.exit_code == 1 and SECRET not in result.output
+    assert SECRET not in repr(result.exception)
+
+
 def test_a_settings_function_supplies_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CF-2: its fields are its own, and a variable that does not count is named."""
     monkeypatch.setenv("COCO_APP_NAMESPACE", "other")

@@ -157,6 +157,12 @@ def test_a_wrong_password_is_told_at_once(place: Neo4jConnection) -> None:
         connection.release(handle)
 
 
+def test_a_password_in_the_address_does_not_show() -> None:
+    for uri in ("bolt://me:hunter2@host:7687", "bolt:/me:hunter2@host:7687"):
+        connection = Neo4jConnection(uri, "me", "hunter3")
+        assert "hunter" not in repr(connection) and "host:7687" in repr(connection)
+
+
 @pytest.mark.parametrize(
     "uri", ["http://127.0.0.1", "bolt://me:hidden-word@127.0.0.1", "127.0.0.1:7687", "bolt://127.0.0.1:many"]
 )

@@ -68,6 +68,10 @@ def test_user_and_password_override_the_url() -> None:
         f"postgresql://u:[{SECRET}@127.0.0.1:{{port}}/d",
         f"postgresql://u:%zz{SECRET}@127.0.0.1/d",
         f"host=127.0.0.1 pasword={SECRET}",
+        f"postgresql://u:{SECRET}127.0.0.1:{{port}}/d",
+        f"postgresql://u:{SECRET}#127.0.0.1:{{port}}/d",
+        f"postgresql://u{SECRET}@127.0.0.1:{{port}}/d",
+        f"postgresql:/u:{SECRET}@127.0.0.1:{{port}}/d",
     ],
 )
 def test_a_password_is_never_shown(

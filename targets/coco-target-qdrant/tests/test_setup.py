@@ -235,6 +235,12 @@ def test_full_text_has_a_place_of_its_own(own_server: Server) -> None:
         QdrantConnector.validate(made.spec, *made.fields, options, [])
 
 
+def test_a_password_in_the_address_does_not_show() -> None:
+    connection = QdrantConnection(url="http://me:hunter2@host:6333", api_key="hunter3")
+    assert repr(connection) == "QdrantConnection(url='http://me:***@host:6333')"
+    assert repr(QdrantConnection(location=":memory:")) == "QdrantConnection(location=':memory:')"
+
+
 def test_connections_that_do_not_last() -> None:
     transient: Any = coco.add_transient_auth_entry(QdrantConnection(grpc_url="http://x"))
     with pytest.raises(DefinitionError, match="across runs"):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from coco.env_file import note_env_file_read, read_env_file
-from coco.errors import CallShapeError, LifecycleError, StateStoreError
-from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings
+from coco.errors import CallShapeError, ClientError, LifecycleError, StateStoreError
+from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings, mask_url
 
 if TYPE_CHECKING:
     from coco.engine.functions import Executors
@@ -182,7 +183,14 @@ class Environment:
 
 def _with_login(database: DatabaseConnectionSpec) -> str:
     """The URL with the user and password that override what it holds (DB-2)."""
-    parts = urllib.parse.urlsplit(database.url)
+    try:
+        parts = urllib.parse.urlsplit(database.url)
+    except ValueError:  # its text may quote the password
+        raise ClientError(
+            f"the database URL {mask_url(database.url)} cannot be read; its form is "
+            "postgresql://user:password@host:port/database, with special characters in user and password "
+            "percent-encoded (or given as user= and password=)"
+        ) from None
     user = parts.username if database.user is None else urllib.parse.quote(database.user, safe="")
     password = parts.password if database.password is None else urllib.parse.quote(database.password, safe="")
     place = parts.netloc.rpartition("@")[2]
@@ -196,6 +204,10 @@ def _plugin_store(url: str) -> Any:
     scheme = url.partition(":")[0]
     factory = plugin_host().load(f"store:{scheme}")
     if factory is None:
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*:.*", url, re.IGNORECASE | re.DOTALL):
+            raise StateStoreError(
+                f"the state URL {mask_url(url)} cannot be read; use COCO_STATE_URL=sqlite:///PATH or memory://"
+            )
         from coco.plugins.hints import PLANNED, distribution_for, is_planned
 
         distribution = distribution_for("store", scheme)

@@ -16,6 +16,7 @@ from coco.auth_registry import TransientAuthEntryReference, get_auth_entry
 from coco.errors import TargetError, mark_retriable
 from coco.kit.interruption import interruptible
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
+from coco.setting import mask_url
 from coco.setting_access import current_settings
 from coco_target_neo4j.settings import Neo4jConnection
 
@@ -101,7 +102,7 @@ class Graph:
     def title(self) -> str:
         """For errors: the auth entry, the address and the database; no credentials."""
         database = f", database {self.place.db}" if self.place.db else ""
-        return f"Neo4j graph {self.key!r} ({_without_credentials(self.place.uri)}{database})"
+        return f"Neo4j graph {self.key!r} ({mask_url(self.place.uri)}{database})"
 
     def write(self, work: Callable[[Transaction], T], op: str) -> T:
         """Result of ``work`` in a transaction, begun anew after faults that pass. Raises ``TargetError``."""
@@ -219,8 +220,3 @@ def release(graph: Graph) -> None:
             if _open.get(graph.key) is graph:
                 del _open[graph.key]
             graph.close()
-
-
-def _without_credentials(uri: str) -> str:
-    scheme, mark, rest = uri.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from coco.setting import mask_url
+
 
 @dataclass(frozen=True)
 class Neo4jConnection:
@@ -16,6 +18,9 @@ class Neo4jConnection:
     user: str
     password: str = field(repr=False)
     db: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Neo4jConnection(uri={mask_url(self.uri)!r}, user={self.user!r}, db={self.db!r})"
 
 
 Neo4jConnectionSpec = Neo4jConnection

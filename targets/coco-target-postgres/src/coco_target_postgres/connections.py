@@ -106,7 +106,7 @@ class Address:
         except psycopg.ProgrammingError:
             # The cause quotes parts of the URL, and with a stray character that may be the password.
             raise _unreadable_url() from None
-        if _is_ambiguous(spec.url):
+        if _is_ambiguous(spec.url, str(parameters.get("port", ""))):
             raise _unreadable_url()
         if spec.user is not None:
             parameters["user"] = spec.user
@@ -118,7 +118,9 @@ class Address:
             if parameters.get(name)
         )
         place = f"{parameters.get('host', 'localhost')}:{parameters.get('port', '5432')}"
-        shown = f"{parameters.get('user', '')}@{place}/{parameters.get('dbname', '')}".lstrip("@")
+        # Without a password what stands there as the user may be one, mistyped.
+        user = parameters.get("user", "") if parameters.get("password") else ""
+        shown = f"{user}@{place}/{parameters.get('dbname', '')}".lstrip("@")
         return cls({**_DEFAULTS, **parameters, **_ALWAYS}, shown, secrets)
 
     def connect(self) -> Connection:
@@ -144,10 +146,12 @@ class Address:
         return f"Address({self.shown})"
 
 
-def _is_ambiguous(url: str) -> bool:
-    """Whether a stray ``@`` or ``/`` would make a part of the password a host or a database's name."""
+def _is_ambiguous(url: str, port: str) -> bool:
+    """Whether a stray or missing ``@`` or ``/`` would make a part of the password a host, a port or a database's name."""
     _, found, rest = url.partition("://")
     authority, _, path = rest.partition("?")[0].partition("/")
+    if port and not port.replace(",", "").isdigit():
+        return True
     return bool(found) and (authority.count("@") > 1 or "@" in path)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
+from coco.setting import mask_url
 from coco_target_qdrant.wire import TransientError
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class QdrantConnection:
     api_key: str | None = field(default=None, repr=False)
     url: str | None = None
     location: str | None = None
+
+    def __repr__(self) -> str:
+        addresses = {"grpc_url": self.grpc_url, "url": self.url}
+        shown = [f"{name}={mask_url(text)!r}" for name, text in addresses.items() if text is not None]
+        shown += [f"location={self.location!r}"] if self.location is not None else []
+        return f"QdrantConnection({', '.join(shown)})"
 
 
 @dataclass(frozen=True)
