@@ -293,7 +293,9 @@ class SourcePort:
         return found
 
     def _checked(self, answer: Any, method: str) -> Any:
-        """What a row was read as, or the error that says why it is none."""
+        """What a row was read as, or the error that says why it is none. A connector may answer with an error itself."""
+        if isinstance(answer, Exception):
+            return answer
         try:
             return self._shapes.data(answer, method)
         except SourceReadError as error:
