@@ -138,6 +138,40 @@ def test_control_characters_do_not_reach_the_log(caplog: pytest.LogCaptureFixtur
     assert "\x1b" not in caplog.text and "a\\nb" in caplog.text
 
 
+@op.function(behavior_version=1)
+def seen_wrong_type(text: str) -> str:
+    return 7 if text == "bad" else text  # type: ignore[return-value]
+
+
+class SeenClass(op.FunctionSpec):
+    pass
+
+
+@op.executor_class(behavior_version=1)
+class SeenClassExecutor:
+    spec: SeenClass
+
+    def __call__(self, text: str) -> str:
+        return 7 if text == "bad" else text  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        (seen_wrong_type, "def seen_wrong_type(text: str) -> str:"),
+        (SeenClass(), "def __call__(self, text: str) -> str:"),
+    ],
+    ids=["function", "class"],
+)
+def test_where_no_line_was_at_work_the_definition_is_named(function: Any, line: str) -> None:
+    fill("seen", {"a": "good", "b": "bad"})
+    flow = flow_of(function)
+    flow.update()
+    (error,) = flow.errors()
+    assert error.message.startswith("expected Str, got int (")
+    assert f" is defined at {__file__}:" in error.message and error.message.endswith(f": {line})")
+
+
 # -- nested rows --------------------------------------------------------------------------------------
 @dataclasses.dataclass
 class SeenPart:

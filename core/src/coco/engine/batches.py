@@ -14,19 +14,27 @@ from coco.state.protocol import Head
 class RowProblem:
     """Why one source row left its batch. ``slot``: what a function was to fill, if one failed.
 
-    ``element``: which row of nested tables failed, for messages; empty if it was the source row itself.
+    ``element``: which row of nested tables failed, for messages; empty if it was the source row itself. ``target``: the
+    function or class that was called, if one was.
     """
 
-    __slots__ = ("element", "error", "op", "phase", "slot")
+    __slots__ = ("element", "error", "op", "phase", "slot", "target")
 
     def __init__(
-        self, phase: str, op: str, error: BaseException, slot: int | None = None, element: str = ""
+        self,
+        phase: str,
+        op: str,
+        error: BaseException,
+        slot: int | None = None,
+        element: str = "",
+        target: Any = None,
     ) -> None:
         self.phase = phase
         self.op = op
         self.error = error
         self.slot = slot
         self.element = element
+        self.target = target
 
 
 class WorkRow(Struct):

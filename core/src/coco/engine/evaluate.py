@@ -88,7 +88,10 @@ class Evaluation:
             phase = Phase.PREPARE if isinstance(error, PrepareError) else Phase.EVALUATE
             if owners[row] not in problems:
                 element = self.frames.place(scope).of(row)
-                problems[owners[row]] = RowProblem(phase.value, step.name, error, step.step.slot, element)
+                target = step.function.record.target
+                problems[owners[row]] = RowProblem(
+                    phase.value, step.name, error, step.step.slot, element, target
+                )
         if result.memo:
             assert owners is not None
             memo, owner, used = self.collected.memo, -1, []

@@ -63,7 +63,7 @@ class FailureTexts:
         """See ``message_of``."""
         mark = id(problem.error)
         if mark not in self._lines:
-            self._lines[mark] = describe(problem.error)
+            self._lines[mark] = describe(problem.error, problem.target)
         text = self._lines[mark]
         return storable(f"{text}; in {problem.element}") if problem.element else text
 

@@ -8,6 +8,7 @@ knows of are masked: passwords in URLs, what auth entries hold, literals that so
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import linecache
 import os
 import re
@@ -28,6 +29,7 @@ MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 12_000
 MAX_SOURCE = 160
 MAX_CAUSES = 4
+MAX_DECORATORS = 20
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _STANDARD = os.path.dirname(os.__file__)
 _PREFIX = os.path.join(sys.prefix, "lib")
@@ -106,18 +108,38 @@ def remember_place(error: BaseException, place: str) -> None:
         error.add_note(place)
 
 
-def describe(error: BaseException) -> str:
+def definition_of(target: Any) -> str:
+    """Where the user's function or class is written: ``slow is defined at FILE:LINE: SOURCE``; empty if not the user's."""
+    inner = inspect.unwrap(target) if callable(target) else target
+    code = getattr(getattr(inner, "__call__", None) if isinstance(inner, type) else inner, "__code__", None)  # noqa: B004
+    module = getattr(inner, "__module__", None) or ""
+    if code is None or not _may_be_users(code.co_filename, module) or distribution_of(module) is not None:
+        return ""
+    name, line = getattr(inner, "__name__", ""), code.co_firstlineno
+    for number in range(line, line + MAX_DECORATORS):  # the first line may be a decorator
+        source = linecache.getline(code.co_filename, number).strip()
+        if source.startswith(("def ", "async def ", "class ")):
+            return printable(
+                f"{name} is defined at {code.co_filename}:{number}: {_masked_literals(source)[:MAX_SOURCE]}"
+            )
+    return printable(f"{name} is defined at {code.co_filename}:{line}")
+
+
+def describe(error: BaseException, target: Any = None) -> str:
     """One line: type and text, the place in the user's code, notes, and the same of what caused it.
 
+    target: the function or class that was called; where it is written is told if no line of the user's was at work.
     At most ``MAX_MESSAGE`` characters; where it is longer, texts are cut and places stay.
     """
     parts: list[str] = []
+    placed = False
     for item in _chain(error):
         text = named_text(item)
         place = "" if isinstance(item, BaseExceptionGroup) else place_of(item)  # its members have theirs
         said = " ".join(parts)
         if parts and (text in said or (not isinstance(item, CocoError) and text_of(item) in said)):
             text = ""  # the error that wraps it quotes it
+        placed = placed or bool(place)
         if place and place in said:
             place = ""
         if len(text) > MAX_MESSAGE // 2:
@@ -131,6 +153,8 @@ def describe(error: BaseException) -> str:
     line = parts[0]
     for part in parts[1:]:
         line += f" {part}" if part.startswith("(") else f"; {part}"
+    if not placed and target is not None and (definition := definition_of(target)):
+        line += f" ({definition})"
     return storable(masked(line))[: MAX_MESSAGE * 2]
 
 
