@@ -16,11 +16,12 @@ from msgspec import Struct
 class Definition(Struct, frozen=True):
     """Where a function was defined.
 
-    code: its code object; None for what has none. text: the line, as it was then. cell: whether it is of an interactive
-    session, such as a notebook.
+    name: qualified. code: its code object; None for what has none. text: the line, as it was then; empty where no source is
+    known. cell: whether it is of an interactive session, such as a notebook.
     """
 
     module: str
+    name: str
     file: str
     line: int
     text: str
@@ -43,6 +44,8 @@ class Definition(Struct, frozen=True):
             return True
         if self.file != first.file or self.code is first.code:
             return False
+        if not first.text and self.file.startswith("<"):
+            return self.name == first.name
         return self.line == first.line or _line(first.file, first.line) != first.text
 
 
@@ -57,16 +60,17 @@ def definition_of(function: Callable[..., Any]) -> Definition:
         plain = type(plain).__call__ if callable(plain) else plain
         code = getattr(plain, "__code__", None)
     module = str(getattr(plain, "__module__", None) or "__main__")
+    name = str(getattr(plain, "__qualname__", ""))
     if not isinstance(code, CodeType):
-        return Definition(module, "", 0, "", False, None)
+        return Definition(module, name, "", 0, "", False, None)
     file, line = code.co_filename, code.co_firstlineno
-    cell = module == "__main__" and _is_interactive(file, getattr(plain, "__globals__", {}))
-    return Definition(module, file, line, _line(file, line), cell, code)
+    cell = _is_interactive(module, file, getattr(plain, "__globals__", {}))
+    return Definition(module, name, file, line, _line(file, line), cell, code)
 
 
-def _is_interactive(file: str, names: dict[str, Any]) -> bool:
+def _is_interactive(module: str, file: str, names: dict[str, Any]) -> bool:
     """IPython's sessions know ``get_ipython``; what is typed at a prompt is in no file."""
-    if "get_ipython" in names or (hasattr(sys, "ps1") and file.startswith("<")):
+    if module == "__main__" and ("get_ipython" in names or (hasattr(sys, "ps1") and file.startswith("<"))):
         return True
     return file.startswith("<ipython-input") or os.path.basename(os.path.dirname(file)).startswith(
         "ipykernel_"

@@ -166,10 +166,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.mark.parametrize("edit", ["", "# a line more\n", "\n\n"])
-def test_a_module_that_is_loaded_again(module: Callable[[str], types.ModuleType], edit: str) -> None:
+@pytest.mark.parametrize("name", ["docs", "pages"])
+def test_a_module_that_is_loaded_again(
+    module: Callable[[str], types.ModuleType], edit: str, name: str
+) -> None:
     source = f"import coco\nmade = []\n{FLOW}"
     first = module(source).docs
-    again = module(edit + source).docs
+    again = getattr(module(edit + source.replace("def docs", f"def {name}")), name)
     assert again is coco.flow_by_name("Docs") and first.is_closed
 
 
@@ -188,6 +191,22 @@ def test_one_definition_that_runs_twice() -> None:
     define("Docs")
     with pytest.raises(DefinitionError, match=r"'Docs' is registered already; close\(\)"):
         define("Docs")
+
+
+def test_sources_without_a_file() -> None:
+    """Such as cells of other notebooks: the same name of a function is the same place."""
+    names = {"__name__": "__main__", "coco": coco, "made": []}
+
+    def run(source: str) -> coco.Flow:
+        exec(compile(source, "<a cell>", "exec", dont_inherit=True), names)
+        return coco.flow_by_name("Docs")
+
+    first = run(FLOW)
+    assert run(FLOW) is not first
+    second = run("\n\n" + FLOW)
+    assert not second.is_closed
+    with pytest.raises(DefinitionError, match="registered already"):
+        run("\n\n" + FLOW.replace("def docs", "def other"))
 
 
 def test_another_module_is_another_place(cell: Cell) -> None:
