@@ -543,6 +543,18 @@ async def test_gitignore_files_are_followed(base: Path) -> None:
         assert set(await follower.catch_up()) == {"a.txt", "build/x.txt"}
 
 
+@live
+async def test_rules_of_the_repository_are_followed(base: Path) -> None:
+    write(base / "repo/.git/HEAD")
+    write(base / "repo/docs/a.txt")
+    write(base / "repo/docs/a.log")
+    async with followed(base / "repo/docs", gitignore=True) as follower:
+        write(base / "repo/.gitignore", "*.log\n")
+        assert set(await follower.catch_up()) == {"a.txt"}
+        write(base / "repo/.git/info/exclude", "*.txt\n")
+        assert await follower.catch_up() == {}
+
+
 # -- any history ------------------------------------------------------------------------------------
 
 PLACES = ["in", "in/a", "in/b", "in/a/c", "in/b/a", "out", "out/a"]
@@ -609,8 +621,9 @@ def test_an_overflow_asks_for_a_listing(tmp_path: Path) -> None:
         def __init__(self) -> None:
             self.calls = 0
 
-        async def watch(self, folders: Any) -> None:
+        async def watch(self, folders: Any) -> bool:
             self.folders = folders
+            return False
 
         async def wait(self, seconds: float) -> Happened:
             self.calls += 1

@@ -53,25 +53,28 @@ def ignore_at_root(root: str) -> Ignore:
     ``root``: real path, ending with a separator. Inside of a Git repository the files of the folders above it count
     too, and the repository's own ``info/exclude``.
     """
+    found = ((above, _read(path)) for above, path in _files_at_root(root))
+    return Ignore(tuple(_Rules(0, above, spec) for above, spec in found if spec is not None))
+
+
+def files_above(root: str) -> list[str]:
+    """The files beside the root and above it whose rules count, be they there or not."""
+    return [path for _, path in _files_at_root(root)]
+
+
+def _files_at_root(root: str) -> list[tuple[str, str]]:
+    """(path from its folder to the root, file), the nearest first."""
     folder = root.rstrip(os.sep) or root
-    rules: list[_Rules] = []
+    found: list[tuple[str, str]] = []
     above = ""
     while True:
-        place = os.path.join(folder, "")
-        spec = _read(place + FILE_NAME)
-        if spec is not None:
-            rules.append(_Rules(0, above, spec))
-        if os.path.exists(place + ".git"):
-            extra = _read(os.path.join(place, ".git", "info", "exclude"))
-            if extra is not None:
-                rules.append(_Rules(0, above, extra))
-            return Ignore(tuple(rules))
+        found.append((above, os.path.join(folder, FILE_NAME)))
+        if os.path.exists(os.path.join(folder, ".git")):
+            return [*found, (above, os.path.join(folder, ".git", "info", "exclude"))]
         parent, name = os.path.split(folder)
         if not name:
-            break
+            return found[:1]  # no repository: only the root's own file counts
         folder, above = parent, f"{name}/{above}"
-    # No repository: only the root's own file counts.
-    return Ignore(tuple(item for item in rules if not item.above))
 
 
 def _read(path: str) -> GitIgnoreSpec | None:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from itertools import cycle, islice
 
+from coco_source_localfs.ignore import files_above
 from coco_source_localfs.names import is_text, shown
 from coco_source_localfs.owned import OwnedPaths
 from coco_source_localfs.tree import Tree
@@ -33,15 +34,18 @@ class TreeIndex:
         self._tree = tree
         self._root = tree.root
         self._report = report = walk.report
-        self._owned = OwnedPaths(os.path.join(os.path.realpath(tree.root), ""), tree.owned)
+        real_root = os.path.join(os.path.realpath(tree.root), "")
+        self._owned = OwnedPaths(real_root, tree.owned)
         self._prefixes: dict[str, list[str]] = {}
         for key, seen in report.folders.items():
             self._prefixes.setdefault(seen.real, []).append(f"{key}/" if key else "")
         self._files: dict[str, _Facts] = {}
         for keys in report.several.values():
             for key in keys:
-                self._files[key] = self._facts(key)
+                self._files[key] = _facts(self._root + key)
         self._files.update(dict.fromkeys(report.dangling))
+        self._rules = files_above(real_root) if tree.selection.gitignore else []
+        self._rules_facts = list(map(_facts, self._rules))
         self._skipped = {name for name, _ in report.skipped}
         self._probes = self._endless()
 
@@ -132,13 +136,13 @@ class TreeIndex:
     def _look_at(self, key: str) -> None:
         """Look for changes of a file from now on."""
         if key not in self._files:
-            self._files[key] = self._facts(key)
+            self._files[key] = _facts(self._root + key)
             self._probes = self._endless()
 
     # -- what has to be looked for ----------------------------------------------------------------
     def probe(self) -> list[str] | None:
         """Keys to look at although nothing was told; None when only a listing can tell. Looks at some places a call."""
-        if self._is_other(""):
+        if self._is_other("") or list(map(_facts, self._rules)) != self._rules_facts:
             return None
         found: set[str] = set()
         for key, is_file in islice(self._probes, PROBES):
@@ -146,7 +150,7 @@ class TreeIndex:
                 if self._is_other(key):
                     return None
                 continue
-            facts = self._facts(key)
+            facts = _facts(self._root + key)
             if facts != self._files[key]:
                 if facts is not None and stat.S_ISDIR(facts[-1]):
                     return None
@@ -176,9 +180,10 @@ class TreeIndex:
             return True
         return (found.st_dev, found.st_ino) != seen.identity or found.st_mode != seen.mode
 
-    def _facts(self, key: str) -> _Facts:
-        try:
-            found = os.stat(self._root + key)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
+
+def _facts(path: str) -> _Facts:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode

@@ -83,7 +83,8 @@ async def _settled(tree: Tree, watch: Watcher) -> TreeIndex | None:
         index = await asyncio.to_thread(TreeIndex, tree)
         for _ in range(SETTLING_ROUNDS):
             watched = index.folders
-            await watch.watch(watched)
+            if not await watch.watch(watched):
+                break
             # A folder made before its parent was watched was not announced.
             index = await asyncio.to_thread(TreeIndex, tree)
             if index.folders <= watched:

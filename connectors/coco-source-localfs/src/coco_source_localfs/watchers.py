@@ -40,10 +40,11 @@ class Happened:
 class Watcher(Protocol):
     """Watches folders, not what is below them."""
 
-    async def watch(self, folders: Collection[str]) -> None:
+    async def watch(self, folders: Collection[str]) -> bool:
         """Watch exactly these folders (real paths) from now on; those that are gone or unreadable are left out.
 
-        Raises ``SourceError`` where the system allows no more watches.
+        Returns whether one of them was not watched until now. Raises ``SourceError`` where the system allows no more
+        watches.
         """
 
     async def wait(self, seconds: float) -> Happened:
@@ -104,10 +105,10 @@ class InotifyWatcher:
         self._folders: dict[int, list[str]] = {}
         self._readable: asyncio.Event | None = None
 
-    async def watch(self, folders: Collection[str]) -> None:
-        await asyncio.to_thread(self._watch, folders)
+    async def watch(self, folders: Collection[str]) -> bool:
+        return await asyncio.to_thread(self._watch, folders)
 
-    def _watch(self, folders: Collection[str]) -> None:
+    def _watch(self, folders: Collection[str]) -> bool:
         watched: dict[int, list[str]] = {}
         for folder in folders:
             try:
@@ -121,7 +122,9 @@ class InotifyWatcher:
         for number in self._folders.keys() - watched.keys():
             with contextlib.suppress(OSError):  # ended with its folder
                 self._notify.rm_watch(number)
+        new = watched.keys() - self._folders.keys()
         self._folders = watched
+        return bool(new)
 
     async def wait(self, seconds: float) -> Happened:
         loop = asyncio.get_running_loop()
@@ -171,12 +174,13 @@ class WatchfilesWatcher:
         self._changes: Any = None
         self._found = Happened()
 
-    async def watch(self, folders: Collection[str]) -> None:
+    async def watch(self, folders: Collection[str]) -> bool:
         readable = [folder for folder in folders if os.access(folder, os.R_OK | os.X_OK)]
         # Where a watch covers all that is below, one for each topmost folder will do.
         self._folders = readable if sys.platform == "linux" else _topmost(readable)
         await self._end()
         await self._take()  # begins to watch
+        return True
 
     async def wait(self, seconds: float) -> Happened:
         end = time.monotonic() + seconds
