@@ -73,6 +73,17 @@ def test_a_flow_over_its_own_folder_does_not_read_what_coco_writes(project: Path
     assert rows(project / "data/notes.db") == {"a.md": "one"}
 
 
+def test_a_state_in_any_place_is_left_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project / "a.md")
+    write(project / "data/b.md")
+    monkeypatch.setenv("COCO_STATE_URL", "sqlite:///data/state.db")
+    flow = notes(LocalFile(path="."), Sqlite(path="data/notes.db"))
+    flow.setup()
+    flow.update()
+    assert flow.update().total.has_any_change is False
+    assert rows(project / "data/notes.db") == {"a.md": "one", "data/b.md": "one"}
+
+
 def test_targets_of_other_flows_in_the_same_state_are_left_out_too(project: Path) -> None:
     write(project / "a.md")
     other = notes(LocalFile(path="."), Sqlite(path="other.db"), "Other")
