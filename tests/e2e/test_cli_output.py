@@ -134,6 +134,8 @@ STEPS: dict[str, tuple[list[str], int]] = {
     "ls": (["app_of_output.py"], 0),
     "settings": (["app_of_output.py"], 0),
     "plugins": ([], 0),
+    "cache": (["prune", "app_of_output.py"], 0),
+    "unlock": (["-f", "app_of_output.py"], 0),
     "drop": (["-f", "app_of_output.py"], 0),
 }
 """In an order in which each has something to do."""
@@ -153,7 +155,8 @@ def test_json_is_one_document_for_every_command() -> None:
 def test_a_command_that_fails_gives_a_document_too(project: Path) -> None:
     (project / "broken_app.py").write_text("print('printed'); raise RuntimeError('no ' + chr(27))")
     for name in sorted(with_json() - {"plugins", "apply"}):
-        document = json.loads(run(name, "--json", "broken_app.py", code=1).stdout)
+        action = ["stats"] if name == "cache" else []
+        document = json.loads(run(name, "--json", *action, "broken_app.py", code=1).stdout)
         assert document["ok"] is False
         assert "Failed to load APP_TARGET 'broken_app.py'" in document["error"]["message"]
         assert document["error"]["exit_code"] == 1
@@ -170,6 +173,14 @@ def test_a_command_that_fails_gives_a_document_too(project: Path) -> None:
     assert "cannot write file/x" in document["error"]["message"]
     document = json.loads(run("update", "--json", "--no-setup", "app_of_output.py", code=1).stdout)
     assert "Setup is pending" in document["error"]["message"]
+
+
+def test_commands_print_through_one_function() -> None:
+    """``say`` writes control characters as escapes; nothing else of ours may print text."""
+    folder = Path(streams.__file__).parent
+    sources = {path.name: path.read_text() for path in folder.rglob("*.py") if "scaffold" not in path.parts}
+    found = {name for name, text in sources.items() if re.search(r"click\.s?echo\(|(?<![\w.])print\(", text)}
+    assert found == {"output.py"}
 
 
 def test_help_is_text() -> None:

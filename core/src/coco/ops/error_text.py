@@ -211,9 +211,10 @@ def _notes(error: BaseException) -> list[str]:
 
 
 # -- secrets ------------------------------------------------------------------------------------------
-_LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*):[^\s'\"]*@")
+# Messages may hold whole documents, so each repetition that may begin anywhere has a limit: no text takes long.
+_LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]{0,256}):[^\s'\"]{0,512}@")
 _LITERAL = re.compile(
-    r"""(\w*(?:password|passwd|secret|api_?key|token|credential|private_key)\w*["']?\]?\s*(?:[=:]|==)\s*[rbfuRBFU]{0,2})"""
+    r"""((?:password|passwd|secret|api_?key|token|credential|private_key)\w{0,60}["']?\]?\s*(?:[=:]|==)\s*[rbfuRBFU]{0,2})"""
     r"""(["'])(?:\\.|(?!\2).)*\2""",
     re.IGNORECASE,
 )

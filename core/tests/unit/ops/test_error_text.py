@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+from cpu_limit import cpu_limit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import coco
 from coco.auth_registry import default_registry
 from coco.errors import DefinitionError, PrepareError, TargetError
-from coco.ops.error_text import MAX_MESSAGE, MAX_TRACEBACK, describe, place_of, traceback_text, user_frames
+from coco.ops.error_text import (
+    MAX_MESSAGE,
+    MAX_TRACEBACK,
+    describe,
+    masked,
+    place_of,
+    traceback_text,
+    user_frames,
+)
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -153,3 +163,30 @@ def test_notes_are_told() -> None:
     error = failing()
     error.add_note("the result must be picklable")
     assert "LookupError: nothing of the kind; the result must be picklable (at " in describe(error)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "a.",
+        "a://",
+        "a://b:",
+        "a://b:c ",
+        "password",
+        'password="',
+        "password ",
+        " ",
+        "\n",
+        "\n    ",
+        "'",
+        "\\",
+        "@",
+    ],
+)
+def test_no_message_takes_long(unit: str) -> None:
+    """Messages hold documents; a repetition that is gone over again from each character would take minutes."""
+    with cpu_limit(20):
+        error = ValueError("text\n    " + unit * (100_000 // len(unit)))
+        assert traceback_text(error)
+        masked(str(error))
