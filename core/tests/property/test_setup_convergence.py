@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
@@ -281,6 +282,32 @@ def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted
     BACKEND.calls = 0
     assert carry_out(records, after, None)
     assert BACKEND.calls == 0
+
+
+@pytest.mark.parametrize("after", ["first", "changed", "gone", "table gone"])
+def test_a_death_at_any_step_of_an_attachment(after: str) -> None:
+    """SU-26: whether it is attached or not, the next setup brings it to what is wanted."""
+    table = Wanted(frozenset("a"), "", "row", "Str", (("i", "1"),))
+    wanted = {
+        "first": {"t": table},
+        "changed": {"t": dataclasses.replace(table, indexes=(("i", "2"),))},
+        "gone": {"t": dataclasses.replace(table, indexes=())},
+        "table gone": {},
+    }[after]
+    begun = {"t": table} if after == "first" else wanted
+    for lives in range(60):
+        for taken_back in (False, True):
+            records = start()
+            if after != "first":
+                assert carry_out(records, plan(records, {"t": table}), None)
+            ended = carry_out(records, plan(records, begun), lives)
+            final = {"t": dataclasses.replace(table, indexes=())} if taken_back else wanted
+            assert carry_out(records, plan(records, final), None)
+            assert BACKEND.tables == {name: item.table() for name, item in final.items()}
+            assert plan(records, final).up_to_date
+        if ended:
+            return
+    raise AssertionError("it never came to its end")
 
 
 @settings(max_examples=examples(100))

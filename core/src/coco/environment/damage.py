@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from coco.errors import CocoError, StateStoreError, StoredValueError
-from coco.setup.states import FLOW_RESOURCE, FlowState, Staged, TargetState
+from coco.setup.states import FLOW_RESOURCE, CombinedState, FlowState, TargetState
 from coco.state.damage import corrupt
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _find(store: StateStore) -> str | None:
 
 def _read(record: SetupRecord) -> None:
     states = [] if record.state is None else [record.state]
-    begun = [Staged.from_json(item).state for item in record.staging]
+    begun = [item.state for item in CombinedState.of(record).staging]
     for state in [*states, *(item for item in begun if item is not None)]:
         if record.resource_type == FLOW_RESOURCE:
             FlowState.from_json(state)

@@ -9,7 +9,7 @@ another one or absent.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -81,7 +81,7 @@ class Applier(Struct):
         needed = _ids_needed(change, [*silent, *pending])
         ids = await self.store_call(self.store.allocate_ids, needed) if needed else []
         _give_ids(change, [*silent, *pending], ids)
-        staged = [write for item in pending for write in _staged(item, AttachmentSteps.of(item).attached)]
+        staged = [write for item in pending for write in _before(item)]
         self.version = await self.store_call(_write_silent, self.store, change, silent, staged)
         for line in (line for item in silent for line in item.actions):
             self.report(f"  {line}: DONE")
@@ -127,7 +127,7 @@ class Applier(Struct):
         steps = [step for item, key in zip(group, keys, strict=True) for step in connector_steps(item, key)]
 
         def noting(item: ResourceChange) -> NoteFn:
-            return lambda attached: self._write(flow, _staged(item, attached))
+            return lambda attached, doubt: self._write(flow, _staged(item, attached, doubt))
 
         for item, key, attached in zip(group, keys, attachments, strict=True):
             await attached.tear_down(self.call, noting(item), key)
@@ -241,7 +241,13 @@ def _record(state: TargetState | None) -> dict[str, Any] | None:
     return None if state is None else json.loads(json.dumps(state.to_json()))
 
 
-def _staged(item: ResourceChange, attached: Attached) -> list[SetupWrite]:
+def _before(item: ResourceChange) -> list[SetupWrite]:
+    """The record when the change begins."""
+    steps = AttachmentSteps.of(item)
+    return _staged(item, steps.attached, steps.doubt)
+
+
+def _staged(item: ResourceChange, attached: Attached, doubt: Collection[str]) -> list[SetupWrite]:
     """The record while the change is under way: what was, all that may be (SU-22), and what is attached by now."""
     staging = [change.to_json() for change in item.existing.staging]
     fresh: list[dict[str, Any]] = []
@@ -252,7 +258,5 @@ def _staged(item: ResourceChange, attached: Attached) -> list[SetupWrite]:
     for change in fresh:
         if change not in staging:
             staging.append(change)
-    return item.writes(
-        item.existing.current,
-        [*staging, {ATTACHED: {name: list(versions) for name, versions in attached.items()}}],
-    )
+    now = {name: list(versions) for name, versions in attached.items()}
+    return item.writes(item.existing.current, [*staging, {ATTACHED: now, "doubt": sorted(doubt)}])

@@ -7,7 +7,7 @@ was never set up, and nothing twice. Only a process that dies between a step and
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -20,16 +20,18 @@ from coco.setup.states import Attached, SavedAttachment
 from coco.spec import OpCategory
 
 CallFn = Callable[..., Awaitable[Any]]
-NoteFn = Callable[[Attached], Awaitable[None]]
-"""Puts on record what is attached by now."""
+NoteFn = Callable[[Attached, Collection[str]], Awaitable[None]]
+"""Puts on record what is attached by now, and the names of what only may be."""
 
 
 class AttachmentSteps(Struct):
-    """``attached``: by name, all versions that are or may be attached; it follows the steps. ``wanted``: by name, the
-    desired ones with their specs. ``all_go``: the resource itself is dropped or made anew.
+    """``attached``: by name, all versions that are or may be attached; ``doubt``: names of which nobody knows whether the
+    last of these is. Both follow the steps. ``wanted``: by name, the desired ones with their specs. ``all_go``: the
+    resource itself is dropped or made anew.
     """
 
     attached: Attached
+    doubt: set[str]
     wanted: dict[str, tuple[SavedAttachment, Any]]
     all_go: bool
 
@@ -44,7 +46,9 @@ class AttachmentSteps(Struct):
         if attached is None:  # on record since an older release, which noted no steps
             attached = {} if item.kind is ChangeKind.CREATE else item.existing.attachments()
         copied = {name: list(versions) for name, versions in attached.items()}
-        return cls(copied, wanted, item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD))
+        return cls(
+            copied, set(item.existing.doubt), wanted, item.kind in (ChangeKind.DELETE, ChangeKind.REBUILD)
+        )
 
     async def tear_down(self, call: CallFn, note: NoteFn, key: Any) -> None:
         """Remove what is no longer wanted, by what was saved when it was attached."""
@@ -58,26 +62,31 @@ class AttachmentSteps(Struct):
                 with error_context(f"while tearing down attachment '{name}'"):
                     await call(connector.method("teardown"), key, spec)
                 self._is(name, [item for item in self.attached[name] if item != saved])
-                await note(self.attached)
+                await note(self.attached, self.doubt)
 
     async def set_up(self, call: CallFn, note: NoteFn, key: Any) -> None:
         """Attach what is new, changed, or perhaps attached."""
         for name, (wanted, spec) in self.wanted.items():
             connector = registry.get(OpCategory.TARGET_ATTACHMENT, wanted[0])
             before = self.attached.get(name, [])
-            if self._needed(connector, before, wanted, spec):
+            if name in self.doubt or self._needed(connector, before, wanted, spec):
+                doubted = name in self.doubt
                 self._is(name, [*(item for item in before if item != wanted), wanted])
-                await note(self.attached)
+                self.doubt.add(name)
+                await note(self.attached, self.doubt)
                 try:
                     with error_context(f"while setting up attachment '{name}'"):
                         await call(connector.method("apply"), key, spec)
                 except Exception:
                     self._is(name, before)
+                    if not doubted:
+                        self.doubt.discard(name)
                     with contextlib.suppress(StateStoreError):  # then it may be attached, and stays noted so
-                        await note(self.attached)
+                        await note(self.attached, self.doubt)
                     raise
                 self._is(name, [wanted])
-                await note(self.attached)
+                self.doubt.discard(name)
+                await note(self.attached, self.doubt)
             else:
                 self._is(name, [wanted])
 
@@ -86,6 +95,7 @@ class AttachmentSteps(Struct):
             self.attached[name] = versions
         else:
             self.attached.pop(name, None)
+            self.doubt.discard(name)
 
     def _needed(
         self, connector: Any, before: list[SavedAttachment], wanted: SavedAttachment, spec: Any

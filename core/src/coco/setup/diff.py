@@ -185,7 +185,7 @@ def _attachment_actions(desired: DesiredTarget, existing: CombinedState) -> list
     attached = existing.attachments()
     lines = [f"tear down attachment {name}" for name in sorted(attached.keys() - desired.attachments.keys())]
     for name, spec in desired.attachments.items():
-        if attached.get(name) != [spec]:
+        if attached.get(name) != [spec] or name in existing.doubt:
             lines.append(f"set up attachment {name}")
     return lines
 

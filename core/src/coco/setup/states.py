@@ -116,20 +116,24 @@ ATTACHED = "attached"
 class CombinedState(Struct, frozen=True):
     """A resource as far as state knows it: last applied, and what may have been applied since.
 
-    ``attached``: what the last attempt left attached; None if there was none, or an older release made it.
+    ``attached``: what the last attempt left attached; None if there was none, or an older release made it. ``doubt``: names
+    of attachments in the middle of whose set-up the process died.
     """
 
     current: dict[str, Any] | None
     staging: tuple[Staged, ...] = ()
     attached: Attached | None = None
+    doubt: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, record: SetupRecord | None) -> CombinedState:
         if record is None:
             return cls(None)
         staged = tuple(Staged.from_json(item) for item in record.staging if ATTACHED not in item)
-        attached = [item[ATTACHED] for item in record.staging if ATTACHED in item]
-        return cls(record.state, staged, attached[-1] if attached else None)
+        for item in record.staging:
+            if ATTACHED in item:
+                return cls(record.state, staged, item[ATTACHED], tuple(item.get("doubt", ())))
+        return cls(record.state, staged)
 
     def attachments(self) -> Attached:
         """What is attached, or may be."""
