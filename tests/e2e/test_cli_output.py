@@ -17,11 +17,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from coco.cli import streams
+from coco.cli import group, streams
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.failures import report, show_warning
 from coco.cli.group import COMMANDS, cli
 from coco.cli.logs import prepare_logs
+from coco.plugins import CommandManifest
 
 COCO = str(Path(sys.executable).with_name("coco"))
 EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e"
@@ -181,6 +182,25 @@ def test_commands_print_through_one_function() -> None:
     sources = {path.name: path.read_text() for path in folder.rglob("*.py") if "scaffold" not in path.parts}
     found = {name for name, text in sources.items() if re.search(r"click\.s?echo\(|(?<![\w.])print\(", text)}
     assert found == {"output.py"}
+
+
+def test_a_plugins_command_prints_its_results_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command("own")
+    @click.option("--json", "as_json", is_flag=True)
+    def own(as_json: bool) -> None:
+        click.echo(json.dumps({"own": as_json}))
+
+    class Host:
+        def load(self, key: str) -> click.Command | None:
+            return own if key == "command:own" else None
+
+        def commands(self) -> list[CommandManifest]:
+            return [CommandManifest("own", "module:own", "Clears\x1b[2J.")]
+
+    monkeypatch.setattr(group, "_host", Host)
+    assert json.loads(run("own", "--json").stdout) == {"own": True}
+    assert json.loads(run("owm", "--json", code=2).stdout)["error"]["type"] == "UsageError"
+    assert "Clears\\x1b[2J." in run("--help").stdout
 
 
 def test_help_is_text() -> None:

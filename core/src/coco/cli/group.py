@@ -19,6 +19,7 @@ from coco.cli.streams import (
     write_failure,
 )
 from coco.errors import CocoError
+from coco.printable import printable
 
 if TYPE_CHECKING:
     from coco.plugins.loader import PluginHost
@@ -145,7 +146,7 @@ class LazyGroup(click.Group):
 
     def _plugin_docs(self) -> dict[str, str]:
         try:
-            return {item.name: item.doc for item in _host().commands()}
+            return {printable(item.name): printable(item.doc) for item in _host().commands()}
         except CocoError as error:  # help must come, whatever plugins do
             say(f"WARNING: {error}", err=True)
             return {}
