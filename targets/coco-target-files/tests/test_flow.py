@@ -14,7 +14,7 @@ from files_test_support import tree
 import coco
 from coco import op
 from coco.environment.runtime import RUNTIME
-from coco.errors import CocoError
+from coco.errors import CocoError, UnwrittenTargetError
 from coco.events import FlowEvent, TargetMutated
 
 pytest.importorskip("coco_source_localfs", reason="needs the package coco-source-localfs")
@@ -203,7 +203,8 @@ def test_a_folder_of_the_user(notes: Path, tmp_path: Path) -> None:
     flow = make_flow(notes, out, setup_by_user=True)
     flow.setup()
     assert not out.exists()
-    assert flow.update().has_errors
+    with pytest.raises(UnwrittenTargetError):
+        flow.update()
     out.mkdir()
     (out / "diary.md").write_text("dear diary")
     assert not flow.update().has_errors
