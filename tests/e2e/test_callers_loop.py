@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -325,7 +326,7 @@ def test_blocking_calls_in_a_loop_name_what_to_await(
         flow.drop()
 
     asyncio.run(work())
-    twins = [text.split("; await ")[1].split(" ")[0] for text in caplog.messages if "holds up" in text]
+    twins = re.findall(r"holds up .* (\w+_async\(\)) there", "\n".join(caplog.messages))
     assert twins == [
         "setup_async()",
         "setup_all_flows_async()",
@@ -338,8 +339,58 @@ def test_blocking_calls_in_a_loop_name_what_to_await(
 def test_a_blocking_call_in_an_async_function_names_what_to_await() -> None:
     @coco.op.function()
     async def nested(text: str) -> str:
-        coco.open_flow("Nested", lambda builder, scope: None).setup()
+        flow.setup()
         return text
+
+    flow = coco.open_flow("Nested", lambda builder, scope: None)
 
     with pytest.raises(LifecycleError, match=r"would wait for itself; await setup_async\(\)"):
         answering(nested).eval("a")
+    with pytest.raises(LifecycleError, match=r"could wait for itself; await setup_async\(\)"):
+        asyncio.run(answering(nested).eval_async("a"))
+
+
+def test_a_loop_that_is_held_up_by_a_blocking_call_holds_up_nothing_else(tmp_path: Path) -> None:
+    """An update waits for the one before, whose functions would run on the loop that waits."""
+    begun = threading.Event()
+
+    async def first_on_the_callers_loop(text: str) -> str:
+        LOOPS.append(asyncio.get_running_loop())
+        begun.set()
+        await asyncio.sleep(0)
+        return text.upper()
+
+    flow = asking(tmp_path / "rows.json", coco.op.function()(first_on_the_callers_loop))
+    flow.setup()
+
+    async def work() -> None:
+        task = asyncio.create_task(flow.update_async())
+        await asyncio.to_thread(begun.wait)
+        flow.update()
+        await task
+
+    asyncio.run(work())
+    assert len(load(tmp_path / "rows.json")) == 4
+
+
+def test_a_held_up_loop_gets_no_more_calls(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    async def held(text: str) -> str:
+        LOOPS.append(asyncio.get_running_loop())
+        begun.set()
+        if LOOPS[-1] is not RUNTIME.loop._loop:
+            await asyncio.get_running_loop().create_future()
+        return text.upper()
+
+    flow = asking(tmp_path / "rows.json", coco.op.function()(held))
+    flow.setup()
+
+    async def work() -> None:
+        task = asyncio.create_task(flow.update_async())
+        await asyncio.to_thread(begun.wait)
+        flow.update()
+        await task
+
+    asyncio.run(work())
+    assert len(load(tmp_path / "rows.json")) == 4

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
+import contextlib
 import contextvars
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -58,10 +61,46 @@ def submit(
     return result
 
 
+class _HeldUp:
+    """Loops whose thread waits for the engine in a blocking call, so that nothing runs on them."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._calls: collections.Counter[int] = collections.Counter()
+
+    @contextlib.contextmanager
+    def by_this_call(self) -> Iterator[None]:
+        """As long as this lasts the running loop, if there is one, is held up."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            yield
+            return
+        with self._guard:
+            self._calls[id(loop)] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._calls[id(loop)] -= 1
+                self._calls += collections.Counter()  # without those that are at zero
+
+    def __contains__(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return self._calls[id(loop)] > 0
+
+
+HELD_UP = _HeldUp()
+
+
+def is_of_use(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether what is given to a loop is run."""
+    return loop.is_running() and loop not in HELD_UP
+
+
 def user_loop() -> asyncio.AbstractEventLoop | None:
-    """The caller's loop, as long as it runs and is another than this one."""
+    """The caller's loop, as long as it is of use and another than this one."""
     loop = USER_LOOP.get()
-    if loop is None or loop is asyncio.get_running_loop() or not loop.is_running():
+    if loop is None or loop is asyncio.get_running_loop() or not is_of_use(loop):
         return None
     return loop
 
@@ -69,9 +108,10 @@ def user_loop() -> asyncio.AbstractEventLoop | None:
 async def on_loop(loop: asyncio.AbstractEventLoop | None, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Await ``make()`` on a loop; None: on this one.
 
-    If the loop ends meanwhile, without anybody having cancelled this call, ``make()`` is awaited here instead.
+    If the loop ends meanwhile or is held up, without anybody having cancelled this call, ``make()`` is awaited here
+    instead.
     """
-    if loop is None or not loop.is_running():
+    if loop is None or not is_of_use(loop):
         return await make()
     coroutine = make()
     try:
@@ -84,7 +124,7 @@ async def on_loop(loop: asyncio.AbstractEventLoop | None, make: Callable[[], Cor
             done, _ = await asyncio.wait({future}, timeout=LOOK_SECONDS)
             if done and not future.cancelled():
                 return future.result()
-            if done or not loop.is_running():
+            if done or not is_of_use(loop):
                 break
     except asyncio.CancelledError:
         future.cancel()

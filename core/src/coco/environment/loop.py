@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from coco.engine.loops import USER_LOOP, submit
+from coco.engine.loops import HELD_UP, USER_LOOP, submit
 from coco.errors import LifecycleError
 from coco.flow.places import caller_location
 from coco.flow.runtime import ASKED
@@ -113,8 +113,9 @@ class BackgroundLoop:
 
         try:
             self.submit(guarded())
-            while not done.acquire(timeout=WAKE_SECONDS):
-                pass
+            with HELD_UP.by_this_call():
+                while not done.acquire(timeout=WAKE_SECONDS):
+                    pass
         except BaseException:
             # Ctrl-C: end the work in order, but make nobody wait for code that does not stop.
             given_up.append(True)
@@ -133,13 +134,17 @@ class BackgroundLoop:
             raise LifecycleError(
                 f"a blocking call inside coco's own event loop would wait for itself; await {twin}"
             )
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if USER_LOOP.get() is loop:
+            raise LifecycleError(
+                f"a blocking call inside an async function of a flow could wait for itself; await {twin}"
+            )
         if (
             twin in self._hinted or "ipykernel" in sys.modules
         ):  # a notebook's cells run in a loop, and may block
-            return
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
             return
         self._hinted.add(twin)
         location = caller_location()

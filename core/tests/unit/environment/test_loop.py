@@ -108,9 +108,10 @@ def test_ctrl_c_does_not_wait_for_what_will_not_end(
 
 
 def test_cancelling_an_awaiting_caller_cancels_the_work(loop: BackgroundLoop) -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     async def work() -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -118,7 +119,7 @@ def test_cancelling_an_awaiting_caller_cancels_the_work(loop: BackgroundLoop) ->
 
     async def main() -> None:
         task = asyncio.ensure_future(loop.run_async(work()))
-        await loop.run_async(asyncio.sleep(0))
+        await asyncio.to_thread(begun.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
