@@ -43,13 +43,15 @@ WORK = [
     *around("list", inside="mid"),
     "RowsDetected",
     "SourceListed",
+    "BatchStarted",
+    "BatchEnded",
     "before-read",
     "after-read",
     "RowsRead",
     "before-call",
     "after-call",
     "FunctionCalled",
-    *around("memo_put_many"),
+    *around("memo_begin", "memo_put_many", "memo_end"),
     "MemoWritten",
     *around("put_failures"),
     "RowFailed",
@@ -75,7 +77,8 @@ CHANGED = [
 POINTS = {*ONCE, *WORK, *EDITED, *CHANGED}
 ONLY_LONG = {
     *("after-stage", "after-memo_put_many", "after-commit", "after-collapse"),  # an event comes next
-    *("RunStarted", "RowFailed", "DuplicateKeys"),
+    *("RunStarted", "BatchStarted", "BatchEnded", "RowFailed", "DuplicateKeys"),
+    *("before-memo_begin", "in-memo_begin", "after-memo_begin", "before-memo_end", "after-memo_end"),
     *(f"in-{name}" for name in ("put_cursor", "acquire_lease", "release_lease", "drop_target_keys")),
 }
 """So close to another point that only the long run tells them apart."""

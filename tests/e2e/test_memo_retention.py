@@ -20,6 +20,9 @@ from memory_rows import TROUBLE, WORLD, Entry, MemoryRows, Misfortune
 
 import coco
 from coco.cli.group import cli
+from coco.engine.context import RunOptions
+from coco.environment.runtime import RUNTIME
+from coco.types.storage import pack
 
 SOURCE = "kept"
 FAILING: set[str] = set()
@@ -307,3 +310,15 @@ def test_references_are_those_of_the_tables(make: Callable[..., coco.Flow], tmp_
         assert db.execute("SELECT count(*) FROM memo_runs").fetchone() == (0,)
     finally:
         db.close()
+
+
+def test_a_pass_over_single_rows_does_it_too(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
+    """As live updates do for what a change stream names."""
+    use()
+    flow = make()
+    put(a="first secret", b="other text")
+    flow.update()
+    put(a="second text")
+    options = RunOptions(only_keys={"rows": [pack(("a",))]})
+    RUNTIME.loop.run(RUNTIME.join_pass(flow.graph, options), "")
+    assert held(tmp_path, "secret-kept") == [] and held(tmp_path, "other-kept")

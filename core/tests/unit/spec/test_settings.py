@@ -213,6 +213,45 @@ def test_passwords_do_not_show_in_mistyped_urls(form: str, secret: str, data: st
     assert "Zq7" not in repr(coco.DatabaseConnectionSpec(wrong))
 
 
+@pytest.mark.parametrize(
+    ("url", "lasts"), [(None, True), ("sqlite:///x.db", True), ("memory://", False), ("other://host", True)]
+)
+def test_whether_state_lasts_is_told_without_opening_it(
+    url: str | None, lasts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if url is None:
+        monkeypatch.delenv("COCO_STATE_URL", raising=False)
+    else:
+        monkeypatch.setenv("COCO_STATE_URL", url)
+    assert coco.is_persistent() is lasts
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30d", 2_592_000),
+        ("12h", 43_200),
+        ("90m", 5_400),
+        ("45 s", 45),
+        ("2W", 1_209_600),
+        ("0", 0),
+        ("1.5d", 129_600),
+    ],
+)
+def test_how_long_results_are_kept(text: str, seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCO_MEMO_KEEP", text)
+    assert coco.Settings.from_env().memo_keep.total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "d", "-1d", "1y", "9999999999999w", "P30D"])
+def test_a_time_that_cannot_be_read_says_how(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COCO_MEMO_KEEP", text)
+    with pytest.raises(ValueError, match=r"COCO_MEMO_KEEP.*such as 30d, 12h"):
+        coco.Settings.from_env()
+
+
 def test_what_is_explicit_wins() -> None:
     """CF-1, CF-2, CF-4, CF-5: and supplies the whole."""
     calls = []
