@@ -339,10 +339,10 @@ def test_blocking_calls_in_a_loop_name_what_to_await(
 def test_a_blocking_call_in_an_async_function_names_what_to_await() -> None:
     @coco.op.function()
     async def nested(text: str) -> str:
-        flow.setup()
+        coco.flow_by_name("Nested").setup()
         return text
 
-    flow = coco.open_flow("Nested", lambda builder, scope: None)
+    coco.open_flow("Nested", lambda builder, scope: None)
 
     with pytest.raises(LifecycleError, match=r"would wait for itself; await setup_async\(\)"):
         answering(nested).eval("a")
