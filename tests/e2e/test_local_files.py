@@ -223,6 +223,20 @@ def test_a_root_that_is_replaced_and_comes_back_is_followed(
         becomes(updater, target, {"b.md": "edited there"})
 
 
+def test_a_flow_that_writes_into_the_folder_it_reads_is_warned(project: Path) -> None:
+    write(project / "docs/a.txt")
+    flow = notes(LocalFile(path="docs", included_patterns=["*.txt"]), Files(path="docs", content="text"))
+    flow.setup()
+    for _ in range(2):
+        info = flow.update()
+        [text] = info.warnings
+        assert f"it reads {project / 'docs'}, where a target of this flow writes" in text
+    assert not info.total.has_any_change
+    other = notes(LocalFile(path="docs", included_patterns=["*.md"]), Sqlite(path="other.db"), "Other")
+    other.setup()
+    assert other.update().warnings == []
+
+
 # -- before anything is made ------------------------------------------------------------------------------
 
 APP = """

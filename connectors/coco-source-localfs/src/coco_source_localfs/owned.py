@@ -20,6 +20,7 @@ class OwnedPaths:
         self.by_folder: dict[str, set[str]] = {}
         self.files: set[tuple[int, int]] = set()
         self.folders: set[tuple[int, int]] = set()
+        self.around: list[str] = []
         self._below: tuple[str, ...] = ()
         below: set[str] = set()
         for path in paths:
@@ -27,6 +28,8 @@ class OwnedPaths:
             named = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
             for place in {named, os.path.realpath(full)}:
                 if root.startswith(os.path.join(place, "")):
+                    if os.path.isdir(place) and path not in self.around:
+                        self.around.append(path)
                     continue
                 self._add(place)
                 if place.startswith(root):

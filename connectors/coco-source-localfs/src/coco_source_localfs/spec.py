@@ -16,6 +16,7 @@ from coco import op
 from coco.errors import DefinitionError, SourceError, SourceReadError
 from coco.op import NON_EXISTENCE, PartialSourceRowData, SourceReadOptions, SourceSpec
 from coco_source_localfs.glob import PatternError, check_patterns, compile_filter
+from coco_source_localfs.owned import OwnedPaths
 from coco_source_localfs.read import decode_text, path_of, read_file
 from coco_source_localfs.rows import BinaryFile, FileData, FileKey, FileRow, TextFile
 from coco_source_localfs.tree import Selection, Tree
@@ -126,9 +127,13 @@ class LocalFileConnector:
             problem = "is not a directory" if os.path.lexists(root) else "does not exist"
             raise SourceError(f"the root directory {root} {problem}; create it, or correct LocalFile.path")
 
-    def exclude_paths(self, paths: Sequence[str]) -> None:
-        """Leave out these files and folders, which coco writes itself. Called before the first listing."""
+    def exclude_paths(self, paths: Sequence[str]) -> builtins.list[str]:
+        """Leave out these files and folders, which coco writes itself. Called before the first listing.
+
+        Returns those that are read all the same: folders in which the root lies.
+        """
         self._tree = self._tree._replace(owned=tuple(paths))
+        return OwnedPaths(os.path.join(os.path.realpath(self._root), ""), paths).around
 
     @staticmethod
     def provides_ordinal() -> bool:

@@ -194,10 +194,14 @@ class TreeWalk:
             if self._watched:
                 self._note_folder(root, link=os.path.islink(self._root.rstrip(os.sep)))
             return self._read(root)
-        except FileNotFoundError as error:
-            raise SourceError(f"the root directory {self._root} does not exist; {_KEPT}") from error
-        except NotADirectoryError as error:
-            raise SourceError(f"the root {self._root} is not a directory; {_KEPT}") from error
+        except FileNotFoundError:  # the cause would say the same once more
+            raise SourceError(
+                f"the root directory {self._root} does not exist; {_KEPT}. Create it, or correct LocalFile.path"
+            ) from None
+        except NotADirectoryError:
+            raise SourceError(
+                f"the root {self._root} is not a directory; {_KEPT}. Correct LocalFile.path"
+            ) from None
         except OSError as error:
             reason = error.strerror or error
             raise SourceError(f"cannot list the root directory {self._root}: {reason}; {_KEPT}") from error

@@ -19,6 +19,7 @@ from coco.engine.guards import DeleteGuard
 from coco.engine.limits import Limiter
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import ExecutorSource
+from coco.engine.read import NO_PATHS, OwnPaths
 from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, RowError, UpdateStats
 from coco.engine.target_calls import TargetCalls
 from coco.engine.targets import KeptTargets, TargetPort
@@ -96,7 +97,7 @@ class Run(Struct):
     namespace: str = ""
     trust_ordinals: dict[str, bool] = field(default_factory=dict)
     removed_sources: list[int] = field(default_factory=list)
-    own_paths: tuple[str, ...] = ()
+    own_paths: OwnPaths = NO_PATHS
     info: IndexUpdateInfo = field(default_factory=IndexUpdateInfo)
     row_counts: dict[int, int] = field(default_factory=dict)
     root_values: RootValues | None = None

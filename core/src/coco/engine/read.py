@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
@@ -75,17 +75,27 @@ class ReadOutcome(Struct):
             self.columns = [[column[position] for position in positions] for column in self.columns]
 
 
+class OwnPaths(NamedTuple):
+    """Files and folders that the state store and the targets of the project write; those of this flow's targets apart."""
+
+    every: tuple[str, ...] = ()
+    of_flow: frozenset[str] = frozenset()
+
+
+NO_PATHS = OwnPaths()
+
+
 class SourcePort:
     """One source during one run. Made by ``open``; ``close`` it."""
 
-    def __init__(self, step: SourceStep, threads: Threads, flow: str, own_paths: Sequence[str] = ()) -> None:
-        """``own_paths``: files and folders that the state store and the targets of the project write."""
+    def __init__(self, step: SourceStep, threads: Threads, flow: str, own_paths: OwnPaths) -> None:
         self.step = step
         self.name = step.name
         self._record = step.source
         self._threads = threads
         self._flow = flow
         self._own_paths = own_paths
+        self._read_back: list[str] = []
         self._connector: Any = None
         self._encode_key = self._record.key_encoder(step.spec)
         self._encode_value = self._record.value_encoder(step.spec)
@@ -97,7 +107,8 @@ class SourcePort:
 
     async def open(self) -> None:
         try:
-            made = await open_connector(self._threads, self._record, self.step.spec, self._own_paths)
+            made, kept = await open_connector(self._threads, self._record, self.step.spec, self._own_paths)
+            self._read_back = sorted(self._own_paths.of_flow.intersection(kept))
             self._connector = made
             ordinals = getattr(made, "provides_ordinal", None)
             self.provides_ordinal = bool(await self._threads.call(ordinals)) if callable(ordinals) else False
@@ -210,9 +221,14 @@ class SourcePort:
     async def warnings(self) -> list[str]:
         """What the connector wants the user to know of the last listing."""
         method = getattr(self._connector, "listing_warnings", None)
-        return (
-            [] if method is None else self._shapes.texts("listing_warnings", await self._threads.call(method))
-        )
+        found = []
+        if method is not None:
+            found = self._shapes.texts("listing_warnings", await self._threads.call(method))
+        return found + [
+            f"it reads {path}, where a target of this flow writes, so what is written there comes back as rows. Give the "
+            "target another folder, or exclude its files"
+            for path in self._read_back
+        ]
 
     async def read(self, rows: list[WorkRow]) -> ReadOutcome:
         """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""
@@ -303,15 +319,15 @@ class SourcePort:
 
 
 async def open_connector(
-    threads: Threads, record: RegisteredSource, spec: Any, own_paths: Sequence[str]
-) -> Any:
-    """A connector that leaves out ``own_paths``, if it can."""
+    threads: Threads, record: RegisteredSource, spec: Any, own_paths: OwnPaths
+) -> tuple[Any, Sequence[str]]:
+    """A connector that leaves out ``own_paths``, if it is asked to, and those that it reads all the same."""
     made = await threads.call(record.create, spec)
     connector = Shapes(record.connector_cls).connector(made)
     exclude = getattr(connector, "exclude_paths", None)
-    if exclude is not None and own_paths:
-        await threads.call(exclude, list(own_paths))
-    return connector
+    if exclude is None or not own_paths.every:
+        return connector, ()
+    return connector, await threads.call(exclude, list(own_paths.every)) or ()
 
 
 async def _drive(

@@ -75,7 +75,8 @@ async def dump_flow(
         raise problem.error
     roots = root.frames.root_data(root_program.wholes)
     known = await threads.store(environment.store) if environment.store_exists() else store
-    ours = (*await threads.store(own_paths, known, graph), str(folder))
+    ours = await threads.store(own_paths, known, graph)
+    ours = ours._replace(every=(*ours.every, str(folder)))
     for step in graph.sources:
         stats = SourceUpdateInfo(step.name)
         info.sources.append(stats)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from coco.engine.read import open_connector
+from coco.engine.read import NO_PATHS, OwnPaths, open_connector
 from coco.engine.source_shapes import Shapes
 from coco.engine.threads import Threads
 from coco.engine.unlisted import is_unlisted
@@ -55,7 +55,7 @@ class Followed:
     """
 
     def __init__(
-        self, step: SourceStep, threads: Threads, wake: Callable[[], None], own_paths: Sequence[str] = ()
+        self, step: SourceStep, threads: Threads, wake: Callable[[], None], own_paths: OwnPaths = NO_PATHS
     ) -> None:
         self.step = step
         self.name = step.name
@@ -166,7 +166,7 @@ class Followed:
         while True:
             connector: Any = None
             try:
-                connector = await open_connector(
+                connector, _ = await open_connector(
                     self._threads, self.step.source, self.step.spec, self._own_paths
                 )
                 async for batch in self._shapes.stream(connector.change_stream()):

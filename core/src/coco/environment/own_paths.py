@@ -12,6 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from coco.engine.read import NO_PATHS, OwnPaths
 from coco.flow.graph import Graph
 from coco.ops.calls import call_blocking
 from coco.setup.changes import rebuild_key
@@ -23,26 +24,27 @@ from coco.state.protocol import StateStore
 LOG = logging.getLogger("coco")
 
 
-def own_paths(store: StateStore, graph: Graph) -> tuple[str, ...]:
+def own_paths(store: StateStore, graph: Graph) -> OwnPaths:
     """Paths of the store, of the targets of this flow, and of those of all flows in the same store.
 
     Empty if no source of the flow asks. Runs in the store's thread.
     """
     if all(step.source.method("exclude_paths") is None for step in graph.sources):
-        return ()
+        return NO_PATHS
     local = getattr(store, "local_paths", None)
     found: dict[str, None] = dict.fromkeys(local() if local is not None else ())
+    of_flow: set[str] = set()
     for target in desired_targets(graph):
-        found |= dict.fromkeys(
-            _paths(target.record, operator.attrgetter("persistent_key"), target, target.resource_type)
-        )
+        key_of = operator.attrgetter("persistent_key")
+        of_flow.update(_paths(target.record, key_of, target, target.resource_type))
+    found |= dict.fromkeys(sorted(of_flow))
     for stored in store.setup_records():
         if stored.resource_type.startswith((TARGET_PREFIX, DECLARATION_PREFIX)):
             record, _ = registered(stored)
             found |= dict.fromkeys(
                 _paths(record, functools.partial(rebuild_key, record), stored.key, stored.resource_type)
             )
-    return tuple(found)
+    return OwnPaths(tuple(found), frozenset(of_flow))
 
 
 def _paths(record: Any, key_of: Callable[[Any], Any], known: Any, title: str) -> list[str]:

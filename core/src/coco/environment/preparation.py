@@ -15,6 +15,7 @@ from coco.engine.fencing import Fencing
 from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
 from coco.engine.preparing import PassExecutors
+from coco.engine.read import NO_PATHS
 from coco.environment.environment import Environment
 from coco.environment.own_paths import own_paths
 from coco.environment.places import noted_place, project_folder
@@ -191,5 +192,6 @@ def make_run(
             name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()
         },
         removed_sources=list(flow_state.removed),
-        own_paths=own_paths(store, graph),
+        # Keys that a stream named need no listing, and the stream left these out already.
+        own_paths=own_paths(store, graph) if options.only_keys is None else NO_PATHS,
     )

@@ -90,7 +90,7 @@ class SourceConnector(Protocol):
       cannot be a row. It costs only itself.
     - ``listing_warnings() -> list[str]``, after a listing: what a user should know although all went well.
     - ``exclude_paths(paths)``, before a listing or ``change_stream``: files and folders that coco writes itself, which a
-      source of files must leave out.
+      source of files must leave out. Returns those that it reads all the same, if any, as its root lies there.
     - ``check(spec)``, static: raise ``SourceError`` if what the spec names is not there. Asked before anything is made
       for a flow, so it must be quick.
     - ``types(spec) -> (key_type, value_type)``: when they depend on the spec; instead of types, lists
