@@ -157,11 +157,10 @@ def _state_lines(change: FlowChange) -> list[str]:
     """What a drop does to coco's own records."""
     if change.left:
         return ["  [ TO KEEP ] internal state", "    NOTE: it goes with the last target"]
-    what = "what is known of its rows, and its failures"
     if change.keep_results:
-        note = f"{what}; results of cached functions stay"
+        note = "what is known of its rows and failures; results of cached functions stay"
     else:
-        note = f"{what}, and the results of cached functions that no other flow uses"
+        note = "what is known of its rows and failures, and the results of cached functions that no other flow uses"
     return [f"  [ {ChangeKind.DELETE.value} ] internal state", f"    NOTE: {note}"]
 
 
