@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from itertools import cycle, islice
+from collections.abc import Iterable
 
 from coco_source_localfs.ignore import files_above
 from coco_source_localfs.names import is_text, shown
@@ -47,7 +46,10 @@ class TreeIndex:
         self._rules = files_above(real_root) if tree.selection.gitignore else []
         self._rules_facts = list(map(_facts, self._rules))
         self._skipped = {name for name, _ in report.skipped}
-        self._probes = self._endless()
+        self._links = _Round(
+            [key for key, folder in report.folders.items() if folder.link] + list(self._files)
+        )
+        self._plain = _Round([key for key, folder in report.folders.items() if not folder.link])
 
     @property
     def folders(self) -> set[str]:
@@ -137,7 +139,7 @@ class TreeIndex:
         """Look for changes of a file from now on."""
         if key not in self._files:
             self._files[key] = _facts(self._root + key)
-            self._probes = self._endless()
+            self._links.places.append(key)
 
     # -- what has to be looked for ----------------------------------------------------------------
     def probe(self) -> list[str] | None:
@@ -145,8 +147,8 @@ class TreeIndex:
         if self._is_other("") or list(map(_facts, self._rules)) != self._rules_facts:
             return None
         found: set[str] = set()
-        for key, is_file in islice(self._probes, PROBES):
-            if not is_file:
+        for key in (*self._links.some(PROBES // 2), *self._plain.some(PROBES // 2)):
+            if key not in self._files:
                 if self._is_other(key):
                     return None
                 continue
@@ -156,18 +158,11 @@ class TreeIndex:
                     return None
                 self._files[key] = facts
                 found.add(key)
-        for prefix in islice(self._report.incomplete, PROBES):
+        for prefix in self._report.incomplete[:PROBES]:
             place = self._root + prefix
             if os.access(place, os.R_OK | os.X_OK if prefix.endswith("/") else os.R_OK):
                 return None
         return sorted(found)
-
-    def _endless(self) -> Iterator[tuple[str, bool]]:
-        """(key, whether it is that of a file), again and again: links first, as they are the most likely to move."""
-        folders = sorted(self._report.folders, key=lambda key: not self._report.folders[key].link)
-        places = [(key, False) for key in folders if key] + [(key, True) for key in self._files]
-        # One round is no longer than what there is: nothing is looked at twice in it.
-        return cycle([*places, *[("", False)] * max(PROBES - len(places), 0)])
 
     def _is_other(self, key: str) -> bool:
         """Whether a folder is gone, another one, or has other permissions."""
@@ -179,6 +174,21 @@ class TreeIndex:
         except OSError:
             return True
         return (found.st_dev, found.st_ino) != seen.identity or found.st_mode != seen.mode
+
+
+class _Round:
+    """Places that are looked at one after the other, again and again."""
+
+    def __init__(self, places: list[str]) -> None:
+        self.places = places
+        self._next = 0
+
+    def some(self, count: int) -> list[str]:
+        """The next ones, none of them twice."""
+        start = self._next if self._next < len(self.places) else 0
+        chosen = self.places[start : start + count]
+        self._next = start + len(chosen)
+        return chosen
 
 
 def _facts(path: str) -> _Facts:
