@@ -28,7 +28,7 @@ from coco.state.protocol import (
     TargetKeys,
     Tracked,
 )
-from coco.state.sqlite import SqliteStore, memo, tracking
+from coco.state.sqlite import SqliteStore, retention, tracking
 
 SOURCES = (1, 2)
 TARGETS = (10, 11)
@@ -87,6 +87,8 @@ class Model(RuleBasedStateMachine):
         self.owners: dict[tuple[int, bytes, int, bytes], tuple[bytes, int]] = {}
         self.counts: dict[int, int] = {}
         self.memo: dict[bytes, bytes] = {}
+        self.used: dict[tuple[int, bytes], set[bytes]] = {}
+        self.released: dict[bytes, int] = {}
         self.clock = 0
         self.store: StateStore = self.make()
 
@@ -266,12 +268,32 @@ class Model(RuleBasedStateMachine):
         after = sum(map(len, left.values()))
         if keep is None:
             assert gone == loose
+            self.released.clear()
         elif before <= keep:
             assert not gone
         else:
             assert after <= keep or gone == loose
             assert all(after + len(self.memo[fp]) > keep for fp in gone) or len(gone) > 1
         self.memo = left
+
+    @rule(alive=st.none() | st.sets(sources))
+    def expire(self, alive: set[int] | None) -> None:
+        """What rows gave up and none uses goes; what no row has used yet stays."""
+        live = {fp for row in self.rows.values() for fp in row.memo}
+        released = {fp for fp, source in self.released.items() if alive is None or source not in alive}
+        deleted = self.store.memo_expire("f", 1, kept_seconds=0 if alive is None else 1e6, sources=alive)
+        gone = (released & self.memo.keys()) - live
+        assert deleted == len(gone)
+        self.memo = {fp: value for fp, value in self.memo.items() if fp not in gone}
+        self.released = {fp: source for fp, source in self.released.items() if fp not in released}
+
+    @invariant()
+    def note_what_rows_gave_up(self) -> None:
+        now = {key: set(row.memo) for key, row in self.rows.items()}
+        for key, before in self.used.items():
+            for fp in before - now.get(key, set()):
+                self.released[fp] = key[0]
+        self.used = now
 
     @rule(source=sources)
     def drop_source(self, source: int) -> None:
@@ -351,7 +373,7 @@ MUTANTS: dict[str, tuple[ModuleType, str, Callable[..., Any]]] = {
     ),
     "newer attempts forgotten": (tracking, "newer_attempts", lambda attempts, ordinal: ()),
     "attempts joined by the last word": (tracking, "join_attempts", lambda attempts: attempts[-1][1]),
-    "references not seen": (memo, "split_fingerprints", lambda data: ()),
+    "references not seen": (retention, "_split_all", lambda memos: []),
     "failures not marked": (tracking, "keys_with_failures", lambda db, source_id, keys: set()),
     "owners kept": (tracking, "change_owners", lambda db, changes: None),
 }
