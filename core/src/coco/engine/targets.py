@@ -20,7 +20,7 @@ MAX_ROWS_PER_CALL = 5_000
 
 
 class KeptTargets:
-    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True`` (CT-17).
+    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True``.
 
     Also what was said of targets that take no rows, since each pass would say it again of each row.
     """

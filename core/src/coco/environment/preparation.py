@@ -59,7 +59,7 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
 
 
 def check_setup(store: StateStore, graph: Graph) -> str:
-    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently (SU-45).
+    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently.
 
     Returns what the user should know of it, which is logged too; usually nothing.
     """

@@ -125,7 +125,7 @@ class Flow:
     # life
 
     def setup(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
-        """Create or adapt state and targets to the definition; does nothing if they fit (F-165).
+        """Create or adapt state and targets to the definition; does nothing if they fit.
 
         allow_destructive: also where that drops a table of an earlier definition, makes one anew, or loses a column
         until the next update. Without it such a setup changes nothing and raises ``DestructiveSetupError`` with the

@@ -248,7 +248,7 @@ def _before(item: ResourceChange) -> list[SetupWrite]:
 
 
 def _staged(item: ResourceChange, attached: Attached, doubt: Collection[str]) -> list[SetupWrite]:
-    """The record while the change is under way: what was, all that may be (SU-22), and what is attached by now."""
+    """The record while the change is under way: what was, all that may be, and what is attached by now."""
     staging = [change.to_json() for change in item.existing.staging]
     fresh: list[dict[str, Any]] = []
     if item.kind in (ChangeKind.REBUILD, ChangeKind.DELETE):

@@ -1,4 +1,4 @@
-"""Attachments of one resource: which go, which come (SU-16, ATT-4 to ATT-9).
+"""Attachments of one resource: which go, which come.
 
 What is attached is noted step by step, so that a setup that failed goes on where it stopped: nothing is torn down that
 was never set up, and nothing twice. Only a process that dies between a step and its note repeats that step.

@@ -427,7 +427,7 @@ def diff_drop(
     defined: tuple[str, str] | None = None,
     home: str = "",
 ) -> FlowChange:
-    """Drop of one flow, from stored records alone (SU-47). ``defined``: where it is, if it is defined at all."""
+    """Drop of one flow, from stored records alone. ``defined``: where it is, if it is defined at all."""
     known = _flow_state(records)
     was_in = known.home if known is not None else ""
     moved = Moved.of(records, was_in, home)
