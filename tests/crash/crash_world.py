@@ -128,7 +128,7 @@ def read_rows(target: str, folder: Path, database: str) -> Rows:
 
             names = query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
             found: Rows = {}
-            for (name,) in names:
+            for name in (name for (name,) in names if name in KEYS):
                 rows = query(f"SELECT to_jsonb(t) FROM {name} t")
                 found[name] = dict(
                     _split(name, [row[column] for column in COLUMNS[name] if column in row])
