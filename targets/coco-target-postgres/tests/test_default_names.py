@@ -66,7 +66,8 @@ def test_a_table_is_renamed_with_its_indexes(made_before: str, events: list[Flow
     assert sorted(names) == [f"{NEW}__text__fts", f"{NEW}__vector__l2__hnsw", f"{NEW}_pkey"]
     assert query(made_before, "SELECT indexrelid FROM pg_index WHERE indrelid = %s", before[0][0]) == indexes
     assert query(made_before, "SELECT name FROM MyDemo__rows ORDER BY 1") == [("a",), ("b",)]
-    flow.update()
+    assert query(made_before, "SELECT table_name, flow FROM coco_epochs") == [(NEW, "MyDemo")]
+    assert flow.update().warnings == []
     assert not [item for item in events if isinstance(item, TargetMutated)]
     assert CALLS == []
     SHELVES["texts"]["a"] = "avocado"
@@ -75,6 +76,7 @@ def test_a_table_is_renamed_with_its_indexes(made_before: str, events: list[Flow
     assert RUNTIME.verify(flow).ok
     flow.drop()
     assert column_types(made_before, NEW) == {}
+    assert column_types(made_before, "coco_epochs") == {}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
