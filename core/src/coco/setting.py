@@ -200,6 +200,7 @@ class Settings:
     app_namespace: str = ""
     global_execution_options: GlobalExecutionOptions | None = None
     db_schema_name: str | None = None
+    """Accepted for programs written for CocoIndex; it has no effect, as no state store in a database is available yet."""
     ignore_target_drop_failures: bool = False
     memo_keep: timedelta = timedelta(days=30)
     """How long results of functions are kept that no row uses any longer; zero: until the end of the pass."""
@@ -275,7 +276,7 @@ def _warn_of_unused() -> None:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where the server listens (CF-10)."""
+    """Where a server would listen. Accepted for programs written for CocoIndex; no server is available yet."""
 
     address: str = "127.0.0.1:49344"
     cors_origins: list[str] | None = field(default=None)
