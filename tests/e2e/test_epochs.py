@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from memory_rows import Entry, MemoryRows, fill
+from row_table import RowTable, table
 
 import coco
 from coco import op
 from coco.cli.group import cli
 from coco.engine.epochs import CURSOR, Epochs
 from coco.environment.runtime import RUNTIME
-from coco.errors import StateStoreError
+from coco.errors import StateStoreError, UnwrittenTargetError
 
 
 @dataclass
@@ -77,13 +78,13 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
-def make_flow(target: Target) -> coco.Flow:
+def make_flow(spec: op.TargetSpec) -> coco.Flow:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(MemoryRows(name="docs"))
         rows = scope.add_collector()
         with scope["docs"].row() as doc:
             rows.collect(file=doc["_key"], text=doc["content"])
-        rows.export("rows", target.spec, primary_key_fields=["file"])
+        rows.export("rows", spec, primary_key_fields=["file"])
 
     flow = coco.open_flow("Epochs", define)
     flow.setup()
@@ -110,7 +111,7 @@ def copied(*places: Path) -> Callable[[], None]:
 @pytest.fixture
 def started(target: Target) -> tuple[coco.Flow, dict[str, Entry]]:
     rows = fill("docs", {"a": "one", "b": "two"})
-    flow = make_flow(target)
+    flow = make_flow(target.spec)
     assert flow.update().warnings == []
     return flow, rows
 
@@ -246,6 +247,32 @@ def test_a_target_that_is_made_again_begins_anew(target: Target, started: Any) -
     assert flow.update().warnings == []
     flow.drop()
     flow.setup()
+    assert flow.update().warnings == []
+
+
+def test_a_target_without_marks_is_asked_for_more_rows_than_known() -> None:
+    """What an attempt that did not end may have written does not count."""
+    rows = fill("docs", {"a": "one", "b": "two"})
+    place = table("rows")
+    flow = make_flow(RowTable(name="rows"))
+    assert flow.update().warnings == []
+
+    def die() -> None:
+        place.on_write = lambda: None
+        place.rows |= {("c",): {"text": "three"}}  # written, and then the process ended
+        raise OSError("the process ends here")
+
+    place.on_write = die
+    edit(rows, c="three")
+    with pytest.raises(UnwrittenTargetError):
+        flow.update()
+    assert flow.update().warnings == []
+    place.rows[("left over",)] = {"text": "of a later run"}
+    for _ in range(2):
+        info = flow.update()
+        assert ["holds 4 rows where state knows 3" in text for text in info.warnings] == [True]
+        assert not info.has_errors
+    assert RUNTIME.verify(flow, repair=True).ok
     assert flow.update().warnings == []
 
 
