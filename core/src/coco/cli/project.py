@@ -15,7 +15,7 @@ import coco
 @coco.flow_def(name="{flow}")
 def {function}(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
     scope["files"] = builder.add_source(
-        coco.sources.LocalFile(path="docs", included_patterns=["**/*.md", "**/*.txt"]),
+        coco.sources.LocalFile(path="docs", included_patterns=["**/*.md"]),
         refresh_interval=datetime.timedelta(seconds=5),  # how often `coco update -L` looks
     )
     chunks = scope.add_collector()

@@ -205,19 +205,21 @@ def awaiting(event: LeaseAwaited) -> str:
 
 
 class Lines:
-    """Plain lines for ``write``, at most one every few seconds; a run that did nothing has none."""
+    """Plain lines for ``write``, at most one every few seconds; a run that did nothing, or is short, has none on the way."""
 
     def __init__(self, write: Callable[[str], None], seconds: float = SECONDS_BETWEEN_LINES) -> None:
         self._write = write
         self._seconds = seconds
         self._next = time.monotonic() + seconds
+        self._news: dict[str, float] = {}
+        """By flow, from when on a run under way is worth a line."""
 
     def begin(self, flow: str) -> None:
-        """Nothing to say yet."""
+        self._news[flow] = time.monotonic() + self._seconds
 
     def show(self, flow: str, source: str, state: State) -> None:
         now = time.monotonic()
-        if now >= self._next:
+        if now >= self._next and now >= self._news.get(flow, 0.0):
             self._next = now + self._seconds
             count = state.counts[source]
             waits = f" ({count.waits_for})" if count.waits_for else ""

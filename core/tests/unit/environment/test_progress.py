@@ -173,3 +173,19 @@ def test_bars_say_it_too() -> None:
         assert [task.fields["note"] for task in display.tasks] == [
             "interval update; listing, reading 3: y\\x1b.md; out 4 written, 1 deleted"
         ]
+
+
+def test_short_runs_while_following_have_no_lines_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("coco.environment.progress.time.monotonic", lambda: now)
+    said: list[str] = []
+    progress = Progress(Lines(said.append, seconds=5.0))
+    for _ in range(3):
+        now += 100.0
+        for event in QUIET:
+            progress(event)
+    assert said == [], "each is over before a line is due"
+    progress(PASS[0])
+    now += 6.0
+    progress(PASS[1])
+    assert said == ["F a: 6/10 rows (listing, reading 4)"]
