@@ -203,6 +203,18 @@ def test_a_plugins_command_prints_its_results_itself(monkeypatch: pytest.MonkeyP
     assert "Clears\\x1b[2J." in run("--help").stdout
 
 
+def test_messages_about_wrong_calls_are_printable() -> None:
+    for args in (
+        ["ls", f"{EVIL}.py"],
+        ["update", f"app_of_output.py:{EVIL}"],
+        ["-e", EVIL, "ls"],
+        [f"{EVIL}"],
+        ["ls", f"--{EVIL}"],
+    ):
+        said = run(*args, code=None).stderr
+        assert "\\x1b[2J" in said and not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said), said
+
+
 def test_help_is_text() -> None:
     assert "Usage" in run("update", "--json", "--help").stdout
     assert run("drop", "app_of_output.py", "--", "--json", code=1).stdout == "printed at import\n"

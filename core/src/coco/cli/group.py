@@ -46,6 +46,13 @@ COMMANDS = {
 """Name -> line in ``coco --help``. The command itself is ``coco.cli.commands.NAME:command``."""
 
 
+class _Kept(io.StringIO):
+    """What click prints, with escape sequences, which it would drop where no terminal is: ``say`` shows them."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they run. Plugins add theirs after the built-in ones."""
 
@@ -68,7 +75,7 @@ class LazyGroup(click.Group):
                 code = found if isinstance(found, int) else 0
             except click.ClickException as error:
                 code = error.exit_code
-                shown = io.StringIO()
+                shown = _Kept()
                 error.show(file=shown)
                 say(shown.getvalue().rstrip("\n"), err=True)
                 usage = isinstance(error, click.UsageError)
