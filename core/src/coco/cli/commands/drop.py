@@ -21,10 +21,11 @@ from coco.cli.output import fail, finish, note, print_json, say
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bool, as_json: bool) -> None:
-    """Remove targets and state of flows, and results of cached functions that only these flows use.
+    """Remove targets and state of flows.
 
-    All flows of the app, or those named; a flow that is set up but no longer defined can be named too. Exits with 1 if a
-    target could not be dropped, as its plugin is not installed; what coco knows of it stays until it can be.
+    All flows of the app, or those named; a flow that is set up but no longer defined can be named too. Results of cached
+    functions go if no other flow uses them. Exits with 1 if a target could not be dropped, as its plugin is not installed;
+    what coco knows of it stays until it can be.
     """
     from coco.cli.pushing import push_drop
     from coco.environment.runtime import RUNTIME
