@@ -124,3 +124,12 @@ def test_a_file_that_hides_a_standard_module_is_named(folder: Path) -> None:
     assert "give it another name" in text
     (folder / "app_of_messages.py").write_text("raise ValueError('something else')\n")
     assert "socket.py" not in said("update", "app_of_messages.py", code=1)
+
+
+def test_passwords_do_not_show(folder: Path) -> None:
+    (folder / "app_of_messages.py").write_text(
+        "raise ConnectionError('postgresql://me:hunter2@db/x refused', api_key := 'sk-123456')\n"
+    )
+    text = said("update", "app_of_messages.py", code=1)
+    assert "postgresql://me:***@db/x" in text and "hunter2" not in text
+    assert "api_key := '***'" in text

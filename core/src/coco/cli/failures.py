@@ -88,7 +88,9 @@ def message(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     if not isinstance(error, CocoError) and text != type(error).__name__:
         text = f"{type(error).__name__}: {text}"
-    return runnable("\n".join([text, *_remarks(error)]))
+    from coco.ops.error_text import masked
+
+    return runnable(masked("\n".join([text, *_remarks(error)])))
 
 
 def hiding_files(error: BaseException) -> list[str]:

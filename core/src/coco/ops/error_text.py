@@ -54,7 +54,7 @@ class Frame(NamedTuple):
     source: str
 
     def __str__(self) -> str:
-        source = _masked_literals(self.source)
+        source = masked(_masked_literals(self.source))
         if len(source) > MAX_SOURCE:
             source = source[: MAX_SOURCE - 3] + "..."
         text = f"at {self.file}:{self.line} in {self.function}"
@@ -214,7 +214,7 @@ def _notes(error: BaseException) -> list[str]:
 # Messages may hold whole documents, so each repetition that may begin anywhere has a limit: no text takes long.
 _LOGIN = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s/:@'\"]{0,256}):[^\s'\"]{0,512}@")
 _LITERAL = re.compile(
-    r"""((?:password|passwd|secret|api_?key|token|credential|private_key)\w{0,60}["']?\]?\s*(?:[=:]|==)\s*[rbfuRBFU]{0,2})"""
+    r"""((?:password|passwd|secret|api_?key|token|credential|private_key)\w{0,60}["']?\]?\s*(?::\s*\w{1,60}\s*)?(?:==|:=|[=:])\s*[rbfuRBFU]{0,2})"""
     r"""(["'])(?:\\.|(?!\2).)*\2""",
     re.IGNORECASE,
 )

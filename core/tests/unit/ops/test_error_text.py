@@ -16,6 +16,7 @@ from coco.errors import DefinitionError, PrepareError, TargetError
 from coco.ops.error_text import (
     MAX_MESSAGE,
     MAX_TRACEBACK,
+    Frame,
     describe,
     masked,
     place_of,
@@ -147,6 +148,24 @@ def test_secrets_are_masked() -> None:
         assert 'api_key="***"' in traceback_text(error)
     finally:
         default_registry().remove([key.key, "base of test_error_text"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'key = connect(api_key="sk-1")',
+        "headers['api_token'] = 'sk-1'",
+        "password: str = 'sk-1'",
+        "if (secret := 'sk-1'): pass",
+        "open(PASSWORD=f'sk-1', x='kept')",
+        "{'client_secret': \"sk-1\"}",
+        "token == r'sk-1'",
+    ],
+)
+def test_literals_for_secrets_are_masked(line: str) -> None:
+    shown = str(Frame("/app.py", 1, "f", line))
+    assert "sk-1" not in shown and "***" in shown
+    assert ("kept" in shown) is ("kept" in line)
 
 
 def test_values_of_variables_stay_out() -> None:
