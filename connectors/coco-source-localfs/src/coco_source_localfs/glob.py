@@ -1,4 +1,4 @@
-"""Which relative paths a pair of pattern lists admits (spec S-Files-2 to S-Files-7).
+"""Which relative paths a pair of pattern lists admits.
 
 Syntax, matched against the whole path relative to the root, ``/`` separated, case-sensitive:
 

@@ -1,4 +1,4 @@
-"""One file's content, with the facts that belong to exactly that content (S-Files-10, S-LocalFile-10)."""
+"""One file's content, with the facts that belong to exactly that content."""
 
 from __future__ import annotations
 

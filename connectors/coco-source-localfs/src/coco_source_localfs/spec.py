@@ -102,7 +102,7 @@ class LocalFileConnector:
 
     @staticmethod
     def types(spec: LocalFile) -> tuple[type[FileKey], type[TextFile] | type[BinaryFile]]:
-        """Key and value type: ``content`` is Str or Bytes (S-Files-1)."""
+        """Key and value type: ``content`` is Str or Bytes."""
         return FileKey, BinaryFile if spec.binary else TextFile
 
     @staticmethod
@@ -112,7 +112,7 @@ class LocalFileConnector:
 
     @staticmethod
     def data_identity(spec: LocalFile) -> dict[str, Any]:
-        """Patterns and limits choose files; only ``binary`` alters what a file's row holds (S-Common-25)."""
+        """Patterns and limits choose files; only ``binary`` alters what a file's row holds."""
         return {"binary": spec.binary}
 
     @staticmethod
