@@ -61,7 +61,8 @@ __pycache__/
 README = """# {name}
 
 ```sh
-pip install coco-core coco-source-localfs coco-function-text coco-function-embed coco-target-sqlite
+# dist: the folder of coco's wheels, which `make wheels` builds in a checkout of coco; they are on no package index yet
+pip install --find-links dist coco-core coco-source-localfs coco-function-text coco-function-embed coco-target-sqlite
 coco update --setup main.py     # makes the table on the first run, then does what changed
 coco update --setup -L main.py  # keeps following the folder
 coco show main.py               # what the flow does

@@ -48,7 +48,8 @@ def command(kind: str, name: str, folder: Path | None) -> None:
             _cannot_write(file, error)
         say(str(file))
     _warn_of_namesake(kind, names.spec)
-    note(f"\nNext: cd {place} && pip install -e '.[test]' && pytest && coco plugins")
+    note(f"\nNext: cd {place} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins")
+    note("DIST: the folder of coco's wheels, which `make wheels` builds in a checkout of coco")
 
 
 def _check_free(place: Path) -> None:
