@@ -87,6 +87,8 @@ class LifeChecks(StoreBase, kit=True):
         assert blocked is not None
         assert (blocked.flow, blocked.holder) == ("flow", "me")
         assert store.acquire_lease("other", "you", 3_600) is None
+        held = [(item.flow, item.holder, item.seconds) for item in store.leases()]
+        assert held == [("flow", "me", 7_200), ("other", "you", 3_600)]
         store.release_lease("flow", "you")
         assert store.acquire_lease("flow", "you", 3_600) is not None
         store.release_lease("flow", "me")
