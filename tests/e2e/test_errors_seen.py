@@ -239,6 +239,16 @@ def test_the_line_of_a_source_that_raised() -> None:
     assert text.endswith('raise ConnectionError("the line went dead")); no deletion is inferred from it')
 
 
+def test_a_target_that_refuses_the_only_row_did_not_fail() -> None:
+    fill("seen", {"a": "good"})
+    flow = flow_of(seen_plain)
+    TABLES["out"].refuse = {"a"}
+    info = flow.update()
+    assert info["docs"].num_errors == 1 and info.failed_targets == {}
+    (error,) = flow.errors()
+    assert (error.op, error.error_type) == ("target:out", "RowRefusedError")
+
+
 def test_a_target_of_which_every_write_failed() -> None:
     fill("seen", {"a": "good", "b": "fine", "c": "bad"})
     flow = flow_of(seen_plain)

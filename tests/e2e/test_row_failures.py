@@ -366,7 +366,7 @@ def test_a_target_refuses_single_rows(bare: bool) -> None:
     flow.setup()
     info = flow.update()
     assert (info["docs"].num_errors, said()) == (1, {"a": "one", "c": "three"})
-    assert errors(flow)["b"][:2] == ("apply", "TargetError")
+    assert errors(flow)["b"][:2] == ("apply", "RowRefusedError")
     held.refuse = {"a"}
     del rows["a"]
     info = flow.update()

@@ -28,6 +28,9 @@
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
     ├── TargetError                         a target cannot be reached or refused a batch
     │   ├── DriftError                      its resource is gone or was altered behind our back
+    │   ├── TargetTimeoutError              a call of it did not answer in time, and was cancelled
+    │   ├── FencedError                     a later update of the same flow writes to it
+    │   ├── RowRefusedError                 it named a row that it does not take; others were written
     │   └── UnwrittenTargetError            every write of an update to it failed
     └── SafetyStopError                     a guard stopped a run that would delete too much
 
@@ -255,6 +258,10 @@ class TargetTimeoutError(TargetError, TimeoutError):
     def __init__(self, message: str, *, left: bool = False) -> None:
         super().__init__(message)
         self.left = left
+
+
+class RowRefusedError(TargetError):
+    """A row that a target named as one that it does not take; see ``MutationError``."""
 
 
 class FencedError(TargetError):

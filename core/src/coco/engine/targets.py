@@ -12,7 +12,15 @@ from coco.engine.exports import ExportRun
 from coco.engine.fencing import Fencing
 from coco.engine.target_calls import TargetCalls
 from coco.engine.threads import Threads, dispose
-from coco.errors import DriftError, FencedError, MutationError, TargetError, TargetTimeoutError, is_retriable
+from coco.errors import (
+    DriftError,
+    FencedError,
+    MutationError,
+    RowRefusedError,
+    TargetError,
+    TargetTimeoutError,
+    is_retriable,
+)
 from coco.events import BatchBisected, EmitFn
 from coco.ops.error_text import describe
 
@@ -229,9 +237,9 @@ class TargetPort:
                     known.append(owner)
         failed: dict[int, BaseException] = {}
         for key, reason in error.failed_keys.items():
-            problem = TargetError(f"target '{self.name}' refused row {key!r}: {reason}")
+            problem = RowRefusedError(f"target '{self.name}' refused row {key!r}: {reason}")
             if key not in owners:
-                return self._all(delta, problem)
+                return self._all(delta, TargetError(str(problem)))
             failed.update(dict.fromkeys(owners[key], problem))
         return failed
 

@@ -14,7 +14,7 @@ from coco.engine.batches import RowProblem, TargetDelta, TargetRows, WorkRow
 from coco.engine.ownership import change_of_counts, mark_waiting
 from coco.engine.reconcile import Delta, RowInput, reconcile
 from coco.engine.source_state import SourceState
-from coco.errors import Phase
+from coco.errors import Phase, RowRefusedError
 from coco.events import DuplicateKeys, GuardStopped, RowsCommitted, RowsStaged, TargetMutated
 from coco.state.protocol import CommitRow, Owner, OwnerChange, StageRow, Tracked
 
@@ -188,7 +188,9 @@ class Writer:
             stats.num_target_upserts += ups
             stats.num_target_deletes += downs
             tried = len(target.upsert_owners) + len(target.delete_owners)
-            run.note_writes(name, ups + downs, tried - ups - downs, next(iter(problems.values()), None))
+            # Rows that it named as refused say nothing against the target.
+            faults = (error for error in problems.values() if not isinstance(error, RowRefusedError))
+            run.note_writes(name, ups + downs, tried - ups - downs, next(faults, None))
             partial = sum(item is not None for item in target.changed)
             run.emit(TargetMutated(run.flow, name, ups, partial, downs, target.unchanged, len(problems)))
             for owner, error in problems.items():
