@@ -56,7 +56,10 @@ def test_writes_a_package(kind: str) -> None:
     workflow = yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())
     assert {"run": "pytest --coco-report=conformance.md"} in workflow["jobs"]["test"]["steps"]
     assert "${{ matrix.python }}" in str(workflow)
-    assert f"cd {folder} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins" in result.stderr
+    assert (
+        f"cd {folder} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins"
+        in result.stderr
+    )
 
 
 def test_into_a_folder_of_ones_own() -> None:
