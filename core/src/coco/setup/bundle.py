@@ -168,7 +168,7 @@ def _remarks(item: ResourceChange) -> list[str]:
     marks = []
     if item.destructive:
         marks.append("destructive: data in the target is deleted")
-    if item.lossy:
+    if item.lossy and item.loses:
         marks.append("lossy: some of its data is lost until it is written again")
     if item.lost_fields:
         names = ", ".join(item.lost_fields)

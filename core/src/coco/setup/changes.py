@@ -43,6 +43,7 @@ class ResourceChange(Struct):
 
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
     lost_fields: fields that leave the resource, with what they hold.
+    only_adds: the fields are those of before and further ones, so that a lossy change loses nothing.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
     forget: the record goes and the resource stays, because it is the user's, or nobody here can drop it.
     stored_key: the key as an earlier release spelled it on record; empty if it is ``key`` (SU-33).
@@ -61,12 +62,18 @@ class ResourceChange(Struct):
     destructive: bool = False
     lossy: bool = False
     lost_fields: Sequence[str] = ()
+    only_adds: bool = False
     state: TargetState | None = None
     forget: bool = False
     stored_key: str = ""
     adopted: bool = False
     former_keys: tuple[str, ...] = ()
     """Keys under which the resource may stand until it is renamed to ``key``."""
+
+    @property
+    def loses(self) -> bool:
+        """Whether values that the resource holds go, be it until the next update writes them again."""
+        return bool(self.lost_fields) or (self.lossy and not self.only_adds)
 
     @property
     def pending(self) -> bool:
@@ -135,7 +142,7 @@ class FlowChange(Struct):
 
     @property
     def lossy(self) -> bool:
-        return any(item.lossy or item.lost_fields for item in self.resources if item.pending)
+        return any(item.loses for item in self.resources if item.pending)
 
     def within(self, described: FlowChange) -> bool:
         """Whether this does nothing that ``described`` did not show (SU-14)."""
@@ -148,7 +155,7 @@ class FlowChange(Struct):
                 before is None
                 or before.kind is not item.kind
                 or (item.destructive and not before.destructive)
-                or (item.lossy and not before.lossy)
+                or (item.loses and not before.loses)
                 or set(item.lost_fields) - set(before.lost_fields)
                 or (item.adopted and not before.adopted)
             ):

@@ -161,6 +161,7 @@ def _diff_existing(
         change.notes.append("continues after an interrupted setup")
     if answer is TargetStateCompatibility.PARTIALLY_COMPATIBLE:
         change.lossy = True
+        change.only_adds = not change.lost_fields and _only_adds(desired, altered)
         change.notes.append(f"{rows} rows there are written again by the next update")
 
 
@@ -169,6 +170,15 @@ def _lost_fields(desired: DesiredTarget, versions: Iterable[TargetState]) -> lis
     kept = {item["name"] for item in (*desired.key_fields, *desired.value_fields)}
     before = [item["name"] for state in versions for item in state.value_fields]
     return [name for name in dict.fromkeys(before) if name not in kept]
+
+
+def _only_adds(desired: DesiredTarget, versions: Iterable[TargetState]) -> bool:
+    """Whether the desired fields are those of each version, of the same types, and at least one more."""
+    return all(
+        len(desired.value_fields) > len(state.value_fields)
+        and all(item in desired.value_fields for item in state.value_fields)
+        for state in versions
+    )
 
 
 def _described_change(record: Any, desired: DesiredTarget, previous: TargetState) -> list[str]:
