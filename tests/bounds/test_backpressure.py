@@ -1,4 +1,4 @@
-"""What is slow holds up what comes before it: nothing piles up in between, whatever the size of the corpus (I-25, DB-15).
+"""What is slow holds up what comes before it: nothing piles up in between, whatever the size of the corpus.
 
 Sources make their rows up as they are asked, and count those that are alive; targets keep nothing.
 """

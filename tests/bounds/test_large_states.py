@@ -1,4 +1,4 @@
-"""State is read in parts, and all is found as if it were one (I-15, I-28)."""
+"""State is read in parts, and all is found as if it were one."""
 
 from __future__ import annotations
 

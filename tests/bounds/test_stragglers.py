@@ -1,4 +1,4 @@
-"""One call that does not end holds up the rows it travels with, and nobody else (I-25).
+"""One call that does not end holds up the rows it travels with, and nobody else.
 
 The straggler is let go when the rows of all other batches are in the target. If they had to wait for it, it would wait
 for ever, and fails instead.

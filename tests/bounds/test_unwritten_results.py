@@ -1,4 +1,4 @@
-"""Results that are not in the memo yet are what a crash repeats: their number is limited, however slow the store (I-61)."""
+"""Results that are not in the memo yet are what a crash repeats: their number is limited, however slow the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed anywhere, again and again, the next update ends where an update without a death would have ended (I-42).
+"""Killed anywhere, again and again, the next update ends where an update without a death would have ended.
 
 ``CRASHES=long`` kills at every point with every target, and at more random moments: at least 300 deaths. Every life is
 logged; a failure names its log and the command that replays it.

@@ -1,4 +1,4 @@
-"""What is seen late or in the wrong order never overwrites what is newer (I-19 rows 10 and 11, I-24, I-72, L-14)."""
+"""What is seen late or in the wrong order never overwrites what is newer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes on one flow: one waits, takes over from the dead, or says why not; and the end state is right (I-74)."""
+"""Two processes on one flow: one waits, takes over from the dead, or says why not; and the end state is right."""
 
 from __future__ import annotations
 

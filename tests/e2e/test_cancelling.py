@@ -1,4 +1,4 @@
-"""An update that is cancelled leaves a state from which the next one finishes, without doing things twice (L-24)."""
+"""An update that is cancelled leaves a state from which the next one finishes, without doing things twice."""
 
 from __future__ import annotations
 

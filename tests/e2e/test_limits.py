@@ -1,4 +1,4 @@
-"""Rows and bytes in flight never exceed their limits, whatever the source tells beforehand (DB-15 to DB-23)."""
+"""Rows and bytes in flight never exceed their limits, whatever the source tells beforehand."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def ready(corpus: Path, backend: Backend) -> coco.Flow:
 def test_a_lost_table_is_named_made_again_and_filled(
     corpus: Path, backend: Backend, loss: int, events: list[FlowEvent]
 ) -> None:
-    """SU-51: without one function call, with indexes and attachments, through the connector's own setup."""
+    """Without one function call, with indexes and attachments, through the connector's own setup."""
     flow = ready(corpus, backend)
     indexes = backend.indexes()
     backend.losses[loss]()
@@ -319,7 +319,7 @@ def test_the_command_line_leads_from_the_loss_to_its_repair(app: str, tmp_path: 
 
 
 def test_with_state_lost_the_table_is_taken_over_and_that_is_said(app: str, tmp_path: Path) -> None:
-    """SU-50: in the plan, in setup, and before anyone is asked; rows of vanished documents go on request."""
+    """In the plan, in setup, and before anyone is asked; rows of vanished documents go on request."""
     invoke("update", "-f", app)
     RUNTIME.stop()
     for path in tmp_path.glob("state.db*"):
@@ -339,7 +339,7 @@ def test_with_state_lost_the_table_is_taken_over_and_that_is_said(app: str, tmp_
 
 
 def test_a_table_that_does_not_fit_is_refused_without_a_question(app: str, tmp_path: Path) -> None:
-    """SU-50: there is nothing to confirm."""
+    """There is nothing to confirm."""
     backend = sqlite_backend(tmp_path / "out.db")
     backend.run("CREATE TABLE lost (mine int)")
     for command in (["setup", app], ["update", app]):

@@ -1,4 +1,4 @@
-"""``coco.fn``: what is called again after each kind of change, over real processes (A-01 to A-04)."""
+"""``coco.fn``: what is called again after each kind of change, over real processes."""
 
 from __future__ import annotations
 

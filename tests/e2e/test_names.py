@@ -1,4 +1,4 @@
-"""Names that are made from others must not meet: each collision is an error that names both sides (NS-11)."""
+"""Names that are made from others must not meet: each collision is an error that names both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that fail: alone, listed, tried again, parked; what they had stays (I-44, I-77, I-78, X-036, X-040)."""
+"""Rows that fail: alone, listed, tried again, parked; what they had stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Target rows that several source rows yield: who wins, who takes over, and that none is lost (I-50, I-51)."""
+"""Target rows that several source rows yield: who wins, who takes over, and that none is lost."""
 
 from __future__ import annotations
 

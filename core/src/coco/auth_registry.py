@@ -1,4 +1,4 @@
-"""Credentials by reference (spec AU-1 to AU-21, AUTH-1 to AUTH-7).
+"""Credentials by reference.
 
 Specs hold references, never secrets: a reference shows its key, and only code that opens a connection
 asks for the value. Entries live in memory, for the life of the process, and are never persisted.
@@ -33,7 +33,7 @@ TRANSIENT_PREFIX = "__transient_"
 
 @dataclass(frozen=True, repr=False)
 class TransientAuthEntryReference(Generic[T]):
-    """Refers to an entry of this process. For sources and functions; the wider of the two kinds (AU-8).
+    """Refers to an entry of this process. For sources and functions; the wider of the two kinds.
 
     ``key``: generated, unguessable and different in every process, so it enters no fingerprint and
     no stored state.
@@ -59,7 +59,7 @@ class AuthEntryReference(TransientAuthEntryReference[T]):
     """Refers to an entry by a key that the user chose.
 
     The key names the backend: the same key in a later run is the same backend even if address or
-    password behind it changed (AU-12). Targets and declarations need this kind.
+    password behind it changed. Targets and declarations need this kind.
     """
 
 
@@ -75,7 +75,7 @@ class AuthRegistry:
         """Register ``value`` under ``key``.
 
         The same key with an equal value is fine; with another value it raises ``AuthEntryError``
-        unless ``replace`` (AU-15).
+        unless ``replace``.
         """
         if not isinstance(key, str) or not key:
             raise AuthEntryError("an auth entry needs a non-empty string as its key")
@@ -92,7 +92,7 @@ class AuthRegistry:
         return AuthEntryReference(key)
 
     def add_transient(self, value: T) -> TransientAuthEntryReference[T]:
-        """Register ``value`` under a generated key (AU-5)."""
+        """Register ``value`` under a generated key."""
         key = TRANSIENT_PREFIX + os.urandom(16).hex()
         with self._lock:
             self._entries[key] = value
@@ -106,7 +106,7 @@ class AuthRegistry:
         *,
         wanted_by: str | None = None,
     ) -> T:
-        """The value behind a reference, as an instance of ``type_`` (AU-7, AU-11).
+        """The value behind a reference, as an instance of ``type_``.
 
         ``ref``: a reference, or its key. ``wanted_by``: who asks, for the message. A mapping is turned
         into ``type_`` if that is a class with fields. Raises ``AuthEntryError`` if there is no such
@@ -135,7 +135,7 @@ class AuthRegistry:
             return key in self._entries
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Forget entries; unknown keys are ignored (AU-16)."""
+        """Forget entries; unknown keys are ignored."""
         with self._lock:
             for key in keys:
                 self._entries.pop(key, None)
@@ -147,7 +147,7 @@ class AuthRegistry:
         return self._version
 
     def snapshot(self) -> dict[str, Any]:
-        """All entries, for a child process that runs functions. Hand it over a private channel only (AU-21)."""
+        """All entries, for a child process that runs functions. Hand it over a private channel only."""
         with self._lock:
             return dict(self._entries)
 
@@ -199,7 +199,7 @@ def add_auth_entry(key: str, value: T, *, replace: bool = False) -> AuthEntryRef
 
 
 def ref_auth_entry(key: str) -> AuthEntryReference[Any]:
-    """Refer to an entry that may be registered later; resolved at use (AU-6)."""
+    """Refer to an entry that may be registered later; resolved at use."""
     return AuthEntryReference(key)
 
 

@@ -23,7 +23,7 @@ from coco.errors import DefinitionError, format_path
 T = TypeVar("T")
 
 TRANSIENT_MARK = "<transient>"
-"""What a transient auth reference dumps to: its generated key must not reach anything stored (AU-17)."""
+"""What a transient auth reference dumps to: its generated key must not reach anything stored."""
 
 
 class _NotIdentityMark:
@@ -37,7 +37,7 @@ _NOT_IDENTITY = _NotIdentityMark()
 
 NotIdentity: TypeAlias = Annotated[T, _NOT_IDENTITY]
 """``address: NotIdentity[str | None] = None`` marks a spec field that cannot alter results, such as an
-address or a batch size: it stays out of code identity and of memo keys (FN-Common-20)."""
+address or a batch size: it stays out of code identity and of memo keys."""
 
 
 class _Form(enum.Enum):
@@ -229,7 +229,7 @@ def _cannot(what: str, path: tuple[str, ...]) -> DefinitionError:
 def load_engine_object(type_: type[T] | Any, data: Any) -> T:
     """Rebuild an object of ``type_`` from its dump (the inverse of ``dump_engine_object`` and ``plain_data``).
 
-    Unknown fields are ignored and missing ones take their defaults, so that a class can evolve (O-111).
+    Unknown fields are ignored and missing ones take their defaults, so that a class can evolve.
     Raises ``StoredValueError`` naming the place if the data does not fit.
     """
     from coco.spec.load import load

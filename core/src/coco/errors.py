@@ -1,4 +1,4 @@
-"""What can go wrong, as a tree (spec ERR-01 to ERR-09, G-034).
+"""What can go wrong, as a tree.
 
 ::
 
@@ -35,7 +35,7 @@
     └── SafetyStopError                     a guard stopped a run that would delete too much
 
 Exceptions of user code are never wrapped away: they are kept as ``__cause__`` and re-raised as they
-are where Python code calls Python code (ERR-05).
+are where Python code calls Python code.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class CallShapeError(ClientError, TypeError):
 
 
 class ValueConversionError(ClientError):
-    """A value that does not fit its type, in the voice "expected, got, at path" (E-080).
+    """A value that does not fit its type, in the voice "expected, got, at path".
 
     ``path``: names and ``[i]`` positions, outermost first.
     """
@@ -129,7 +129,7 @@ class StoredValueError(ClientError):
 
 
 class AuthEntryError(ClientError):
-    """An auth entry that is referred to but not registered (AU-7)."""
+    """An auth entry that is referred to but not registered."""
 
 
 class ApiError(ClientError):
@@ -141,14 +141,14 @@ class ApiError(ClientError):
 
 
 class SetupRequiredError(ApiError):
-    """The flow's setup is missing or out of date (EN-9)."""
+    """The flow's setup is missing or out of date."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 400)
 
 
 class SetupConflictError(ApiError):
-    """Someone else changed the setup between describe and apply (SU-25)."""
+    """Someone else changed the setup between describe and apply."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 409)
@@ -170,7 +170,7 @@ class StateStoreError(InternalError):
 
 
 class PluginError(InternalError):
-    """A plugin that is missing, failed to import, or clashes with another (ERR-12)."""
+    """A plugin that is missing, failed to import, or clashes with another."""
 
 
 class LeaseHeldError(InternalError):
@@ -196,7 +196,7 @@ class SourceReadError(CocoError):
 
 
 class FunctionTimeoutError(CocoError, TimeoutError):
-    """A function call exceeded its ``timeout`` (X-040)."""
+    """A function call exceeded its ``timeout``."""
 
     recovery = Recovery.RETRIABLE
 
@@ -218,7 +218,7 @@ class PrepareError(CocoError):
 
 
 class WorkerDiedError(CocoError):
-    """The worker of a function that runs in another process ended during a call, repeatedly (X-050).
+    """The worker of a function that runs in another process ended during a call, repeatedly.
 
     Runners answer a call with it, and a word on how it ended; the engine then makes the call again.
     """
@@ -227,7 +227,7 @@ class WorkerDiedError(CocoError):
 
 
 class BatchShapeError(CocoError):
-    """A batching function returned a list of another length (X-033)."""
+    """A batching function returned a list of another length."""
 
 
 class MutationError(CocoError):
@@ -303,7 +303,7 @@ def format_path(path: Sequence[str]) -> str:
 
 @contextmanager
 def error_context(message: str | Callable[[], str]) -> Iterator[None]:
-    """Attach "while ..." to whatever is raised inside, keeping its type and traceback (ERR-03).
+    """Attach "while ..." to whatever is raised inside, keeping its type and traceback.
 
     A callable is evaluated only on failure.
     """
@@ -322,7 +322,7 @@ def error_context(message: str | Callable[[], str]) -> Iterator[None]:
 
 
 def render_error(error: BaseException) -> str:
-    """Text with numbered contexts, outermost first, then the root (ERR-04)."""
+    """Text with numbered contexts, outermost first, then the root."""
     contexts = list(getattr(error, "__coco_contexts__", ()))
     root = str(error) or type(error).__name__
     if isinstance(error, ClientError):
@@ -347,7 +347,7 @@ _retriable_types: dict[type[BaseException], RetriableFn] = {}
 def register_retriable(
     error_type: type[E], when: Callable[[E], bool | None] | None = None, /, *, replace: bool = False
 ) -> None:
-    """Say of a client library's errors whether trying again may help; for the whole process (RET-01).
+    """Say of a client library's errors whether trying again may help; for the whole process.
 
     when: looks at one error; True, False, or None for "no opinion". Left out: all of them are retriable.
     Holds for subclasses too unless they have an entry of their own. Registering the same again is fine;
@@ -383,7 +383,7 @@ def mark_retriable(error: X, retriable: bool = True) -> X:
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Whether trying again may help (RET-01).
+    """Whether trying again may help.
 
     In this order: a mark (``mark_retriable``); coco's own ``recovery``; what a plugin registered for its type
     (``register_retriable``, the nearest base class first); time-outs and connection errors; the HTTP status in

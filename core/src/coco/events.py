@@ -1,4 +1,4 @@
-"""What the engine decides, as data. Each decision emits one event per batch (DESIGN section 3).
+"""What the engine decides, as data. Each decision emits one event per batch.
 
 Events are the oracle of the tests ("it did no work" is asserted, not assumed), the food of plugins that
 observe (``coco_flow_event``) and of progress displays. They carry counts and keys, never row values.
@@ -37,7 +37,7 @@ class RunFinished(FlowEvent, frozen=True):
 
 
 class SourceListed(FlowEvent, frozen=True):
-    """A listing ended. ``complete``: deletions may be inferred from it (I-27)."""
+    """A listing ended. ``complete``: deletions may be inferred from it."""
 
     source: str
     rows: int
@@ -143,7 +143,7 @@ class RowsCommitted(FlowEvent, frozen=True):
 
 
 class RowsCollapsed(FlowEvent, frozen=True):
-    """Only the ordinal moved (I-18)."""
+    """Only the ordinal moved."""
 
     source: str
     rows: int
@@ -160,7 +160,7 @@ class RowFailed(FlowEvent, frozen=True):
 
 
 class DuplicateKeys(FlowEvent, frozen=True):
-    """Several entries with one target key; the later one won (I-49, I-50)."""
+    """Several entries with one target key; the later one won."""
 
     target: str
     rows: int

@@ -1,4 +1,4 @@
-"""Index definitions that an export hands to its target (spec F-135, IDX-1 to IDX-7)."""
+"""Index definitions that an export hands to its target."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class FtsIndexDef:
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """What a target connector learns about keys and indexes (IDX-6)."""
+    """What a target connector learns about keys and indexes."""
 
     primary_key_fields: Sequence[str]
     vector_indexes: Sequence[VectorIndexDef] = ()

@@ -1,4 +1,4 @@
-"""Library life: settings, initialisation, stop (CF-4, CF-5, EN-19)."""
+"""Library life: settings, initialisation, stop."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def settings(function: SettingsFunction | None = None) -> Any:
 
 
 def get_app_namespace(*, trailing_delimiter: str | None = None) -> str:
-    """The app namespace, with the delimiter only if it is not empty (NS-4)."""
+    """The app namespace, with the delimiter only if it is not empty."""
     namespace = ENVIRONMENT.namespace
     return namespace + trailing_delimiter if namespace and trailing_delimiter else namespace
 

@@ -1,4 +1,4 @@
-"""Names made from those of namespaces, flows and targets, and when two of them are one too many (NS-11, Q-10)."""
+"""Names made from those of namespaces, flows and targets, and when two of them are one too many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ DELIMITER = "__"
 
 
 def namespace_of(full_name: str) -> str:
-    """The namespace in a flow's full name; empty without one (NS-3)."""
+    """The namespace in a flow's full name; empty without one."""
     return full_name.rpartition(".")[0]
 
 

@@ -1,4 +1,4 @@
-"""Query handlers: what they return, and how they are called (spec Q-1 to Q-9)."""
+"""Query handlers: what they return, and how they are called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["QueryHandlerInfo", "QueryHandlerResultFields", "QueryInfo", "QueryOu
 
 @dataclass
 class QueryInfo:
-    """About the query itself, for user interfaces (Q-8).
+    """About the query itself, for user interfaces.
 
     embedding: the query's vector, a list or array of numbers. similarity_metric: how it was compared.
     """
@@ -29,7 +29,7 @@ class QueryInfo:
 
 @dataclass
 class QueryOutput:
-    """What a handler returns. ``results``: dicts or dataclasses, whose values may nest freely (Q-7)."""
+    """What a handler returns. ``results``: dicts or dataclasses, whose values may nest freely."""
 
     results: list[Any]
     query_info: QueryInfo = field(default_factory=QueryInfo)
@@ -37,7 +37,7 @@ class QueryOutput:
 
 @dataclass(frozen=True)
 class QueryHandlerResultFields:
-    """Which fields of a result hold vectors, and which one the score (Q-9)."""
+    """Which fields of a result hold vectors, and which one the score."""
 
     embedding: list[str] = field(default_factory=list)
     score: str | None = None

@@ -1,4 +1,4 @@
-"""Settings as data (CF-1 to CF-14). ``COCO_X`` wins over ``COCOINDEX_X``; an empty variable counts as unset."""
+"""Settings as data. ``COCO_X`` wins over ``COCOINDEX_X``; an empty variable counts as unset."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _masked_parameter(text: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class DatabaseConnectionSpec:
-    """A database. ``user`` and ``password`` override what the URL holds and need no URL encoding (DB-2)."""
+    """A database. ``user`` and ``password`` override what the URL holds and need no URL encoding."""
 
     url: str
     user: str | None = None
@@ -194,7 +194,7 @@ DEFAULT_TARGET_CALL_TIMEOUT = 300.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is configured once per process (CF-7)."""
+    """Everything that is configured once per process."""
 
     database: DatabaseConnectionSpec | None = None
     app_namespace: str = ""
@@ -298,6 +298,6 @@ class ServerSettings:
 
 
 def split_app_namespace(full_name: str, delimiter: str) -> tuple[str, str]:
-    """(namespace, name), cut at the first delimiter (NS-5)."""
+    """(namespace, name), cut at the first delimiter."""
     namespace, found, name = full_name.partition(delimiter)
     return (namespace, name) if found else ("", full_name)

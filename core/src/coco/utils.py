@@ -11,7 +11,7 @@ __all__ = ["get_target_default_name"]
 
 
 def get_target_default_name(flow: Flow, export_name: str, delimiter: str = "__") -> str:
-    """``[namespace + delimiter]flow + delimiter + export``: what targets call a resource by default (Q-10).
+    """``[namespace + delimiter]flow + delimiter + export``: what targets call a resource by default.
 
     A name that the target's spec gives explicitly is not consulted.
     """

@@ -1,4 +1,4 @@
-"""Laws of the codecs over random types and values (E-081)."""
+"""Laws of the codecs over random types and values."""
 
 import dataclasses
 import datetime

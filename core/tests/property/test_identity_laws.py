@@ -1,4 +1,4 @@
-"""Laws of code identity: formatting never counts, what is computed always does (DESIGN principle 4)."""
+"""Laws of code identity: formatting never counts, what is computed always does."""
 
 import ast
 import itertools

@@ -1,4 +1,4 @@
-"""Laws of setup: from any crash point, and any edits in between, it reaches what is wanted (SU-22 to SU-26)."""
+"""Laws of setup: from any crash point, and any edits in between, it reaches what is wanted."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -267,7 +267,7 @@ def start() -> Records:
 @settings(max_examples=examples(200))
 @given(moves)
 def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted], int]]) -> None:
-    """SU-26: whatever was begun before, the last definition is reached, and then nothing is left to do."""
+    """Whatever was begun before, the last definition is reached, and then nothing is left to do."""
     records = start()
     for definition, lives in steps:
         carry_out(records, plan(records, definition), lives)
@@ -341,7 +341,7 @@ def test_attachments_come_and_go_once_per_success(
 def test_drop_resumes_from_every_crash_point(
     steps: list[tuple[dict[str, Wanted], int]], interruptions: list[int]
 ) -> None:
-    """SU-17: nothing of the flow is left, neither resources nor records."""
+    """Nothing of the flow is left, neither resources nor records."""
     records = start()
     for definition, lives in steps:
         carry_out(records, plan(records, definition), lives)
@@ -355,7 +355,7 @@ def test_drop_resumes_from_every_crash_point(
 @settings(max_examples=examples(80))
 @given(moves)
 def test_data_is_lost_only_with_a_mark(steps: list[tuple[dict[str, Wanted], int]]) -> None:
-    """SU-42: a table that was there and goes, or is made anew, stands as destructive in the plan."""
+    """A table that was there and goes, or is made anew, stands as destructive in the plan."""
     records = start()
     for definition, lives in steps:
         change = plan(records, definition)
@@ -376,7 +376,7 @@ def test_data_is_lost_only_with_a_mark(steps: list[tuple[dict[str, Wanted], int]
 @settings(max_examples=examples(80))
 @given(moves)
 def test_ids_are_never_used_twice(steps: list[tuple[dict[str, Wanted], int]]) -> None:
-    """SU-35, SU-40: one id is one resource with one key; a rebuilt one has a fresh id."""
+    """One id is one resource with one key; a rebuilt one has a fresh id."""
     records = start()
     owners: dict[int, tuple[str, str]] = {}
     for definition, lives in steps:
@@ -391,7 +391,7 @@ def test_ids_are_never_used_twice(steps: list[tuple[dict[str, Wanted], int]]) ->
 
 @given(definitions)
 def test_the_plan_in_words_names_every_change(definition: dict[str, Wanted]) -> None:
-    """SU-49: a line per resource, and per change a TODO."""
+    """A line per resource, and per change a TODO."""
     from coco.setup.bundle import describe_changes
 
     records = start()

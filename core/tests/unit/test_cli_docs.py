@@ -1,4 +1,4 @@
-"""The page about the command line and the commands themselves say the same (CLI-20)."""
+"""The page about the command line and the commands themselves say the same."""
 
 from __future__ import annotations
 

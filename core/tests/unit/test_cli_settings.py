@@ -1,4 +1,4 @@
-"""``coco settings``: what is in force, where it comes from, and no secret (CF-21)."""
+"""``coco settings``: what is in force, where it comes from, and no secret."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_passwords_of_mistyped_urls_are_masked(url: str, monkeypatch: pytest.Mon
 
 
 def test_a_settings_function_supplies_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CF-2: its fields are its own, and a variable that does not count is named."""
+    """Its fields are its own, and a variable that does not count is named."""
     monkeypatch.setenv("COCO_APP_NAMESPACE", "other")
     monkeypatch.setenv("COCO_SOURCE_MAX_INFLIGHT_ROWS", "7")
     name = app(

@@ -1,4 +1,4 @@
-"""Decoders: compatible pairs, fields by name, keys, target rows, natural form, errors (E-040 to E-047)."""
+"""Decoders: compatible pairs, fields by name, keys, target rows, natural form, errors."""
 
 import dataclasses
 import datetime

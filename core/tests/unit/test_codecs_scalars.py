@@ -1,4 +1,4 @@
-"""Scalars: engine values, what is accepted, what is refused, and the way back (T-010, E-030, E-031)."""
+"""Scalars: engine values, what is accepted, what is refused, and the way back."""
 
 import datetime
 import decimal

@@ -1,4 +1,4 @@
-"""Structs, tables, unions and keys: encoding (E-011, E-020, E-030)."""
+"""Structs, tables, unions and keys: encoding."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""Vectors: packed numbers, other elements, NumPy (T-020, T-021, E-030, E-044)."""
+"""Vectors: packed numbers, other elements, NumPy."""
 
 import math
 import struct

@@ -1,4 +1,4 @@
-"""Annotations, taken apart (T-010, T-021, T-030, T-045, T-070 to T-085)."""
+"""Annotations, taken apart."""
 
 import collections
 import collections.abc

@@ -1,4 +1,4 @@
-"""What annotations evaluate to: aliases, markers, Vector (T-011, T-012, T-020)."""
+"""What annotations evaluate to: aliases, markers, Vector."""
 
 import datetime
 import subprocess

@@ -1,4 +1,4 @@
-"""Annotations to engine schemas: worked examples, keys, tables, unions and each error (T-040 to T-115)."""
+"""Annotations to engine schemas: worked examples, keys, tables, unions and each error."""
 
 import collections
 import dataclasses

@@ -1,4 +1,4 @@
-"""Packed values: canonical outwards, checked inwards (E-001, E-081)."""
+"""Packed values: canonical outwards, checked inwards."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""An edit in one section leaves the chunks of the others as they were (FN-SplitRecursively-23)."""
+"""An edit in one section leaves the chunks of the others as they were."""
 
 import random
 

@@ -33,15 +33,13 @@ class TestKuzuNodes(TargetSuite):
         ALL_TARGET_ABILITIES,
         {
             "setup.adopt": UNSUPPORTED(
-                "nodes that coco did not make are never deleted, so they cannot be rows of an export (TG-Graph-15)"
+                "nodes that coco did not make are never deleted, so they cannot be rows of an export"
             ),
             "setup.upgrade": UNSUPPORTED("this is the first release: there are no older spellings"),
             "late_writes": UNSUPPORTED("one process at a time has the database open, and it ends with it"),
             "reconnect": UNSUPPORTED("the database is in the process: there is no connection to lose"),
             "concurrent_processes": UNSUPPORTED("one process at a time can have a database open"),
-            **dict.fromkeys(
-                VECTORS, UNSUPPORTED("a column with a vector index cannot be written to (TG-Kuzu-3)")
-            ),
+            **dict.fromkeys(VECTORS, UNSUPPORTED("a column with a vector index cannot be written to")),
             "index.fts": UNSUPPORTED("needs an extension that Ladybug downloads when it is used"),
         },
     )

@@ -1,4 +1,4 @@
-"""Addresses, pools, lost connections and secrets (DB-1 to DB-11, TG-Postgres-18, TG-Postgres-25)."""
+"""Addresses, pools, lost connections and secrets."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_an_entry_that_is_missing_names_key_and_table(database: str) -> None:
 
 
 def test_an_entry_may_move_to_another_address(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key names the backend, whatever its address is now (AUTH-3)."""
+    """The key names the backend, whatever its address is now."""
     monkeypatch.delenv("COCO_DATABASE_URL")
     target = export(fields(id=int), fields(a=str))
     coco.add_auth_entry("moving", coco.DatabaseConnectionSpec("postgresql://127.0.0.1:1/x"), replace=True)

@@ -1,4 +1,4 @@
-"""What is refused while a flow is being defined, and automatic names (TG-Postgres-2 to -5, -14)."""
+"""What is refused while a flow is being defined, and automatic names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands already where a table is to be made: taken over if it fits, refused if not (SU-50, TG-Postgres-23)."""
+"""What stands already where a table is to be made: taken over if it fits, refused if not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_foreign_table_is_refused(database: str) -> None:
     ["", ", extra int", ", extra int NOT NULL DEFAULT 3", ", extra int GENERATED ALWAYS AS (id) STORED"],
 )
 def test_a_table_that_fits_is_adopted(database: str, more: str) -> None:
-    """SU-50: as it is, with the rows that it holds."""
+    """As it is, with the rows that it holds."""
     query(database, f"CREATE TABLE rows (id bigint PRIMARY KEY, a text{more})")
     query(database, "INSERT INTO rows VALUES (1, 'x')")
     target = plain(a=str)

@@ -1,4 +1,4 @@
-"""The target under the engine: what users see (TG-Postgres-9, -13, -20; ATT-4 to ATT-9; DESIGN 2.5)."""
+"""The target under the engine: what users see."""
 
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ def test_a_failing_attachment_is_named_and_setup_goes_on_later(database: str) ->
 
 
 def test_an_index_of_the_users_own(database: str) -> None:
-    """ATT-8; also CREATE INDEX CONCURRENTLY, which cannot run inside a transaction."""
+    """Also CREATE INDEX CONCURRENTLY, which cannot run inside a transaction."""
     flow = with_attachments(
         PostgresSqlCommand(
             name="fts",

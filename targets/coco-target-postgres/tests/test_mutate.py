@@ -1,4 +1,4 @@
-"""Rows written, replaced and deleted (TG-Postgres-9, -16, -17, -24)."""
+"""Rows written, replaced and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables made, changed and dropped, from any state they may be in (TG-Postgres-19 to TG-Postgres-23)."""
+"""Tables made, changed and dropped, from any state they may be in."""
 
 from __future__ import annotations
 

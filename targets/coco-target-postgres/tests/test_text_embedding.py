@@ -1,4 +1,4 @@
-"""The text embedding flow that users bring along, with nothing but the import's name changed (EX-01, F-139)."""
+"""The text embedding flow that users bring along, with nothing but the import's name changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every coco type as a column, there and back (TG-Postgres-7 to TG-Postgres-12)."""
+"""Every coco type as a column, there and back."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ FITTING = "CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT NOT NULL UNIQUE, text V
 
 @pytest.mark.parametrize("more", ["", ", mine TEXT", ", mine TEXT NOT NULL DEFAULT 'x'"])
 def test_a_table_that_fits_is_taken_over(more: str, tmp_path: Path) -> None:
-    """SU-50: as it is, with the rows that it holds."""
+    """As it is, with the rows that it holds."""
     export = variants(tmp_path / "a.db")["indexed"]
     sql(export.path, FITTING.format(more))
     sql(export.path, "INSERT INTO t(k, text) VALUES ('a', 'hello')")

@@ -1,4 +1,4 @@
-"""What a flow's exports and declarations say together: keys of labels, ends of relationships (TG-Graph-5 to 9, 25)."""
+"""What a flow's exports and declarations say together: keys of labels, ends of relationships."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class Analysis:
 
 
 def is_key_type(type_: ValueType) -> bool:
-    """Whether values can identify a node (T-060)."""
+    """Whether values can identify a node."""
     if isinstance(type_, StructType):
         return all(is_key_type(item.value_type.type) for item in type_.fields)
     return isinstance(type_, BasicValueType) and type_.kind in KEY_KINDS
@@ -257,7 +257,7 @@ def state_of(
 
 
 def own_values(mapping: Relationships, value_fields: Sequence[FieldSchema]) -> list[FieldSchema]:
-    """Value fields that are properties of the relationship (TG-Graph-6)."""
+    """Value fields that are properties of the relationship."""
     used = {item.source for end in (mapping.source, mapping.target) for item in end.fields}
     return [item for item in value_fields if item.name not in used]
 

@@ -1,7 +1,7 @@
 """The list, kept in the graph itself, of what coco made there and for whom.
 
 Several flows share a graph: a label that one exports may be declared by others, and goes with the last of them and
-the last relationship type that ends in it (TG-Graph-24).
+the last relationship type that ends in it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows of exports as elements of a graph, and batches in an order that keeps shared nodes right (TG-Graph-19)."""
+"""Rows of exports as elements of a graph, and batches in an order that keeps shared nodes right."""
 
 from __future__ import annotations
 

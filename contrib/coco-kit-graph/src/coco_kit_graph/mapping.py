@@ -1,4 +1,4 @@
-"""How rows become elements of a graph; the same for every graph target (TG-Graph-1 to TG-Graph-4)."""
+"""How rows become elements of a graph; the same for every graph target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engine values as JSON text, exactly: what is written reads back as the same value (TG-Common-24).
+"""Engine values as JSON text, exactly: what is written reads back as the same value.
 
 Structs are objects, tables arrays of objects, vectors arrays, unions ``[variant, value]``; bytes are base64, floats that
 JSON lacks are words, times ISO 8601, time spans microseconds.

@@ -1,4 +1,4 @@
-"""The rules of shared nodes on plain dictionaries: what a graph must hold after any writes (TG-Graph-10 to 17).
+"""The rules of shared nodes on plain dictionaries: what a graph must hold after any writes.
 
 Targets are tested against it; nothing of it runs in a flow.
 """

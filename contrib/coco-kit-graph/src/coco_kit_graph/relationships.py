@@ -1,4 +1,4 @@
-"""Writing relationships: which are there, which move, which nodes go with them (TG-Graph-11 to 16)."""
+"""Writing relationships: which are there, which move, which nodes go with them."""
 
 from __future__ import annotations
 

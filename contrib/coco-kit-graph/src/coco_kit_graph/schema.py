@@ -1,4 +1,4 @@
-"""What setup remembers of a node label or a relationship type (TG-Graph-22)."""
+"""What setup remembers of a node label or a relationship type."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def properties(fields: Iterable[FieldSchema]) -> list[Property]:
 def compatibility(desired: GraphState, existing: GraphState, *, typed: bool) -> TargetStateCompatibility:
     """Keys and ends make a new resource; retyped properties make rows be written again, as do new ones if ``typed``.
 
-    typed: whether the store has columns, so that a new property begins as null (TG-Kuzu-7, TG-Neo4j-10).
+    typed: whether the store has columns, so that a new property begins as null.
     """
     if desired.key != existing.key or _ends(desired) != _ends(existing):
         return TargetStateCompatibility.NOT_COMPATIBLE

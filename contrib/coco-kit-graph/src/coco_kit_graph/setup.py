@@ -1,4 +1,4 @@
-"""Setup of labels and relationship types in the order that they need, whatever the store (TG-Graph-19, TG-Kuzu-8).
+"""Setup of labels and relationship types in the order that they need, whatever the store.
 
 What to do follows from the catalog in the graph, not from what was recorded elsewhere: running a change again, or
 after a crash, ends in the same graph.

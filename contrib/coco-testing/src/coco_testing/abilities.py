@@ -1,4 +1,4 @@
-"""What an operation claims to be able to do. A claim is tested; a denial must really refuse (aesthetics C5).
+"""What an operation claims to be able to do. A claim is tested; a denial must really refuse.
 
 An optional check names one ability. Declared ``FULL``, the check must pass. Declared otherwise, what the check
 tries must be refused with a clean error (or the method be missing): data that is taken and spoilt fails the

@@ -1,4 +1,4 @@
-"""What every function must do, whatever it computes (spec 20 section 9).
+"""What every function must do, whatever it computes.
 
 Subclass ``FunctionSuite`` as ``TestSomething``, with a fixture ``function`` and the method ``cases``. Each check's
 docstring says what it catches and where to look.

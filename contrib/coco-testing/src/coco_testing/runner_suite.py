@@ -1,4 +1,4 @@
-"""What every runner must do, wherever it makes calls (``coco.op.Runner``; X-036, X-040, X-050).
+"""What every runner must do, wherever it makes calls (``coco.op.Runner``).
 
 Subclass ``RunnerSuite`` as ``TestSomething``, with a fixture ``factory``. Each check's docstring says what it catches.
 Workers import ``coco_testing``; some checks speak with them over files in a temporary folder.

@@ -1,4 +1,4 @@
-"""What every source must do, whatever it reads (spec 20 sections 1 and 8; S-Common-27).
+"""What every source must do, whatever it reads.
 
 Subclass ``SourceSuite`` as ``TestSomething``, with a fixture ``world``: the place the source reads, in the test's
 hands. Each check's docstring says what it catches and where to look.

@@ -1,4 +1,4 @@
-"""The laws of state stores (``coco.state.protocol``; DESIGN section 5).
+"""The laws of state stores (``coco.state.protocol``).
 
 Subclass ``StoreSuite`` as ``TestSomething``, with a fixture ``store``. Each check's docstring says what it catches.
 """

@@ -159,7 +159,7 @@ class TargetDriver:
         changed: Sequence[tuple[int, ...] | None] | None = None,
         steps: Steps | None = None,
     ) -> None:
-        """Several batches of one export in one call (CT-20)."""
+        """Several batches of one export in one call."""
         method, args = self.writing(batches, changed=changed)
         self._call(method if steps is None else steps.wrap(method), *args)
 

@@ -1,4 +1,4 @@
-"""What every target must do, whatever it stores rows in (spec 20 sections 20 and 29).
+"""What every target must do, whatever it stores rows in.
 
 Subclass ``TargetSuite`` as ``TestSomething``, with a fixture ``spec`` and the method ``read_back``; the audit
 names whatever else is touched. Each check's docstring says what it catches and where to look.

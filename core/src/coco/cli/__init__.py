@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the program on ``sys.argv`` and leave the interpreter with its exit code (CLI-16).
+    """Run the program on ``sys.argv`` and leave the interpreter with its exit code.
 
     0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted. 143: terminated.
     """

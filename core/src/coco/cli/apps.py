@@ -1,4 +1,4 @@
-"""Getting at the user's flows: specifiers, loading, choosing (CLI-2 to CLI-14)."""
+"""Getting at the user's flows: specifiers, loading, choosing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from coco.flow import Flow
 
 APP_VARIABLE = "COCO_APP_TARGETS"
-"""The apps that this process has loaded, for child processes to load as well (CLI-13)."""
+"""The apps that this process has loaded, for child processes to load as well."""
 
 
 def warn(text: str) -> None:
@@ -89,7 +89,7 @@ class Specifier:
 
 
 def parse_specifier(text: str) -> Specifier:
-    """Split at the first colon (CLI-7); a bad part raises ``click.BadParameter``, which is a usage error."""
+    """Split at the first colon; a bad part raises ``click.BadParameter``, which is a usage error."""
     start = 2 if os.name == "nt" and re.match(r"[A-Za-z]:[\\/]", text) else 0
     colon = text.find(":", start)
     app, flow = (text, "") if colon < 0 else (text[:colon], text[colon + 1 :])
@@ -228,7 +228,7 @@ def _same_file(name: str | None, path: Path) -> bool:
 
 
 def need_lasting_state(command: str) -> None:
-    """Refuse work that would be forgotten when the command ends, while its targets stay (CF-15)."""
+    """Refuse work that would be forgotten when the command ends, while its targets stay."""
     from coco.environment.environment import ENVIRONMENT
     from coco.errors import CocoError
 
@@ -241,7 +241,7 @@ def need_lasting_state(command: str) -> None:
 
 
 def load_flows(text: str) -> dict[str, Flow]:
-    """All flows of an app; a flow part is ignored with a warning (CLI-8), no flow at all is an error (CLI-18)."""
+    """All flows of an app; a flow part is ignored with a warning, no flow at all is an error."""
     specifier = parse_specifier(text)
     remember_app(text)
     if specifier.flow is not None:
@@ -258,7 +258,7 @@ def load_chosen(text: str) -> dict[str, Flow]:
 
 
 def load_one(text: str) -> Flow:
-    """The flow that a specifier names, the only one of the app, or the one that the user picks (CLI-14)."""
+    """The flow that a specifier names, the only one of the app, or the one that the user picks."""
     specifier = parse_specifier(text)
     remember_app(text)
     found = load_app(specifier.app)

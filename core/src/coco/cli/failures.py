@@ -1,4 +1,4 @@
-"""Errors as a user sees them: one message, and where in the user's own code (CLI-12, CLI-21)."""
+"""Errors as a user sees them: one message, and where in the user's own code."""
 
 from __future__ import annotations
 

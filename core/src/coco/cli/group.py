@@ -1,4 +1,4 @@
-"""The command group: which commands there are, without importing any of them (CLI-1 to CLI-3)."""
+"""The command group: which commands there are, without importing any of them."""
 
 from __future__ import annotations
 

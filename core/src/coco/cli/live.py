@@ -1,4 +1,4 @@
-"""Live mode of ``coco update`` (CLI-28)."""
+"""Live mode of ``coco update``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Setup and drop as commands do them: describe, ask, apply (CLI-15, CLI-19, CLI-24 to CLI-27)."""
+"""Setup and drop as commands do them: describe, ask, apply."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def push_setup(
         if say_current:
             say(runnable(text), err=to_stderr)
             say("Setup is already up to date.", err=to_stderr)
-        bundle.describe_and_apply(
-            report_to_stdout=False
-        )  # engine's own records need nobody's consent (SU-45)
+        bundle.describe_and_apply(report_to_stdout=False)  # engine's own records need nobody's consent
         return False
     loses = bundle.destructive or bundle.lossy
     way_out = "Add `--force` to do it without a question"
@@ -90,7 +88,7 @@ def push_drop(
 
 
 def require_setup(flows: Iterable[Flow]) -> None:
-    """Fail, with what is pending, unless the flows are set up (CLI-30)."""
+    """Fail, with what is pending, unless the flows are set up."""
     from coco.environment.runtime import RUNTIME
 
     text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()

@@ -1,4 +1,4 @@
-"""One-time updates of several flows, and what is printed about them (CLI-27, CLI-29)."""
+"""One-time updates of several flows, and what is printed about them."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ DEFAULT_PARK_AFTER = 5
 
 
 class RunOptions(Struct):
-    """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo (I-64, I-65).
+    """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo.
 
     ``only_keys``: by source name, packed keys to look at; nothing else is touched. They are processed whatever
     they look like, unless ``force_keys`` is off: then equal content ends the work as usual (change streams).
@@ -75,7 +75,7 @@ class Writes(Struct):
 class Run(Struct):
     """One pass over one flow. ``plan`` may be ``whole_plan`` narrowed to some sources.
 
-    ``waiting``: (source id, key) of rows to export again at its end (I-50). ``in_doubt``: whether another process may
+    ``waiting``: (source id, key) of rows to export again at its end. ``in_doubt``: whether another process may
     have worked on the flow meanwhile. ``heartbeat``: the look at what targets hold, over before anything is written.
     """
 
@@ -161,7 +161,7 @@ class Run(Struct):
         }
 
     def next_process_ordinal(self, stored_max: int) -> int:
-        """Strictly increasing per row and per run, roughly the time in microseconds (I-37).
+        """Strictly increasing per row and per run, roughly the time in microseconds.
 
         So fine that a run cannot get ahead of the clock and with it of the run that follows.
         """

@@ -102,7 +102,7 @@ class Evaluation:
                 used.append(fp)
 
     def _waves(self, scope: int, frame: Frame, args: list[list[Any]]) -> list[list[int]] | None:
-        """Groups of rows such that no limited scope has too many rows at work per enclosing row (DB-23)."""
+        """Groups of rows such that no limited scope has too many rows at work per enclosing row."""
         limited = [
             node
             for node in (self._graph.scopes[item] for item in self._graph.scope_chain(scope))
@@ -152,7 +152,7 @@ class Evaluation:
         self.collected.entries.setdefault(collector.id, []).append(entries)
 
     def _uuids(self, collector: int, name: str, owners: list[int], columns: list[Any]) -> list[bytes]:
-        """Stable ids from flow, collector, source and key, sibling values and occurrence (F-122)."""
+        """Stable ids from flow, collector, source and key, sibling values and occurrence."""
         siblings = [column for column in columns if column is not None]
         prefix = pack((self._graph.full_name, name, self._program.source or ""))
         result = []

@@ -51,9 +51,9 @@ class ExportRun(Struct):
     def rows_of(
         self, collected: Collected, count: int, on_duplicates: Callable[[int, str], None]
     ) -> tuple[list[TargetRows | None], dict[int, RowProblem]]:
-        """Target rows per source row. A null in a key is a problem of its source row (I-81).
+        """Target rows per source row. A null in a key is a problem of its source row.
 
-        Entries of one source row with one key: the later wins (I-49); ``on_duplicates(rows, example)`` is
+        Entries of one source row with one key: the later wins; ``on_duplicates(rows, example)`` is
         told of those that differed.
         """
         rows: list[tuple[list[Any], ...] | None] = [None] * count
@@ -76,7 +76,7 @@ class ExportRun(Struct):
             key_columns = _apply_forms(key_columns, key_forms)
             value_columns = _apply_forms(value_columns, value_forms)
             for position in normalise:
-                # As a key only the instant counts (T-010).
+                # As a key only the instant counts.
                 key_columns[position] = [None if v is None else (v[0], 0) for v in key_columns[position]]
             check_null = any(None in column for column in key_columns)
             parts = list(zip(*key_columns, strict=True))

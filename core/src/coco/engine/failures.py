@@ -1,4 +1,4 @@
-"""Rows that could not be brought up to date: remembered, retried, parked (I-77, I-82, X-036)."""
+"""Rows that could not be brought up to date: remembered, retried, parked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One transform at work: null check, memo, the calls that remain, results (X-002, E-050).
+"""One transform at work: null check, memo, the calls that remain, results.
 
 ``FunctionStep`` is made once per transform and run; ``call`` is given argument columns of one batch
 and returns a result column. Equal calls are made once, within a batch and across batches in flight.
@@ -36,7 +36,7 @@ def _home(function: BoundFunction) -> asyncio.AbstractEventLoop | None:
 
 
 class Executors:
-    """Instances of user functions, shared by equal (class, spec) and prepared once (O-003, O-005)."""
+    """Instances of user functions, shared by equal (class, spec) and prepared once."""
 
     def __init__(self, threads: Threads, runners: Runners | None = None) -> None:
         self._threads = threads
@@ -121,7 +121,7 @@ class _Answers:
 
 
 class FunctionStep:
-    """A transform bound to the services of one run. ``namespace`` separates memo entries of apps (X-012)."""
+    """A transform bound to the services of one run. ``namespace`` separates memo entries of apps."""
 
     def __init__(
         self,

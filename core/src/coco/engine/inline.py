@@ -1,4 +1,4 @@
-"""Transform flows: a graph evaluated in memory, without store, targets or memo (F-204 to F-206)."""
+"""Transform flows: a graph evaluated in memory, without store, targets or memo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def evaluate_inline(
     if collected.problems:
         index = min(collected.problems)
         error = collected.problems[index].error
-        if isinstance(error, PrepareError):  # errors of user code arrive as they are (ERR-05)
+        if isinstance(error, PrepareError):  # errors of user code arrive as they are
             error = error.reason
         if count > 1:
             error.add_note(f"while evaluating {inline.name}, element {index}")

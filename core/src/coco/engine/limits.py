@@ -1,4 +1,4 @@
-"""In-flight limits: rows and bytes, per source and for the whole process (DB-15 to DB-24)."""
+"""In-flight limits: rows and bytes, per source and for the whole process."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def size_of(value: Any) -> int:
 
 
 class Permits:
-    """Permits of one batch over several limiters, local ones first (DB-21)."""
+    """Permits of one batch over several limiters, local ones first."""
 
     def __init__(self, limiters: list[Limiter]) -> None:
         self._limiters = limiters
@@ -119,7 +119,7 @@ class Permits:
             raise
 
     async def resize(self, size: int) -> None:
-        """The real size, known once the rows were read (DB-19).
+        """The real size, known once the rows were read.
 
         Who needs more gives everything back before it waits, ahead of those that have not begun: whoever holds
         permits of the last limiter is at work and waits for nobody.

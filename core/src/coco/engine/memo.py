@@ -1,4 +1,4 @@
-"""Results of cached functions, shared by call fingerprint (I-56 to I-63, X-010 to X-015).
+"""Results of cached functions, shared by call fingerprint.
 
 Lookups and writes go to the store in batches. A result is handed to the writer the moment its call
 ends, so that a crash loses at most the calls of one flush interval; a batch is committed only after

@@ -1,4 +1,4 @@
-"""Owners of target rows in which several source rows may meet: when they are kept, and who must act (I-50).
+"""Owners of target rows in which several source rows may meet: when they are kept, and who must act.
 
 Exports whose rows cannot meet need no owners. That is decided by the plan, but a target outlives a plan: rows
 of a source that feeds it no longer, or rows under another key rule, may still stand in the way of new ones.

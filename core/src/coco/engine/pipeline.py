@@ -48,7 +48,7 @@ async def run_update(run: Run) -> None:
             states.append(SourceRun(run, plan, shared_lock))
         run.info.sources = [SourceUpdateInfo(item.plan.name, item.stats) for item in states]
         errors = await _gather_all([item.update() for item in states])
-        # A row may have moved to another source: it is in before it is taken out (I-31).
+        # A row may have moved to another source: it is in before it is taken out.
         errors += await _gather_all([item.delete() for item in states])
         if run.covers_all and not errors:  # last, so that what replaces them is in
             for source_id in run.removed_sources:
@@ -92,7 +92,7 @@ async def _gather_all(coroutines: list[Any]) -> list[BaseException]:
 
 
 async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseException]:
-    """Rows whose target row was taken over by a row that is now gone are exported again (I-50).
+    """Rows whose target row was taken over by a row that is now gone are exported again.
 
     Those that cannot be now are marked in state, and taken up by the next pass.
     """
@@ -176,7 +176,7 @@ async def _say_more(run: Run, export: ExportRun, expected: int, actual: int) -> 
 
 
 async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> list[BaseException]:
-    """Remove the target rows of a source that left the flow, then its tracking (I-51)."""
+    """Remove the target rows of a source that left the flow, then its tracking."""
     ghost = SourcePlan(None, {}, {}, alias=f"(removed source {source_id})")
     run.source_ids[ghost.name] = source_id
     state = SourceState(run, ghost, None, {})

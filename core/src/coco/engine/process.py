@@ -1,4 +1,4 @@
-"""One batch of one source, from keys to committed rows (I-33 to I-44)."""
+"""One batch of one source, from keys to committed rows."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class BatchProcessor:
         return await state.port.read(rows)
 
     async def _vanished(self, outcome: ReadOutcome) -> list[WorkRow]:
-        """Rows that were listed and are gone by now: deletions, if they were known (I-28)."""
+        """Rows that were listed and are gone by now: deletions, if they were known."""
         run, state = self._run, self._state
         gone = []
         for row in outcome.vanished:
@@ -114,7 +114,7 @@ class BatchProcessor:
         outcome.keep(keep)
 
     async def _drop_unchanged(self, outcome: ReadOutcome) -> None:
-        """Level 2: equal content and current logic end the work; only the ordinal is noted (I-18)."""
+        """Level 2: equal content and current logic end the work; only the ordinal is noted."""
         run, state = self._run, self._state
         keep: list[int] = []
         collapse: list[CollapseRow] = []

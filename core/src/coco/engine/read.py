@@ -1,4 +1,4 @@
-"""The source port: listing in batches, reading in batches, conversion at the boundary (CS-1 to CS-13)."""
+"""The source port: listing in batches, reading in batches, conversion at the boundary."""
 
 from __future__ import annotations
 

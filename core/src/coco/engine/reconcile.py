@@ -1,9 +1,9 @@
-"""From what a batch yields and what state knows to the minimal change of each target (I-35, I-46, I-80).
+"""From what a batch yields and what state knows to the minimal change of each target.
 
 Pure: no store, no target. For exclusive exports a source row's keys are its own and each row is compared
 with its own past. Keys of shared exports may have several owners; then the winner is the owner with the
 highest process ordinal, a key is deleted only when no owner is left, and a row whose content already is
-what the new owner yields is not written: a row that moved between source keys costs nothing (I-50).
+what the new owner yields is not written: a row that moved between source keys costs nothing.
 """
 
 from __future__ import annotations

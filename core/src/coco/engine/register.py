@@ -1,4 +1,4 @@
-"""What one pass remembers of a source's keys: 17 bytes a slot, whatever the length of keys (I-15, I-29).
+"""What one pass remembers of a source's keys: 17 bytes a slot, whatever the length of keys.
 
 A record per row would make memory follow the corpus. So a pass keeps what proves "unchanged", and fetches the state
 of all other rows batch by batch.

@@ -1,4 +1,4 @@
-"""Calls of functions that run elsewhere: what is the same for all runners (X-036, X-040, X-050).
+"""Calls of functions that run elsewhere: what is the same for all runners.
 
 A runner answers each call by bytes, or says that the call was too long or that its worker ended. Here calls whose
 worker ended are made again, alone, so that the guilty one is found however little the runner knows; limits and ends are
@@ -149,7 +149,7 @@ class RemoteCalls:
         return suspects
 
     async def call_batch(self, items: list[Any], *, timeout: float, op: str) -> Any:
-        """One call of a batching function. A batch is soon halved if it kills the process (X-036)."""
+        """One call of a batching function. A batch is soon halved if it kills the process."""
         outcome: list[Any] = []
         await self.run(
             [pack_call(items)],

@@ -2,7 +2,7 @@
 
 A runner takes decoded-on-demand argument columns and gives, per item, an encoded result or an exception.
 One bad item never costs another its result: exceptions stay with their item, a failing batch is halved
-until the culprit stands alone (X-036), a call that exceeds its limit is given up alone (X-040).
+until the culprit stands alone, a call that exceeds its limit is given up alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many rows travel together, and how many batches are under way at once (I-25).
+"""How many rows travel together, and how many batches are under way at once.
 
 Large batches cost least per row. Where user functions *wait* (for a model, a service), small ones are better:
 many at once, so that one slow call holds up few rows. Waiting is told from work by the process's own

@@ -1,4 +1,4 @@
-"""One source during one pass: listing, detection, batches in flight within limits, what is gone (I-25 to I-32)."""
+"""One source during one pass: listing, detection, batches in flight within limits, what is gone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from coco.state.protocol import Failure, Head
 from coco.types.storage import pack, unpacker
 
 TICK_MICROS = 2_000_000
-"""Ordinals this close to the time of reading prove nothing (I-83)."""
+"""Ordinals this close to the time of reading prove nothing."""
 SCAN_ROWS = 4_000
 
 
@@ -194,7 +194,7 @@ class SourceRun:
         rest, repeated = register.compare(
             batch.keys, batch.ordinals, batch.content_fps, batch.sizes, trust=trust and not force
         )
-        for position in repeated:  # at no time are two of one key at work (I-72)
+        for position in repeated:  # at no time are two of one key at work
             run.warn(
                 f"source '{self.plan.name}' listed a key more than once: {readable_key(batch.parts[position])}"
             )
@@ -307,7 +307,7 @@ class SourceRun:
         return pending[end:]
 
     def _weight_of(self, row: WorkRow) -> int:
-        """Bytes to reserve for a row: its size, else that of the rows read so far, else all there is (DB-19)."""
+        """Bytes to reserve for a row: its size, else that of the rows read so far, else all there is."""
         if row.size is not None or self._max_bytes is None or row.gone:
             return row.size or 0
         if row.value is not None:
@@ -358,7 +358,7 @@ class SourceRun:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def delete(self) -> None:
-        """Take the rows that are gone out of the targets. Comes last, so that replacements are in first (I-31)."""
+        """Take the rows that are gone out of the targets. Comes last, so that replacements are in first."""
         gone, self._gone = self._gone, []
         if not gone:
             return

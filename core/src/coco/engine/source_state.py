@@ -55,7 +55,7 @@ class SourceState:
         return self._batches
 
     def count(self, row: WorkRow) -> None:
-        """Raise the one outcome counter of a row that was committed (I-67)."""
+        """Raise the one outcome counter of a row that was committed."""
         stats, head = self.stats, row.head
         if row.again:
             return

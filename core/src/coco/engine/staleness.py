@@ -1,4 +1,4 @@
-"""Change messages that come late, or are answered by a replica that lags behind (I-19 row 10, L-14, L-15).
+"""Change messages that come late, or are answered by a replica that lags behind.
 
 What they bring is left alone if it is older than what is known, and a listing is asked for: it says what there is,
 be it a version that someone restored.

@@ -1,4 +1,4 @@
-"""Statistics of an update: one record per source, printable and comparable (I-66 to I-71, F-176)."""
+"""Statistics of an update: one record per source, printable and comparable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UpdateStats(Struct):
 
     @property
     def has_any_change(self) -> bool:
-        """Whether anything but "no change" happened (I-71)."""
+        """Whether anything but "no change" happened."""
         return bool(
             self.num_insertions
             or self.num_updates

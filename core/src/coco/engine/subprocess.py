@@ -1,4 +1,4 @@
-"""The built-in runner ``process``: a child process per executor, restarted when it dies (X-050).
+"""The built-in runner ``process``: a child process per executor, restarted when it dies.
 
 Children are fresh interpreters, never forks of this process, which has many threads. Each holds one executor
 for as long as the environment lives; calls are sent in batches and answered one by one, so that a time-out or

@@ -1,4 +1,4 @@
-"""The target port: one call per batch, an answer per row, bad rows told from good ones (I-38, I-44, CT-17 to CT-27)."""
+"""The target port: one call per batch, an answer per row, bad rows told from good ones."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class TargetPort:
             raise
 
     async def prepare(self) -> Any:
-        """Open once, when there is something to do (CT-17)."""
+        """Open once, when there is something to do."""
         if self._ready:
             return self._prepared
         step = self.export.step
@@ -136,7 +136,7 @@ class TargetPort:
 
     @property
     def way_out(self) -> str:
-        """What to do if the resource is gone (SU-51)."""
+        """What to do if the resource is gone."""
         if self.export.step.setup_by_user:
             return "it is yours (setup_by_user=True): make it again"
         return "run `coco verify --repair APP`, which makes it again and fills it"
@@ -158,7 +158,7 @@ class TargetPort:
     async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
         """Write a delta; the answer names the source rows (by index) whose rows were not written."""
         failed: dict[int, BaseException] = {}
-        async with self._lock:  # two calls for one export never overlap (CT-26)
+        async with self._lock:  # two calls for one export never overlap
             if self.down is not None:
                 return self._all(delta, self.down)
             try:

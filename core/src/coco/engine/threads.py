@@ -1,4 +1,4 @@
-"""Where blocking work runs: one thread for the state store, a pool for everything else (O-005, EN-18)."""
+"""Where blocking work runs: one thread for the state store, a pool for everything else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Threads:
         return await loop.run_in_executor(self._store, lambda: function(*args, **kwargs))
 
     async def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run blocking code with the caller's context variables (FFI-09)."""
+        """Run blocking code with the caller's context variables."""
         return await self.submit(lambda: function(*args, **kwargs))
 
     def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:

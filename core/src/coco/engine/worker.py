@@ -1,8 +1,8 @@
-"""The child's side of the built-in runner: one worker, calls one after the other (X-050, SUB-07 to SUB-17).
+"""The child's side of the built-in runner: one worker, calls one after the other.
 
 Runs as ``main()`` of a fresh interpreter. Messages are pickles with a length before them, on what were
 standard input and output; whatever user code prints goes to standard error. When the pipe from the parent
-ends without a word, the parent is dead and the process ends at once, whatever it is doing (SUB-08).
+ends without a word, the parent is dead and the process ends at once, whatever it is doing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage, apply, commit: what one batch of one source changes, in targets and in state (I-35 to I-44)."""
+"""Stage, apply, commit: what one batch of one source changes, in targets and in state."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Writer:
         self._lock = shared_lock
 
     async def write(self, work: Evaluated) -> None:
-        """Once begun it is not cancelled in between: no target is left with a call that nobody waits for (L-24)."""
+        """Once begun it is not cancelled in between: no target is left with a call that nobody waits for."""
         shares = any(export.shared for export in self._run.exports.values())
         lock: Any = self._lock if shares else contextlib.nullcontext()
         async with lock:
@@ -169,7 +169,7 @@ class Writer:
                 raise
 
     async def _apply(self, delta: Delta, refused: set[int]) -> dict[int, RowProblem]:
-        """Write all targets side by side; one failing target does not stop the others (I-44)."""
+        """Write all targets side by side; one failing target does not stop the others."""
         run, stats = self._run, self._state.stats
         failed: dict[int, RowProblem] = {}
 
@@ -205,7 +205,7 @@ class Writer:
         return failed
 
     async def _overtaken(self, delta: Delta, refused: set[int]) -> set[int]:
-        """Rows that another process took up while this one was away: who wrote last to the targets is not known (I-74).
+        """Rows that another process took up while this one was away: who wrote last to the targets is not known.
 
         They become unfinished, so that the next update writes them again.
         """

@@ -1,4 +1,4 @@
-"""Setup and drop of some flows: compute what is to do, then do it, alone with each flow (SU-24, SU-48)."""
+"""Setup and drop of some flows: compute what is to do, then do it, alone with each flow."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class BundleWork:
         return change
 
     async def _again(self, store: Any, described: FlowChange) -> FlowChange:
-        """The change as it is now, if it does nothing that was not described (SU-14)."""
+        """The change as it is now, if it does nothing that was not described."""
         threads = self._runtime.environment.threads
         changes = await threads.store(self._changes, store)
         found = next((item for item in changes if item.flow == described.flow), None)

@@ -1,4 +1,4 @@
-"""Evaluation that calls nothing: results come from the memo, the others are unknown (DESIGN principle 7).
+"""Evaluation that calls nothing: results come from the memo, the others are unknown.
 
 What is computed from an unknown result is unknown too. Functions that say ``runs_in_plan = True`` (an attribute
 of the executor class: they cost nothing but a moment) are called all the same.

@@ -1,4 +1,4 @@
-"""``evaluate_and_dump``: run the flow for every source row into files, touching neither targets nor state (F-190)."""
+"""``evaluate_and_dump``: run the flow for every source row into files, touching neither targets nor state."""
 
 from __future__ import annotations
 

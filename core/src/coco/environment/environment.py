@@ -1,4 +1,4 @@
-"""Settings and services of one process, made at first need, dropped by ``stop`` (EN-1, CF-1 to CF-6)."""
+"""Settings and services of one process, made at first need, dropped by ``stop``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Environment:
         return first is not None and not definition_of(function).is_edition_of(definition_of(first))
 
     def init(self, settings: Settings | None) -> None:
-        """Fix the settings now (CF-5, CF-6)."""
+        """Fix the settings now."""
         if settings is not None and not isinstance(settings, Settings):
             raise CallShapeError(
                 "init() takes a Settings object: coco.init(coco.Settings(app_namespace='dev'))"
@@ -69,7 +69,7 @@ class Environment:
 
     @property
     def settings_origin(self) -> Literal["init", "env"] | Callable[[], Settings]:
-        """Who supplied the settings: a call of ``init`` with settings, the environment, or this function (CF-21)."""
+        """Who supplied the settings: a call of ``init`` with settings, the environment, or this function."""
         self.init(None)
         if self._settings_given:
             return "init"
@@ -124,7 +124,7 @@ class Environment:
             return self._limiter
 
     def state_url(self) -> str:
-        """Where state lives (CF-14): ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin
+        """Where state lives: ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin
         for it is installed; else the project-local file.
         """
         read_env_file()
@@ -162,7 +162,7 @@ class Environment:
         return self._store
 
     def store_exists(self) -> bool:
-        """Whether opening the store would find one; nothing is created (CLI-22)."""
+        """Whether opening the store would find one; nothing is created."""
         if self._store is not None:
             return True
         url = self.state_url()
@@ -182,7 +182,7 @@ class Environment:
 
 
 def _with_login(database: DatabaseConnectionSpec) -> str:
-    """The URL with the user and password that override what it holds (DB-2)."""
+    """The URL with the user and password that override what it holds."""
     try:
         parts = urllib.parse.urlsplit(database.url)
     except ValueError:  # its text may quote the password

@@ -1,4 +1,4 @@
-"""One source in live mode: its timer, its change stream, and what they say is to be looked at (L-2 to L-18)."""
+"""One source in live mode: its timer, its change stream, and what they say is to be looked at."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Followed:
 
     # -- life -------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Subscribe. Comes before the initial pass, so that no change between the two is lost (L-6)."""
+        """Subscribe. Comes before the initial pass, so that no change between the two is lost."""
         if self.step.source.announces_changes(self.step.spec):
             self._stream = asyncio.get_running_loop().create_task(self._listen())
             self._stream.add_done_callback(lambda task: self._wake())
@@ -129,7 +129,7 @@ class Followed:
         return taken
 
     async def passed(self, now: float, failures: dict[bytes, Failure], *, whole: bool) -> None:
-        """After a pass: acknowledge what was committed (L-13), set the clock (L-7), note which rows to try again."""
+        """After a pass: acknowledge what was committed, set the clock, note which rows to try again."""
         self._pause = MIN_RETRY_SECONDS
         self.not_before = 0.0
         if whole and self.interval is not None:
@@ -184,7 +184,7 @@ class Followed:
                 await self._close(connector)
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_RETRY_SECONDS)
-            self.due = True  # what happened meanwhile was not heard (L-17)
+            self.due = True  # what happened meanwhile was not heard
             self._wake()
 
     async def _close(self, connector: Any) -> None:
@@ -194,7 +194,7 @@ class Followed:
             LOG.warning("closing the change stream of source '%s' failed: %s", self.name, describe(error))
 
     async def _receive(self, batch: Any) -> None:
-        """Note a message's changes; an empty one asks for a listing. Waits while too much is pending (L-18)."""
+        """Note a message's changes; an empty one asks for a listing. Waits while too much is pending."""
         changes = self._shapes.changes(batch)
         if not changes:
             self.due = True

@@ -1,4 +1,4 @@
-"""A flow's definition as plain data, for programs: operations, types, identities (``coco show --json``, CLI-23)."""
+"""A flow's definition as plain data, for programs: operations, types, identities (``coco show --json``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live updates: an initial pass, then what timers and change streams ask for, until aborted (L-1 to L-34)."""
+"""Live updates: an initial pass, then what timers and change streams ask for, until aborted."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ class LiveUpdate:
             raise_unwritten(self.flow, self._info)
 
     def _survives(self, error: Exception) -> bool:
-        """Whether following goes on after a pass that failed: not without a store or a current setup (I-79)."""
+        """Whether following goes on after a pass that failed: not without a store or a current setup."""
         return not isinstance(error, (StateStoreError, ApiError)) and any(
             item.is_active for item in self._followed
         )

@@ -1,4 +1,4 @@
-"""The one background event loop of the process (G-032, FFI-07 to FFI-11)."""
+"""The one background event loop of the process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAKE_SECONDS = 0.2
 
 
 class BackgroundLoop:
-    """An event loop in its own thread, started at first use, unusable in a forked child (EN-20)."""
+    """An event loop in its own thread, started at first use, unusable in a forked child."""
 
     def __init__(
         self, explain: Callable[[Exception], Coroutine[Any, Any, Exception | None]] | None = None

@@ -105,7 +105,7 @@ def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
 def narrowed(plan: Plan, sources: Collection[str]) -> Plan:
     """The plan for some sources, and for those that feed a target together with them.
 
-    These must not be left out: when a row of one goes, another one may have to yield its target row (I-50).
+    These must not be left out: when a row of one goes, another one may have to yield its target row.
     """
     chosen = set(sources)
     while True:

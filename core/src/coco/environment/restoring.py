@@ -1,4 +1,4 @@
-"""Targets that are gone: said with the way out, or made again, so that their rows can be written again (SU-51)."""
+"""Targets that are gone: said with the way out, or made again, so that their rows can be written again."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class _Pass:
 
 
 class _Shared:
-    """Passes of one flow in this process: one runs, callers that come meanwhile share the next (F-175)."""
+    """Passes of one flow in this process: one runs, callers that come meanwhile share the next."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()

@@ -1,4 +1,4 @@
-"""The settings in force and where each comes from, with secrets masked (CF-21)."""
+"""The settings in force and where each comes from, with secrets masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``coco verify``: is what the sources say what state says, and what state says what the targets hold? (DESIGN 2.5)"""
+"""``coco verify``: is what the sources say what state says, and what state says what the targets hold?"""
 
 from __future__ import annotations
 

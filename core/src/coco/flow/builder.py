@@ -1,4 +1,4 @@
-"""``FlowBuilder``: what a flow function gets besides the root scope (F-004 to F-006)."""
+"""``FlowBuilder``: what a flow function gets besides the root scope."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FlowBuilder:
         max_inflight_rows: int | None = None,
         max_inflight_bytes: int | None = None,
     ) -> DataSlice[Any]:
-        """A source's rows, as a table with its key fields and value fields (F-100). Top level only.
+        """A source's rows, as a table with its key fields and value fields. Top level only.
 
         name: the source's name in state and statistics; default is the root field it is assigned to, else an
         automatic one. refresh_interval: how often to look for changes in live mode; must be positive.
@@ -78,7 +78,7 @@ class FlowBuilder:
         return DataSlice(state, ref)
 
     def transform(self, fn_spec: Any, *args: Any, **kwargs: Any) -> DataSlice[Any]:
-        """Apply a function to slices and constants (F-110).
+        """Apply a function to slices and constants.
 
         fn_spec: a ``FunctionSpec``, or a function decorated with ``@coco.op.function()``. Arguments are bound
         to its parameters by Python's rules. The result has one value per row of the innermost scope among the
@@ -89,7 +89,7 @@ class FlowBuilder:
         return add_transform(self._state, fn_spec, args, kwargs)
 
     def declare(self, spec: Any) -> None:
-        """State something about a target system that no collector exports (F-006).
+        """State something about a target system that no collector exports.
 
         Equal declarations count once. ``add_declaration`` is another name of this method. Raises
         ``DefinitionError`` if ``spec`` is no ``DeclarationSpec``.

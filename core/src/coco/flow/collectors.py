@@ -1,4 +1,4 @@
-"""``DataCollector``: gathers entries and hands them to targets (F-080, F-120 to F-123)."""
+"""``DataCollector``: gathers entries and hands them to targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
 class GeneratedField(enum.Enum):
     """Fields of a collected entry that coco fills in.
 
-    ``UUID``: an id that stays the same as long as the other fields of the entry do (F-122).
+    ``UUID``: an id that stays the same as long as the other fields of the entry do.
     """
 
     UUID = "uuid"
@@ -109,7 +109,7 @@ class DataCollector:
         vector_index: Sequence[tuple[str, VectorSimilarityMetric]] = (),
         setup_by_user: bool = False,
     ) -> None:
-        """Keep the entries as rows of a target (F-130 to F-137).
+        """Keep the entries as rows of a target.
 
         target_name: identity of this export over time, unique within the flow. primary_key_fields: collected
         fields that identify a row, in key order. attachments: extras that live and die with the target.

@@ -1,4 +1,4 @@
-"""Constants in a flow: their types and engine values (F-009, F-110).
+"""Constants in a flow: their types and engine values.
 
 A constant that meets an annotated parameter takes the parameter's type (``coco.ops``); what is here is for
 constants that nothing else gives a type: collected ones, and arguments of functions without annotations.

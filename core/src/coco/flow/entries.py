@@ -1,4 +1,4 @@
-"""The schema of a collector's entries: the union of its collect calls (F-121)."""
+"""The schema of a collector's entries: the union of its collect calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call of a function outside any flow: ``Spec(...).execute(value)`` (FN-Common-15)."""
+"""One call of a function outside any flow: ``Spec(...).execute(value)``."""
 
 from __future__ import annotations
 

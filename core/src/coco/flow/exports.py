@@ -1,4 +1,4 @@
-"""Exports: what is checked when ``export`` is called, and what when all entries are known (F-130 ff.)."""
+"""Exports: what is checked when ``export`` is called, and what when all entries are known."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def add_export(
 
 
 def check_top_level(state: BuildState, what: str) -> None:
-    """Raise inside a ``row()`` block (F-138)."""
+    """Raise inside a ``row()`` block."""
     if state.blocks:
         raise DefinitionError(
             f"{what} belongs to the top level of the flow, but stands inside the row() block of "
@@ -226,7 +226,7 @@ def _key_position(name: str, positions: Mapping[str, int], entries: EntrySchema)
 
 
 def is_key_type(type_: ValueType) -> bool:
-    """Whether values can identify a row (T-060)."""
+    """Whether values can identify a row."""
     if isinstance(type_, BasicValueType):
         return type_.kind in KEY_KINDS
     if isinstance(type_, StructType):
@@ -291,7 +291,7 @@ def persistent_key(record: Any, spec: Any, name: str) -> str | None:
 
 
 def check_distinct(state: BuildState) -> None:
-    """Two exports into one resource are an error: each would delete the other's rows (NS-11).
+    """Two exports into one resource are an error: each would delete the other's rows.
 
     Names that coco made must differ in more than case, which not every product heeds.
     """
@@ -318,7 +318,7 @@ def check_distinct(state: BuildState) -> None:
 
 
 def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
-    """Declarations with equal ones once; a conflict (same identity, other content) is an error (F-006)."""
+    """Declarations with equal ones once; a conflict (same identity, other content) is an error."""
     kept: dict[tuple[str, str], tuple[str, DeclarationNode]] = {}
     for node in state.declarations:
         with state.locator.locating(field=f"declaration {node.record.kind}", at=node.location):
@@ -336,7 +336,7 @@ def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
 def with_flow(
     state: BuildState, full_name: str, exports: Sequence[ExportStep], declarations: Sequence[DeclarationNode]
 ) -> tuple[tuple[ExportStep, ...], tuple[DeclarationStep, ...]]:
-    """Let connectors complete their specs by what the rest of the flow says (TG-Graph-5, TG-Graph-8)."""
+    """Let connectors complete their specs by what the rest of the flow says."""
     view = FlowView(
         full_name,
         tuple(

@@ -68,7 +68,7 @@ def finish_inline(state: BuildState, params: Iterable[SlotNode], result: ValueRe
 
 
 def _name_sources(state: BuildState) -> None:
-    """Names of sources without ``name=``: the root field they were assigned to, else automatic (F-091)."""
+    """Names of sources without ``name=``: the root field they were assigned to, else automatic."""
     taken = {source.given_name for source in state.sources if source.given_name}
     for source in state.sources:
         assigned = source.slot.name

@@ -1,4 +1,4 @@
-"""``Flow``: a definition, built once on first need, and the operations on it (F-150 to F-199)."""
+"""``Flow``: a definition, built once on first need, and the operations on it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Flow:
 
     @property
     def full_name(self) -> str:
-        """The name with the app namespace; fixed once it was asked for (F-151)."""
+        """The name with the app namespace; fixed once it was asked for."""
         with self._lock:
             if self._full_name is None:
                 self._full_name = runtime().full_name(self._name)
@@ -141,7 +141,7 @@ class Flow:
         await runtime().setup_async(self, report_to_stdout, allow_destructive)
 
     def drop(self, report_to_stdout: bool = False) -> None:
-        """Remove the flow's state and all its targets; the flow can be set up again (F-166)."""
+        """Remove the flow's state and all its targets; the flow can be set up again."""
         self._check_open()
         with blocking("drop_async()"):
             runtime().drop(self, report_to_stdout)
@@ -152,7 +152,7 @@ class Flow:
         await runtime().drop_async(self, report_to_stdout)
 
     def close(self) -> None:
-        """Forget the flow in this process: updaters stop, the name becomes free, targets stay (F-167)."""
+        """Forget the flow in this process: updaters stop, the name becomes free, targets stay."""
         from coco.flow.registry import forget
 
         with self._lock:
@@ -277,7 +277,7 @@ class Flow:
         return await runtime().verify_async(self, repair, sample)
 
     def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
-        """Run the transforms into files; touches no target and stores nothing (F-190)."""
+        """Run the transforms into files; touches no target and stores nothing."""
         self._check_open()
         return runtime().evaluate_and_dump(self, _checked_options(options))
 
@@ -300,7 +300,7 @@ class Flow:
         *,
         result_fields: QueryHandlerResultFields | None = None,
     ) -> None:
-        """Attach a function that queries the targets; it returns a ``QueryOutput`` (F-195).
+        """Attach a function that queries the targets; it returns a ``QueryOutput``.
 
         May be called at any time; the flow is not built for it. The name must be new in this flow.
         """

@@ -106,7 +106,7 @@ class Constant(Struct, frozen=True):
 
 
 class GeneratedUuid(Struct, frozen=True):
-    """A stable id derived from its sibling fields (F-122)."""
+    """A stable id derived from its sibling fields."""
 
 
 ValueRef: TypeAlias = SlotRef | TableRef | StructRef | Constant
@@ -178,7 +178,7 @@ class CollectStep(Struct, frozen=True):
 
 
 class Collector(Struct, frozen=True):
-    """Entries gathered from its scope and below; ``schema`` is the union of all calls (F-121)."""
+    """Entries gathered from its scope and below; ``schema`` is the union of all calls."""
 
     id: int
     name: str
@@ -212,7 +212,7 @@ class ExportStep(Struct, frozen=True):
 
 
 class DeclarationStep(Struct, frozen=True):
-    """Something about a target system that no collector exports (F-006)."""
+    """Something about a target system that no collector exports."""
 
     spec: Any
     declaration: RegisteredDeclaration
@@ -222,7 +222,7 @@ class DeclarationStep(Struct, frozen=True):
 class NamedField(Struct, frozen=True):
     """A field that the user assigned: a name for a value within a scope.
 
-    The first name of a value is usually its slot's name too; further ones are aliases (F-052). Execution
+    The first name of a value is usually its slot's name too; further ones are aliases. Execution
     needs only the slots; this is for reports and dumps.
     """
 

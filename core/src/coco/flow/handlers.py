@@ -1,4 +1,4 @@
-"""The query handlers of one flow (Q-2 to Q-6). Calling them is ``coco.query_handler``'s part."""
+"""The query handlers of one flow. Calling them is ``coco.query_handler``'s part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transform flows: typed, reusable transformations, evaluated in memory (F-200 to F-207)."""
+"""Transform flows: typed, reusable transformations, evaluated in memory."""
 
 from __future__ import annotations
 

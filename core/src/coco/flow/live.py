@@ -1,4 +1,4 @@
-"""``FlowLiveUpdater``: an update in the background, once or for as long as it is let (L-19 to L-34)."""
+"""``FlowLiveUpdater``: an update in the background, once or for as long as it is let."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class FlowLiveUpdater:
 
 
 def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str, Any]:
-    """Update every flow of this process at the same time; statistics by flow name (F-184).
+    """Update every flow of this process at the same time; statistics by flow name.
 
     If a flow fails the others still finish; then its error is raised, with a note for each further one.
     """

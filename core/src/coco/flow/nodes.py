@@ -1,7 +1,7 @@
 """The mutable pieces that a flow function's calls leave behind, before they become a graph.
 
 References between them are the graph's own ``SlotRef``, ``TableRef`` and ``Constant``, with slot numbers of
-the build; finishing renumbers them, since what nobody needs is dropped (F-052).
+the build; finishing renumbers them, since what nobody needs is dropped.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ScopeNode(Struct, eq=False):
 
 
 class SourceNode(Struct, eq=False):
-    """``given_name``: what ``add_source(name=)`` said; otherwise the slot's name counts (F-091)."""
+    """``given_name``: what ``add_source(name=)`` said; otherwise the slot's name counts."""
 
     slot: SlotNode
     spec: Any

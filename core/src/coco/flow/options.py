@@ -10,7 +10,7 @@ from coco.errors import CallShapeError
 
 @dataclass(frozen=True)
 class EvaluateAndDumpOptions:
-    """How ``Flow.evaluate_and_dump`` works (F-190).
+    """How ``Flow.evaluate_and_dump`` works.
 
     output_dir: folder for the files, made if missing.
     use_cache: read memoised results (never write them).
@@ -29,12 +29,12 @@ class EvaluateAndDumpOptions:
 
 @dataclass(frozen=True)
 class FlowLiveUpdaterOptions:
-    """How a ``FlowLiveUpdater`` works (L-20).
+    """How a ``FlowLiveUpdater`` works.
 
     live_mode: keep following the sources; False makes one pass.
     reexport_targets: write every row in the initial pass, changed or not.
     print_stats: statistics on standard output while running.
-    full_reprocess: compute everything anew in the initial pass, without memoised results (I-65).
+    full_reprocess: compute everything anew in the initial pass, without memoised results.
     allow_deletes: let the run delete more than the guards would.
     """
 
@@ -47,7 +47,7 @@ class FlowLiveUpdaterOptions:
 
 @dataclass
 class FlowUpdaterStatusUpdates:
-    """What changed since the previous report (L-29 to L-34). Names of sources, in definition order.
+    """What changed since the previous report. Names of sources, in definition order.
 
     active_sources: still being processed or watched; empty means that the updater has stopped.
     updated_sources: had updates since the previous report, each named once.

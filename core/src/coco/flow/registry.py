@@ -1,4 +1,4 @@
-"""The flows of this process (F-001, F-002, F-150, F-172, F-184)."""
+"""The flows of this process."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ async def ensure_all_flows_built_async() -> None:
 
 
 def get_flow_full_name(name: str) -> str:
-    """``namespace.name``, or the bare name without a namespace (F-151)."""
+    """``namespace.name``, or the bare name without a namespace."""
     return runtime().full_name(name)
 
 
 def make_setup_bundle(flows: Iterable[Flow]) -> SetupBundle:
-    """A plan of what setup of these flows would do (F-171)."""
+    """A plan of what setup of these flows would do."""
     return runtime().make_setup_bundle(_open(flows))
 
 
@@ -126,7 +126,7 @@ async def make_setup_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
 
 
 def make_drop_bundle(flows: Iterable[Flow]) -> SetupBundle:
-    """A plan of what dropping these flows would do (F-171)."""
+    """A plan of what dropping these flows would do."""
     return runtime().make_drop_bundle(_open(flows))
 
 

@@ -28,7 +28,7 @@ DEFAULT_RUNTIME = "coco.environment.runtime:RUNTIME"
 
 
 class LiveHandle(Protocol):
-    """A running update. Every ``next_status_updates`` after the end returns at once (L-33)."""
+    """A running update. Every ``next_status_updates`` after the end returns at once."""
 
     def start(self) -> None: ...
     async def start_async(self, *, here: bool = False) -> None: ...
@@ -41,7 +41,7 @@ class LiveHandle(Protocol):
 
 
 class SetupBundle(Protocol):
-    """A change plan over several flows (F-170)."""
+    """A change plan over several flows."""
 
     def describe(self) -> tuple[str, bool]: ...
     async def describe_async(self) -> tuple[str, bool]: ...
@@ -54,7 +54,7 @@ class SetupBundle(Protocol):
 
 
 class Runtime(Protocol):
-    """What the environment offers to flows. Sync methods raise ``RuntimeError`` inside its loop (G-032)."""
+    """What the environment offers to flows. Sync methods raise ``RuntimeError`` inside its loop."""
 
     def full_name(self, name: str) -> str: ...
 

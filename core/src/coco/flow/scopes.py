@@ -1,4 +1,4 @@
-"""``DataScope``: the fields of the flow's root, or of each row of a table (F-070 to F-074)."""
+"""``DataScope``: the fields of the flow's root, or of each row of a table."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DataScope:
         return DataSlice(state, value)
 
     def __setitem__(self, field_name: str, value: DataSlice[Any]) -> None:
-        """Add a field. What is placed already gets a further name: the same value, computed once (F-052).
+        """Add a field. What is placed already gets a further name: the same value, computed once.
 
         Raises ``NamingError`` for an illegal name, ``DefinitionError`` for a field that exists, a slice of
         another flow or of a deeper scope, and ``CallShapeError`` for anything but a slice.

@@ -1,4 +1,4 @@
-"""A graph as text: a tree of its operations, then a table of its fields (CLI-23)."""
+"""A graph as text: a tree of its operations, then a table of its fields."""
 
 from __future__ import annotations
 

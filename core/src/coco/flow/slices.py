@@ -1,4 +1,4 @@
-"""``DataSlice``: a typed reference to data that will exist when the flow runs (F-050 to F-057)."""
+"""``DataSlice``: a typed reference to data that will exist when the flow runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of specs that users hand to the builder (F-012)."""
+"""Checks of specs that users hand to the builder."""
 
 from __future__ import annotations
 

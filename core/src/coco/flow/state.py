@@ -137,7 +137,7 @@ class BuildState:
         return self.root if isinstance(value, Constant) else self.slots[value.slot].scope
 
     def innermost(self, scopes: Iterable[ScopeNode], what: str) -> ScopeNode:
-        """The deepest of some scopes. All others must lie around it; siblings are an error (F-070)."""
+        """The deepest of some scopes. All others must lie around it; siblings are an error."""
         deepest = self.root
         seen: list[ScopeNode] = []
         for scope in scopes:
@@ -168,7 +168,7 @@ class BuildState:
         return with_added_fields(self, value, what)
 
     def check_reachable(self, value: Value, what: str) -> None:
-        """Raise if the scope of a value, or one around it, was left (F-074)."""
+        """Raise if the scope of a value, or one around it, was left."""
         for scope in self.home(value).chain():
             if scope.handles == 0 and scope is not self.root:
                 raise self.error(
@@ -199,7 +199,7 @@ class BuildState:
         return tuple(names)
 
     def lineage(self, value: Value) -> dict[str, str]:
-        """JSON-able reference to where data comes from (X-062)."""
+        """JSON-able reference to where data comes from."""
         assert isinstance(value, SlotRef)
         slot = self.slots[value.slot]
         return {"scope": slot.scope.path, "field": ".".join((slot.label, *self.field_names(value)))}

@@ -1,4 +1,4 @@
-"""Application of functions to slices and constants (F-110 to F-113)."""
+"""Application of functions to slices and constants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_transform(
 ) -> DataSlice[Any]:
     """Record one use of a function; its type is known at once.
 
-    A keyword ``op_args`` is none of the function's: it changes execution options for this step (FN-Common-7).
+    A keyword ``op_args`` is none of the function's: it changes execution options for this step.
     """
     state.check_open()
     kwargs = dict(kwargs)

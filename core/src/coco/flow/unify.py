@@ -1,4 +1,4 @@
-"""One type for a field that several collect calls give (F-121)."""
+"""One type for a field that several collect calls give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fingerprints: 16 bytes of BLAKE3 that stand for a value, a call or a row (spec I-7, I-8).
+"""Fingerprints: 16 bytes of BLAKE3 that stand for a value, a call or a row.
 
 Equal fingerprint means "no work", so the digest is a cryptographic one, and it is the same on every machine
 and in every release: tests hold fingerprints written down once.

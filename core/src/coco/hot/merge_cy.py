@@ -1,4 +1,4 @@
-"""Detection: what a listing says against what state knows, one batch at a time (I-15 to I-23, I-83).
+"""Detection: what a listing says against what state knows, one batch at a time.
 
 Pure decisions over flat lists; reading, if one is needed, happens elsewhere.
 """

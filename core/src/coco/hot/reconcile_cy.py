@@ -1,4 +1,4 @@
-"""The minimal change of one target for one source row (I-46, I-47, I-80).
+"""The minimal change of one target for one source row.
 
 Keys are packed bytes. A fingerprint starts with the 16 bytes of the whole row; for targets that can
 write single columns 8 bytes per value field follow.

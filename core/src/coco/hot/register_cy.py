@@ -1,4 +1,4 @@
-"""Keys of a source with what is known of each, in 17 bytes a slot: detection without a record per row (I-15, I-83).
+"""Keys of a source with what is known of each, in 17 bytes a slot: detection without a record per row.
 
 A table with open addressing: by slot the hash of a key and a version (``cells``, two 64-bit numbers), and a mark.
 Hashes are those of this process, which nobody outside can foresee. The same version of the same key proves

@@ -1,4 +1,4 @@
-"""Entries of a collector -> rows of a target, by source row (I-46, I-49).
+"""Entries of a collector -> rows of a target, by source row.
 
 ``pack`` is the codec of engine values: a function in C that calls nothing back.
 """

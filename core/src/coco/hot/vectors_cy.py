@@ -1,4 +1,4 @@
-"""Lists of numbers -> packed little-endian bytes (T-020).
+"""Lists of numbers -> packed little-endian bytes.
 
 ``None`` for a list that is not the plain case: an element of another type (a bool among integers, an integer
 among floats), a NaN, of which only one form is stored, or a number out of range. The caller then goes element

@@ -1,4 +1,4 @@
-"""Lists within limits on number and bytes (TG-Postgres-17, FN-Common-16)."""
+"""Lists within limits on number and bytes."""
 
 from __future__ import annotations
 

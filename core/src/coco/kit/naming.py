@@ -1,4 +1,4 @@
-"""Default names of resources, and names that fit a product's limits (TG-Postgres-3, TG-Postgres-14)."""
+"""Default names of resources, and names that fit a product's limits."""
 
 from __future__ import annotations
 

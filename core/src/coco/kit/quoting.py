@@ -1,4 +1,4 @@
-"""Names and literals as text of SQL and Cypher (TG-Graph-20, TG-Postgres-3).
+"""Names and literals as text of SQL and Cypher.
 
 Values belong into parameters. What is here is for the places that take none: names, and literals in DDL.
 """

@@ -1,4 +1,4 @@
-"""Trying again after faults that pass (RET-01 to RET-08, RETRY-1 to RETRY-3).
+"""Trying again after faults that pass.
 
 The engine does not retry calls; a connector or function that talks to a service does, here. What is worth
 another attempt is a property of the error: see ``is_retriable``, and tell of your client library's errors
@@ -122,7 +122,7 @@ def retry(
     op: what is done, for log and note; no secrets. on_retry: told of each attempt that is followed by another
     (besides the log, which says the same at level warning). Raises the last error as it is, with a note on the
     attempts if there were several. Blocks: not for an event loop's thread. What is made again must be
-    harmless if it was done before (RET-07).
+    harmless if it was done before.
     """
     schedule = _Schedule(op, policy, retriable, on_retry, timing)
     while True:
@@ -145,7 +145,7 @@ async def retry_async(
     on_retry: OnRetry | None = None,
     timing: Timing = SYSTEM,
 ) -> T:
-    """As ``retry``, for a coroutine function. Cancellation ends it at once, also while it waits (RET-06)."""
+    """As ``retry``, for a coroutine function. Cancellation ends it at once, also while it waits."""
     schedule = _Schedule(op, policy, retriable, on_retry, timing)
     while True:
         try:
@@ -159,7 +159,7 @@ async def retry_async(
 
 
 def retry_after(error: BaseException, *, wall: Callable[[], float] = time.time) -> float | None:
-    """Seconds a server asks to wait: ``error.retry_after``, or the header ``Retry-After`` (RET-05).
+    """Seconds a server asks to wait: ``error.retry_after``, or the header ``Retry-After``.
 
     Headers are looked for in ``error.headers`` and ``error.response.headers``; seconds or an HTTP date, a past
     one being 0. None if there is none that can be read.

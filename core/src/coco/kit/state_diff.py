@@ -1,4 +1,4 @@
-"""What to add, alter and drop, from any of several former states (TG-Common-16, CT-12).
+"""What to add, alter and drop, from any of several former states.
 
 A resource is seen as named parts (columns, indexes, constraints), each with a definition that can be compared.
 After a setup that broke off nobody knows which of several states it is in, so that a statement must be right in

@@ -1,4 +1,4 @@
-"""Binding of a function to the arguments of one use (O-050 to O-055, E-050, X-062)."""
+"""Binding of a function to the arguments of one use."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def _check_constants(record: RegisteredFunction, spec: Any, params: Sequence[Bou
 
 
 def _check_importable(record: RegisteredFunction, where: str) -> None:
-    """A child process must find the operation by name (X-050)."""
+    """A child process must find the operation by name."""
     import sys
 
     module = sys.modules.get(record.origin.module)
@@ -276,7 +276,7 @@ def _with_facts(
     args: Sequence[ArgSchema],
     matched: Sequence[Parameter],
 ) -> EnrichedValueType:
-    """Nullability (O-053) and lineage attributes (X-062)."""
+    """Nullability and lineage attributes."""
     nullable = result.nullable or any(item.required and item.type.nullable for item in params)
     attrs = dict(result.attrs or {})
     if op_args.arg_relationship is not None:
@@ -309,7 +309,7 @@ class Executors:
         self._analyzed: list[Any] = []
 
     def analyzed_type(self) -> Any:
-        """What ``analyze`` says the result's type is; failures are definition errors (O-032)."""
+        """What ``analyze`` says the result's type is; failures are definition errors."""
         instance, result = self._make()
         self._analyzed.append(instance)
         return result

@@ -1,4 +1,4 @@
-"""The code of one function as text that only changes when behaviour may (DESIGN principle 4).
+"""The code of one function as text that only changes when behaviour may.
 
 Positions, comments, formatting, docstrings and annotations are gone; names and constants stay. The
 text is made from the syntax tree, not from bytecode, so an interpreter upgrade leaves it alone. Without

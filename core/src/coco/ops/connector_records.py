@@ -1,4 +1,4 @@
-"""Records of sources, targets, attachments and declarations (O-070 to O-107, CT-1 to CT-23)."""
+"""Records of sources, targets, attachments and declarations."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class RegisteredTarget(_Connector, Struct, frozen=True):
     category = OpCategory.TARGET
 
     def bind(self, key_fields: Sequence[FieldSchema], value_fields: Sequence[FieldSchema]) -> BoundTarget:
-        """Decoders for these fields; raises ``DefinitionError`` where a declared class does not fit them (CT-23)."""
+        """Decoders for these fields; raises ``DefinitionError`` where a declared class does not fit them."""
         self._check_value_fields(value_fields)
 
         def key_decoder() -> _Decode:
@@ -219,7 +219,7 @@ class RegisteredDeclaration(_Connector, Struct, frozen=True):
 
 
 def options_wanted(connector_cls: type) -> dict[str, bool]:
-    """Which reading methods take ``options``, by their signatures (CS-3)."""
+    """Which reading methods take ``options``, by their signatures."""
     wanted = {}
     for name in TAKE_OPTIONS:
         method = inspect.getattr_static(connector_cls, name, None)
@@ -234,7 +234,7 @@ def options_wanted(connector_cls: type) -> dict[str, bool]:
 
 
 def mutate_types(connector_cls: type, kind: str) -> tuple[Any, Any]:
-    """K and V from the annotation of ``mutate``'s only, variadic parameter (O-105, CT-21)."""
+    """K and V from the annotation of ``mutate``'s only, variadic parameter."""
     from coco.spec.hints import Unresolved, callable_hints
 
     mutate: Any = connector_cls.mutate  # type: ignore[attr-defined]
@@ -272,7 +272,7 @@ def mutate_types(connector_cls: type, kind: str) -> tuple[Any, Any]:
 
 
 def check_source_types(kind: str, connector_cls: type, key_type: Any, value_type: Any) -> None:
-    """Both types are given and legal, or come from the ``types`` hook (O-070)."""
+    """Both types are given and legal, or come from the ``types`` hook."""
     if getattr(connector_cls, "types", None) is not None:
         return
     if key_type is Any or value_type is Any:

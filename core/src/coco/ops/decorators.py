@@ -1,4 +1,4 @@
-"""The decorators that register operations (O-020 to O-107)."""
+"""The decorators that register operations."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def fn(
     deps: Any = None,
     **op_args: Any,
 ) -> Any:
-    """Declare a sync or async function for flows and for direct calls; it is returned as it is (A-01, A-02).
+    """Declare a sync or async function for flows and for direct calls; it is returned as it is.
 
     memo: keep results, found again by code and arguments (``cache`` of ``function``). version: stands in place
     of the code as identity; raise it when results change (``behavior_version`` of ``function``). deps: what
@@ -151,7 +151,7 @@ def _function_record(
 
 
 def adopt_function(target: Any) -> RegisteredFunction:
-    """The record of an undecorated function, as if decorated with the defaults (FN-Common-21).
+    """The record of an undecorated function, as if decorated with the defaults.
 
     Only for a named function whose parameters and result are all annotated; it is neither changed nor
     registered by name. Raises ``DefinitionError`` that says how to decorate it for anything else.
@@ -178,7 +178,7 @@ def adopt_function(target: Any) -> RegisteredFunction:
 
 
 def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
-    """Register an executor class: a ``spec`` field, ``__call__``, optional ``prepare`` and ``analyze`` (O-030)."""
+    """Register an executor class: a ``spec`` field, ``__call__``, optional ``prepare`` and ``analyze``."""
     options = OpArgs.from_keywords(op_args, "@executor_class")
     names = _caller_locals()
 
@@ -243,7 +243,7 @@ def _check_methods(cls: type, names: Sequence[str], what: str) -> None:
 
 
 def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = Any) -> Callable[[C], C]:
-    """Register a source connector class for ``spec_cls`` (CS-1)."""
+    """Register a source connector class for ``spec_cls``."""
     _check_spec(spec_cls, SourceSpec, "@source_connector")
 
     def register(cls: C) -> C:
@@ -269,7 +269,7 @@ def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = A
 def target_connector(
     *, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None
 ) -> Callable[[C], C]:
-    """Register a target connector class for ``spec_cls`` (CT-2, CT-3)."""
+    """Register a target connector class for ``spec_cls``."""
     _check_spec(spec_cls, TargetSpec, "@target_connector")
 
     def register(cls: C) -> C:

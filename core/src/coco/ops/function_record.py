@@ -1,4 +1,4 @@
-"""Records of functions: what is registered, and what one use of it is (O-050 to O-057)."""
+"""Records of functions: what is registered, and what one use of it is."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class RegisteredFunction:
 
     ``target``: the function itself or the executor class. ``is_class`` tells which.
     ``local_names``: names of the scope it was defined in, for annotations written as text.
-    ``dependencies``: what its results depend on besides its code (A-02).
+    ``dependencies``: what its results depend on besides its code.
     """
 
     kind: str
@@ -169,14 +169,14 @@ class RegisteredFunction:
     ) -> BoundFunction:
         """Bind arguments (with their keyword, or None) for one use of the function.
 
-        Raises ``DefinitionError`` naming function and argument if they do not fit (T-102).
+        Raises ``DefinitionError`` naming function and argument if they do not fit.
         """
         from coco.ops.binding import bind_function
 
         return bind_function(self, spec, args, op_args)
 
     def check_declaration(self, *, result_needed: bool = True) -> None:
-        """Everything that can be told at decoration (O-057). ``result_needed``: a return annotation is."""
+        """Everything that can be told at decoration. ``result_needed``: a return annotation is."""
         signature = self.declared_signature()
         relationship = self.op_args.arg_relationship
         if relationship is not None and signature.parameter(relationship[1]) is None:

@@ -1,4 +1,4 @@
-"""Identity of a function: what its results depend on besides its arguments (DESIGN principle 4, X-012).
+"""Identity of a function: what its results depend on besides its arguments.
 
 Covered by default: the canonical code of the function, of every method of an executor class and of its
 bases in the project, and of everything in the project that they call, decorated or not; defaults, closure

@@ -1,4 +1,4 @@
-"""Execution options of functions (spec X-001 to X-062, FN-Common-7)."""
+"""Execution options of functions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from coco.errors import CallShapeError, DefinitionError
 from coco.ops.runner_names import check_name
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
-"""Limit of one execution when ``timeout`` is unset (X-040)."""
+"""Limit of one execution when ``timeout`` is unset."""
 
 _OF_THE_SIGNATURE = ("batching", "arg_relationship")
 
 
 class ArgRelationship(enum.Enum):
-    """What a result is to one of the arguments. The values stand in stored schemas (X-060)."""
+    """What a result is to one of the arguments. The values stand in stored schemas."""
 
     EMBEDDING_ORIGIN_TEXT = "cocoindex.io/embedding_origin_text"
     CHUNKS_BASE_TEXT = "cocoindex.io/chunk_base_text"
@@ -102,7 +102,7 @@ class OpArgs(Struct, frozen=True):
 
     @classmethod
     def from_keywords(cls, keywords: Mapping[str, Any], owner: str) -> OpArgs:
-        """Options of a decorator. An unknown keyword is a ``CallShapeError`` listing the allowed ones (O-020)."""
+        """Options of a decorator. An unknown keyword is a ``CallShapeError`` listing the allowed ones."""
         _check_names(keywords, owner)
         return cls(**keywords)
 

@@ -1,4 +1,4 @@
-"""Where an operation comes from (O-002, X-012)."""
+"""Where an operation comes from."""
 
 from __future__ import annotations
 

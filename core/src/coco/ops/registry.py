@@ -1,4 +1,4 @@
-"""The operations of this process, by category and kind (O-002).
+"""The operations of this process, by category and kind.
 
 An operation gets here when its decorator runs. On a miss a resolver, installed by the plugin loader, may
 import what provides it.

@@ -1,4 +1,4 @@
-"""Where calls of user functions run: the protocol of runners (X-050).
+"""Where calls of user functions run: the protocol of runners.
 
 A function may ask for a runner by name, ``@op.function(runner="pool")``. The engine describes the function as a
 ``RemoteFunction``, has the runner make an executor of it, and hands that the arguments of calls as bytes. What becomes

@@ -1,4 +1,4 @@
-"""What a function takes and returns, read once from its signature (O-020 to O-022, X-031)."""
+"""What a function takes and returns, read once from its signature."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _element(annotation: Any, message: str, owner: str) -> Any:
 
 
 def checked_result_type(returns: Any, owner: str) -> None:
-    """Raise ``DefinitionError`` unless a return annotation says exactly what comes out (O-021)."""
+    """Raise ``DefinitionError`` unless a return annotation says exactly what comes out."""
     from coco.types.analyze import enriched_type_of
 
     if returns is inspect.Signature.empty:

@@ -1,4 +1,4 @@
-"""What source connectors receive and return (spec CS-1 to CS-13, O-070 to O-076)."""
+"""What source connectors receive and return."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NoOrdinal: TypeAlias = Literal[_Marker.NO_ORDINAL]
 
 
 class SourceReadOptions(Struct, frozen=True):
-    """What the engine wants to know; a connector may give more (CS-7).
+    """What the engine wants to know; a connector may give more.
 
     ``list`` must give ordinals when asked for them if ``provides_ordinal()`` is true; ``get_value`` must
     give the value when asked for it. The rest is optional.
@@ -43,7 +43,7 @@ class SourceReadOptions(Struct, frozen=True):
 
 
 class PartialSourceRowData(Struct, Generic[V]):
-    """What is known about a row (CS-9).
+    """What is known about a row.
 
     value: the row; ``NON_EXISTENCE``; or ``None`` when not included.
     ordinal: a number that grows with each change of the row; ``NO_ORDINAL``; or ``None`` when not included.

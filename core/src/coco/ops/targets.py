@@ -1,4 +1,4 @@
-"""What target connectors receive and return (spec CT-1 to CT-30, O-090 to O-111)."""
+"""What target connectors receive and return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coco.types.schema import FieldSchema
 
 
 class TargetStateCompatibility(enum.Enum):
-    """How an existing resource relates to the desired one (O-103).
+    """How an existing resource relates to the desired one.
 
     COMPATIBLE: changed in place, no data lost, nothing exported again.
     PARTIALLY_COMPATIBLE: changed in place, some fields are lost, rows are exported again.
@@ -26,7 +26,7 @@ class TargetStateCompatibility(enum.Enum):
 
 
 class Adoption(Struct, frozen=True):
-    """An answer of ``check_existing``: what is there was not made by this flow, and fits as it is (SU-50).
+    """An answer of ``check_existing``: what is there was not made by this flow, and fits as it is.
 
     note: what else a user should know before coco takes it over, such as how many rows it holds.
     """

@@ -87,7 +87,7 @@ class ValueForms:
         self._open: list[int] = []
 
     def form(self, value: Any, where: str, *, strict: bool) -> list[Any]:
-        """Form of a value. ``strict``: raise ``DefinitionError`` for a value that has none (A-02)."""
+        """Form of a value. ``strict``: raise ``DefinitionError`` for a value that has none."""
         if isinstance(value, enum.Enum):
             return ["enum", self._klass(type(value)), value.name, self.form(value.value, where, strict=False)]
         if type(value) in _PLAIN:

@@ -1,4 +1,4 @@
-"""Logic fingerprints: what, in a flow, decides the rows of one target for one source (I-9 to I-11).
+"""Logic fingerprints: what, in a flow, decides the rows of one target for one source.
 
 Every expression gets a fingerprint composed of the fingerprints of what it is computed from, so a
 changed function changes exactly the expressions that depend on it. Names of fields that are only

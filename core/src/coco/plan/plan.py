@@ -2,7 +2,7 @@
 
 A ``Program`` is the part of a graph that is needed to get from rows of one source to entries of some
 collectors. Programs for fewer exports leave out the calls that only others need: that is how a change
-to one branch leaves the other branches' functions alone (I-10).
+to one branch leaves the other branches' functions alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from coco.flow.graph import (
 )
 
 ROOT_SOURCE = "_root"
-"""Name under which entries collected at the root are tracked; not a legal user name prefix clash (F-072)."""
+"""Name under which entries collected at the root are tracked; not a legal user name prefix clash."""
 
 
 class Explode(Struct, frozen=True):

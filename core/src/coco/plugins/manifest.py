@@ -27,7 +27,7 @@ def _check_doc(owner: str, doc: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpManifest:
-    """One operation (spec O-002).
+    """One operation.
 
     category: ``source``, ``function``, ``target``, ``declaration`` or ``target_attachment``.
     name: the spec class's name, which is the operation's kind; unique within its category.

@@ -1,4 +1,4 @@
-"""Making a resource again that setup made and somebody removed (SU-51)."""
+"""Making a resource again that setup made and somebody removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carrying out a change plan: stage all, then apply and confirm one resource after the other (SU-24 to SU-26).
+"""Carrying out a change plan: stage all, then apply and confirm one resource after the other.
 
 Each confirmation is its own transaction, so a crash between two steps loses neither: what was confirmed is
 done, what was staged is taken up again by the next setup, from any state it may have been left in.
@@ -30,7 +30,7 @@ Step = tuple[Any, Any, Any]
 
 
 def write_silently(store: StateStore, change: FlowChange) -> int:
-    """Bring the engine's own records up to date, where no resource is touched (SU-45). Returns the version.
+    """Bring the engine's own records up to date, where no resource is touched. Returns the version.
 
     Blocking: runs where the store may be called.
     """
@@ -117,7 +117,7 @@ class Applier(Struct):
         self.version = await self.store_call(self.store.setup_write, flow, self.version, writes)
 
     async def _apply_group(self, flow: str, group: Sequence[ResourceChange]) -> None:
-        """Resources of one connector: old attachments, the resources themselves, new attachments (SU-16)."""
+        """Resources of one connector: old attachments, the resources themselves, new attachments."""
         keys = [rebuild_key(item.record, item.key) for item in group]
         for item, key in zip(group, keys, strict=True):
             for former in item.former_keys:
@@ -143,7 +143,7 @@ class Applier(Struct):
             await attached.set_up(self.call, noting(item), key)
 
     async def _forget_flow(self, flow: str) -> None:
-        """The flow's own record goes last, and stays while a resource could not be dropped (SU-17)."""
+        """The flow's own record goes last, and stays while a resource could not be dropped."""
         records = await self.store_call(self.store.setup_records, flow)
         if any(item.resource_type != FLOW_RESOURCE for item in records):
             return
@@ -190,7 +190,7 @@ def _readable(item: ResourceChange) -> list[Any]:
 
 
 def _groups(pending: Sequence[ResourceChange]) -> list[list[ResourceChange]]:
-    """Resources whose connector takes all changes at once stand together; all others alone (CT-16)."""
+    """Resources whose connector takes all changes at once stand together; all others alone."""
     groups: list[list[ResourceChange]] = []
     together: dict[str, list[ResourceChange]] = {}
     for item in pending:

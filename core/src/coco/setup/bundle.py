@@ -1,4 +1,4 @@
-"""A set of setup or drop changes for some flows: describe, confirm, apply (SU-5 to SU-10, F-170)."""
+"""A set of setup or drop changes for some flows: describe, confirm, apply."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _show(warnings: list[str], report: bool) -> None:
 
 
 def describe_changes(changes: list[FlowChange]) -> str:
-    """One block per flow: a line per resource, its actions and remarks below (SU-49)."""
+    """One block per flow: a line per resource, its actions and remarks below."""
     lines: list[str] = []
     for change in changes:
         lines.append(f"Flow {change.flow} [{change.status}]")

@@ -1,4 +1,4 @@
-"""The records of a change plan: what will be done to one resource, and to one flow (SU-27, SU-28)."""
+"""The records of a change plan: what will be done to one resource, and to one flow."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class ResourceChange(Struct):
     only_adds: the fields are those of before and further ones, so that a lossy change loses nothing.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
     forget: the record goes and the resource stays, because it is the user's, or nobody here can drop it.
-    stored_key: the key as an earlier release spelled it on record; empty if it is ``key`` (SU-33).
-    adopted: the resource is there already, made by someone else, and is taken over as it is (SU-50).
+    stored_key: the key as an earlier release spelled it on record; empty if it is ``key``.
+    adopted: the resource is there already, made by someone else, and is taken over as it is.
     """
 
     kind: ChangeKind
@@ -82,7 +82,7 @@ class ResourceChange(Struct):
 
     @property
     def silent(self) -> bool:
-        """Whether only our own record changes, which needs nobody's consent (SU-3, SU-45)."""
+        """Whether only our own record changes, which needs nobody's consent."""
         return self.kind not in _TOUCHING and (self.state is not None or self.forget)
 
     @property
@@ -127,7 +127,7 @@ class FlowChange(Struct):
 
     @property
     def up_to_date(self) -> bool:
-        """Nothing to decide (changes of the engine's own records alone are no decision, SU-45)."""
+        """Nothing to decide (changes of the engine's own records alone are no decision)."""
         touching = any(item.pending and not item.silent for item in self.resources)
         return not touching and not (self.drop and self.status != "NONE")
 
@@ -145,7 +145,7 @@ class FlowChange(Struct):
         return any(item.loses for item in self.resources if item.pending)
 
     def within(self, described: FlowChange) -> bool:
-        """Whether this does nothing that ``described`` did not show (SU-14)."""
+        """Whether this does nothing that ``described`` did not show."""
         shown = {(item.resource_type, item.key): item for item in described.resources if item.pending}
         for item in self.resources:
             before = shown.get((item.resource_type, item.key))
@@ -164,7 +164,7 @@ class FlowChange(Struct):
 
 
 def rebuild_key(record: Any, key: str) -> Any:
-    """The persistent key in its declared class, from any spelling that the connector knows (CT-13, SU-33)."""
+    """The persistent key in its declared class, from any spelling that the connector knows."""
     upgrade = record.method("upgrade_key")
     data = json.loads(key)
     return load_engine_object(

@@ -1,4 +1,4 @@
-"""Desired against existing: the change plan, with words for what a user confirms (SU-27, SU-36 to SU-42)."""
+"""Desired against existing: the change plan, with words for what a user confirms."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ORDER = (
 def worst_compatibility(
     record: Any, desired: DesiredTarget, versions: Iterable[TargetState]
 ) -> tuple[TargetStateCompatibility, str]:
-    """The weakest answer over all possible versions, and why, where we know (SU-40)."""
+    """The weakest answer over all possible versions, and why, where we know."""
     worst = TargetStateCompatibility.COMPATIBLE
     check = record.method("check_state_compatibility")
     for version in versions:
@@ -137,7 +137,7 @@ def _diff_existing(
         for item in versions
     ):
         if any(item.value_fields != desired.value_fields for item in versions):
-            # The connector's state does not tell: nothing to alter, rows follow through their logic (CT-8).
+            # The connector's state does not tell: nothing to alter, rows follow through their logic.
             change.state = _with_ids(desired, versions, bump=False)
             change.notes.append("its fields change: rows are written again by the next update")
         return
@@ -274,7 +274,7 @@ def diff_deleted(stored: SetupRecord, rows: int) -> ResourceChange:
 
 
 def _missing_auth(record: Any, key: str, versions: Sequence[TargetState]) -> str | None:
-    """Key of an auth entry that dropping needs and nobody registered (AU-18)."""
+    """Key of an auth entry that dropping needs and nobody registered."""
     found: list[str] = []
     try:
         found += auth_keys(rebuild_key(record, key))
@@ -371,7 +371,7 @@ def _is_key(target: DesiredTarget, record: SetupRecord) -> bool:
 def _diff_recorded(
     target: DesiredTarget, stored: SetupRecord | None, row_counts: Mapping[int, int]
 ) -> ResourceChange:
-    """The change of a wanted resource with what is on record of it, be that in an old spelling (SU-33)."""
+    """The change of a wanted resource with what is on record of it, be that in an old spelling."""
     if stored is None:
         return diff_target(target, CombinedState(None), 0)
     record = respelled(stored, target.record)

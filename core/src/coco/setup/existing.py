@@ -1,4 +1,4 @@
-"""What stands already where a resource is to be made: taken over if it fits, refused if not (SU-50).
+"""What stands already where a resource is to be made: taken over if it fits, refused if not.
 
 Looked at twice: for the plan, so that the user confirms a take-over, and before anything is written.
 """
@@ -40,7 +40,7 @@ def refuse_shared(change: FlowChange, records: Iterable[SetupRecord]) -> None:
 
 
 def refuse_twins(changes: Iterable[FlowChange]) -> None:
-    """Mark what two flows of one plan want to make: such as ``a__b`` with ``c``, and ``a`` with ``b__c`` (NS-11)."""
+    """Mark what two flows of one plan want to make: such as ``a__b`` with ``c``, and ``a`` with ``b__c``."""
     first: dict[tuple[str, str], str] = {}
     for change in changes:
         for item in change.resources:
@@ -58,7 +58,7 @@ def refuse_twins(changes: Iterable[FlowChange]) -> None:
 
 
 def check_flow_name(flow: str, others: Iterable[str]) -> None:
-    """Raise ``DefinitionError`` if a new flow could be taken for one on record where names are joined (NS-11).
+    """Raise ``DefinitionError`` if a new flow could be taken for one on record where names are joined.
 
     Full names, of all namespaces. ``a.b__c`` and ``a__b.c`` are such, and names that differ in case alone.
     """

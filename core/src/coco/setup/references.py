@@ -1,4 +1,4 @@
-"""References to credentials inside keys and states that are on record (AU-3, AU-18)."""
+"""References to credentials inside keys and states that are on record."""
 
 from __future__ import annotations
 

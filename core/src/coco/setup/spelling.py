@@ -1,4 +1,4 @@
-"""Records that an earlier release wrote, as this one would write them (SU-33, CT-13).
+"""Records that an earlier release wrote, as this one would write them.
 
 A class gains a field with a default, a connector renames one: the resource is the same, only its spelling in state
 is not. Records are read in today's spelling, and written so at the next apply; nothing is dropped or made anew.

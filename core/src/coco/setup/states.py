@@ -1,4 +1,4 @@
-"""Setup states: what a resource should be, was, or may be (SU-21 to SU-35, O-111)."""
+"""Setup states: what a resource should be, was, or may be."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class CombinedState(Struct, frozen=True):
         return found
 
     def possible_versions(self) -> Iterator[dict[str, Any]]:
-        """Every state the resource may be in, newest last (SU-22)."""
+        """Every state the resource may be in, newest last."""
         if self.current is not None:
             yield self.current
         for item in self.staging:
@@ -166,7 +166,7 @@ class CombinedState(Struct, frozen=True):
 
     @property
     def always_exists(self) -> bool:
-        """Whether the resource is there whatever happened (SU-22)."""
+        """Whether the resource is there whatever happened."""
         return self.current is not None and all(item.state is not None for item in self.staging)
 
     @property

@@ -1,4 +1,4 @@
-"""Specs: frozen, validated descriptions of operations (spec O-010 to O-013)."""
+"""Specs: frozen, validated descriptions of operations."""
 
 from coco.spec.bases import (
     DeclarationSpec,

@@ -1,4 +1,4 @@
-"""The five kinds of specs (O-001, O-012)."""
+"""The five kinds of specs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
             )
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function once, in memory, outside any flow (FN-Common-15).
+        """Call the function once, in memory, outside any flow.
 
         Takes plain Python values and returns one. Blocks; it must not be called from the event loop
         that runs flows.
@@ -56,7 +56,7 @@ class DeclarationSpec(SpecBase, category=OpCategory.DECLARATION):
 
 
 class TargetAttachmentSpec(SpecBase, category=OpCategory.TARGET_ATTACHMENT):
-    """Base of specs that ``export(attachments=...)`` takes. Subclasses have a field ``name: str`` (ATT-3)."""
+    """Base of specs that ``export(attachments=...)`` takes. Subclasses have a field ``name: str``."""
 
 
 class EmptyFunctionSpec(FunctionSpec):
@@ -79,7 +79,7 @@ def spec_kind(spec: Any) -> str:
 
 
 def spec_doc(cls: type) -> str | None:
-    """The description the author wrote, if any (O-013)."""
+    """The description the author wrote, if any."""
     import inspect
 
     text = cls.__dict__.get("__doc__")

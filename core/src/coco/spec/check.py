@@ -1,4 +1,4 @@
-"""Checking the fields of a spec against their annotations (spec O-011).
+"""Checking the fields of a spec against their annotations.
 
 The common vocabulary of specs is checked by small closures made here. Only an annotation that carries
 constraints for pydantic makes pydantic be imported, and only when a spec with it is first made.

@@ -1,4 +1,4 @@
-"""The port through which a spec reaches what can execute it, which lies above this layer (FN-Common-15).
+"""The port through which a spec reaches what can execute it, which lies above this layer.
 
 ``coco.flow.execution:execute_spec`` is looked up by name at first use; tests install their own.
 """

@@ -1,4 +1,4 @@
-"""The metaclass that makes specs: frozen, validated, comparable, printable without secrets (O-010)."""
+"""The metaclass that makes specs: frozen, validated, comparable, printable without secrets."""
 
 from __future__ import annotations
 

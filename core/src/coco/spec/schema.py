@@ -1,4 +1,4 @@
-"""JSON Schema of spec classes (O-011)."""
+"""JSON Schema of spec classes."""
 
 from __future__ import annotations
 

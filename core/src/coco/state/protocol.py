@@ -1,4 +1,4 @@
-"""What the engine asks of a state store, in batches (DESIGN section 5; spec I-2, I-35, I-39, T4).
+"""What the engine asks of a state store, in batches.
 
 The protocol is synchronous: the engine calls a store from one dedicated thread. All keys are packed
 bytes (``coco.types.storage.pack`` of the key parts), all fingerprints are 16 bytes. No method takes or
@@ -36,7 +36,7 @@ class TargetKeys(NamedTuple):
     """What one source row has in one target: logic that made it, and (packed key, row fingerprint) pairs.
 
     In *staged* lists a fingerprint of ``b""`` stands for a planned deletion, or for attempts that meant
-    different things: nothing can be said about that target row, and no row equals it (I-43).
+    different things: nothing can be said about that target row, and no row equals it.
     """
 
     logic_fp: bytes
@@ -71,7 +71,7 @@ class StageRow(Struct, frozen=True):
 
 class CommitRow(Struct, frozen=True):
     """Phase 4 for one row: what is true now. Clears any recorded failure and what attempts up to
-    ``process_ordinal`` staged; that of newer ones stays (I-40)."""
+    ``process_ordinal`` staged; that of newer ones stays."""
 
     key: bytes
     process_ordinal: int
@@ -85,7 +85,7 @@ class CommitRow(Struct, frozen=True):
 
 
 class CollapseRow(Struct, frozen=True):
-    """The ordinal moved but the content did not (I-18): written only if the row is still at ``expected``."""
+    """The ordinal moved but the content did not: written only if the row is still at ``expected``."""
 
     key: bytes
     expected: int
@@ -224,7 +224,7 @@ class StateStore(Protocol):
         """One transaction: finalise ``rows``; forget ``removed`` ((key, process ordinal) of deleted source rows);
         apply owner changes, the last one per owner; add ``row_counts`` (target id -> change in number of rows).
         A row whose stored ``process_ordinal`` is already at or above the given one is left alone, and so are its
-        owners. A removed row with a newer attempt under way stays, unfinished and without committed keys (I-48)."""
+        owners. A removed row with a newer attempt under way stays, unfinished and without committed keys."""
 
     def collapse(self, source_id: int, rows: Sequence[CollapseRow]) -> int:
         """Returns how many still matched and were written."""

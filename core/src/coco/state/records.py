@@ -65,7 +65,7 @@ def _typed(targets: _Targets) -> dict[int, TargetKeys]:
 
 
 def join_attempts(attempts: Iterable[tuple[int, Mapping[int, TargetKeys]]]) -> Mapping[int, TargetKeys]:
-    """One map over all attempts, oldest first; fingerprints that disagree become ``b""`` (I-43)."""
+    """One map over all attempts, oldest first; fingerprints that disagree become ``b""``."""
     maps = [targets for _, targets in attempts]
     if len(maps) == 1:
         return maps[0]
@@ -88,7 +88,7 @@ def add_attempt(earlier: Attempts, ordinal: int, staged: Mapping[int, TargetKeys
 
 
 def newer_attempts(attempts: Attempts, ordinal: int) -> Attempts:
-    """Those begun after ``ordinal``: all that its commit leaves (I-40)."""
+    """Those begun after ``ordinal``: all that its commit leaves."""
     return tuple(item for item in attempts if item[0] > ordinal)
 
 

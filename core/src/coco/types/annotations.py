@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, 
 from coco.types.schema import SCALAR_KINDS
 
 KEY_FIELD_NAME = "_key"
-"""Name of the only field of a key that is no struct (T-062)."""
+"""Name of the only field of a key that is no struct."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypeKind:
-    """Marker: the value is of this scalar kind, whatever the Python type suggests (T-012, T-082).
+    """Marker: the value is of this scalar kind, whatever the Python type suggests.
 
     Raises ``ValueError`` for a name that is none of the fourteen scalar kinds.
     """
@@ -30,7 +30,7 @@ class TypeKind:
 
 @dataclass(frozen=True, slots=True)
 class TypeAttr:
-    """Marker: an attribute of the type, such as a unit. ``value`` is plain JSON data (T-012)."""
+    """Marker: an attribute of the type, such as a unit. ``value`` is plain JSON data."""
 
     key: str
     value: Any
@@ -38,7 +38,7 @@ class TypeAttr:
 
 @dataclass(frozen=True, slots=True)
 class VectorInfo:
-    """Marker: the list or array is a vector of ``dim`` elements; None leaves the number open (T-012)."""
+    """Marker: the list or array is a vector of ``dim`` elements; None leaves the number open."""
 
     dim: int | None = None
 
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
 else:
 
     class Vector:
-        """``Vector[T]`` or ``Vector[T, Literal[N]]``: elements of one type, N of them if N is given (T-020).
+        """``Vector[T]`` or ``Vector[T, Literal[N]]``: elements of one type, N of them if N is given.
 
         Stands for ``Annotated[NDArray[T], VectorInfo(N)]`` where ``T`` is a NumPy number, and for
         ``Annotated[list[T], VectorInfo(N)]`` otherwise. ``Vector[T, N]`` with a bare number works at run

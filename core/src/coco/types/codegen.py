@@ -1,4 +1,4 @@
-"""Python source for one function, compiled once, with its text kept for tracebacks (aesthetics A7)."""
+"""Python source for one function, compiled once, with its text kept for tracebacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codecs over whole columns (E-001): one call per column, none at all where there is nothing to do."""
+"""Codecs over whole columns: one call per column, none at all where there is nothing to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engine values -> Python values: one generated function per pair of types (E-040 to E-047).
+"""Engine values -> Python values: one generated function per pair of types.
 
 The engine's type and the annotation are compared when the decoder is made; at run time only what the types
 leave open is checked.
@@ -23,9 +23,9 @@ Decoder = Callable[[EngineValue], Any]
 def make_engine_value_decoder(
     field_path: Sequence[str], src: EnrichedValueType | ValueType, dst: AnalyzedTypeInfo | Any
 ) -> Decoder:
-    """Decoder of values of engine type ``src`` for the annotation ``dst`` (E-040).
+    """Decoder of values of engine type ``src`` for the annotation ``dst``.
 
-    ``None`` passes through: whether a null may come at all is the caller's to decide (E-050). Inside structs
+    ``None`` passes through: whether a null may come at all is the caller's to decide. Inside structs
     and tables, a null for a field that is not nullable raises ``ValueConversionError``.
     Raises ``DefinitionError`` "declared X, got Y" with the field path if the types do not go together.
     """
@@ -37,7 +37,7 @@ def make_engine_value_decoder(
 def make_engine_key_decoder(
     field_path: Sequence[str], key_fields: Sequence[FieldSchema], dst: AnalyzedTypeInfo | Any
 ) -> Callable[[tuple[EngineValue, ...]], Any]:
-    """Decoder of keys, given as tuples of parts (E-042).
+    """Decoder of keys, given as tuples of parts.
 
     A basic ``dst`` takes a key of one part, a struct takes its fields by name, ``Any`` gives the scalar for
     one part and a tuple for several. Raises ``DefinitionError`` if key and annotation do not go together.
@@ -50,7 +50,7 @@ def make_engine_key_decoder(
 def make_engine_struct_decoder(
     field_path: Sequence[str], value_fields: Sequence[FieldSchema], dst: AnalyzedTypeInfo | Any
 ) -> Callable[[tuple[EngineValue, ...]], Any]:
-    """Decoder of rows of a target, given as tuples in the order of ``value_fields`` (E-043).
+    """Decoder of rows of a target, given as tuples in the order of ``value_fields``.
 
     ``dst``: a struct class, ``dict[str, Any]`` or ``Any`` for a dict. Raises ``DefinitionError`` otherwise,
     or if a field does not go with its annotation.

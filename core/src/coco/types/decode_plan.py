@@ -1,4 +1,4 @@
-"""What it takes to turn an engine type into what an annotation says, or why not (E-040 to E-045)."""
+"""What it takes to turn an engine type into what an annotation says, or why not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from coco.types.type_info import (
 from coco.types.vectors import check_dimension, packed_to_array, packed_to_list, packed_to_other_array
 
 _CONVERSIONS = {("Int64", "Float32"), ("Int64", "Float64"), ("Float32", "Float64"), ("Float64", "Float32")}
-"""Kinds that a parameter of another kind takes (E-040)."""
+"""Kinds that a parameter of another kind takes."""
 
 
 def no_match(info: AnalyzedTypeInfo, src: ValueType | None, at: Path, why: str = "") -> DefinitionError:
@@ -108,7 +108,7 @@ def _is_free_dict(info: AnalyzedTypeInfo) -> bool:
 
 
 def row_step(fields: Sequence[FieldSchema], info: AnalyzedTypeInfo, at: Path) -> RowStep:
-    """RowStep for a struct class, by field name (E-041), or for a dict."""
+    """RowStep for a struct class, by field name, or for a dict."""
     if not isinstance(info.variant, AnalyzedStructType):
         if takes_struct(info):
             return natural_row(fields)
@@ -161,7 +161,7 @@ def _substitute(
 
 
 def key_step(fields: Sequence[FieldSchema], info: AnalyzedTypeInfo, at: Path) -> RowStep:
-    """RowStep for a key (E-042)."""
+    """RowStep for a key."""
     if isinstance(info.variant, AnalyzedAnyType):
         return natural_key(fields)
     if isinstance(info.variant, AnalyzedStructType):

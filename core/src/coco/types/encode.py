@@ -1,4 +1,4 @@
-"""Python values -> engine values: one generated function per type (E-010 to E-031).
+"""Python values -> engine values: one generated function per type.
 
 The function tests each value for the class it most likely has and hands everything else to the modules
 ``scalars``, ``vectors``, ``struct_access`` and ``unions``, which convert it or raise
@@ -61,7 +61,7 @@ _UNUSUAL = {
 
 
 def make_engine_value_encoder(type_info: AnalyzedTypeInfo | Any, *, path: Sequence[str] = ()) -> Encoder:
-    """Encoder of values of an annotated type (E-010). ``path``: where the values are, for messages.
+    """Encoder of values of an annotated type. ``path``: where the values are, for messages.
 
     Raises ``DefinitionError`` for a type that no engine type can hold. The encoder raises
     ``ValueConversionError`` for values that do not fit, ``None`` among them unless the type is nullable.
@@ -74,9 +74,9 @@ def make_engine_value_encoder(type_info: AnalyzedTypeInfo | Any, *, path: Sequen
 
 
 def make_engine_key_encoder(type_info: AnalyzedTypeInfo | Any) -> Callable[[Any], tuple[EngineValue, ...]]:
-    """Encoder of keys to their parts: one for a basic key, one per field for a struct key (E-011).
+    """Encoder of keys to their parts: one for a basic key, one per field for a struct key.
 
-    Raises ``DefinitionError`` for a type that cannot be a key (T-060). A plain tuple of the right length is
+    Raises ``DefinitionError`` for a type that cannot be a key. A plain tuple of the right length is
     accepted as a value of a struct key.
     """
     info = analyze_type_info(type_info)
@@ -88,7 +88,7 @@ def make_engine_key_encoder(type_info: AnalyzedTypeInfo | Any) -> Callable[[Any]
 
 
 def encoder_for_schema(type_: EnrichedValueType, path: Sequence[str] = ()) -> Encoder:
-    """Encoder of natural values by engine type alone: structs as dicts, tables as lists or dicts (E-045).
+    """Encoder of natural values by engine type alone: structs as dicts, tables as lists or dicts.
 
     Instances of struct classes with the right fields will do as well. The encoder raises
     ``ValueConversionError`` for values that do not fit.

@@ -1,4 +1,4 @@
-"""JSON data <-> canonical JSON text, the engine value of kind Json (T-010).
+"""JSON data <-> canonical JSON text, the engine value of kind Json.
 
 Canonical: keys sorted, no spaces, ASCII only. Equal data give equal text.
 """

@@ -1,4 +1,4 @@
-"""The errors that codecs raise for a value that does not fit its type (E-030, E-080)."""
+"""The errors that codecs raise for a value that does not fit its type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The natural Python form of engine values, for arguments without an annotation (E-045)."""
+"""The natural Python form of engine values, for arguments without an annotation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coco.types.vectors import packed_to_array, packed_to_list
 
 
 def natural(type_: ValueType) -> Step | None:
-    """Scalars as in T-010, numbers in arrays, other vectors and LTables as lists, the rest as dicts."""
+    """Scalars as Python values, numbers in arrays, other vectors and LTables as lists, the rest as dicts."""
     if isinstance(type_, StructType):
         return unpacked([field.name for field in type_.fields], natural_row(type_.fields))
     if isinstance(type_, TableType):
@@ -69,7 +69,7 @@ def natural_row(fields: Sequence[FieldSchema]) -> RowStep:
 
 
 def natural_key(fields: Sequence[FieldSchema]) -> RowStep:
-    """The scalar for one part, a tuple for several: always hashable (E-042)."""
+    """The scalar for one part, a tuple for several: always hashable."""
     steps = [_key_part(field.value_type.type) for field in fields]
 
     def write(writer: FunctionWriter, variables: Sequence[str], path: Path) -> str:

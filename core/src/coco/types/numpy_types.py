@@ -1,4 +1,4 @@
-"""What is known about NumPy types without importing NumPy (T-022, T-085)."""
+"""What is known about NumPy types without importing NumPy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_DTYPE = "NDArray for Vector must use a concrete numpy dtype, such as NDArray
 
 
 class DtypeRegistry:
-    """NumPy number types that may be annotated, and the kinds they stand for (T-022)."""
+    """NumPy number types that may be annotated, and the kinds they stand for."""
 
     @staticmethod
     def get_kind(dtype: Any) -> str | None:

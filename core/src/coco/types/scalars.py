@@ -1,4 +1,4 @@
-"""Scalars both ways (T-010): ``<kind>_in(value, path)`` to engine values, ``<kind>_out(value)`` back.
+"""Scalars both ways: ``<kind>_in(value, path)`` to engine values, ``<kind>_out(value)`` back.
 
 Generated functions test for the usual class themselves and come here for everything else, so what is here may
 look at values closely. Engine values: see docs/terms/engine-value.md.

@@ -1,4 +1,4 @@
-"""Engine schemas: what a value is, told without a word about Python (spec T-001, T-091, T-092).
+"""Engine schemas: what a value is, told without a word about Python.
 
 Every class is frozen and compares by value. ``encode()`` gives plain JSON-able data and
 ``decode()`` is its inverse; unknown keys are ignored on decoding, so that a newer writer does
@@ -27,7 +27,7 @@ SCALAR_KINDS: tuple[str, ...] = (
     "Range",
     "Json",
 )
-"""The fourteen scalar kinds (T-010)."""
+"""The fourteen scalar kinds."""
 
 KEY_KINDS: frozenset[str] = frozenset(
     {
@@ -44,7 +44,7 @@ KEY_KINDS: frozenset[str] = frozenset(
         "TimeDelta",
     }
 )
-"""Scalar kinds that may be part of a key (T-060)."""
+"""Scalar kinds that may be part of a key."""
 
 PACKED_VECTOR_FORMATS: dict[str, tuple[str, int]] = {
     "Float32": ("f", 4),
@@ -125,7 +125,7 @@ class BasicValueType(Struct, frozen=True):
 
 
 class EnrichedValueType(Struct, frozen=True):
-    """A value type with nullability and attributes. Attributes never change values (X-062)."""
+    """A value type with nullability and attributes. Attributes never change values."""
 
     type: ValueType
     nullable: bool = False

@@ -1,4 +1,4 @@
-"""The fields in what a user gives for a struct: an instance, a mapping, or a tuple for a key (E-030)."""
+"""The fields in what a user gives for a struct: an instance, a mapping, or a tuple for a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FieldGetter = Callable[[Any, Path], tuple[Any, ...]]
 def fields_of_class(cls: type, fields: Sequence[AnalyzedStructFieldInfo], *, key: bool) -> FieldGetter:
     """Getter for values of a struct class; the ways that are not worth generated code.
 
-    ``key``: a plain tuple or list of the right length will do (E-011).
+    ``key``: a plain tuple or list of the right length will do.
     """
     names = [field.name for field in fields]
 

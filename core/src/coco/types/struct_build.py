@@ -1,4 +1,4 @@
-"""Code that makes an instance of a struct class out of decoded fields (E-041, E-044)."""
+"""Code that makes an instance of a struct class out of decoded fields."""
 
 from __future__ import annotations
 

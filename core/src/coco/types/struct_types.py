@@ -1,4 +1,4 @@
-"""Which Python classes are structs, and what fields they have (T-030 to T-032)."""
+"""Which Python classes are structs, and what fields they have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MISSING: Any = inspect.Parameter.empty
 
 
 class AnalyzedStructFieldInfo(Struct, frozen=True):
-    """A field of a struct class (T-031).
+    """A field of a struct class.
 
     ``type_hint``: resolved annotation with extras, ``inspect.Parameter.empty`` if there is none.
     ``default``: ``inspect.Parameter.empty`` if there is none or it comes from ``default_factory``.
@@ -152,7 +152,7 @@ def _hints_one_by_one(cls: Any) -> dict[str, Any]:
 
 
 def struct_description(cls: Any) -> str | None:
-    """The docstring that the author wrote, not one that ``dataclass`` or ``NamedTuple`` made up (T-031)."""
+    """The docstring that the author wrote, not one that ``dataclass`` or ``NamedTuple`` made up."""
     text = cls.__dict__.get("__doc__")
     if not isinstance(text, str) or not text.strip():
         return None
@@ -161,7 +161,7 @@ def struct_description(cls: Any) -> str | None:
 
 
 def check_hashable(cls: Any) -> None:
-    """Raise ``DefinitionError`` with the fix unless values of a struct class can be keys (T-061)."""
+    """Raise ``DefinitionError`` with the fix unless values of a struct class can be keys."""
     if is_namedtuple_type(cls):
         return
     if is_pydantic_model(cls):

@@ -1,4 +1,4 @@
-"""Analysed types -> engine schemas (T-090 to T-094), with the errors of T-101."""
+"""Analysed types -> engine schemas."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def encode_enriched_type(t: None) -> None: ...
 @overload
 def encode_enriched_type(t: Any) -> dict[str, Any]: ...
 def encode_enriched_type(t: Any) -> dict[str, Any] | None:
-    """JSON form of an annotation's engine type (T-090); None for None. Raises as ``enriched_type_of``."""
+    """JSON form of an annotation's engine type; None for None. Raises as ``enriched_type_of``."""
     return None if t is None else enriched_type_of(t).encode()
 
 
 def encode_enriched_type_info(info: AnalyzedTypeInfo) -> dict[str, Any]:
-    """JSON form of the engine type of analysed info (T-090). Raises as ``enriched_type_of``."""
+    """JSON form of the engine type of analysed info. Raises as ``enriched_type_of``."""
     return enriched_type_of(info).encode()
 
 
@@ -70,7 +70,7 @@ def struct_fields_of(struct_type: Any) -> list[FieldSchema]:
 
 
 def key_fields_of(key_type: Any) -> list[FieldSchema]:
-    """Fields of a key: the fields of a struct, or one field named ``_key`` (T-060 to T-062).
+    """Fields of a key: the fields of a struct, or one field named ``_key``.
 
     Raises ``DefinitionError`` for a type whose values cannot be keys.
     """

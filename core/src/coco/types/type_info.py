@@ -1,6 +1,6 @@
-"""Annotations -> what they mean: the analysed form of a Python type (T-080 to T-084).
+"""Annotations -> what they mean: the analysed form of a Python type.
 
-Analysis raises only for NumPy dtypes that cannot be held (T-022). Whether a type may be used where it
+Analysis raises only for NumPy dtypes that cannot be held. Whether a type may be used where it
 stands is decided later, by those who know where it stands.
 """
 
@@ -103,11 +103,11 @@ AnalyzedTypeVariant: TypeAlias = (
     | AnalyzedDictType
     | AnalyzedUnknownType
 )
-"""The seven meanings an annotation can have (T-082)."""
+"""The seven meanings an annotation can have."""
 
 
 class AnalyzedTypeInfo(Struct):
-    """An annotation, taken apart (T-081).
+    """An annotation, taken apart.
 
     ``core_type``: without ``Annotated`` and ``None``, such as ``list[int]``. ``base_type``: without
     parameters, such as ``list``. ``attrs``: from ``TypeAttr`` markers, None if there are none.
@@ -121,7 +121,7 @@ class AnalyzedTypeInfo(Struct):
 
 
 def analyze_type_info(t: Any) -> AnalyzedTypeInfo:
-    """What an annotation means. Analysed info comes back as it is (T-080).
+    """What an annotation means. Analysed info comes back as it is.
 
     Raises ``DefinitionError`` (a ``ValueError``) for NumPy dtypes that are not supported; any other
     annotation that has no meaning here becomes an ``AnalyzedUnknownType``.

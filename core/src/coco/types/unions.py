@@ -1,4 +1,4 @@
-"""Choice of a union's alternative for a Python value (E-030)."""
+"""Choice of a union's alternative for a Python value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packed vectors: numbers <-> little-endian bytes (T-020, E-030).
+"""Packed vectors: numbers <-> little-endian bytes.
 
 ``list[float]`` and contiguous arrays of the right dtype take the short way; everything else that the spec
 allows is converted first. NumPy is used if a value or an annotation brings it, and never otherwise.

@@ -448,7 +448,7 @@ def test_specs_have_the_right_category(build, ops):
 
 
 def test_transform_needs_a_registered_function(build, ops):
-    def plain(text):  # with annotations it would do (FN-Common-21)
+    def plain(text):  # with annotations it would do
         return text
 
     def expect(function, pattern):

@@ -1,4 +1,4 @@
-"""Connectors: what decoration checks and records (O-070 to O-107, CS-1 to CS-5, CT-1 to CT-23, ATT-11)."""
+"""Connectors: what decoration checks and records."""
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
@@ -78,7 +78,7 @@ def text(name: str, kind: str = "Str") -> FieldSchema:
 
 
 def test_a_sources_fields() -> None:
-    """O-070: a basic key is a field ``_key``, a struct key its fields."""
+    """A basic key is a field ``_key``, a struct key its fields."""
 
     class Connector(SourceBase): ...
 
@@ -90,7 +90,6 @@ def test_a_sources_fields() -> None:
 
 
 def test_a_sources_types_may_depend_on_the_spec() -> None:
-    """O-070."""
 
     class Connector(SourceBase):
         @staticmethod
@@ -104,7 +103,7 @@ def test_a_sources_types_may_depend_on_the_spec() -> None:
 
 
 def test_codecs_of_a_source() -> None:
-    """O-076: keys and values in, keys back to their type."""
+    """Keys and values in, keys back to their type."""
 
     class Connector(SourceBase): ...
 
@@ -116,7 +115,6 @@ def test_codecs_of_a_source() -> None:
 
 
 def test_options_may_be_left_out_of_a_signature() -> None:
-    """O-072, CS-3."""
 
     class With(SourceBase):
         async def list(self, options: Any) -> AsyncIterator[Any]:  # type: ignore[override]
@@ -132,7 +130,7 @@ def test_options_may_be_left_out_of_a_signature() -> None:
 
 
 def test_what_a_source_must_have() -> None:
-    """O-107, CS-1, O-070: all that is missing in one error."""
+    """All that is missing in one error."""
 
     class Empty: ...
 
@@ -161,7 +159,6 @@ def test_what_a_source_must_have() -> None:
 
 
 def test_key_and_value_of_mutate_are_read_from_its_annotation() -> None:
-    """O-105, CT-21, CT-22."""
 
     class Connector(TargetBase): ...
 
@@ -172,7 +169,6 @@ def test_key_and_value_of_mutate_are_read_from_its_annotation() -> None:
 
 
 def test_an_unannotated_mutate_takes_the_natural_form() -> None:
-    """CT-21."""
 
     class Connector(TargetBase):
         @staticmethod
@@ -202,7 +198,7 @@ def test_loose_values_are_dicts(form: Any) -> None:
 
 
 def test_shapes_of_mutate_that_are_refused() -> None:
-    """O-105, CT-3: at decoration, naming the kind."""
+    """At decoration, naming the kind."""
 
     class Two(TargetBase):
         @staticmethod
@@ -226,7 +222,7 @@ def test_shapes_of_mutate_that_are_refused() -> None:
 
 
 def test_fields_that_a_value_class_does_not_know_are_refused() -> None:
-    """CT-23: both ways, by name."""
+    """Both ways, by name."""
 
     class Connector(TargetBase): ...
 
@@ -240,7 +236,6 @@ def test_fields_that_a_value_class_does_not_know_are_refused() -> None:
 
 
 def test_what_a_target_must_have() -> None:
-    """O-107, CT-3."""
 
     class Empty: ...
 
@@ -261,7 +256,7 @@ def test_what_a_target_must_have() -> None:
 
 
 def test_methods_may_be_static_class_or_plain() -> None:
-    """O-107, CT-2: a plain one is called on a fresh instance, if one can be made."""
+    """A plain one is called on a fresh instance, if one can be made."""
 
     class Mixed(TargetBase):
         @classmethod
@@ -290,7 +285,6 @@ def test_methods_may_be_static_class_or_plain() -> None:
 
 
 def test_attachments_and_declarations_are_open_to_all() -> None:
-    """O-001, ATT-11."""
 
     class Index(op.TargetAttachmentSpec):
         name: str

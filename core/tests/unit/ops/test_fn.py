@@ -1,4 +1,4 @@
-"""``coco.fn``: functions with a memo, a pinned version and declared dependencies (A-01, A-02)."""
+"""``coco.fn``: functions with a memo, a pinned version and declared dependencies."""
 
 from __future__ import annotations
 

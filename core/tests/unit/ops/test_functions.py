@@ -1,4 +1,4 @@
-"""Functions: decoration, registration, binding, execution (O-002, O-020 to O-057, X-001 to X-062, FN-Common)."""
+"""Functions: decoration, registration, binding, execution (FN-Common)."""
 
 import dataclasses
 import datetime
@@ -62,12 +62,11 @@ def stopped() -> Iterator[None]:
     ],
 )
 def test_kinds(name: str, kind: str) -> None:
-    """O-020."""
     assert camel_case(name) == kind
 
 
 def test_a_decorated_function_is_still_itself() -> None:
-    """O-020: callable as before, marked with its kind; with and without parentheses."""
+    """Callable as before, marked with its kind; with and without parentheses."""
 
     @op.function
     def bare_one(text: str) -> str:
@@ -89,7 +88,7 @@ def test_a_decorated_function_is_still_itself() -> None:
 
 
 def test_what_decoration_refuses() -> None:
-    """O-020 to O-022, X-001, X-031, X-061: at once, with the name of what is wrong."""
+    """At once, with the name of what is wrong."""
 
     def expect(error: type[Exception], pattern: str, make: Callable[[], Any]) -> None:
         with pytest.raises(error, match=pattern):
@@ -163,13 +162,12 @@ def test_what_decoration_refuses() -> None:
     ],
 )
 def test_options_are_checked(options: dict[str, Any], error: type[Exception], pattern: str) -> None:
-    """X-001."""
     with pytest.raises(error, match=pattern):
         op.OpArgs(**options)
 
 
 def test_options_in_effect() -> None:
-    """X-040; a cache needs no version here (DESIGN principle 4)."""
+    """A cache needs no version here."""
     assert op.OpArgs().timeout_seconds == 300
     assert op.OpArgs(timeout=datetime.timedelta(minutes=5)).timeout_seconds == 300
     assert op.OpArgs(cache=True).cache
@@ -186,7 +184,6 @@ def bound(
 
 
 def test_binding_by_pythons_rules() -> None:
-    """O-050."""
     use = bind(bound, data(), data("Int64"), data("Float64"), data(), flag=data("Bool"), more=data())
     assert [item.name for item in use.params] == ["first", "second", "third", "rest", "flag", "more"]
     assert use.n_positional == 4
@@ -202,7 +199,7 @@ def test_binding_by_pythons_rules() -> None:
     ],
 )
 def test_binding_errors(args: int, kwargs: dict[str, Any], pattern: str) -> None:
-    """O-050: errors name the function."""
+    """Errors name the function."""
     given = [data(), data("Int64")][:args]
     with pytest.raises(ValueError, match=f"Bound: {pattern}"):
         bind(bound, *given, **{name: data("Int64") for name in kwargs})
@@ -224,7 +221,6 @@ def test_too_many_and_unexpected_arguments() -> None:
 
 
 def test_nullability_follows_required_arguments() -> None:
-    """O-052, O-053."""
 
     @op.function()
     def required(text: str, more: str | None) -> str:
@@ -236,7 +232,6 @@ def test_nullability_follows_required_arguments() -> None:
 
 
 def test_unannotated_parameters_are_required_and_take_the_natural_form() -> None:
-    """O-022, O-052."""
 
     @op.function()
     def loose(value, other: Any) -> str:  # type: ignore[no-untyped-def]
@@ -249,7 +244,7 @@ def test_unannotated_parameters_are_required_and_take_the_natural_form() -> None
 
 
 def test_constants_take_the_type_of_their_parameter() -> None:
-    """F-110: an int fits a float parameter."""
+    """An int fits a float parameter."""
 
     @op.function()
     def scaled(text: str, factor: float) -> str:
@@ -263,7 +258,7 @@ def test_constants_take_the_type_of_their_parameter() -> None:
 
 
 def test_lineage() -> None:
-    """X-060 to X-062: a reference to the argument's data; none if it was left to its default."""
+    """A reference to the argument's data; none if it was left to its default."""
 
     @op.function(arg_relationship=(op.ArgRelationship.EMBEDDING_ORIGIN_TEXT, "text"))
     def embedded(number: int, text: str = "") -> Vector[Float32, Literal[2]]:
@@ -280,7 +275,7 @@ def test_lineage() -> None:
 
 
 def test_batching_takes_and_gives_elements() -> None:
-    """X-031: outside it is T -> R; constants have no place."""
+    """Outside it is T -> R; constants have no place."""
 
     @op.function(batching=True, max_batch_size=8)
     def lengths(texts: list[str]) -> list[int]:
@@ -320,7 +315,7 @@ class PrefixExecutor:
 
 
 def test_analyze_gives_the_type_and_the_encoder_follows() -> None:
-    """O-030 to O-032, O-057: async too; the instance that was analysed is used."""
+    """Async too; the instance that was analysed is used."""
     use = bind(PrefixExecutor, data(), spec=PrefixWork("a"))
     assert "2" in str(use.result_type)
     first = use.new_executor()
@@ -348,7 +343,6 @@ def test_an_analyze_that_fails_names_operation_and_spec() -> None:
 
 
 def test_what_executor_classes_must_have() -> None:
-    """O-030."""
 
     class Some(op.FunctionSpec):
         pass
@@ -380,7 +374,6 @@ def test_what_executor_classes_must_have() -> None:
 
 
 def test_executors_are_shared_by_equal_class_and_spec() -> None:
-    """O-003."""
     one, two = (bind(PrefixExecutor, data(), spec=PrefixWork("a")) for _ in range(2))
     other = bind(PrefixExecutor, data(), spec=PrefixWork("b"))
     assert one.executor_key == two.executor_key
@@ -396,7 +389,7 @@ def adopted_shout(text: str, times: int = 1) -> str:
 
 
 def test_an_annotated_function_needs_no_decorator() -> None:
-    """FN-Common-21: as if decorated with the defaults, and left as it is."""
+    """As if decorated with the defaults, and left as it is."""
 
     @coco.transform_flow()
     def flow(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
@@ -433,7 +426,7 @@ def test_what_cannot_be_adopted_is_told_how() -> None:
 
 
 def test_options_of_one_step() -> None:
-    """FN-Common-7: they override the declared ones; what belongs to the signature cannot be changed."""
+    """They override the declared ones; what belongs to the signature cannot be changed."""
 
     @op.function(behavior_version=3)
     def stepped(text: str) -> str:
@@ -489,7 +482,7 @@ class LengthsExecutor:
 
 
 def test_execute_calls_once_in_memory() -> None:
-    """FN-Common-15: plain values in and out, by position and name, batching functions too."""
+    """Plain values in and out, by position and name, batching functions too."""
     today = datetime.date(2024, 2, 29)
     assert FindWord("a").execute("b", loose={"c": 1}, when=today) == [Found("a in b {'c': 1}", today)]
     assert FindWord("a").execute(text="b") == [Found("a in b None", None)]

@@ -1,4 +1,4 @@
-"""Functions with ``gpu=True`` run in a child process (X-050, FN-Common-12, SUB-01 to SUB-24)."""
+"""Functions with ``gpu=True`` run in a child process."""
 
 import importlib
 import os
@@ -167,7 +167,7 @@ def flow_of(function: Any, *constants: Any) -> coco.TransformFlow[Any]:
 
 
 def test_runs_in_one_other_process(gpu: ModuleType) -> None:
-    """X-050, SUB-01: several calls, one process, and it is not this one; prints do no harm."""
+    """Several calls, one process, and it is not this one; prints do no harm."""
     results = flow_of(gpu.where).evaluate(text=["alpha", "beta", "gamma"])
     pids = {item["pid"] for item in results}
     assert [item["head"] for item in results] == ["a", "b", "g"]
@@ -176,7 +176,6 @@ def test_runs_in_one_other_process(gpu: ModuleType) -> None:
 
 
 def test_an_exception_keeps_type_attributes_and_remote_traceback(gpu: ModuleType) -> None:
-    """SUB-17."""
     with pytest.raises(gpu.Trouble) as caught:
         flow_of(gpu.fails).eval("bad")
     assert caught.value.code == 7
@@ -195,14 +194,14 @@ def test_an_exception_that_cannot_travel_keeps_name_and_message(gpu: ModuleType)
 
 
 def test_a_crash_is_survived_and_the_call_made_again(gpu: ModuleType, tmp_path: Path) -> None:
-    """SUB-18: the same call succeeds in a new process."""
+    """The same call succeeds in a new process."""
     marker = tmp_path / "marker"
     assert flow_of(gpu.dies_once, str(marker)).eval("text") == "TEXT"
     assert marker.read_text() == "died"
 
 
 def test_an_input_that_always_kills_fails_alone(gpu: ModuleType) -> None:
-    """X-050: three crashes, then an error that may be retried; its neighbours have results."""
+    """Three crashes, then an error that may be retried; its neighbours have results."""
     with pytest.raises(WorkerDiedError, match="3 times") as caught:
         flow_of(gpu.deadly).evaluate(text=["a", "poison", "b"])
     assert "exit code 3" in str(caught.value)
@@ -213,7 +212,6 @@ def test_an_input_that_always_kills_fails_alone(gpu: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_a_batch_that_kills_is_halved_to_its_culprit(gpu: ModuleType) -> None:
-    """X-036 with X-050."""
     with pytest.raises(WorkerDiedError) as caught:
         flow_of(gpu.deadly_batch).evaluate(text=["a", "b", "c", "poison"])
     assert any("element 3" in note for note in caught.value.__notes__)
@@ -221,7 +219,7 @@ def test_a_batch_that_kills_is_halved_to_its_culprit(gpu: ModuleType) -> None:
 
 
 def test_a_call_over_its_limit_costs_the_process_and_nothing_else(gpu: ModuleType) -> None:
-    """X-040, SUB-22: not made again; the next call finds a new process."""
+    """Not made again; the next call finds a new process."""
     flow = flow_of(gpu.stuck)
     before = flow.eval("a").split()[1]
     with pytest.raises(FunctionTimeoutError, match="limit of 1 s"):
@@ -230,7 +228,6 @@ def test_a_call_over_its_limit_costs_the_process_and_nothing_else(gpu: ModuleTyp
 
 
 def test_one_process_per_spec_prepared_once_and_closed_at_stop(gpu: ModuleType, tmp_path: Path) -> None:
-    """O-003, SUB-10, SUB-13, SUB-24."""
     log = tmp_path / "log"
     one, other = gpu.GpuModel("one", str(log)), gpu.GpuModel("other", str(log))
     first = [flow_of(one).eval(text) for text in ("a", "b")]
@@ -245,7 +242,6 @@ def test_one_process_per_spec_prepared_once_and_closed_at_stop(gpu: ModuleType, 
 
 
 def test_prepare_that_fails_is_the_callers_error_and_not_remembered(gpu: ModuleType) -> None:
-    """SUB-14."""
     flow = flow_of(gpu.GpuBroken())
     for _ in range(2):
         with pytest.raises(gpu.Trouble) as caught:
@@ -254,7 +250,7 @@ def test_prepare_that_fails_is_the_callers_error_and_not_remembered(gpu: ModuleT
 
 
 def test_auth_entries_reach_the_child(gpu: ModuleType) -> None:
-    """AU-21: also those that were added after it started."""
+    """Also those that were added after it started."""
     early = coco.add_auth_entry("gpu-early", "12345")
     assert flow_of(gpu.GpuVault(early)).eval("x") == 5
     coco.add_auth_entry("gpu-early", "123", replace=True)
@@ -262,7 +258,7 @@ def test_auth_entries_reach_the_child(gpu: ModuleType) -> None:
 
 
 def test_what_cannot_be_imported_is_refused_when_the_flow_is_defined() -> None:
-    """X-050: with the reason."""
+    """With the reason."""
 
     @op.function(gpu=True)
     def nested(text: str) -> str:
@@ -309,7 +305,7 @@ def run_program(path: Path, guard: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_function_of_the_program_itself(tmp_path: Path) -> None:
-    """SUB-06: ``__main__`` is found again, its types travel both ways."""
+    """``__main__`` is found again, its types travel both ways."""
     done = run_program(tmp_path / "program.py", 'if __name__ == "__main__":')
     assert done.stdout.strip() == "Found True", done.stderr
     assert done.returncode == 0
@@ -322,7 +318,7 @@ def test_a_program_without_a_guard_is_told_so(tmp_path: Path) -> None:
 
 
 def test_children_end_with_their_parent(tmp_path: Path) -> None:
-    """SUB-08: even when the parent is killed in the middle of a call."""
+    """Even when the parent is killed in the middle of a call."""
     program = tmp_path / "program.py"
     program.write_text(
         "import os, sys, threading\n"

@@ -1,4 +1,4 @@
-"""Identity of code (DESIGN principle 4, A-02, A-26, X-011, X-012; docs/decisions/0003)."""
+"""Identity of code (docs/decisions/0003)."""
 
 import io
 import linecache
@@ -99,7 +99,7 @@ def test_a_module_function_named_like_a_method_of_containers_counts(project: Any
 
 
 def test_moving_code_changes_the_memo_key_only(project: Any, identity_of: Identify) -> None:
-    """X-012: rows are not processed again because a function moved."""
+    """Rows are not processed again because a function moved."""
     before = project.identity(flowcode=PLAIN)
     project.load(flowcode="from elsewhere import f\n", elsewhere=PLAIN)
     after = identity_of(sys.modules["flowcode"].f)
@@ -173,7 +173,7 @@ def test_the_spec_counts(project: Any) -> None:
 
 
 def test_behavior_version_pins(project: Any) -> None:
-    """X-010, X-011: with a version code does not count; another version does, also a lower one."""
+    """With a version code does not count; another version does, also a lower one."""
     pinned = PLAIN.replace("@op.function()", "@op.function(behavior_version=2)")
     before = project.identity(flowcode=pinned)
     assert project.identity(flowcode=pinned.replace("value * times", "value")) == before
@@ -184,7 +184,7 @@ def test_behavior_version_pins(project: Any) -> None:
 
 
 def test_options_of_one_step_do_not_count(project: Any, identity_of: Identify) -> None:
-    """X-012: neither time-outs, nor caching, nor where it runs."""
+    """Neither time-outs, nor caching, nor where it runs."""
     import datetime
 
     module = project.load(flowcode=PLAIN)
@@ -193,7 +193,7 @@ def test_options_of_one_step_do_not_count(project: Any, identity_of: Identify) -
 
 
 def test_a_changed_default_counts_although_code_is_pinned(project: Any) -> None:
-    """X-012: the values of defaulted parameters are part of the memo key."""
+    """The values of defaulted parameters are part of the memo key."""
     pinned = PLAIN.replace("@op.function()", "@op.function(behavior_version=2)")
     before = project.identity(flowcode=pinned)
     after = project.identity(flowcode=pinned.replace("times: int = 2", "times: int = 3"))
@@ -202,7 +202,7 @@ def test_a_changed_default_counts_although_code_is_pinned(project: Any) -> None:
 
 
 def test_extra_identity_of_an_executor(project: Any) -> None:
-    """D-07: the revision of a model, say."""
+    """The revision of a model, say."""
     extended = EXECUTOR + (
         "\n        @staticmethod\n        def extra_identity(spec): return REVISION\n\n    REVISION = 'r1'\n"
     )
@@ -263,7 +263,7 @@ def test_a_shared_object_that_counts_its_calls(project: Any, identity_of: Identi
 
 
 def test_a_closure_value_without_identity_is_refused_with_a_way_out(identity_of: Identify) -> None:
-    """A-02: never silently ignored."""
+    """Never silently ignored."""
     socket: Any = io.BytesIO()
 
     @op.function()
@@ -309,7 +309,7 @@ def test_an_edit_while_running_is_not_mistaken_for_the_running_code(
 
 
 def test_a_redefinition_in_a_notebook(project: Any, identity_of: Identify) -> None:
-    """A-26: the same cell run again keeps its identity, an edited one does not."""
+    """The same cell run again keeps its identity, an edited one does not."""
 
     def cell(text: str, number: int) -> Any:
         filename = f"<ipython-input-{number}>"
@@ -345,7 +345,7 @@ def test_what_is_covered_can_be_asked(project: Any) -> None:
 
 
 def test_identity_is_equal_in_another_process(project: Any) -> None:
-    """A-02: stable across processes, whatever the hash seed."""
+    """Stable across processes, whatever the hash seed."""
     import subprocess
 
     text = PLAIN.replace("LIMIT = 3", "LIMIT = len({'a', 'b', 'c'})\n    WORDS = {'x', 'y', 'z'}").replace(

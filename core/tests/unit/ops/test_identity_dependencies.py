@@ -1,4 +1,4 @@
-"""What a function depends on counts for its identity (DESIGN principle 4, A-02; docs/decisions/0003)."""
+"""What a function depends on counts for its identity (docs/decisions/0003)."""
 
 from textwrap import dedent
 from typing import Any

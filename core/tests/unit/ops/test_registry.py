@@ -1,4 +1,4 @@
-"""The registry: what replaces what, what clashes, what is ambiguous (O-002)."""
+"""The registry: what replaces what, what clashes, what is ambiguous."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ CLEAN = (
 
 
 def test_functions_of_one_name_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002: used as objects they are what they are; only their name is ambiguous."""
+    """Used as objects they are what they are; only their name is ambiguous."""
     one, two = modules(
         tmp_path, monkeypatch, registry_one=CLEAN.format(mark="1"), registry_two=CLEAN.format(mark="2")
     )
@@ -48,7 +48,7 @@ def test_functions_of_one_name_live_side_by_side(tmp_path: Path, monkeypatch: py
 
 
 def test_a_reloaded_function_replaces_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002, A-26: a flow built before keeps what it had."""
+    """A flow built before keeps what it had."""
     import importlib
 
     (module,) = modules(
@@ -81,7 +81,7 @@ class Executor:
 
 
 def test_specs_of_one_name_clash_with_both_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """O-002: they are known by name, in stored state too."""
+    """They are known by name, in stored state too."""
     modules(tmp_path, monkeypatch, registry_spec_one=SPEC)
     with pytest.raises(
         DefinitionError,
@@ -110,7 +110,7 @@ def test_a_spec_wins_over_functions_of_its_name() -> None:
 
 
 def test_a_definition_inside_a_function_replaces_the_one_before() -> None:
-    """O-020: tests and factories define the same thing again and again."""
+    """Tests and factories define the same thing again and again."""
 
     def make() -> type[op.FunctionSpec]:
         class MadeAgain(op.FunctionSpec):
@@ -131,7 +131,7 @@ def test_a_definition_inside_a_function_replaces_the_one_before() -> None:
 
 
 def test_a_miss_asks_the_resolver_once() -> None:
-    """O-002: plugins are imported at first use."""
+    """Plugins are imported at first use."""
     empty = OpRegistry()
     asked: list[tuple[op.OpCategory, str]] = []
 

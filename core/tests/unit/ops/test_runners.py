@@ -1,4 +1,4 @@
-"""Functions choose a runner by name; a runner needs no more than the protocol (X-050)."""
+"""Functions choose a runner by name; a runner needs no more than the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparing one resource with what is on record (SU-21 to SU-42, O-103, O-111, CT-13)."""
+"""Comparing one resource with what is on record."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ class DiffTargetConnector:
 
 
 class PlainTarget(op.TargetSpec):
-    """No check: equal is compatible, all else partly (SU-41)."""
+    """No check: equal is compatible, all else partly."""
 
     mark: str
 
@@ -192,7 +192,6 @@ def test_what_is_done_from_every_state_on_record(name: str) -> None:
 
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_users_resource_gets_no_call_from_any_state(name: str) -> None:
-    """SU-3."""
     existing, _, _ = MATRIX[name]
     change = change_of(existing, by_user=True)
     assert change.kind is ChangeKind.USER_MANAGED
@@ -204,7 +203,7 @@ def test_the_users_resource_gets_no_call_from_any_state(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MATRIX if name != "new"])
 def test_removing_it_from_any_state(name: str) -> None:
-    """SU-22: dropped from every possible version; what may be the user's is forgotten instead."""
+    """Dropped from every possible version; what may be the user's is forgotten instead."""
     existing, _, _ = MATRIX[name]
     record = SetupRecord(
         "flow",
@@ -227,7 +226,7 @@ def test_removing_it_from_any_state(name: str) -> None:
 
 
 def test_ids_and_versions() -> None:
-    """SU-40: compatible keeps both, partial raises the version, not compatible gives a new id."""
+    """Compatible keeps both, partial raises the version, not compatible gives a new id."""
 
     def after(mark: str) -> tuple[int, int]:
         final = change_of(combined(state(mark, identity=4, version=2))).final
@@ -240,14 +239,14 @@ def test_ids_and_versions() -> None:
 
 
 def test_versions_never_go_back() -> None:
-    """SU-35: a version that was begun is not given to something else."""
+    """A version that was begun is not given to something else."""
     final = change_of(combined(state("c", version=2), state("p", version=3))).final
     assert final is not None
     assert final.schema_version == 4
 
 
 def test_a_change_of_fields_that_the_connector_does_not_mind_is_our_own_affair() -> None:
-    """CT-8, CT-10: no call; the record follows, and the plan says that rows are written again."""
+    """No call; the record follows, and the plan says that rows are written again."""
     change = diff_target(wanted(GOAL, fields="Int64"), combined(GOAL_STATE), 5)
     assert change.kind is ChangeKind.NONE
     assert change.silent
@@ -257,7 +256,6 @@ def test_a_change_of_fields_that_the_connector_does_not_mind_is_our_own_affair()
 
 
 def test_without_a_check_equal_is_compatible_and_all_else_partly() -> None:
-    """SU-41, O-103."""
     target = wanted(PlainTarget("a"))
     same = structs.replace(state("x"), connector=dump_engine_object(PlainTarget("a")))
     other = structs.replace(state("x"), connector=dump_engine_object(PlainTarget("b")))
@@ -266,7 +264,7 @@ def test_without_a_check_equal_is_compatible_and_all_else_partly() -> None:
 
 
 def test_a_state_of_an_older_plugin() -> None:
-    """CT-13: unknown fields are ignored, missing ones take their defaults, the rest builds anew and says why."""
+    """Unknown fields are ignored, missing ones take their defaults, the rest builds anew and says why."""
     older = structs.replace(state("c"), connector={"mark": "c", "gone": True})
     change = change_of(combined(older))
     assert change.kind is ChangeKind.UPDATE
@@ -300,7 +298,7 @@ def source(name: str, key: str = "Str", identity: str = "i") -> DesiredSource:
 
 
 def test_source_ids_are_kept_while_name_and_key_are() -> None:
-    """SU-34: otherwise a fresh one, and the old one's rows are cleaned up."""
+    """Otherwise a fresh one, and the old one's rows are cleaned up."""
     first, changed = diff_flow_state([source("a"), source("b")], None, [11, 12])
     assert changed
     assert {name: item.source_id for name, item in first.sources.items()} == {"a": 11, "b": 12}
@@ -330,7 +328,6 @@ def test_the_flows_record_travels() -> None:
 
 
 def test_a_targets_record_travels_and_bears_unknown_and_missing_fields() -> None:
-    """SU-33."""
     full = state("c")
     assert TargetState.from_json(full.to_json()) == full
     data = {**full.to_json(), "from_the_future": 1}

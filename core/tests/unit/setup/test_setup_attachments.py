@@ -1,4 +1,4 @@
-"""Attachments and declarations come and go with their resource (SU-16, ATT)."""
+"""Attachments and declarations come and go with their resource (ATT)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from coco.environment.runtime import RUNTIME
 
 
 def test_attachments_come_go_and_change(lab: Lab) -> None:
-    """SU-16, ATT-4 to ATT-6."""
     define(LabTarget("one"), attachments=(LabIndex("i", "1"), LabIndex("j", "1"))).setup()
     assert lab.taken() == [
         ("change", "one", None, TEXT),
@@ -44,7 +43,6 @@ def test_attachments_come_go_and_change(lab: Lab) -> None:
 
 
 def test_attachments_return_when_their_resource_is_made_anew(lab: Lab) -> None:
-    """ATT-7."""
     define(LabTarget("one"), attachments=(LabIndex("i", "1"),)).setup()
     lab.taken()
     define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup(allow_destructive=True)
@@ -102,7 +100,7 @@ def test_a_new_table_is_not_attached_to_twice(lab: Lab) -> None:
 
 
 def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> None:
-    """SU-16, CT-16: so that it can order them."""
+    """So that it can order them."""
     define(LabTarget("one"), extras=("x", "y")).setup()
     assert ("extras", "x False->True", "y False->True") in lab.taken()
     define(LabTarget("one"), extras=("y", "z")).setup(allow_destructive=True)

@@ -15,7 +15,7 @@ from coco.flow import make_drop_bundle, make_setup_bundle
 
 
 def test_create_then_nothing(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    """SU-6, SU-8, SU-43: create, up to date, no further call."""
+    """Create, up to date, no further call."""
     flow = define(LabTarget("one"))
     text, current = plan_of(flow)
     assert not current
@@ -36,7 +36,6 @@ def test_create_then_nothing(lab: Lab, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_describe_is_read_only(lab: Lab) -> None:
-    """SU-6."""
     flow = define(LabTarget("one"))
     before = plan_of(flow)
     assert plan_of(flow) == before
@@ -45,7 +44,6 @@ def test_describe_is_read_only(lab: Lab) -> None:
 
 
 def test_a_compatible_change_alters_and_exports_nothing_again(lab: Lab) -> None:
-    """SU-37, CT-10."""
     define(LabTarget("one")).setup()
     define(LabTarget("one")).update()
     lab.taken()
@@ -62,7 +60,7 @@ def test_a_compatible_change_alters_and_exports_nothing_again(lab: Lab) -> None:
 
 
 def test_a_further_field_loses_nothing_and_exports_again(lab: Lab) -> None:
-    """SU-38, SU-42: the plan counts the rows; the update writes them again."""
+    """The plan counts the rows; the update writes them again."""
     flow = define(LabTarget("one"))
     flow.setup()
     flow.update()
@@ -87,7 +85,7 @@ def test_a_further_field_loses_nothing_and_exports_again(lab: Lab) -> None:
 
 
 def test_another_key_builds_it_anew(lab: Lab) -> None:
-    """SU-39, SU-40: destructive, said with the number of rows; drop, then create."""
+    """Destructive, said with the number of rows; drop, then create."""
     flow = define(LabTarget("one"))
     flow.setup()
     flow.update()
@@ -145,7 +143,7 @@ def test_what_loses_data_wants_to_be_allowed(lab: Lab, targets: Any, given: Any,
 
 
 def test_a_removed_export_is_dropped_by_what_is_on_record(lab: Lab) -> None:
-    """SU-29, TG-Common-12: another table is delete and create; the creation comes first."""
+    """Another table is delete and create; the creation comes first."""
     define(LabTarget("one")).setup()
     lab.taken()
     flow = define(LabTarget("two"))
@@ -158,7 +156,7 @@ def test_a_removed_export_is_dropped_by_what_is_on_record(lab: Lab) -> None:
 
 
 def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    """SU-13, SU-17: targets, then our own state; the flow stays usable."""
+    """Targets, then our own state; the flow stays usable."""
     flow = define(LabTarget("one"), LabTarget("two"))
     flow.setup()
     flow.update()
@@ -181,7 +179,7 @@ def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_drop_of_a_flow_that_is_no_longer_defined(lab: Lab) -> None:
-    """SU-47: by name, from records alone."""
+    """By name, from records alone."""
     define(LabTarget("one"), attachments=(LabIndex("i", "saved"),)).setup()
     coco.flows()["Lab"].close()
     lab.taken()

@@ -1,4 +1,4 @@
-"""Setup that fails, is interrupted, or meets another one (SU-14 to SU-26)."""
+"""Setup that fails, is interrupted, or meets another one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from coco.flow import make_setup_bundle
 
 
 def test_a_failure_says_what_is_done_and_the_next_setup_goes_on(lab: Lab) -> None:
-    """SU-18, TG-Common-16."""
     flow = define(LabTarget("one"), LabTarget("two"), LabTarget("three"))
     lab.fail = lambda call: call[1] == "two"
     with pytest.raises(OSError, match="cannot change two") as caught:
@@ -32,7 +31,6 @@ def test_a_failure_says_what_is_done_and_the_next_setup_goes_on(lab: Lab) -> Non
 
 
 def test_after_an_interrupted_change_every_possible_state_is_a_previous_one(lab: Lab) -> None:
-    """SU-22, SU-26, SU-32."""
     define(LabTarget("one")).setup()
     lab.fail = lambda call: True
     with pytest.raises(OSError, match="cannot change"):
@@ -64,7 +62,7 @@ def test_an_interrupted_change_that_is_taken_back_is_undone(lab: Lab) -> None:
 
 
 def test_an_interrupted_attachment_is_attached_by_the_next_setup(lab: Lab) -> None:
-    """ATT-9: also where nothing else is to do."""
+    """Also where nothing else is to do."""
     define(LabTarget("one")).setup()
     lab.fail = lambda call: call[0] == "attach"
     flow = define(LabTarget("one"), attachments=(LabIndex("i", "1"),))
@@ -77,7 +75,7 @@ def test_an_interrupted_attachment_is_attached_by_the_next_setup(lab: Lab) -> No
 
 
 def test_a_drop_that_fails_is_taken_up_or_given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SU-17, SU-19: the error names the setting; with it the rest goes and this one is forgotten."""
+    """The error names the setting; with it the rest goes and this one is forgotten."""
     flow = define(LabTarget("one"), LabTarget("two"))
     flow.setup()
     lab.taken()
@@ -95,7 +93,7 @@ def test_a_drop_that_fails_is_taken_up_or_given_up(lab: Lab, monkeypatch: pytest
 
 
 def test_a_plan_that_grew_stale_is_refused_where_it_would_do_more(lab: Lab) -> None:
-    """SU-14, SU-25: what was not described is not done."""
+    """What was not described is not done."""
     flow = define(LabTarget("one"))
     bundle = make_setup_bundle([flow])
     bundle.describe()
@@ -107,7 +105,7 @@ def test_a_plan_that_grew_stale_is_refused_where_it_would_do_more(lab: Lab) -> N
 
 
 def test_a_plan_that_grew_stale_is_applied_where_it_does_no_more(lab: Lab) -> None:
-    """SU-14: the rest of a bundle whose first try failed, say."""
+    """The rest of a bundle whose first try failed, say."""
     flow = define(LabTarget("one"), LabTarget("two"))
     bundle = make_setup_bundle([flow])
     bundle.describe()
@@ -122,7 +120,7 @@ def test_a_plan_that_grew_stale_is_applied_where_it_does_no_more(lab: Lab) -> No
 
 
 def test_several_flows_stand_on_their_own(lab: Lab) -> None:
-    """SU-20: the error names the flow; the one before it is done."""
+    """The error names the flow; the one before it is done."""
     first, second = define(LabTarget("one"), name="First"), define(LabTarget("two"), name="Second")
     lab.fail = lambda call: call[1] == "two"
     with pytest.raises(OSError, match="cannot change two") as caught:

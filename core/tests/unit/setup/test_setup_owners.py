@@ -1,4 +1,4 @@
-"""What belongs to the user, or stood there before coco came (SU-3, SU-50, TG-Common-13)."""
+"""What belongs to the user, or stood there before coco came."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coco.flow import make_setup_bundle
 
 
 def test_a_users_resource_is_never_touched_and_never_pending(lab: Lab) -> None:
-    """SU-3, TG-Common-13: a flow is set up once, later changes of it need no setup."""
+    """A flow is set up once, later changes of it need no setup."""
     lab.rows["mine"] = {}
     flow = define(LabTarget("mine"), setup_by_user=True)
     text, current = plan_of(flow)
@@ -36,7 +36,6 @@ def test_a_users_resource_is_never_touched_and_never_pending(lab: Lab) -> None:
 
 
 def test_handing_a_resource_over_to_the_user_leaves_it_alone(lab: Lab) -> None:
-    """TG-Common-13."""
     define(LabTarget("one")).setup()
     lab.taken()
     flow = define(LabTarget("one"), setup_by_user=True)
@@ -50,7 +49,7 @@ def test_handing_a_resource_over_to_the_user_leaves_it_alone(lab: Lab) -> None:
 
 
 def test_taking_over_adopts_what_fits_and_refuses_what_does_not(lab: Lab) -> None:
-    """TG-Common-13, SU-50: and after a refusal nothing is on record that a later drop could act on."""
+    """And after a refusal nothing is on record that a later drop could act on."""
     lab.rows["mine"] = {}
     define(LabTarget("mine"), setup_by_user=True).setup()
     lab.tables["mine"] = SIZE
@@ -67,7 +66,7 @@ def test_taking_over_adopts_what_fits_and_refuses_what_does_not(lab: Lab) -> Non
 
 
 def test_what_stands_there_already_is_refused_each_time(lab: Lab) -> None:
-    """SU-50: not altered by the second try, not dropped by a drop."""
+    """Not altered by the second try, not dropped by a drop."""
     lab.tables["one"] = SIZE
     flow = define(LabTarget("two"), LabTarget("one"))
     for _ in range(2):
@@ -79,7 +78,7 @@ def test_what_stands_there_already_is_refused_each_time(lab: Lab) -> None:
 
 
 def test_a_plan_says_what_setup_takes_over(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    """SU-50: what fits is adopted, and the note is there before anyone is asked; looking changes nothing."""
+    """What fits is adopted, and the note is there before anyone is asked; looking changes nothing."""
     lab.tables["one"], lab.rows["one"] = TEXT, {"old": {}}
     flow = define(LabTarget("one"))
     text, current = plan_of(flow)
@@ -96,7 +95,7 @@ def test_a_plan_says_what_setup_takes_over(lab: Lab, capsys: pytest.CaptureFixtu
 
 
 def test_a_plan_says_what_cannot_be_made(lab: Lab) -> None:
-    """SU-50: named as a difference, and nothing that could be confirmed."""
+    """Named as a difference, and nothing that could be confirmed."""
     lab.tables["one"] = SIZE
     text, current = plan_of(define(LabTarget("one")))
     assert not current
@@ -105,7 +104,7 @@ def test_a_plan_says_what_cannot_be_made(lab: Lab) -> None:
 
 
 def test_what_appears_after_the_plan_is_not_taken_over(lab: Lab) -> None:
-    """SU-14, SU-50: nobody was told of it."""
+    """Nobody was told of it."""
     bundle = make_setup_bundle([define(LabTarget("one"))])
     bundle.describe()
     lab.tables["one"] = TEXT

@@ -13,7 +13,7 @@ from coco.errors import DefinitionError
 def test_a_missing_auth_entry_blocks_the_drop_and_nothing_else(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """AU-18, SU-46, AUTH-4: said with the key; the record stays until it is there."""
+    """Said with the key; the record stays until it is there."""
     from coco.auth_registry import default_registry
 
     key = "lab-secret"
@@ -38,7 +38,6 @@ def test_a_missing_auth_entry_blocks_the_drop_and_nothing_else(
 
 
 def test_a_password_that_changed_is_no_setup_change(lab: Lab) -> None:
-    """AU-12, AUTH-3."""
     entry = coco.add_auth_entry("lab-rotated", "old")
     flow = define(LabTarget("one", secret=entry))
     flow.setup()
@@ -47,7 +46,7 @@ def test_a_password_that_changed_is_no_setup_change(lab: Lab) -> None:
 
 
 def test_another_source_is_our_own_affair(lab: Lab) -> None:
-    """SU-34, SU-45: no decision, applied silently by the update."""
+    """No decision, applied silently by the update."""
     flow = define(LabTarget("one"))
     flow.setup()
     flow.update()
@@ -67,13 +66,12 @@ def test_another_source_is_our_own_affair(lab: Lab) -> None:
 
 
 def test_two_exports_of_one_resource_are_refused(lab: Lab) -> None:
-    """SU-30, CT-6."""
     with pytest.raises(DefinitionError, match=r"t0.*t1|t1.*t0"):
         define(LabTarget("one"), LabTarget("one")).setup()
 
 
 def test_a_target_whose_plugin_is_gone_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SU-27, CT-29: it blocks nothing else."""
+    """It blocks nothing else."""
     from coco.ops.registry import registry
     from coco.spec import OpCategory
 
@@ -89,7 +87,7 @@ def test_a_target_whose_plugin_is_gone_is_named(lab: Lab, monkeypatch: pytest.Mo
 
 
 def test_namespaces_keep_to_themselves(lab: Lab) -> None:
-    """NS-8 to NS-10: listing and dropping in one does not see the other."""
+    """Listing and dropping in one does not see the other."""
     flow = define(LabTarget("one"))
     flow.setup()
     coco.stop()

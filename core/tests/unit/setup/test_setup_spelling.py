@@ -1,4 +1,4 @@
-"""What an earlier release put on record stays the same resource (SU-33, CT-13)."""
+"""What an earlier release put on record stays the same resource."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_two_records_of_one_resource_become_one(lab: Lab) -> None:
 
 
 def test_what_cannot_be_read_is_built_anew_and_said(lab: Lab) -> None:
-    """CT-13: loudly, never by a crash."""
+    """Loudly, never by a crash."""
     flow = ready(lab)
     age(KEY, lambda state: {**state, "connector": {"columns": 5}})
     text, current = plan_of(flow)

@@ -1,4 +1,4 @@
-"""Settings, credentials and namespaces (CF-1 to CF-20, AU-1 to AU-21, NS-1 to NS-15, DB-2)."""
+"""Settings, credentials and namespaces."""
 
 import threading
 import traceback
@@ -57,7 +57,6 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_defaults() -> None:
-    """CF-7 to CF-10."""
     assert coco.Settings.from_env() == coco.Settings(
         global_execution_options=coco.GlobalExecutionOptions(1024, None)
     )
@@ -67,7 +66,7 @@ def test_defaults() -> None:
 
 
 def test_every_variable_in_both_spellings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """T2, CF-3: the shorter spelling wins."""
+    """The shorter spelling wins."""
     values = {
         "DATABASE_URL": "postgres://h/d",
         "DATABASE_USER": "u",
@@ -95,12 +94,11 @@ def test_every_variable_in_both_spellings(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COCOINDEX_APP_NAMESPACE", "old")
     monkeypatch.setenv("COCO_APP_NAMESPACE", "new")
     assert coco.Settings.from_env().app_namespace == "new"
-    monkeypatch.setenv("COCO_APP_NAMESPACE", "")  # counts as unset (CF-12)
+    monkeypatch.setenv("COCO_APP_NAMESPACE", "")  # counts as unset
     assert coco.Settings.from_env().app_namespace == "old"
 
 
 def test_a_variable_that_does_not_parse_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CF-11."""
     monkeypatch.setenv("COCOINDEX_SOURCE_MAX_INFLIGHT_ROWS", "many")
     with pytest.raises(
         ValueError,
@@ -134,19 +132,16 @@ def test_a_variable_that_does_not_parse_is_named(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_limits_and_names(make: Any, pattern: str) -> None:
-    """CF-12, NS-7."""
     with pytest.raises(ValueError, match=pattern):
         make()
 
 
 def test_no_limit_can_be_said() -> None:
-    """CF-9."""
     options = coco.GlobalExecutionOptions(None, None)
     assert options.source_max_inflight_rows is None
 
 
 def test_login_without_a_url_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CF-13."""
     monkeypatch.setenv("COCO_DATABASE_USER", "u")
     monkeypatch.setenv("COCO_DATABASE_PASSWORD", "hunter2")
     with pytest.warns(
@@ -178,7 +173,6 @@ def test_login_without_a_url_is_told_once(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_passwords_do_not_show(url: str, shown: str) -> None:
-    """CF-19, AU-20."""
     assert mask_url(url) == shown
     spec = coco.DatabaseConnectionSpec(url, password="hunter3")
     settings = coco.Settings(spec)
@@ -253,7 +247,7 @@ def test_a_time_that_cannot_be_read_says_how(text: str, monkeypatch: pytest.Monk
 
 
 def test_what_is_explicit_wins() -> None:
-    """CF-1, CF-2, CF-4, CF-5: and supplies the whole."""
+    """And supplies the whole."""
     calls = []
 
     @coco.settings
@@ -276,7 +270,7 @@ def test_the_environment_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_second_settings_function_warns() -> None:
-    """CF-4: with parentheses too."""
+    """With parentheses too."""
     coco.settings()(lambda: coco.Settings())
     with pytest.warns(UserWarning, match="a second settings function replaces the first"):
         coco.settings(lambda: coco.Settings(app_namespace="second"))
@@ -284,7 +278,6 @@ def test_a_second_settings_function_warns() -> None:
 
 
 def test_initialised_once() -> None:
-    """CF-6."""
     coco.init(coco.Settings(app_namespace="one"))
     coco.init(coco.Settings(app_namespace="one"))
     coco.init()
@@ -296,7 +289,6 @@ def test_initialised_once() -> None:
 
 
 def test_a_failed_initialisation_can_be_tried_again() -> None:
-    """CF-6."""
     answers: list[Any] = [RuntimeError("not yet"), coco.Settings(app_namespace="ready")]
 
     @coco.settings
@@ -313,7 +305,6 @@ def test_a_failed_initialisation_can_be_tried_again() -> None:
 
 
 def test_concurrent_first_use_asks_once() -> None:
-    """CF-6."""
     environment = Environment()
     calls: list[int] = []
     barrier = threading.Barrier(8)
@@ -337,7 +328,6 @@ def test_concurrent_first_use_asks_once() -> None:
 
 
 def test_init_shows_the_right_form() -> None:
-    """CF-20."""
     with pytest.raises(TypeError, match=r"database_url; write coco\.init\(coco\.Settings\(\.\.\.\)\)"):
         coco.init(database_url="x")
     with pytest.raises(TypeError, match="takes a Settings object"):
@@ -345,7 +335,7 @@ def test_init_shows_the_right_form() -> None:
 
 
 def test_where_state_lives(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """CF-14: the explicit URL, else Postgres if its store is there, else the local file, without a word."""
+    """The explicit URL, else Postgres if its store is there, else the local file, without a word."""
     host = importlib_host(monkeypatch, installed=False)
     assert Environment().state_url() == "sqlite:///.coco/state.db"
     environment = Environment()
@@ -373,7 +363,6 @@ def importlib_host(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> dict[
 
 
 def test_cors_origins() -> None:
-    """CF-10."""
     assert coco.ServerSettings.parse_cors_origins(" http://a , ,http://b") == ["http://a", "http://b"]
 
 
@@ -381,7 +370,7 @@ def test_cors_origins() -> None:
 
 
 def test_namespace_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NS-3 to NS-6, NS-15: resolved when first asked for, so init may come after the flows."""
+    """Resolved when first asked for, so init may come after the flows."""
     flow = coco.open_flow("Spaced", lambda builder, scope: None)
     try:
         coco.init(coco.Settings(app_namespace="dev"))
@@ -398,7 +387,6 @@ def test_namespace_and_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["a.b", "1a", "__a", "a__", "", "ä b"])
 def test_flow_names_are_checked(name: str) -> None:
-    """NS-7."""
     with pytest.raises(ValueError, match="invalid flow name"):
         coco.open_flow(name, lambda builder, scope: None)
 
@@ -413,7 +401,6 @@ class Login:
 
 
 def test_entries_by_key() -> None:
-    """AU-4, AU-6, AU-7, AU-10, AU-11."""
     entries = AuthRegistry()
     reference = entries.add("db", Login("u", "p"))
     assert (type(reference), reference.key) == (AuthEntryReference, "db")
@@ -429,13 +416,11 @@ def test_entries_by_key() -> None:
 
 
 def test_a_missing_entry_names_who_wants_it() -> None:
-    """AU-7."""
     with pytest.raises(AuthEntryError, match=r"'nobody' is not registered \(wanted by table t\)"):
         AuthRegistry().get(str, "nobody", wanted_by="table t")
 
 
 def test_adding_twice() -> None:
-    """AU-15, AUTH-6."""
     entries = AuthRegistry()
     entries.add("k", "one")
     entries.add("k", "one")
@@ -452,7 +437,7 @@ def test_adding_twice() -> None:
 
 
 def test_transient_entries() -> None:
-    """AU-5, AU-8, AU-17: unguessable keys that reach nothing stored."""
+    """Unguessable keys that reach nothing stored."""
     one, two = coco.add_transient_auth_entry("x"), coco.add_transient_auth_entry("x")
     assert one.key != two.key
     assert len(one.key) > 32
@@ -466,7 +451,7 @@ def test_transient_entries() -> None:
 
 
 def test_secrets_appear_nowhere() -> None:
-    """AU-20: not in errors, their causes, reprs or dumps."""
+    """Not in errors, their causes, reprs or dumps."""
     entries = AuthRegistry()
     reference = entries.add("k", {"user": "u", "password": ["hunter2"]})
     with pytest.raises(AuthEntryError, match="expected Login, got dict") as caught:
@@ -476,7 +461,6 @@ def test_secrets_appear_nowhere() -> None:
 
 
 def test_a_child_process_can_take_them_over() -> None:
-    """AU-21."""
     parent, child = AuthRegistry(), AuthRegistry()
     parent.add("k", "x")
     child.restore(parent.snapshot())
@@ -486,7 +470,6 @@ def test_a_child_process_can_take_them_over() -> None:
 
 
 def test_concurrent_use() -> None:
-    """AU-21."""
     entries = AuthRegistry()
 
     def work(number: int) -> None:
@@ -503,7 +486,7 @@ def test_concurrent_use() -> None:
 
 
 def test_a_flow_shows_no_secret(tmp_path: Path) -> None:
-    """AU-2, AUTH-7: neither its definition nor its repr."""
+    """Neither its definition nor its repr."""
     reference = coco.add_auth_entry("auth-test-show", "hunter2", replace=True)
 
     class Guarded(op.SourceSpec):

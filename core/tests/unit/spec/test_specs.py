@@ -1,4 +1,4 @@
-"""Specs: dataclasses by metaclass, frozen, checked, printable without secrets (O-001, O-010 to O-013)."""
+"""Specs: dataclasses by metaclass, frozen, checked, printable without secrets."""
 
 import dataclasses
 import datetime
@@ -55,7 +55,6 @@ class Example(op.FunctionSpec):
 
 
 def test_made_by_keyword_or_position() -> None:
-    """O-010."""
     assert Example(3, "x") == Example(length=3, prefix="x")
     assert Example(3) != Example(4)
     assert hash(Example(3, words=["a"])) == hash(Example(3, words=["a"]))
@@ -65,7 +64,6 @@ def test_made_by_keyword_or_position() -> None:
 
 
 def test_category_and_kind() -> None:
-    """O-001, O-010, O-013."""
     assert [item.value for item in op.OpCategory] == [
         "function",
         "source",
@@ -85,14 +83,12 @@ def test_category_and_kind() -> None:
     "base", [op.SourceSpec, op.FunctionSpec, op.TargetSpec, op.DeclarationSpec, op.TargetAttachmentSpec]
 )
 def test_all_five_bases_are_open(base: type) -> None:
-    """O-001."""
     made = type(base)("Made", (base,), {"__annotations__": {"name": str}, "__module__": __name__})
     assert made(name="x").name == "x"
     assert spec_category(made) is spec_category(base)
 
 
 def test_a_dataclass_decorator_besides_is_harmless() -> None:
-    """O-010."""
 
     @dataclasses.dataclass
     class Decorated(op.SourceSpec):  # type: ignore[misc]  # specs are frozen by themselves
@@ -126,7 +122,6 @@ def test_inheritance_between_specs() -> None:
 
 
 def test_mutable_defaults_are_refused_as_by_dataclass() -> None:
-    """O-010."""
     with pytest.raises(ValueError, match="mutable default"):
         op.SpecMeta(
             "Bad",
@@ -136,7 +131,6 @@ def test_mutable_defaults_are_refused_as_by_dataclass() -> None:
 
 
 def test_post_init_may_check_and_set() -> None:
-    """O-010."""
 
     class Checked(op.FunctionSpec):
         low: int
@@ -156,7 +150,7 @@ def test_post_init_may_check_and_set() -> None:
 
 
 def test_specs_are_frozen() -> None:
-    """O-010: treated as immutable."""
+    """Treated as immutable."""
     spec = Example(3)
     with pytest.raises(dataclasses.FrozenInstanceError, match=r"use dataclasses\.replace\(\)"):
         spec.length = 4  # type: ignore[misc]
@@ -184,7 +178,6 @@ def test_specs_are_frozen() -> None:
 def test_mistakes_surface_where_they_are_made(
     make: Callable[[], Any], error: type[Exception], pattern: str
 ) -> None:
-    """O-011."""
     with pytest.raises(error, match=pattern):
         make()
 
@@ -197,7 +190,6 @@ def test_values_are_converted_where_nothing_is_lost() -> None:
 
 
 def test_constraints_of_pydantic_hold() -> None:
-    """O-011."""
 
     class Bounded(op.FunctionSpec):
         size: Annotated[int, Field(gt=0)]
@@ -208,7 +200,7 @@ def test_constraints_of_pydantic_hold() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    """O-010, AU-20: neither in repr nor in errors."""
+    """Neither in repr nor in errors."""
 
     class Connected(op.TargetSpec):
         connection: AuthEntryReference[str] | None = None
@@ -226,7 +218,7 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_stable_references_are_asked_for_where_they_are_needed() -> None:
-    """AU-8: the wider kind takes both, the narrower refuses the transient one with a way out."""
+    """The wider kind takes both, the narrower refuses the transient one with a way out."""
 
     class Wide(op.SourceSpec):
         key: TransientAuthEntryReference[str]
@@ -247,7 +239,6 @@ def test_stable_references_are_asked_for_where_they_are_needed() -> None:
 
 
 def test_dump_and_load() -> None:
-    """O-011, O-111, CT-13."""
     spec = Example(3, mode=Mode.GOOD, inner=Inner(2, ["w"]), limits={"a": 1})
     data = dump_engine_object(spec)
     assert data["mode"] == "good"
@@ -272,7 +263,6 @@ def test_a_dump_for_readers_and_one_for_the_state() -> None:
 
 
 def test_what_cannot_be_dumped_names_the_field() -> None:
-    """O-011."""
 
     class Odd(op.FunctionSpec):
         thing: Any
@@ -282,7 +272,6 @@ def test_what_cannot_be_dumped_names_the_field() -> None:
 
 
 def test_what_cannot_alter_results_is_no_part_of_identity() -> None:
-    """FN-Common-20."""
 
     class Model(op.FunctionSpec):
         name: str
@@ -295,7 +284,6 @@ def test_what_cannot_alter_results_is_no_part_of_identity() -> None:
 
 
 def test_json_schema() -> None:
-    """O-011."""
     schema = Example.json_schema()
     assert schema["required"] == ["length"]
     assert schema["description"] == "An example."
@@ -303,7 +291,6 @@ def test_json_schema() -> None:
 
 
 def test_forward_references_are_resolved_when_they_can_be() -> None:
-    """O-057."""
 
     class Early(op.FunctionSpec):
         later: "Later | None" = None
@@ -321,7 +308,7 @@ def test_forward_references_are_resolved_when_they_can_be() -> None:
 
 
 def test_specs_can_be_pickled() -> None:
-    """They travel to child processes (SUB-10)."""
+    """They travel to child processes."""
     spec = Example(3, inner=Inner(1))
     copy = pickle.loads(pickle.dumps(spec))
     assert copy == spec

@@ -1,4 +1,4 @@
-"""Attempts that did not finish: what a target may hold is never forgotten (DESIGN 2.5, I-40, I-43, I-48, I-80)."""
+"""Attempts that did not finish: what a target may hold is never forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file: made, opened again, and every way in which that can fail (DB-12, T4)."""
+"""The file: made, opened again, and every way in which that can fail (T4)."""
 
 from __future__ import annotations
 

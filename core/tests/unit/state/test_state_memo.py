@@ -1,4 +1,4 @@
-"""Remembered calls: written, read, counted, reclaimed by reference (I-56 to I-60)."""
+"""Remembered calls: written, read, counted, reclaimed by reference."""
 
 from __future__ import annotations
 

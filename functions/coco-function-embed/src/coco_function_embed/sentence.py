@@ -1,4 +1,4 @@
-"""SentenceTransformerEmbed: any sentence-transformers model (spec FN-SentenceTransformerEmbed-1 to -7).
+"""SentenceTransformerEmbed: any sentence-transformers model.
 
 all-MiniLM-L6-v2 without further arguments runs on numpy; everything else needs the package
 sentence-transformers, which is imported when the first text is embedded. Importing this module registers

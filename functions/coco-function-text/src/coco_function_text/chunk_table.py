@@ -15,7 +15,7 @@ class ChunkKey(NamedTuple):
 
 
 ChunkTable = dict[ChunkKey, Chunk]
-"""``location`` -> ``text``, ``start``, ``end`` (FN-SplitRecursively-4)."""
+"""``location`` -> ``text``, ``start``, ``end``."""
 
 
 def chunk_table(text: str, spans: Sequence[Span]) -> ChunkTable:

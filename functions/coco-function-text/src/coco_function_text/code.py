@@ -2,7 +2,7 @@
 
 Definitions are recognised by blank lines, indent and the words that open them, with the comments and
 decorators right above. It needs no parser, so broken or unknown source is cut as well as any. A definition
-that fits in a chunk is one piece, whatever is inside it (FN-SplitRecursively-19, -20).
+that fits in a chunk is one piece, whatever is inside it.
 """
 
 from __future__ import annotations

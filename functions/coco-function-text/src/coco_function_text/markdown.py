@@ -2,7 +2,7 @@
 sentences, words.
 
 One pass finds headings (``#`` and underlined ones), fenced code and front matter. ``#`` inside a fence is no
-heading, and a fence, a list and a table stay whole as long as they fit (FN-SplitRecursively-18).
+heading, and a fence, a list and a table stay whole as long as they fit.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Among the places where a chunk may end (at least the minimum, at most the limit) the strongest boundary wins.
 Between equally strong ones *the text around them* decides (the smallest checksum), not how much has been
 packed before. So after an edit the choice soon falls on the same places again, and later chunks stay as they
-were, even in a text that has nothing but lines of equal length (FN-SplitRecursively-23).
+were, even in a text that has nothing but lines of equal length.
 
 ``hot.packing_cy`` chooses the places; overlaps are found here.
 """

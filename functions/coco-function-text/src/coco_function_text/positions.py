@@ -23,7 +23,7 @@ class TextPosition(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A piece of a text and where it stands in it; ``end`` is exclusive (FN-SplitRecursively-4, -5).
+    """A piece of a text and where it stands in it; ``end`` is exclusive.
 
     The table of chunks is keyed by ``location``, the half-open range of characters: ``text ==
     original[location]`` and ``text.encode() == original.encode()[start.offset:end.offset]``.

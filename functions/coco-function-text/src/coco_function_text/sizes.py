@@ -14,7 +14,7 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(chunk_size: int, min_chunk_size: int | None = None, chunk_overlap: int | None = None) -> Sizes:
-    """Checks the sizes of a split, all in bytes of UTF-8 (FN-SplitRecursively-21).
+    """Checks the sizes of a split, all in bytes of UTF-8.
 
     ``min_chunk_size``: default half of ``chunk_size``, rounded down. ``chunk_overlap``: default 0.
 

@@ -23,7 +23,7 @@ LOG = logging.getLogger("coco.function.text")
 
 @dataclass(frozen=True)
 class CustomLanguageSpec:
-    """A language of the user's own (FN-SplitRecursively-1, -15).
+    """A language of the user's own.
 
     ``language_name``: matched in any case; ``""`` is used for texts without a language.
     ``separators_regex``: one pattern per level, the strongest first; below the last one a text is split as

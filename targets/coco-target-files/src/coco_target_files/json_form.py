@@ -1,4 +1,4 @@
-"""Engine values as JSON data and back, exactly (TG-Common-24).
+"""Engine values as JSON data and back, exactly.
 
 Structs are objects, tables arrays of objects, vectors arrays, ranges ``[start, end]``, unions
 ``[variant, value]``. Bytes are base64, UUIDs, dates, times and time spans their ISO texts, and the three numbers that

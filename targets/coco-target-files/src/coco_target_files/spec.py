@@ -19,7 +19,7 @@ from coco_target_files.state import FolderState
 
 
 class Files(op.TargetSpec):
-    """A folder with one file for each exported row (CT-30).
+    """A folder with one file for each exported row.
 
     path: the folder; made, with its parents, by setup. Relative paths are taken from the working directory.
     format: what a file looks like, see ``render``. content: a Str field that is the text of the file; the other

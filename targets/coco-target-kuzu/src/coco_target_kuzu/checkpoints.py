@@ -1,4 +1,4 @@
-"""Checkpoints that keep lists whole in Kuzu 0.11.3 (TG-Kuzu-5).
+"""Checkpoints that keep lists whole in Kuzu 0.11.3.
 
 Where rows were inserted into a node table and a list of an older row was updated since its last checkpoint, in whatever
 order and transactions, the next one stores wrong lists for the inserted rows. So a checkpoint has to come between the

@@ -1,4 +1,4 @@
-"""Opening databases. One is open at most once in a process, and in one process at a time (TG-Kuzu-9).
+"""Opening databases. One is open at most once in a process, and in one process at a time.
 
 What is open is shared: exports, setup and your own queries use the same ``Database`` through ``open_database``.
 """

@@ -1,4 +1,4 @@
-"""Rows of an export as relationships between nodes that are made when they are missing (TG-Graph-11 to 16)."""
+"""Rows of an export as relationships between nodes that are made when they are missing."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class RelationshipPlace(Place):
             self._set_values(end, rest)
 
     def _set_values(self, end: _End, nodes: dict[Row, Row]) -> None:
-        # What an export gives, or the user made, wins over what relationships say (TG-Graph-12).
+        # What an export gives, or the user made, wins over what relationships say.
         columns = Columns()
         at = columns.add(end.key.field.column, [end.key.of(key) for key in nodes])
         pairs = columns.add_rows(end.fields, list(nodes.values()))
@@ -206,7 +206,7 @@ class RelationshipPlace(Place):
         )
 
     def drop_lonely(self, ends: Iterable[tuple[Any, Any]]) -> None:
-        """Delete nodes that only relationships led to, of those at the former ends (TG-Graph-13)."""
+        """Delete nodes that only relationships led to, of those at the former ends."""
         pairs = list(ends)
         for end, texts in (
             (self._source, {pair[0] for pair in pairs}),

@@ -1,4 +1,4 @@
-"""Tables of labels and relationship types: made, altered and dropped, each change in one transaction (TG-Kuzu-4, 7, 8)."""
+"""Tables of labels and relationship types: made, altered and dropped, each change in one transaction."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def fields_of(items: Sequence[Property]) -> list[Field]:
 
 
 class PrimaryKey:
-    """The one column that identifies an element: the key itself, or a text made from it (TG-Kuzu-6).
+    """The one column that identifies an element: the key itself, or a text made from it.
 
     field: that column. derived: whether it is made. of: key -> its value, a str or an int.
     """

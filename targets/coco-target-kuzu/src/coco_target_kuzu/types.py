@@ -1,4 +1,4 @@
-"""Which column a property becomes, and values both ways (TG-Kuzu-5).
+"""Which column a property becomes, and values both ways.
 
 | coco | column | |
 |---|---|---|

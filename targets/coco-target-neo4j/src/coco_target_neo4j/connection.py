@@ -1,4 +1,4 @@
-"""Connections: one driver per auth entry, transactions that are tried again after faults that pass (TG-Neo4j-4, 12)."""
+"""Connections: one driver per auth entry, transactions that are tried again after faults that pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of an export as relationships between nodes that are made when they are missing (TG-Graph-11 to 16)."""
+"""Rows of an export as relationships between nodes that are made when they are missing."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class _Writer:
             self._ensure_nodes(end, given)
 
     def _ensure_nodes(self, end: _End, given: EndRows) -> None:
-        # What an export gives, or the user made, wins over what relationships say (TG-Graph-12).
+        # What an export gives, or the user made, wins over what relationships say.
         values = f" WITH n, row WHERE n.{MARK} = '{REFERENCED}' SET n += row.p" if end.values.names else ""
         key_ = ", n += row.o" if end.key.derived else ""
         self.tx.run_rows(

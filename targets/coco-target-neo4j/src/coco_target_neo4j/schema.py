@@ -1,4 +1,4 @@
-"""Constraints and indexes as text, and which there are (TG-Neo4j-5, TG-Neo4j-6)."""
+"""Constraints and indexes as text, and which there are."""
 
 from __future__ import annotations
 

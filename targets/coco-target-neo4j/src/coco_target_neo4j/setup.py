@@ -1,4 +1,4 @@
-"""Constraints, indexes and the catalog: made, altered and dropped; each statement may be repeated (TG-Neo4j-10, 11)."""
+"""Constraints, indexes and the catalog: made, altered and dropped; each statement may be repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which property a field becomes, and values both ways (TG-Neo4j-8).
+"""Which property a field becomes, and values both ways.
 
 | coco | property | |
 |---|---|---|

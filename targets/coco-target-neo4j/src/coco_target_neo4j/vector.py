@@ -14,7 +14,7 @@ SIMILARITY = {
 
 
 def check_vector_indexes(indexes: Sequence[VectorIndexDef]) -> None:
-    """Raise ``DefinitionError`` for what Neo4j has no index for (TG-Neo4j-6)."""
+    """Raise ``DefinitionError`` for what Neo4j has no index for."""
     names = [index.field_name for index in indexes]
     for name in names:
         if names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""SQL of the user's own, bound to a table's life (ATT-1 to ATT-9)."""
+"""SQL of the user's own, bound to a table's life."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PostgresSqlCommandConnector:
 
     @staticmethod
     def needs_apply(old: PostgresSqlCommand, new: PostgresSqlCommand) -> bool:
-        """A changed ``teardown_sql`` alone is only saved (ATT-5)."""
+        """A changed ``teardown_sql`` alone is only saved."""
         return old.setup_sql != new.setup_sql
 
 

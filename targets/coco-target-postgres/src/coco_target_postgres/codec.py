@@ -32,7 +32,7 @@ _LOWER_INCLUSIVE = 0x02
 
 
 def text_to_bytes(value: str) -> bytes:
-    """UTF-8 without U+0000, which Postgres cannot hold; half surrogates become question marks (TG-Postgres-9)."""
+    """UTF-8 without U+0000, which Postgres cannot hold; half surrogates become question marks."""
     return value.replace("\0", "").encode("utf-8", "replace")
 
 

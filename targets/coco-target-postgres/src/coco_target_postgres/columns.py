@@ -1,4 +1,4 @@
-"""Column types: which one a coco type gets, and how its values travel (TG-Postgres-5 to TG-Postgres-12)."""
+"""Column types: which one a coco type gets, and how its values travel."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Column:
 
 
 def vector_dimension(type_: ValueType) -> int | None:
-    """Dimension of a vector that gets a vector column; None for any other type (TG-Postgres-8)."""
+    """Dimension of a vector that gets a vector column; None for any other type."""
     if not isinstance(type_, BasicValueType) or type_.vector is None or type_.packed_format is None:
         return None
     dimension = type_.vector.dimension

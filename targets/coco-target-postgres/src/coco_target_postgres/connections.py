@@ -1,4 +1,4 @@
-"""Connections: addresses without their secrets, and one pool per (url, user) in the process (DB-1 to DB-11)."""
+"""Connections: addresses without their secrets, and one pool per (url, user) in the process."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _BinaryValueDumper(Dumper):
 
 
 def database_of(key: str | None, wanted_by: str) -> DatabaseConnectionSpec:
-    """The database behind an auth entry's key; None: that of the settings. Resolved when it is used (AUTH-6)."""
+    """The database behind an auth entry's key; None: that of the settings. Resolved when it is used."""
     if key is not None:
         found: DatabaseConnectionSpec = get_auth_entry(DatabaseConnectionSpec, key, wanted_by=wanted_by)
         return found
@@ -180,7 +180,7 @@ class Pool:
         self.warned = False
 
     def differs_from(self, address: Address, spec: DatabaseConnectionSpec) -> bool:
-        """Whether someone wants another password or size (DB-6)."""
+        """Whether someone wants another password or size."""
         sizes = (spec.min_connections, spec.max_connections)
         return self.address != address or (self._min_size, self._max_size) != sizes
 
@@ -268,7 +268,7 @@ _guard = threading.Lock()
 def lease_pool(spec: DatabaseConnectionSpec) -> Pool:
     """The pool of a database, shared by all that use the same url and user; return it by ``release_pool``.
 
-    Connects once, so that a wrong address is known now (DB-8). A failure is not remembered.
+    Connects once, so that a wrong address is known now. A failure is not remembered.
     """
     address = Address.of(spec)
     name = (spec.url, spec.user)

@@ -1,4 +1,4 @@
-"""Errors of the server, sorted by what helps: another try, a person, or leaving out a row (TG-Postgres-17, -25)."""
+"""Errors of the server, sorted by what helps: another try, a person, or leaving out a row."""
 
 from __future__ import annotations
 

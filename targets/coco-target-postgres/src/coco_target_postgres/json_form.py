@@ -1,4 +1,4 @@
-"""Nested values as jsonb: what is written, what comes back, and what both have in common (TG-Postgres-12).
+"""Nested values as jsonb: what is written, what comes back, and what both have in common.
 
 Structs are objects by field name, tables arrays of objects, vectors arrays, ranges ``[start, end]``; bytes are
 base64, dates, times and time spans ISO text. A union is its value alone, so it cannot be told which of

@@ -1,4 +1,4 @@
-"""Rows into a table: one transaction per batch, few round trips, bad rows named (TG-Postgres-16, TG-Postgres-17).
+"""Rows into a table: one transaction per batch, few round trips, bad rows named.
 
 An empty table is filled by COPY. Otherwise rows travel as one array per column through ``unnest``, which was
 measured to be the faster way to an upsert; see the README.

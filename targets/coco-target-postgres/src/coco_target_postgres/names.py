@@ -1,4 +1,4 @@
-"""Names of tables and indexes, within Postgres's 63 bytes (TG-Postgres-3, TG-Postgres-14)."""
+"""Names of tables and indexes, within Postgres's 63 bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a table what it should be, whatever it is now (TG-Postgres-10, -13, -20 to -23).
+"""Making a table what it should be, whatever it is now.
 
 The database itself is asked what is there, so a setup that was interrupted anywhere, or is repeated, ends at
 the same place. Columns and indexes that coco made carry a comment; others, such as those of an attachment, are
@@ -52,7 +52,7 @@ def setup_error(error: psycopg.Error, what: str, connection: Connection | None) 
 
 
 def check_existing(key: PostgresKey, desired: PostgresState) -> Adoption | str | None:
-    """What stands where a table shall be made: nothing, what fits, or why it does not (SU-50, TG-Postgres-23)."""
+    """What stands where a table shall be made: nothing, what fits, or why it does not."""
     with setup_connection(key, "cannot look for") as connection:
         found = find_table(connection, key.schema, key.table)
         if found is None:

@@ -31,7 +31,7 @@ class PostgresColumnOptions:
 
 
 class Postgres(op.TargetSpec):
-    """A table of a Postgres database (TG-Postgres-1 to TG-Postgres-5).
+    """A table of a Postgres database.
 
     database: auth entry of a ``DatabaseConnectionSpec``; None: the database of the settings,
     ``COCO_DATABASE_URL``. table_name: None: ``[Namespace__]Flow__export`` in lower case, which SQL finds without
@@ -59,7 +59,7 @@ class PostgresConnector:
 
     @staticmethod
     def with_default_name(spec: Postgres, default_name: str) -> Postgres:
-        """The spec with its table's name (TG-Postgres-3)."""
+        """The spec with its table's name."""
         from coco_target_postgres.names import default_table_name
 
         if spec.table_name is not None:

@@ -1,7 +1,4 @@
-"""What setup knows of a table: its key, its state, and what a difference between two states costs.
-
-See TG-Postgres-19 and TG-Postgres-20.
-"""
+"""What setup knows of a table: its key, its state, and what a difference between two states costs."""
 
 from __future__ import annotations
 

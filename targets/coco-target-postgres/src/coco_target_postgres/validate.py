@@ -1,4 +1,4 @@
-"""What a definition must satisfy before anything is touched (TG-Common-6, TG-Postgres-4, -5, -14)."""
+"""What a definition must satisfy before anything is touched."""
 
 from __future__ import annotations
 

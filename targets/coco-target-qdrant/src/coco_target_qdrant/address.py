@@ -32,7 +32,7 @@ TIMING: Timing = SYSTEM
 
 @dataclass(frozen=True)
 class QdrantConnection:
-    """How to reach Qdrant: the value of an auth entry (TG-Qdrant-2). Exactly one of the first three.
+    """How to reach Qdrant: the value of an auth entry. Exactly one of the first three.
 
     grpc_url: such as ``http://localhost:6334``, ``https://...`` for TLS; port 6334 unless given. url: REST instead,
     slower; port 6333 unless given. location: a folder, or ``:memory:``, for the client's local mode: for
@@ -95,7 +95,7 @@ class Address:
 
 
 def address_of(key: str | None, wanted_by: str, policy: RetryPolicy = DEFAULT) -> Address:
-    """The address behind an auth entry's key, or of the environment (TG-Qdrant-3). Resolved at use.
+    """The address behind an auth entry's key, or of the environment. Resolved at use.
 
     Raises ``AuthEntryError``, or ``ClientError`` for an address that cannot be understood.
     """

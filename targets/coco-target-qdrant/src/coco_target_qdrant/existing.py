@@ -1,4 +1,4 @@
-"""A collection that is there before a flow was set up: taken over if it fits, refused if not (TG-Qdrant-15, SU-50)."""
+"""A collection that is there before a flow was set up: taken over if it fits, refused if not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a key to the id of its point (TG-Qdrant-7). Stable for ever: points are addressed by nothing else.
+"""From a key to the id of its point. Stable for ever: points are addressed by nothing else.
 
 Qdrant has unsigned integers and UUIDs. A key of one part that is a UUID, an Int64 of 0 or more, or a text that is a
 UUID in its usual form (lower case, with hyphens) is its own id. Every other key has the name-based UUID (version 5) of

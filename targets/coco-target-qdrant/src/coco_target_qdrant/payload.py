@@ -1,4 +1,4 @@
-"""Fields as payload: what is written, what comes back, and what both have in common (TG-Qdrant-10).
+"""Fields as payload: what is written, what comes back, and what both have in common.
 
 Structs are objects, tables arrays of objects, vectors arrays, ranges ``[start, end]``; bytes are base64; UUIDs, dates
 and times their ISO texts (RFC 3339 for OffsetDateTime), time spans ISO 8601 durations. NaN and infinite numbers are

@@ -20,7 +20,7 @@ __all__ = ["Qdrant", "QdrantConnection", "QdrantConnector"]
 
 
 class Qdrant(op.TargetSpec):
-    """A collection of a Qdrant server, a point for each row (TG-Qdrant-1 to TG-Qdrant-16).
+    """A collection of a Qdrant server, a point for each row.
 
     collection_name: required. connection: auth entry of a ``QdrantConnection``, or its key; None: the server of
     ``QDRANT_URL`` and ``QDRANT_API_KEY``, or ``http://localhost:6334``. payload_indexes: field -> ``keyword``,

@@ -1,4 +1,4 @@
-"""What setup remembers of a collection, and what a difference costs (TG-Qdrant-12)."""
+"""What setup remembers of a collection, and what a difference costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fields are vectors to Qdrant, and their numbers as it holds them: 32-bit floats (TG-Qdrant-6)."""
+"""Which fields are vectors to Qdrant, and their numbers as it holds them: 32-bit floats."""
 
 from __future__ import annotations
 

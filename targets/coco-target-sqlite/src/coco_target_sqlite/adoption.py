@@ -1,4 +1,4 @@
-"""Whether a table that stands there already can serve as it is, and what speaks against it (SU-50, TG-Common-13)."""
+"""Whether a table that stands there already can serve as it is, and what speaks against it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def drop(key: TableKey) -> None:
 
 
 def foreign_table(key: TableKey, desired: TableState) -> Adoption | str | None:
-    """What stands where a table shall be made: nothing, what fits, or why it does not (SU-50)."""
+    """What stands where a table shall be made: nothing, what fits, or why it does not."""
     if not os.path.exists(key.path):
         return None
     db = connect(key.path, create=False)
@@ -142,7 +142,7 @@ def _drop(db: sqlite3.Connection, entry: Entry) -> None:
 
 
 def _adopt(db: sqlite3.Connection, key: TableKey, state: TableState) -> Entry:
-    """Take over a table that coco did not make (TG-Common-13); missing columns come later."""
+    """Take over a table that coco did not make; missing columns come later."""
     misfits = key_misfits(db, key.table, state)
     if misfits:
         raise TargetError(

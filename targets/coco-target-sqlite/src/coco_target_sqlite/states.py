@@ -16,7 +16,7 @@ from coco_target_sqlite.types import ColumnCodec, column_codec
 
 @dataclass(frozen=True)
 class TableKey:
-    """Which table: absolute path of the file, name in it (TG-Postgres-19)."""
+    """Which table: absolute path of the file, name in it."""
 
     path: str
     table: str

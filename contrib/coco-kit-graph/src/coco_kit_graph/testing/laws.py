@@ -163,7 +163,7 @@ def _expected(model: ReferenceGraph) -> Contents:
 
 
 def _one_of_equals(found: Contents, wanted: Contents) -> Contents:
-    """Where several rows of a call give a town its size, any of them may win (TG-Graph-12)."""
+    """Where several rows of a call give a town its size, any of them may win."""
     nodes = {
         id_: (mark, found[0].get(id_, (None, None))[1] if id_[0] == "Town" else value)
         for id_, (mark, value) in wanted[0].items()

@@ -1,4 +1,4 @@
-"""Listings that could only be made in part (spec 20 section 1)."""
+"""Listings that could only be made in part."""
 
 from __future__ import annotations
 

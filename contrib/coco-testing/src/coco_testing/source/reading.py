@@ -1,4 +1,4 @@
-"""Listing, reading, and telling changed rows from others (spec 20 sections 1 and 8)."""
+"""Listing, reading, and telling changed rows from others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Change streams: what is announced, to a consumer that pauses, and across a restart (CS-6, L-6, L-13, L-18)."""
+"""Change streams: what is announced, to a consumer that pauses, and across a restart."""
 
 from __future__ import annotations
 

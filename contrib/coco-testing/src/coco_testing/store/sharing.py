@@ -1,4 +1,4 @@
-"""Two handles on one store, in one process and in two: who works on what, and who sees what (I-35 to I-48)."""
+"""Two handles on one store, in one process and in two: who works on what, and who sees what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was staged, what is true, and what is true no more (DESIGN section 5; I-35 to I-48)."""
+"""What was staged, what is true, and what is true no more."""
 
 from __future__ import annotations
 

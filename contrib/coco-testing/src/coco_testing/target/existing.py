@@ -1,4 +1,4 @@
-"""What is there already and what is there no more: foreign resources, adoption, drift (SU-50, SU-51)."""
+"""What is there already and what is there no more: foreign resources, adoption, drift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults: one bad row, several writers, connections that break, and death half way (CT-12, CT-24 to CT-27)."""
+"""Faults: one bad row, several writers, connections that break, and death half way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vector and full-text indexes that exports ask for (IDX-1 to IDX-7)."""
+"""Vector and full-text indexes that exports ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows: written, overwritten, deleted; many, none, and several batches (CT-19, CT-20, CT-24)."""
+"""Rows: written, overwritten, deleted; many, none, and several batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: nowhere to be seen, whatever goes well or wrong (AUTH-1 to AUTH-8)."""
+"""Secrets: nowhere to be seen, whatever goes well or wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Setup: made, kept, altered, dropped; twice, and after a crash (CT-10 to CT-12)."""
+"""Setup: made, kept, altered, dropped; twice, and after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the state store holds of older releases, and what the connector makes of values (CT-13, SU-33)."""
+"""What the state store holds of older releases, and what the connector makes of values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default state store: one SQLite file (DESIGN section 5)."""
+"""The default state store: one SQLite file."""
 
 from coco.state.sqlite.store import SqliteStore
 

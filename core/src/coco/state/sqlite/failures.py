@@ -1,4 +1,4 @@
-"""Source rows that could not be brought up to date (I-77, I-82)."""
+"""Source rows that could not be brought up to date."""
 
 from __future__ import annotations
 

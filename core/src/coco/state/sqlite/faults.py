@@ -1,4 +1,4 @@
-"""What SQLite says, as an error that says what failed, where, and what to do (DB-12, DB-14)."""
+"""What SQLite says, as an error that says what failed, where, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Target rows that several source rows yield, and how many rows each target should hold (I-50, L-33)."""
+"""Target rows that several source rows yield, and how many rows each target should hold."""
 
 from __future__ import annotations
 

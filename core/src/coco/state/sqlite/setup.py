@@ -1,4 +1,4 @@
-"""What exists in targets because of which flow, ids, cursors, leases (SU-24 to SU-26, SU-34, I-74)."""
+"""What exists in targets because of which flow, ids, cursors, leases."""
 
 from __future__ import annotations
 

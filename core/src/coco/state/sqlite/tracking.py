@@ -1,4 +1,4 @@
-"""What is known of each source row: scan, look up, stage, commit, collapse (I-2, I-18, I-33 to I-48)."""
+"""What is known of each source row: scan, look up, stage, commit, collapse."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Tracking(Owners):
         owners: Sequence[OwnerChange] = (),
         row_counts: Mapping[int, int] | None = None,
     ) -> None:
-        """Phase 4, one transaction. Keys staged by newer attempts stay staged (I-40, I-48)."""
+        """Phase 4, one transaction. Keys staged by newer attempts stay staged."""
         with self._writing() as db:
             known = _ordinals(db, source_id, [*(row.key for row in rows), *(key for key, _ in removed)])
             refused = {
