@@ -45,9 +45,12 @@ class _Receiver:
         self._first = first
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.came:  # it arrived before the kernel was told
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         self.came.append(number)
         for other in SIGNALS:
-            signal.signal(other, signal.SIG_DFL)
+            _leave_to_kernel(other)
         self._first(number)
 
 
@@ -90,6 +93,19 @@ def arm(allow: bool = False) -> None:
         for number in SIGNALS:
             if isinstance(signal.getsignal(number), _Receiver):
                 _forget_after_one(number)
+
+
+def _leave_to_kernel(number: int) -> None:
+    """Have the kernel end the process at this signal.
+
+    Python keeps its handler where that is possible: it drops a signal that came already if the handler is gone.
+    """
+    if _may_arm and os.name == "posix":
+        import ctypes
+
+        ctypes.CDLL(None).signal(number, None)
+    else:
+        signal.signal(number, signal.SIG_DFL)
 
 
 _LINUX = ("aarch64", "armv7l", "i686", "ppc64le", "riscv64", "x86_64")
