@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from coco.cli.group import cli
 from coco.cli.scaffold.files import core_range, package_files
 from coco.cli.scaffold.names import KINDS, MAX_LENGTH, BadNameError, plugin_names
+from coco.state.protocol import StateStore
 
 SLUGS = st.from_regex(r"[a-z][a-z0-9]{0,7}(-[a-z0-9]{1,7}){0,2}", fullmatch=True).filter(
     lambda slug: len(slug) <= MAX_LENGTH
@@ -60,6 +63,16 @@ def test_writes_a_package(kind: str) -> None:
         f"cd {folder} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins"
         in result.stderr
     )
+
+
+def test_store_has_all_methods_of_the_protocol() -> None:
+    assert new("store", "json-lines").exit_code == 0
+    written = runpy.run_path("coco-store-json-lines/src/coco_store_json_lines/store.py")
+    store = written["open_store"]("json-lines://state")
+    assert isinstance(store, StateStore)
+    for name, asked in vars(StateStore).items():
+        if inspect.isfunction(asked) and not name.startswith("_"):
+            assert inspect.signature(getattr(type(store), name)) == inspect.signature(asked), name
 
 
 def test_into_a_folder_of_ones_own() -> None:
