@@ -53,4 +53,4 @@ def test_any_history_ends_in_the_same_targets(
 
         Machine.backend = backend
         Machine.folder = tmp_path
-        run_state_machine_as_test(Machine, settings=settings(max_examples=examples(125, long=1_500)))
+        run_state_machine_as_test(Machine, settings=settings(max_examples=examples(60, long=1_500)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-EXAMPLES = {"dev": 20, "ci": 40, "long": 500, "hunt": 500}
+EXAMPLES = {"dev": 20, "ci": 30, "long": 500, "hunt": 500}
 """Of a test that asks for nothing, where hypothesis itself would try ``USUAL``."""
 USUAL = 100
 FEWEST = 5

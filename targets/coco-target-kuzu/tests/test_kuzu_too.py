@@ -10,16 +10,20 @@ from pathlib import Path
 
 import pytest
 
-TESTS = ("test_checkpoints.py", "test_flow.py", "test_setup.py", "test_writing.py")
+TESTS = ("test_checkpoints.py", "test_writing.py")
+"""What differs between the engines."""
+LONG_TESTS = (*TESTS, "test_flow.py", "test_setup.py")
+"""The others, for ``make test-long``."""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("COCO_TEST_KUZU_ENGINE") == "kuzu", reason="this is that process")
-def test_on_kuzu() -> None:
+def test_on_kuzu(request: pytest.FixtureRequest) -> None:
     if importlib.util.find_spec("kuzu") is None:
         assert "CI" not in os.environ, "the extra kuzu is not installed"
         pytest.skip("the extra kuzu is not installed")
-    files = [str(Path(__file__).parent / name) for name in TESTS]
+    long = request.config.getoption("--hypothesis-profile", None) in ("long", "hunt")
+    files = [str(Path(__file__).parent / name) for name in (LONG_TESTS if long else TESTS)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         env={**os.environ, "COCO_TEST_KUZU_ENGINE": "kuzu"},
