@@ -49,6 +49,8 @@ def _boolean(text: str) -> bool:
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?://)?")
 _HOST = r"(?:[A-Za-z0-9_.\-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 _PLACE = re.compile(rf"{_HOST}(?:,{_HOST})*(?=[/?]|\Z)")
+_ADDRESS = re.compile(r"(?:localhost|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?")
+"""What is a place without a scheme, and no name with a password."""
 _LOGIN = re.compile(r"[A-Za-z0-9_.\-]+:")
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'][^\s]*|)")
 _SHOWN = {
@@ -88,7 +90,9 @@ def mask_url(url: str) -> str:
 
 
 def _masked_text(text: str) -> str:
-    """What does not read as a URL: what may be its scheme, and the host behind the last ``@``."""
+    """What does not read as a URL: an address alone, or what may be its scheme, and the host behind the last ``@``."""
+    if _ADDRESS.fullmatch(text):
+        return text
     scheme = _SCHEME.match(text)
     place = text.rpartition("@")[2] if "@" in text else ""
     known = re.fullmatch(rf"{_HOST}(?:/[\w.\-]*)?", place)

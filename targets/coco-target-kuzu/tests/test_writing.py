@@ -128,6 +128,21 @@ def test_a_bad_row_in_a_bulk_load_is_named_alone(graph: Graph, monkeypatch: pyte
     assert rows_of(graph, "MATCH (n:Page) RETURN n.id") == [["a"]]
 
 
+def test_a_row_whose_time_does_not_fit_is_named_alone(graph: Graph) -> None:
+    page = Export(graph, Nodes(label="Page"), [field("id", "Str")], [field("at", "OffsetDateTime")])
+    Export.set_up_all([page])
+    early = -62_135_596_800_000_001  # microseconds: the last one before the year 1
+    good = {(f"good {number}",): ((number, 0),) for number in range(9)}
+    with pytest.raises(MutationError) as caught:
+        write([(page, {("gone",): ((0, 0),)} | {("bad",): ((early, 0),)} | good, [])])
+    assert list(caught.value.failed_keys) == [("bad",)]
+    assert "before the year 1" in str(caught.value.failed_keys)
+    assert rows_of(graph, "MATCH (n:Page) RETURN count(*)") == [[10]]
+    write([(page, {("bad",): ((0, 0),)}, [("gone",)])])
+    found = rows_of(graph, "MATCH (n:Page) RETURN n.id ORDER BY n.id")
+    assert found == [["bad"], *([f"good {number}"] for number in range(9))]
+
+
 def partly(export: Export, rows: dict[Any, Any], changed: list[tuple[int, ...] | None]) -> None:
     with export.opened() as place:
         columns = MutationColumns(export.key, export.values, list(rows), list(rows.values()), [], changed)

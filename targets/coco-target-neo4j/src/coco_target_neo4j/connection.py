@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -134,14 +135,19 @@ class Graph:
 
     def _transaction(self, work: Callable[[Transaction], T], mode: str) -> T:
         access = neo4j.WRITE_ACCESS if mode == "WRITE" else neo4j.READ_ACCESS
-        with (
-            self._opened().session(database=self.place.db, default_access_mode=access) as session,
-            interruptible(lambda: self._cut(session)),
-            self._begun(session) as tx,
-        ):
-            found = work(Transaction(tx))
-            tx.commit()
-            return found
+        driver = self._opened()
+        try:
+            with (
+                driver.session(database=self.place.db, default_access_mode=access) as session,
+                interruptible(lambda: self._cut(driver, session)),
+                self._begun(session) as tx,
+            ):
+                found = work(Transaction(tx))
+                tx.commit()
+                return found
+        finally:
+            if self._driver is not driver:  # it was cut
+                driver.close()
 
     def _begun(self, session: neo4j.Session) -> neo4j.Transaction:
         try:
@@ -150,19 +156,26 @@ class Graph:
         except ValueError as error:  # a host or port that nobody knows
             raise TargetError(f"{self.title}: {error}") from error
 
-    def _cut(self, session: neo4j.Session) -> None:
-        """End what a session of another thread waits for. The driver has no way to: it closes, and goes on waiting."""
-        line = getattr(getattr(getattr(session, "_connection", None), "socket", None), "_socket", None)
-        if line is not None:
-            line.shutdown(socket.SHUT_RDWR)
-        self.close()
+    def _cut(self, driver: neo4j.Driver, session: neo4j.Session) -> None:
+        """End what a session of another thread waits for; that thread closes the driver, which it may be within.
+
+        The driver has no way to: its ``close`` is not for other threads, and can fail or leave sockets open there.
+        """
+        if self._driver is driver:
+            self._driver = None
+        for item in [getattr(session, "_connection", None), *_pooled(driver)]:
+            line = getattr(getattr(item, "socket", None), "_socket", None)
+            if line is not None:
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
 
     def _opened(self) -> neo4j.Driver:
-        if self._driver is None:
+        driver: neo4j.Driver | None = self._driver
+        if driver is None:
             with self.lock:
-                if self._driver is None:
-                    self._driver = self._made()
-        driver: neo4j.Driver = self._driver
+                driver = self._driver
+                if driver is None:
+                    driver = self._driver = self._made()
         return driver
 
     def _made(self) -> neo4j.Driver:
@@ -195,6 +208,16 @@ class Graph:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()
+
+
+def _pooled(driver: neo4j.Driver) -> list[Any]:
+    """Connections that the driver holds, those among them that it tests before a session has them."""
+    pool = getattr(driver, "_pool", None)
+    lock, held = getattr(pool, "lock", None), getattr(pool, "connections", None)
+    if lock is None or held is None:
+        return []
+    with lock:
+        return [item for items in held.values() for item in items]
 
 
 _open: dict[str, Graph] = {}
