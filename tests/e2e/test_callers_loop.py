@@ -350,6 +350,21 @@ def test_a_blocking_call_in_an_async_function_names_what_to_await() -> None:
         asyncio.run(answering(nested).eval_async("a"))
 
 
+def block_the_loop_of_an_update(rows: Path, function: Any, begun: threading.Event) -> None:
+    """Await an update and, once a call of ``function`` has begun, block the loop by a second one; all rows are written."""
+    flow = asking(rows, coco.op.function()(function))
+    flow.setup()
+
+    async def work() -> None:
+        task = asyncio.create_task(flow.update_async())
+        await asyncio.to_thread(begun.wait)
+        flow.update()
+        await task
+
+    asyncio.run(work())
+    assert len(load(rows)) == 4
+
+
 def test_a_loop_that_is_held_up_by_a_blocking_call_holds_up_nothing_else(tmp_path: Path) -> None:
     """An update waits for the one before, whose functions would run on the loop that waits."""
     begun = threading.Event()
@@ -360,17 +375,7 @@ def test_a_loop_that_is_held_up_by_a_blocking_call_holds_up_nothing_else(tmp_pat
         await asyncio.sleep(0)
         return text.upper()
 
-    flow = asking(tmp_path / "rows.json", coco.op.function()(first_on_the_callers_loop))
-    flow.setup()
-
-    async def work() -> None:
-        task = asyncio.create_task(flow.update_async())
-        await asyncio.to_thread(begun.wait)
-        flow.update()
-        await task
-
-    asyncio.run(work())
-    assert len(load(tmp_path / "rows.json")) == 4
+    block_the_loop_of_an_update(tmp_path / "rows.json", first_on_the_callers_loop, begun)
 
 
 def test_a_held_up_loop_gets_no_more_calls(tmp_path: Path) -> None:
@@ -383,14 +388,4 @@ def test_a_held_up_loop_gets_no_more_calls(tmp_path: Path) -> None:
             await asyncio.get_running_loop().create_future()
         return text.upper()
 
-    flow = asking(tmp_path / "rows.json", coco.op.function()(held))
-    flow.setup()
-
-    async def work() -> None:
-        task = asyncio.create_task(flow.update_async())
-        await asyncio.to_thread(begun.wait)
-        flow.update()
-        await task
-
-    asyncio.run(work())
-    assert len(load(tmp_path / "rows.json")) == 4
+    block_the_loop_of_an_update(tmp_path / "rows.json", held, begun)

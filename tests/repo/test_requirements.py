@@ -72,15 +72,15 @@ def test_sources_name_no_numbers() -> None:
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in sources()
-        if path != Path(__file__)
         for match in NUMBER.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []
 
 
-@pytest.mark.parametrize("text", ["(F-152)", "see TG-Postgres-19", "FN-Common-7: they override"])
+@pytest.mark.parametrize("text", ["({}152)", "see {}19"])
 def test_numbers_are_recognised(text: str) -> None:
-    assert NUMBER.search(text)
+    for area in ("F", "TG-Postgres", "FN-Common"):
+        assert NUMBER.search(text.format(f"{area}-"))
     assert not NUMBER.search("UTF-8, A-Z, GPL-3, SHA-256, ISO-8859-1")
 
 

@@ -25,7 +25,7 @@ _places: dict[str, str] = {}
 
 
 def read_env_file() -> None:
-    """Read the file unless that was done; for whoever is about to look at a variable.
+    """Read the file unless that was done. Call it before a setting is looked up.
 
     Raises ``ClientError`` naming a file that cannot be read, and the line where that is the reason.
     """

@@ -267,7 +267,7 @@ class TreeWalk:
         return not pruned(key)
 
     def _count_linked(self, prefix: str) -> bool:
-        """Whether one more folder may be entered by way of a link; what is left out is said once."""
+        """Whether one more folder may be entered through a link. Reports once that the limit leaves folders out."""
         self._linked += 1
         if self._linked <= MAX_LINKED_FOLDERS:
             return True

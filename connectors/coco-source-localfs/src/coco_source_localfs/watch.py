@@ -101,7 +101,7 @@ async def _until_there(tree: Tree) -> None:
         "%s is gone or cannot be read; what is known from it is kept, and it is watched again when it is back",
         tree.root,
     )
-    while not _is_there(tree):  # noqa: ASYNC110  nobody announces that a path leads somewhere again
+    while not _is_there(tree):  # noqa: ASYNC110  no event tells that a missing path exists again
         await asyncio.sleep(PROBE_SECONDS)
 
 

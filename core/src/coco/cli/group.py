@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
                 say(shown.getvalue().rstrip("\n"), err=True)
                 usage = isinstance(error, click.UsageError)
                 note_failure("UsageError" if usage else "CommandError", error.format_message())
-            except SystemExit as end:  # somebody's code ends the program
+            except SystemExit as end:  # the app's or a plugin's code ends the program
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
                 raise
             except click.Abort:

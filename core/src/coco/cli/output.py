@@ -48,7 +48,7 @@ def is_interactive() -> bool:
 def confirm(pending: str, way_out: str) -> None:
     """Ask before something is changed. Anything but yes ends the command with exit code 1; nothing was done.
 
-    For where nobody can be asked, ``pending``: what is to be changed; ``way_out``: what to call instead.
+    Without a terminal the command fails. pending: the changes, for the message. way_out: what to call instead.
     """
     if not is_interactive():
         fail(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Dropped(NamedTuple):
-    """``any``: whether there was anything to drop. ``left``: (flow, name) of targets that nobody can drop."""
+    """``any``: whether there was anything to drop. ``left``: (flow, name) of targets whose plugin is not installed."""
 
     any: bool
     left: list[tuple[str, str]]
@@ -36,7 +36,7 @@ def push_setup(
 
     setup_given: the command has an option ``--setup``, which does without a question what loses no data, and whether
     it was given. quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
-    also describe and say so if there is nothing to do. forget: what nobody can drop.
+    also describe and say so if there is nothing to do. forget: targets whose plugin is not installed.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -46,7 +46,9 @@ def push_setup(
         if say_current:
             say(runnable(text), err=to_stderr)
             say("Setup is already up to date.", err=to_stderr)
-        bundle.describe_and_apply(report_to_stdout=False)  # engine's own records need nobody's consent
+        bundle.describe_and_apply(
+            report_to_stdout=False
+        )  # changes of the engine's own records are not asked about
         return False
     loses = bundle.destructive or bundle.lossy
     way_out = "Add `--force` to do it without a question"
@@ -69,8 +71,8 @@ def push_drop(
 ) -> Dropped:
     """Drop flows, by object or by the name under which they are persisted.
 
-    keep_results: they are set up again: the memo keeps what their functions returned. forget: what nobody can drop is
-    forgotten and stays as it is.
+    keep_results: they are set up again: the memo keeps what their functions returned. forget: targets whose plugin
+    is not installed are forgotten and stay as they are.
     """
     from coco.environment.runtime import RUNTIME
 

@@ -19,7 +19,7 @@ class Fencing:
     """The token of one run, made when a target first asks for it.
 
     confirm: whether the lease of the flow is held by this run and was all the time. A number is given out only when that
-    was so after it was drawn, so whoever takes the lease later draws a higher one.
+    was so after it was drawn, so a later holder of the lease draws a higher one.
     """
 
     def __init__(self, store: StateStore, threads: Threads, flow: str) -> None:

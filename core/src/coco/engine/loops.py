@@ -93,7 +93,7 @@ HELD_UP = _HeldUp()
 
 
 def is_of_use(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether what is given to a loop is run."""
+    """Whether a loop runs the coroutines that it is given."""
     return loop.is_running() and loop not in HELD_UP
 
 

@@ -57,7 +57,7 @@ class Writer:
         self._lock = shared_lock
 
     async def write(self, work: Evaluated) -> None:
-        """Once begun it is not cancelled in between: no target is left with a call that nobody waits for."""
+        """Once begun it is not cancelled in between: each call of a target is waited for."""
         shares = any(export.shared for export in self._run.exports.values())
         lock: Any = self._lock if shares else contextlib.nullcontext()
         async with lock:

@@ -322,7 +322,7 @@ class Runtime:
         """Drop of flows by object, and by short name for flows that the app no longer defines.
 
         ``keep_results``: what functions returned stays in the memo for a flow that is set up again. ``forget``: targets
-        that nobody can drop, as their plugin is not installed, are forgotten and stay as they are.
+        whose plugin is not installed are forgotten and stay as they are.
         """
         self._connect()
         wanted: dict[str, DefinitionPlace | None] = {

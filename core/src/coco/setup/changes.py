@@ -45,7 +45,7 @@ class ResourceChange(Struct):
     lost_fields: fields that leave the resource, with what they hold.
     only_adds: the fields are those of before and further ones, so that a lossy change loses nothing.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
-    forget: the record goes and the resource stays, because it is the user's, or nobody here can drop it.
+    forget: the record goes and the resource stays, because it is the user's, or its plugin is not installed.
     stored_key: the key as an earlier release spelled it on record; empty if it is ``key``.
     adopted: the resource is there already, made by someone else, and is taken over as it is.
     """

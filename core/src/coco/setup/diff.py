@@ -161,7 +161,7 @@ def _diff_existing(
         change.notes.append("continues after an interrupted setup")
     if answer is TargetStateCompatibility.PARTIALLY_COMPATIBLE:
         change.lossy = True
-        change.only_adds = not change.lost_fields and _only_adds(desired, altered)
+        change.only_adds = _only_adds(desired, altered)
         change.notes.append(f"{rows} rows there are written again by the next update")
 
 

@@ -16,7 +16,7 @@ from coco.cli.output import fail, finish, note, print_json, say
 @click.option(
     "--forget",
     is_flag=True,
-    help="Forget targets that nobody here can drop, as their plugin is not installed; they stay as they are.",
+    help="Forget targets whose plugin is not installed; they stay as they are.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option

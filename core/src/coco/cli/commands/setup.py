@@ -16,7 +16,7 @@ from coco.cli.output import print_json
 @click.option(
     "--forget",
     is_flag=True,
-    help="Forget targets of earlier definitions that nobody here can drop; they stay as they are.",
+    help="Forget targets of earlier definitions whose plugin is not installed; they stay as they are.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option

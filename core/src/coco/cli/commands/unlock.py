@@ -27,8 +27,8 @@ FUTURE_SECONDS = 5.0
 def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
     """Take the lease of a flow from a process that no longer works.
 
-    Shows who holds the leases of the app's flows (without an app, of all flows in the state) and what is known of these
-    processes, and asks. It is hardly ever needed: a lease ends by itself a minute after its process was killed.
+    Shows which processes hold the leases of the flows of the app (without an app, of all flows in the state) and what is
+    known of them, and asks. It is hardly ever needed: a lease ends by itself a minute after its process was killed.
     """
     from coco.environment.environment import ENVIRONMENT
     from coco.environment.runtime import RUNTIME

@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Bring targets up to date with their sources.
 
-    Without :FLOW, all flows of the app. Sets up what is pending, after asking; in a script, where nobody can be asked,
+    Without :FLOW, all flows of the app. Sets up what is pending, after asking; in a script, which cannot answer,
     add --setup or --force. Exits with 1 if a source or a row
     failed; everything else is done all the same.
     """
