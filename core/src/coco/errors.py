@@ -41,12 +41,20 @@ are where Python code calls Python code.
 from __future__ import annotations
 
 import enum
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
 E = TypeVar("E", bound=Exception)
 X = TypeVar("X", bound=BaseException)
+
+TRACEBACK_VARIABLE = "COCO_TRACEBACK"
+
+
+def wants_tracebacks() -> bool:
+    """Whether ``COCO_TRACEBACK``, or ``-v`` of a command, which sets it, asks for whole tracebacks."""
+    return os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
 
 
 class Phase(enum.Enum):

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coco.cli.failures import hiding_files, message, user_frames, wants_traceback
+from coco.cli.failures import hiding_files, message, user_frames
 from coco.cli.hints import remember_app
 from coco.cli.output import say
-from coco.errors import ClientError
+from coco.errors import ClientError, wants_tracebacks
 
 if TYPE_CHECKING:
     from coco.flow import Flow
@@ -116,7 +116,7 @@ def load_app(target: str) -> dict[str, Flow]:
         else:
             module = _load_module(target)
     except (Exception, SystemExit) as error:
-        if wants_traceback():
+        if wants_tracebacks():
             raise
         cause = "it called sys.exit()" if isinstance(error, SystemExit) else message(error)
         text = "\n".join(

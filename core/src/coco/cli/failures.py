@@ -13,31 +13,23 @@ import click
 from coco.cli.hints import runnable
 from coco.cli.output import say
 from coco.cli.streams import note_failure
-from coco.errors import CocoError
+from coco.errors import TRACEBACK_VARIABLE, CocoError, wants_tracebacks
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
-
-
-VARIABLE = "COCO_TRACEBACK"
-
-
-def wants_traceback() -> bool:
-    """Whether ``COCO_TRACEBACK`` or ``-v`` asks for whole tracebacks."""
-    return os.environ.get(VARIABLE, "") not in ("", "0")
 
 
 def _ask_for_tracebacks(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     """By the variable, so that the engine's log and child processes know of it too; until the program ends."""
     if not value or context.resilient_parsing:
         return
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = "1"
+    before = os.environ.get(TRACEBACK_VARIABLE)
+    os.environ[TRACEBACK_VARIABLE] = "1"
 
     def restore() -> None:
         if before is None:
-            os.environ.pop(VARIABLE, None)
+            os.environ.pop(TRACEBACK_VARIABLE, None)
         else:
-            os.environ[VARIABLE] = before
+            os.environ[TRACEBACK_VARIABLE] = before
 
     context.find_root().call_on_close(restore)
 
@@ -60,7 +52,7 @@ def report(error: Exception) -> None:
     it happened is shown too.
     """
     note_failure(type(error).__name__, message_with_place(error))
-    if wants_traceback():
+    if wants_tracebacks():
         from coco.ops.error_text import traceback_text
 
         say(traceback_text(error), err=True)

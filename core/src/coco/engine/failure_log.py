@@ -7,9 +7,9 @@ as a number at the end; all of them are in the state.
 from __future__ import annotations
 
 import logging
-import os
 
 from coco.engine.stats import RowError
+from coco.errors import wants_tracebacks
 from coco.printable import printable, printable_lines
 
 ROWS_OF_A_KIND = 5
@@ -51,8 +51,3 @@ class FailureLog:
                 self._left_out,
             )
             self._left_out = 0
-
-
-def wants_tracebacks() -> bool:
-    """Whether ``COCO_TRACEBACK`` asks for whole tracebacks."""
-    return os.environ.get("COCO_TRACEBACK", "") not in ("", "0")

@@ -55,11 +55,12 @@ class BundleWork:
     async def _compute(self) -> list[FlowChange]:
         environment = self._runtime.environment
         threads = environment.threads
-        if self._drop is None and not environment.store_exists():  # nor is a state file made
+        before_state = self._drop is None and not environment.store_exists()
+        if before_state:  # nor is a state file made
             await check_sources(self._graphs, threads)
         store = await threads.store(environment.store)
         changes = await threads.store(self._changes, store)
-        if self._drop is None:
+        if self._drop is None and not before_state:
             pending = {change.flow for change in changes if not change.up_to_date}
             await check_sources((item for item in self._graphs if item.full_name in pending), threads)
         for change in changes:

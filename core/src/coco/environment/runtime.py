@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coco.engine.context import Run, RunOptions
 from coco.engine.pipeline import run_update
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
     from coco.state.protocol import Lease, StateStore
     from coco.types.schema import EngineValue
+
+T = TypeVar("T")
 
 Begun = Callable[[IndexUpdateInfo], None]
 PLAN_READS = 1_000
@@ -445,18 +448,14 @@ class Runtime:
         return self.loop.run(self._leases(), "leases_async()")
 
     async def _leases(self) -> list[Lease]:
-        threads = self.environment.threads
-        store = await threads.store(self.environment.store)
-        return await threads.store(store.leases)
+        return await self._in_store(lambda store: store.leases())
 
     def take_lease_away(self, lease: Lease) -> None:
         """End a lease. A holder that still works notices within a third of its length."""
         self.loop.run(self._take_lease_away(lease), "take_lease_away_async()")
 
     async def _take_lease_away(self, lease: Lease) -> None:
-        threads = self.environment.threads
-        store = await threads.store(self.environment.store)
-        await threads.store(store.release_lease, lease.flow, lease.holder)
+        await self._in_store(lambda store: store.release_lease(lease.flow, lease.holder))
 
     def cache_stats(self) -> dict[str, Any]:
         """See ``coco.cache_stats``."""
@@ -466,9 +465,7 @@ class Runtime:
         return await self.loop.run_async(self._cache_stats())
 
     async def _cache_stats(self) -> dict[str, Any]:
-        threads = self.environment.threads
-        store = await threads.store(self.environment.store)
-        return await threads.store(cache_figures, self.environment, store)
+        return await self._in_store(functools.partial(cache_figures, self.environment))
 
     def prune_cache(self) -> dict[str, int]:
         """See ``coco.prune_cache``."""
@@ -478,8 +475,12 @@ class Runtime:
         return await self.loop.run_async(self._prune_cache())
 
     async def _prune_cache(self) -> dict[str, int]:
+        return await self._in_store(prune_results)
+
+    async def _in_store(self, function: Callable[[StateStore], T]) -> T:
+        """``function(store)`` in the store's thread; opens the store at first use."""
         threads = self.environment.threads
-        return await threads.store(prune_results, await threads.store(self.environment.store))
+        return await threads.store(function, await threads.store(self.environment.store))
 
     # -- live -------------------------------------------------------------------------------------
     def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveUpdate:

@@ -7,9 +7,10 @@ import textwrap
 import click
 
 from coco.cli.apps import load_chosen
-from coco.cli.failures import verbose_option, wants_traceback
+from coco.cli.failures import verbose_option
 from coco.cli.hints import runnable
 from coco.cli.output import note, print_json, say
+from coco.errors import wants_tracebacks
 from coco.printable import printable
 
 
@@ -31,7 +32,7 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
     for name, rows in found.items():
         for row in rows:
             say(printable(runnable(f"{name} {row}")))
-            if wants_traceback() and row.traceback:
+            if wants_tracebacks() and row.traceback:
                 say(textwrap.indent(row.traceback, "    "))
     rows_of_all = [row for rows in found.values() for row in rows]
     parked = sum(row.parked for row in rows_of_all)
