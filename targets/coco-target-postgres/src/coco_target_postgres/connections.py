@@ -45,6 +45,12 @@ _DEFAULTS: dict[str, Any] = {
 _ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
 
 
+def has_table(connection: Connection, name: str) -> bool:
+    """Whether a table exists. ``name``: qualified and quoted."""
+    row = connection.execute("SELECT to_regclass($1)::text", (name,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 CANCEL_SECONDS = 5.0
 """For the request to cancel a statement, and for the statement to end after it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import psycopg
 
 from coco.kit.quoting import quote_qualified
-from coco_target_postgres.connections import Connection
+from coco_target_postgres.connections import Connection, has_table
 from coco_target_postgres.state import PostgresKey
 from coco_target_postgres.table import PreparedTable
 
@@ -56,9 +56,9 @@ def write_epoch(table: PreparedTable, flow: str, epoch: str) -> None:
 
 def forget(connection: Connection, key: PostgresKey) -> None:
     """Remove the marks of a table that goes, and the table of them with the last one. In a transaction."""
-    if not _exists(connection, key):
-        return
     name = _name(key)
+    if not has_table(connection, name):
+        return
     connection.execute(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE".encode())
     connection.execute(f"DELETE FROM {name} WHERE table_name = $1".encode(), (key.table,))
     if connection.execute(f"SELECT FROM {name} LIMIT 1".encode()).fetchone() is None:
@@ -67,14 +67,9 @@ def forget(connection: Connection, key: PostgresKey) -> None:
 
 def follow(connection: Connection, former: PostgresKey, key: PostgresKey) -> None:
     """Take the marks of a table that gets another name along. In a transaction."""
-    if _exists(connection, former):
+    if has_table(connection, _name(former)):
         sql = f"UPDATE {_name(former)} SET table_name = $2 WHERE table_name = $1"
         connection.execute(sql.encode(), (former.table, key.table))
-
-
-def _exists(connection: Connection, key: PostgresKey) -> bool:
-    row = connection.execute("SELECT to_regclass($1)::text", (_name(key),)).fetchone()
-    return row is not None and row[0] is not None
 
 
 def _name(key: PostgresKey) -> str:

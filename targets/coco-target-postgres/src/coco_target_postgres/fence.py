@@ -25,7 +25,7 @@ from coco.kit.interruption import is_interrupted
 from coco.kit.quoting import quote_literal, quote_qualified
 from coco.ops.targets import FencingToken
 from coco.setting_access import current_settings
-from coco_target_postgres.connections import Connection
+from coco_target_postgres.connections import Connection, has_table
 from coco_target_postgres.state import PostgresKey
 
 LOG = logging.getLogger("coco.target.postgres")
@@ -87,9 +87,9 @@ def raise_fence(connection: Connection, key: PostgresKey, token: FencingToken) -
 
 def forget(connection: Connection, key: PostgresKey) -> None:
     """Remove the numbers of a table that is dropped, and ``coco_fences`` with the last of them."""
-    if not _there(connection, key):
-        return
     fences = _fences(key)
+    if not has_table(connection, fences):
+        return
     connection.execute(f"DELETE FROM {fences} WHERE target = {quote_literal(key.table)}".encode())
     _lock_fences(connection, key)
     row = connection.execute(f"SELECT EXISTS (SELECT FROM {fences})".encode()).fetchone()
@@ -99,7 +99,7 @@ def forget(connection: Connection, key: PostgresKey) -> None:
 
 def rename(connection: Connection, former: PostgresKey, key: PostgresKey) -> None:
     """Numbers follow their table."""
-    if _there(connection, key):
+    if has_table(connection, _fences(key)):
         sql = f"UPDATE {_fences(key)} SET target = {quote_literal(key.table)} WHERE target = {quote_literal(former.table)}"
         connection.execute(sql.encode())
 
@@ -158,7 +158,7 @@ def _end(connection: Connection, key: PostgresKey, pid: int, flow: str) -> None:
 
 def _write_number(connection: Connection, key: PostgresKey, token: FencingToken) -> None:
     fences = _fences(key)
-    if not _there(connection, key):
+    if not has_table(connection, fences):
         _lock_fences(connection, key)
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS {fences} "
@@ -183,11 +183,6 @@ def _fenced(key: PostgresKey, token: FencingToken, number: int) -> FencedError:
         "left to it",
         number,
     )
-
-
-def _there(connection: Connection, key: PostgresKey) -> bool:
-    row = connection.execute(f"SELECT to_regclass({quote_literal(_fences(key))})".encode()).fetchone()
-    return row is not None and row[0] is not None
 
 
 def _lock_fences(connection: Connection, key: PostgresKey) -> None:
