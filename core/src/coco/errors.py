@@ -27,7 +27,7 @@
     ├── BatchShapeError                     a batching function returned a wrong number of results
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
     ├── TargetError                         a target cannot be reached or refused a batch
-    │   ├── DriftError                      its resource is gone or was altered behind our back
+    │   ├── DriftError                      its resource is missing, or another program altered it
     │   ├── TargetTimeoutError              a call of it did not answer in time, and was cancelled
     │   ├── FencedError                     a later update of the same flow writes to it
     │   ├── RowRefusedError                 it named a row that it does not take; others were written

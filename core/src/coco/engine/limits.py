@@ -119,10 +119,10 @@ class Permits:
             raise
 
     async def resize(self, size: int) -> None:
-        """The real size, known once the rows were read.
+        """Adjust the permits to the real size of the batch in bytes, which is known once its rows are read.
 
-        Who needs more gives everything back before it waits, ahead of those that have not begun: whoever holds
-        permits of the last limiter is at work and waits for nobody.
+        A batch that needs more permits first releases all that it holds, then queues ahead of batches that have not
+        started. So a batch that holds permits of the last limiter never blocks, and there is no deadlock.
         """
         if all(limiter.capped(0, size)[1] <= held for limiter, _, held in self._held):
             for place, (limiter, rows, held) in enumerate(self._held):

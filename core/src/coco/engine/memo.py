@@ -21,11 +21,12 @@ from coco.state.protocol import StateStore
 FLUSH_SECONDS = 0.05
 FLUSH_ENTRIES = 256
 MOST_UNWRITTEN = 400
-"""A crash repeats at most about this many quick calls: who makes calls waits where the store falls behind."""
+"""Results that may wait for the store; further calls block until some are written. So a crash repeats at most about
+this many quick calls."""
 MOST_UNCLAIMED = 200_000
-"""Results that no committed row uses yet, of which a run keeps account: 20 MB of fingerprints."""
+"""Results not yet used by a committed row that a run keeps track of: 20 MB of fingerprints."""
 ROOM_SECONDS = 0.1
-"""How often one that waits looks whether there is still somebody who writes."""
+"""How often a waiting call checks that the flusher still runs, in seconds."""
 
 
 class MemoSession:
@@ -227,6 +228,6 @@ class MemoSession:
 
 
 def end(future: asyncio.Future[None]) -> None:
-    """Let go who waits for it; nothing if that was done."""
+    """Resolve the future unless it is done already."""
     if not future.done():
         future.set_result(None)

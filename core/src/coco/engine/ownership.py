@@ -69,7 +69,7 @@ def prepare_ownership(run: Run) -> None:
 
 
 def settle_ownership(run: Run) -> None:
-    """After a pass over everything in which no row was left behind: forget what is of the past."""
+    """After a complete run without failed rows, drop the ownership records that only earlier plans needed."""
     for export in run.exports.values():
         wanted = _wanted(run, export)
         if export.shared and not wanted.owners:

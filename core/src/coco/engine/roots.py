@@ -31,7 +31,7 @@ async def _hold(run: Run, calls: list[bytes]) -> None:
 
 
 async def _evaluate(run: Run) -> RootValues:
-    """All calls at the root; if one of them fails, each alone, so that it costs only what it leads to."""
+    """Evaluate all root calls together. If one fails, evaluate each alone, so that only its dependants fail."""
     found, problem = await _run(run, run.plan.root)
     if problem is None:
         return found

@@ -143,7 +143,7 @@ class _Stretch:
                 return
 
     def hand_on(self) -> None:
-        """By the thread at work or, while a call lasts, by the one that watches it: what both hand on does no harm."""
+        """Called by the worker thread, or by the watcher while a call lasts. Handing over an item twice is harmless."""
         keep = self._calls.keep
         if keep is None:
             return
