@@ -273,9 +273,11 @@ def new(name: str) -> None:
 def package_files(kind: str, what: str) -> dict[str, str]:
     """Path to text: what ``coco new`` writes, without what the workspace has once for all."""
     try:
-        from coco.cli.scaffold import files, names
+        from coco_testing.scaffold import files, names
     except ImportError as error:
-        raise SystemExit(f"coco is not installed here ({error}): run make, then .venv/bin/python") from error
+        raise SystemExit(
+            f"coco-testing is not installed here ({error}): run make, then .venv/bin/python"
+        ) from error
     try:
         found = files.package_files(names.plugin_names(kind, what), members()["coco-core"].version)
     except names.BadNameError as error:

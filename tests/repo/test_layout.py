@@ -112,7 +112,10 @@ def test_hints_name_the_distribution(name: str) -> None:
     from coco.plugins.manifest import OpManifest
 
     plugin = __import__(f"{package_of(name).name}._plugin", fromlist=["coco_ops"])
-    for op in plugin.coco_ops():
+    for command in getattr(plugin, "coco_cli_commands", list)():
+        assert command.doc, command.name
+        assert distribution_for("command", command.name) == name, command.name
+    for op in getattr(plugin, "coco_ops", list)():
         assert isinstance(op, OpManifest)
         assert op.doc, op.name
         assert op.target.startswith(f"{package_of(name).name}."), op.target

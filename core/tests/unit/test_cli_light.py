@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from coco.cli.group import COMMANDS, cli
+from coco.plugins.loader import PluginHost, temporary_host
+from coco.plugins.metadata import Candidate
 
 HEAVY = ("pydantic", "asyncio", "numpy", "msgspec", "sqlite3", "rich", "yaml")
 
@@ -51,3 +53,22 @@ def test_unknown_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(cli, ["updat"])
     assert result.exit_code == 2
     assert "No such command 'updat'" in result.stderr
+
+
+def test_command_of_a_package_that_is_not_installed() -> None:
+    """``coco new`` comes with coco-testing; where that is missing, the message says so."""
+    with temporary_host(PluginHost(candidates=list, environ={})):
+        result = CliRunner().invoke(cli, ["new", "target", "feed"])
+    assert result.exit_code == 2
+    assert (
+        "'coco new' comes with coco-testing, which is not installed: pip install coco-testing"
+        in result.stderr
+    )
+
+
+def test_command_of_a_plugin_that_is_left_out() -> None:
+    left_out = Candidate("testing", "coco_testing._plugin", lambda: ("coco-testing", "0.1"))
+    with temporary_host(PluginHost(lambda: [left_out], {"COCO_PLUGINS": "-testing"})):
+        result = CliRunner().invoke(cli, ["new", "target", "feed"])
+    assert result.exit_code == 2
+    assert "whose plugin is skipped: denied by COCO_PLUGINS" in result.stderr

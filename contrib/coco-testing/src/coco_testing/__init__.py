@@ -4,25 +4,3 @@
 ``store_suite.StoreSuite``, ``runner_suite.RunnerSuite``. What is tested declares its ``abilities``; a claim is tested,
 a denial must refuse.
 """
-
-import sys
-
-if "pytest" in sys.modules:  # not in the processes that suites start, which would wait for its import
-    import pytest
-
-    # Failures of an editable install would otherwise say no more than "AssertionError".
-    pytest.register_assert_rewrite(
-        *(
-            f"coco_testing.{name}"
-            for name in (
-                "suite",
-                "target",
-                "source",
-                "store",
-                "runner",
-                "function_suite",
-                "rows",
-                "target_driver",
-            )
-        )
-    )

@@ -12,6 +12,23 @@ import pytest
 if TYPE_CHECKING:
     from coco_testing.report import Report
 
+# Failures of an editable install would otherwise say no more than "AssertionError".
+pytest.register_assert_rewrite(
+    *(
+        f"coco_testing.{name}"
+        for name in (
+            "suite",
+            "target",
+            "source",
+            "store",
+            "runner",
+            "function_suite",
+            "rows",
+            "target_driver",
+        )
+    )
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--coco-report`` and ``--coco-badge``."""

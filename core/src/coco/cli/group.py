@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": "Write a small project that runs.",
-    "new": "Write the package of a plugin, with tests that pass.",
     "show": "Show a flow: its operations and its fields.",
     "ls": "List flows.",
     "setup": "Create or adapt targets and state to the flows.",
@@ -115,6 +114,9 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
+            advice = _missing_command(args[0])
+            if advice:
+                ctx.fail(advice)
             import difflib
 
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
@@ -163,6 +165,21 @@ def _host() -> PluginHost:
     from coco.plugins import plugin_host
 
     return plugin_host()
+
+
+def _missing_command(name: str) -> str:
+    """What to do for a command that a known distribution brings; empty if none does."""
+    from coco.plugins import distribution_for
+
+    distribution = distribution_for("command", name)
+    if distribution is None:
+        return ""
+    for plugin in _host().plugins:
+        if plugin.distribution()[0] == distribution and not plugin.loaded:
+            return (
+                f"'coco {name}' comes with {distribution}, whose plugin is {plugin.status}: {plugin.reason}"
+            )
+    return f"'coco {name}' comes with {distribution}, which is not installed: pip install {distribution}"
 
 
 STOP_SECONDS = 10.0

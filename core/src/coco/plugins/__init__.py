@@ -33,6 +33,7 @@ __all__ = [
     "RunnerManifest",
     "StoreManifest",
     "connect_registry",
+    "distribution_for",
     "hookimpl",
     "plugin_host",
 ]
@@ -51,6 +52,16 @@ def plugin_host() -> PluginHost:
     from coco.plugins.loader import process_host
 
     return process_host()
+
+
+def distribution_for(category: str, name: str) -> str | None:
+    """The distribution that is known to bring ``name``, installed or not; None if none is known.
+
+    category: one of ``OpManifest``, or ``command``.
+    """
+    from coco.plugins.hints import distribution_for as known
+
+    return known(category, name)
 
 
 def connect_registry() -> None:

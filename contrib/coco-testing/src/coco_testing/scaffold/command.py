@@ -7,8 +7,7 @@ from typing import NoReturn
 
 import click
 
-from coco.cli.output import fail, note, say
-from coco.cli.scaffold.names import KINDS
+from coco_testing.scaffold.names import KINDS
 
 
 @click.command("new")
@@ -21,7 +20,7 @@ from coco.cli.scaffold.names import KINDS
     type=click.Path(path_type=Path),
     help="Folder to write into. Default: coco-KIND-NAME, in the current one.",
 )
-def command(kind: str, name: str, folder: Path | None) -> None:
+def new(kind: str, name: str, folder: Path | None) -> None:
     """Write the package of a plugin, with tests that pass.
 
     KIND is target, source, function, store or runner. NAME is one word or a few, joined by hyphens: the package
@@ -30,8 +29,8 @@ def command(kind: str, name: str, folder: Path | None) -> None:
     The package works as it is, on a stand-in in memory or in processes. A folder that holds anything is not touched.
     """
     import coco
-    from coco.cli.scaffold.files import package_files
-    from coco.cli.scaffold.names import BadNameError, plugin_names
+    from coco_testing.scaffold.files import package_files
+    from coco_testing.scaffold.names import BadNameError, plugin_names
 
     try:
         names = plugin_names(kind, name)
@@ -46,32 +45,40 @@ def command(kind: str, name: str, folder: Path | None) -> None:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
             _cannot_write(file, error)
-        say(str(file))
+        click.echo(str(file))
     _warn_of_namesake(kind, names.spec)
-    note(f"\nNext: cd {place} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins")
-    note("DIST: the folder of coco's wheels, which `make wheels` builds in a checkout of coco")
+    _note(f"\nNext: cd {place} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins")
+    _note("DIST: the folder of coco's wheels, which `make wheels` builds in a checkout of coco")
 
 
 def _check_free(place: Path) -> None:
     try:
         if place.is_dir() and any(place.iterdir()):
-            fail(f"{place} exists and is not empty; nothing was written. Name another folder: -o FOLDER")
+            _fail(f"{place} exists and is not empty; nothing was written. Name another folder: -o FOLDER")
         if place.exists() and not place.is_dir():
-            fail(f"{place} is a file; nothing was written. Name a folder: -o FOLDER")
+            _fail(f"{place} is a file; nothing was written. Name a folder: -o FOLDER")
     except OSError as error:
         _cannot_write(place, error)
 
 
 def _cannot_write(path: Path, error: OSError) -> NoReturn:
-    fail(f"cannot write {path}: {error.strerror or error}")
+    _fail(f"cannot write {path}: {error.strerror or error}")
 
 
 def _warn_of_namesake(kind: str, spec: str) -> None:
     """Two plugins may provide one name, but then users have to pick."""
-    from coco.plugins.hints import distribution_for
+    from coco.plugins import distribution_for
 
     other = distribution_for(kind, spec)
     if other:
-        note(
+        _note(
             f"\nNOTE: {other} provides {kind}:{spec} too; users who install both must pick one in COCO_PLUGINS."
         )
+
+
+def _note(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _fail(text: str) -> NoReturn:
+    raise click.ClickException(text)

@@ -10,6 +10,7 @@ import runpy
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -17,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coco.cli.group import cli
-from coco.cli.scaffold.files import core_range, package_files
-from coco.cli.scaffold.names import KINDS, MAX_LENGTH, BadNameError, plugin_names
 from coco.state.protocol import StateStore
+from coco_testing.scaffold import command
+from coco_testing.scaffold.files import core_range, package_files
+from coco_testing.scaffold.names import KINDS, MAX_LENGTH, BadNameError, plugin_names
 
 SLUGS = st.from_regex(r"[a-z][a-z0-9]{0,7}(-[a-z0-9]{1,7}){0,2}", fullmatch=True).filter(
     lambda slug: len(slug) <= MAX_LENGTH
@@ -153,6 +155,13 @@ def test_any_good_name_makes_good_files(kind: str, slug: str) -> None:
             ast.parse(text, path)
         if path == "pyproject.toml":
             assert tomllib.loads(text)["project"]["dependencies"] == ["coco-core>=0.4,<1"]
+
+
+def test_page_of_the_command_line_has_it() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "guide" / "cli.md").read_text(encoding="utf-8")
+    section = page.partition("### `coco new KIND NAME`")[2].partition("\n### ")[0]
+    for option in (item for item in command.new.params if isinstance(item, click.Option)):
+        assert f"`{'`, `'.join(option.opts)}" in section
 
 
 def test_range_of_core() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from coco.cli.scaffold.names import PluginNames
+from coco_testing.scaffold.names import PluginNames
 
 WHAT = {
     "target": "target of coco flows",
@@ -38,7 +38,7 @@ def package_files(names: PluginNames, version: str) -> dict[str, str]:
         "also": ALSO.get(names.kind, "").format(spec=names.spec),
     }
     found = {}
-    root = files("coco.cli.scaffold") / "templates"
+    root = files("coco_testing.scaffold") / "templates"
     for folder in ("common", names.kind):
         for path, text in sorted(_templates(root / folder)):
             path = path.replace("PACKAGE", names.package).replace("DOT", ".")
