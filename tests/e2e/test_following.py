@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import coco
 from coco.cli.group import cli
 from coco.cli.project import project_files
-from coco.environment.following import can_be_followed
+from coco.operations.live_source import can_be_followed
 
 APP = """
 import datetime

@@ -19,9 +19,9 @@ from json_file import JsonFile
 import coco
 from coco import op
 from coco.engine.context import RunOptions
-from coco.environment import following
 from coco.environment.runtime import RUNTIME
 from coco.errors import LifecycleError, SetupRequiredError, SourceError, StateStoreError
+from coco.operations import live_source
 
 LIMIT = 30
 """Seconds after which a test that waits for something has failed."""
@@ -138,7 +138,7 @@ def wall() -> Iterator[Wall]:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "MIN_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(live_source, "MIN_RETRY_SECONDS", 0.01)
 
 
 def make_flow(
@@ -226,7 +226,7 @@ def flow_to(target: Path) -> coco.Flow:
     """Another definition of the same flow, which no name is registered for."""
     known = coco.flows()["Live"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coco.flow.registry._flows", {})
+        patch.setattr("coco.api.registry._flows", {})
         flow = make_flow(target)
     assert coco.flows()["Live"] is known
     return flow

@@ -10,7 +10,7 @@ import pytest
 
 import coco
 from coco import op
-from coco.environment import live
+from coco.operations import live
 
 LIMIT = 60
 

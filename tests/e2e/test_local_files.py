@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 import coco
-from coco.environment import following
 from coco.environment.runtime import RUNTIME
 from coco.errors import SourceError
 from coco.flow import make_setup_bundle
+from coco.operations import live_source
 from coco.sources import LocalFile
 from coco.targets import Files, Sqlite
 
@@ -206,7 +206,7 @@ def becomes(updater: coco.FlowLiveUpdater, path: Path, wanted: dict[str, str]) -
 def test_a_root_that_is_replaced_and_comes_back_is_followed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "MIN_RETRY_SECONDS", 3600.0)  # nothing is mended by trying again
+    monkeypatch.setattr(live_source, "MIN_RETRY_SECONDS", 3600.0)  # nothing is mended by trying again
     target = project / "notes.db"
     write(project / "in/a.md")
     flow = notes(LocalFile(path="in", watch_changes=True), Sqlite(path="notes.db"))

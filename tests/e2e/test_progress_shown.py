@@ -12,7 +12,7 @@ from row_table import RowTable, table
 
 import coco
 from coco import op
-from coco.environment import progress
+from coco.operations import progress
 
 SHOWN = threading.Event()
 

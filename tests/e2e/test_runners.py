@@ -16,11 +16,11 @@ from row_table import RowTable, table
 
 import coco
 from coco import op
-from coco.environment.graph_report import graph_report
 from coco.environment.runtime import RUNTIME
 from coco.errors import WorkerDiedError
 from coco.events import FlowEvent
 from coco.flow.show import render
+from coco.operations.graph_report import graph_report
 from coco.ops.runner_names import RUNNERS
 from coco_testing.reference.runner import PoolRunner
 

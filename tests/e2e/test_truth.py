@@ -14,9 +14,9 @@ from json_file import JsonLedger, load, store
 import coco
 from coco import op
 from coco.cli.group import cli
-from coco.environment.forecast import UpdatePlan
 from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
+from coco.operations.plan import UpdatePlan
 from coco.types.storage import pack
 
 OLD = 1_600_000_000

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from coco.errors import CallShapeError, DefinitionError, error_context
 
 if TYPE_CHECKING:
-    from coco.flow.flow import Flow
-    from coco.flow.handlers import QueryHandler
+    from coco.api.flow import Flow
+    from coco.api.query_handlers import QueryHandler
     from coco.index import VectorSimilarityMetric
 
 __all__ = ["QueryHandlerInfo", "QueryHandlerResultFields", "QueryInfo", "QueryOutput"]
@@ -86,7 +86,7 @@ async def call_query_handler_async(flow: Flow, name: str, arguments: Mapping[str
 
 
 def _prepared(flow: Flow, name: str, arguments: Mapping[str, Any]) -> QueryHandler:
-    from coco.flow.handlers import QueryHandlers
+    from coco.api.query_handlers import QueryHandlers
 
     handlers: QueryHandlers = flow._handlers
     handler = handlers.get(name)

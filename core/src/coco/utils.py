@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from coco.flow.flow import Flow
+    from coco.api.flow import Flow
 
 __all__ = ["get_target_default_name"]
 

@@ -14,7 +14,7 @@ from coco.cli.apps import APP_VARIABLE
 from coco.cli.failures import show_warning, user_frames
 from coco.cli.group import cli
 from coco.environment.runtime import RUNTIME
-from coco.environment.verify_report import SourceCheck, TargetCheck, VerifyReport
+from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import coco
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.group import cli
 from coco.environment.environment import ENVIRONMENT
-from coco.environment.settings_report import FIELDS
+from coco.operations.settings_report import FIELDS
 from coco.setting import DatabaseConnectionSpec, Settings
 
 SECRET = "hunter2"

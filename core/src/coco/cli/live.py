@@ -29,7 +29,7 @@ def check_followable(flows: Mapping[str, Flow]) -> None:
 
     Raises ``click.UsageError`` if none of the flows has a source that can be followed.
     """
-    from coco.environment.following import can_be_followed, how_to_follow
+    from coco.operations.live_source import can_be_followed, how_to_follow
 
     still = {
         name: [step for step in flow.graph.sources if not can_be_followed(step)]

@@ -11,7 +11,7 @@ from coco.cli.output import note
 from coco.events import FlowEvent, LeaseAwaited
 
 if TYPE_CHECKING:
-    from coco.environment.progress import Progress
+    from coco.operations.progress import Progress
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
     if quiet or sys.stderr is None:
         yield None
         return
-    from coco.environment.progress import shown_on
+    from coco.operations.progress import shown_on
 
     with shown_on(sys.stderr, note) as listener:
         yield listener
@@ -32,8 +32,8 @@ def saying_waits(quiet: bool = False) -> Iterator[None]:
     if quiet:
         yield
         return
-    from coco.environment.progress import awaiting
     from coco.environment.runtime import RUNTIME
+    from coco.operations.progress import awaiting
 
     def listen(event: FlowEvent) -> None:
         if isinstance(event, LeaseAwaited):

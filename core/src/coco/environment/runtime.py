@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from coco.engine.context import Run, RunOptions
 from coco.engine.pipeline import run_update
 from coco.engine.stats import IndexUpdateInfo, RowError
-from coco.environment.bundles import BundleWork
 from coco.environment.environment import ENVIRONMENT, Environment
-from coco.environment.garbage import rare_collections
-from coco.environment.inspection import list_errors, raise_unwritten
 from coco.environment.leases import HeldLease, lease
 from coco.environment.loop import BackgroundLoop
 from coco.environment.preparation import (
@@ -28,19 +25,22 @@ from coco.environment.preparation import (
     narrowed,
     note_pass_done,
 )
-from coco.environment.retention import cache_figures, expire_results, prune_results
-from coco.environment.source_checks import check_sources
 from coco.events import EmitFn, FlowEvent
 from coco.flow.places import definition_place
+from coco.operations.cache import cache_figures, expire_results, prune_results
+from coco.operations.check_sources import check_sources
+from coco.operations.errors import list_errors, raise_unwritten
+from coco.operations.gc_threshold import rare_collections
+from coco.operations.setup import BundleWork
 from coco.setup.bundle import SetupChangeBundle
 
 if TYPE_CHECKING:
-    from coco.environment.forecast import UpdatePlan
-    from coco.environment.live import LiveUpdate
-    from coco.environment.verify_report import VerifyReport
-    from coco.flow.flow import Flow
+    from coco.api.flow import Flow
     from coco.flow.graph import DefinitionPlace, Graph, InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions
+    from coco.operations.live import LiveUpdate
+    from coco.operations.plan import UpdatePlan
+    from coco.operations.verify_report import VerifyReport
     from coco.state.protocol import Lease, StateStore
     from coco.types.schema import EngineValue
 
@@ -164,7 +164,7 @@ class Runtime:
         if not wanted or sys.stdout is None:
             yield
             return
-        from coco.environment.progress import shown_on
+        from coco.operations.progress import shown_on
 
         with shown_on(sys.stdout, print, flow) as listener:
             remove = self.add_listener(listener)
@@ -384,7 +384,7 @@ class Runtime:
         return await self.loop.run_async(self._dump(graph, options))
 
     async def _dump(self, graph: Graph, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
-        from coco.environment.dump import dump_flow
+        from coco.operations.evaluate import dump_flow
 
         return await dump_flow(self.environment, graph, options, self.emit)
 
@@ -401,7 +401,7 @@ class Runtime:
         return await self.loop.run_async(self._plan(graph, read))
 
     async def _plan(self, graph: Graph, read: int) -> UpdatePlan:
-        from coco.environment.forecast import plan_update
+        from coco.operations.plan import plan_update
 
         return await plan_update(self.environment, graph, read)
 
@@ -417,7 +417,7 @@ class Runtime:
         return await self.loop.run_async(self._verify(graph, repair, sample))
 
     async def _verify(self, graph: Graph, repair: bool, sample: int | None) -> VerifyReport:
-        from coco.environment.verification import verify
+        from coco.operations.verify import verify
 
         async def update(only_keys: dict[str, list[bytes]]) -> IndexUpdateInfo:
             return await self.join_pass(
@@ -484,7 +484,7 @@ class Runtime:
 
     # -- live -------------------------------------------------------------------------------------
     def live(self, flow: Flow, options: FlowLiveUpdaterOptions) -> LiveUpdate:
-        from coco.environment.live import LiveUpdate
+        from coco.operations.live import LiveUpdate
 
         self._live = [item for item in self._live if not item.is_finished]
         handle = LiveUpdate(self, self._graph(flow), options)

@@ -39,23 +39,21 @@ _HOMES = {
     "inline": ("TransformFlow", "transform_flow"),
 }
 
-_MODULES = {name: f"coco.flow.{module}" for module, names in _HOMES.items() for name in names}
+_ABOVE = {"flow": "flow", "live": "live", "registry": "registry", "inline": "transform_flow"}
+_MODULES = {
+    name: f"coco.api.{_ABOVE[module]}" if module in _ABOVE else f"coco.flow.{module}"
+    for module, names in _HOMES.items()
+    for name in names
+}
 # These lie above this layer, hence by name.
 _MODULES["IndexUpdateInfo"] = _MODULES["RowError"] = "coco.engine.stats"
-_MODULES["UpdatePlan"] = "coco.environment.forecast"
-_MODULES["VerifyReport"] = "coco.environment.verify_report"
+_MODULES["UpdatePlan"] = "coco.operations.plan"
+_MODULES["VerifyReport"] = "coco.operations.verify_report"
 
 if TYPE_CHECKING:
-    from coco.engine.stats import IndexUpdateInfo, RowError
-    from coco.environment.forecast import UpdatePlan
-    from coco.environment.verify_report import VerifyReport
-    from coco.flow.builder import FlowBuilder
-    from coco.flow.collectors import DataCollector, GeneratedField
-    from coco.flow.flow import Flow
-    from coco.flow.inline import TransformFlow, transform_flow
-    from coco.flow.live import FlowLiveUpdater, update_all_flows, update_all_flows_async
-    from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
-    from coco.flow.registry import (
+    from coco.api.flow import Flow
+    from coco.api.live import FlowLiveUpdater, update_all_flows, update_all_flows_async
+    from coco.api.registry import (
         add_flow_def,
         drop_all_flows,
         drop_all_flows_async,
@@ -75,8 +73,15 @@ if TYPE_CHECKING:
         setup_all_flows,
         setup_all_flows_async,
     )
+    from coco.api.transform_flow import TransformFlow, transform_flow
+    from coco.engine.stats import IndexUpdateInfo, RowError
+    from coco.flow.builder import FlowBuilder
+    from coco.flow.collectors import DataCollector, GeneratedField
+    from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
     from coco.flow.scopes import DataScope
     from coco.flow.slices import DataSlice
+    from coco.operations.plan import UpdatePlan
+    from coco.operations.verify_report import VerifyReport
 
 __all__ = [
     "DataCollector",

@@ -17,12 +17,12 @@ from coco.ops.origin import is_program_loaded_again
 from coco.types.schema import EngineValue
 
 if TYPE_CHECKING:
+    from coco.api.flow import Flow
     from coco.engine.stats import IndexUpdateInfo, RowError
-    from coco.environment.forecast import UpdatePlan
-    from coco.environment.verify_report import VerifyReport
-    from coco.flow.flow import Flow
     from coco.flow.graph import InlineGraph
     from coco.flow.options import EvaluateAndDumpOptions, FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
+    from coco.operations.plan import UpdatePlan
+    from coco.operations.verify_report import VerifyReport
 
 DEFAULT_RUNTIME = "coco.environment.runtime:RUNTIME"
 

@@ -1,6 +1,6 @@
 """The port through which a spec reaches what can execute it, which lies above this layer.
 
-``coco.flow.execution:execute_spec`` is looked up by name at first use; tests install their own.
+``coco.api.execute_spec:execute_spec`` is looked up by name at first use; tests install their own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 ExecuteFn = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
-DEFAULT_EXECUTE = "coco.flow.execution:execute_spec"
+DEFAULT_EXECUTE = "coco.api.execute_spec:execute_spec"
 
 _installed: ExecuteFn | None = None
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import Progress as Display
 from rich.progress import TextColumn
 
-from coco.environment.progress import Bars, Count, Lines, Progress
 from coco.events import (
     BatchEnded,
     BatchStarted,
@@ -30,6 +29,7 @@ from coco.events import (
     SourceListed,
     TargetMutated,
 )
+from coco.operations.progress import Bars, Count, Lines, Progress
 
 PASS: Sequence[FlowEvent] = (
     RunStarted("F", "normal", ("a", "b")),
@@ -177,7 +177,7 @@ def test_bars_say_it_too() -> None:
 
 def test_short_runs_while_following_have_no_lines_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("coco.environment.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("coco.operations.progress.time.monotonic", lambda: now)
     said: list[str] = []
     progress = Progress(Lines(said.append, seconds=5.0))
     for _ in range(3):

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from coco import op
-from coco.flow.flow import Flow
+from coco.api.flow import Flow
 from coco.flow.graph import Graph, SlotRef
 from coco.flow.runtime import set_runtime
 from coco.types.annotations import Float32, Json, Vector
@@ -387,7 +387,7 @@ class RecordingHandle:
 @pytest.fixture(autouse=True)
 def recording() -> Iterator[RecordingRuntime]:
     """The runtime of the test; flows registered during the test are closed after it."""
-    from coco.flow.registry import flows
+    from coco.api.registry import flows
 
     known = set(flows())
     runtime = RecordingRuntime()

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 import coco.flow as api
+from coco.api.flow import Flow
 from coco.errors import LifecycleError, UnknownNameError
-from coco.flow.flow import Flow
 from coco.query_handler import (
     QueryHandlerInfo,
     QueryHandlerResultFields,

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from coco.environment.graph_report import graph_report
 from coco.flow.collectors import GeneratedField
 from coco.flow.graph import Graph
 from coco.index import FtsIndexDef, HnswVectorIndexMethod, VectorIndexDef, VectorSimilarityMetric
+from coco.operations.graph_report import graph_report
 
 Build = Callable[..., Graph]
 

@@ -22,7 +22,7 @@ def command(app_target: str | None, as_json: bool) -> None:
     are not shown. Connects to nothing.
     """
     from coco.environment.environment import ENVIRONMENT
-    from coco.environment.settings_report import settings_report
+    from coco.operations.settings_report import settings_report
 
     if app_target is not None:
         load_app(parse_specifier(app_target).app)

@@ -22,7 +22,7 @@ def command(app_flow_specifier: str, color: bool, verbose: bool, as_json: bool) 
 
     connect_registry()
     if as_json:
-        from coco.environment.graph_report import graph_report
+        from coco.operations.graph_report import graph_report
 
         print_json(graph_report(load_one(app_flow_specifier).graph))
         return

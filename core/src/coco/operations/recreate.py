@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from coco.engine.context import Run
 from coco.engine.exports import ExportRun
-from coco.environment.verify_report import TargetCheck
 from coco.errors import DriftError
 from coco.events import SetupStepDone
 from coco.flow.graph import Graph
+from coco.operations.verify_report import TargetCheck
 from coco.setup.again import make_again
 from coco.setup.desired import desired_targets
 

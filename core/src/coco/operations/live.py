@@ -13,13 +13,13 @@ from coco.engine.context import RunOptions
 from coco.engine.loops import USER_LOOP
 from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, SourceUpdateInfo, UpdateStats
 from coco.engine.targets import KeptTargets
-from coco.environment.following import Followed
-from coco.environment.inspection import raise_unwritten
 from coco.environment.own_paths import own_paths
 from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
 from coco.errors import ApiError, LifecycleError, StateStoreError
 from coco.events import LiveIdle
 from coco.flow.options import FlowUpdaterStatusUpdates
+from coco.operations.errors import raise_unwritten
+from coco.operations.live_source import Followed
 from coco.ops.error_text import describe
 
 if TYPE_CHECKING:

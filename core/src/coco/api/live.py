@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from coco.api.flow import Flow
+from coco.api.registry import flows
 from coco.errors import CallShapeError, LifecycleError
-from coco.flow.flow import Flow
 from coco.flow.options import FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
-from coco.flow.registry import flows
 from coco.flow.runtime import LiveHandle, blocking, runtime
 
 NOT_STARTED = "Live updater is not started"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from coco.environment.places import noted_place, project_folder
 from coco.environment.preparation import flow_change
-from coco.environment.retention import forget_results
-from coco.environment.source_checks import check_sources
 from coco.errors import LifecycleError, SetupConflictError
+from coco.operations.cache import forget_results
+from coco.operations.check_sources import check_sources
 from coco.setup.apply import Applier, CallFn
 from coco.setup.diff import FlowChange, diff_drop, forget_unknown
 from coco.setup.existing import look_at_existing, refuse_twins

@@ -16,11 +16,8 @@ from coco.engine.failures import message_of
 from coco.engine.ownership import winning_owner
 from coco.engine.process import readable_key
 from coco.engine.source_run import SourceRun, load_heads
-from coco.environment.dry import DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run
-from coco.environment.restoring import look_or_restore, restore_declarations
-from coco.environment.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.errors import TargetError
 from coco.events import EmitFn
 from coco.flow.graph import Graph
@@ -28,6 +25,9 @@ from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE
 from coco.hot.reconcile_cy import ROW_FP
 from coco.kit.interruption import progressed
+from coco.operations.known_results import DryRun
+from coco.operations.recreate import look_or_restore, restore_declarations
+from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import structs
 
+from coco.api.query_handlers import QueryHandler, QueryHandlers
 from coco.errors import CallShapeError, DefinitionError, LifecycleError, error_context
 from coco.flow.builder import FlowBuilder
 from coco.flow.finish import finish_flow
 from coco.flow.graph import Graph
-from coco.flow.handlers import QueryHandler, QueryHandlers
 from coco.flow.names import check_flow_name
 from coco.flow.options import EvaluateAndDumpOptions
 from coco.flow.places import definition_place
@@ -24,8 +24,8 @@ from coco.ops.editions import definition_of
 
 if TYPE_CHECKING:
     from coco.engine.stats import IndexUpdateInfo, RowError
-    from coco.environment.forecast import UpdatePlan
-    from coco.environment.verify_report import VerifyReport
+    from coco.operations.plan import UpdatePlan
+    from coco.operations.verify_report import VerifyReport
     from coco.query_handler import QueryHandlerResultFields
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -153,7 +153,7 @@ class Flow:
 
     def close(self) -> None:
         """Forget the flow in this process: updaters stop, the name becomes free, targets stay."""
-        from coco.flow.registry import forget
+        from coco.api.registry import forget
 
         with self._lock:
             if self._closed:

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from coco.api.flow import Flow, FlowFunction
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
-from coco.flow.flow import Flow, FlowFunction
 from coco.flow.runtime import SetupBundle, blocking, runtime
 from coco.naming import state_name
 

@@ -14,7 +14,6 @@ from coco.engine.process import readable_key
 from coco.engine.read import ReadOutcome
 from coco.engine.reconcile import RowInput, reconcile
 from coco.engine.source_run import SourceRun
-from coco.environment.dry import CallCount, DryRun
 from coco.environment.environment import Environment
 from coco.environment.preparation import check_setup, make_run, max_delete_share
 from coco.errors import SafetyStopError
@@ -22,6 +21,7 @@ from coco.events import ignore_event
 from coco.flow.graph import Graph
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW
+from coco.operations.known_results import CallCount, DryRun
 from coco.printable import printable
 from coco.state.protocol import Owner, Tracked, unfinished
 from coco.types.storage import pack

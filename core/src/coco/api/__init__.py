@@ -1,0 +1,1 @@
+"""What users hold: flows, live updaters and transform flows, each a definition with the operations on it."""
