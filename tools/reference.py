@@ -8,16 +8,21 @@ Needs the environment that ``make`` builds: every distribution of the workspace 
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import enum
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, get_origin
+
+from coco import kit
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 REQUIREMENT = re.compile(r" ?\((?:spec )?[A-Z]{1,4}(?:-[A-Za-z0-9]+)*-\d+[^()]*\)")
@@ -57,20 +62,12 @@ PAGES = (
         "kit.md",
         "coco.kit",
         "Helpers for authors of connectors. Import from the modules.",
-        tuple(
-            f"coco.kit.{name}"
-            for name in (
-                "adapters",
-                "batching",
-                "iso_text",
-                "json_data",
-                "naming",
-                "quoting",
-                "retry",
-                "state_diff",
-            )
-        ),
+        tuple(f"coco.kit.{module.name}" for module in pkgutil.iter_modules(kit.__path__)),
     ),
+    Page("auth_registry.md", "coco.auth_registry", "Credentials by reference.", ("coco.auth_registry",)),
+    Page("indexes.md", "coco.index", "Indexes that an export asks its target for.", ("coco.index",)),
+    Page("state.md", "coco.state", "For authors of state stores.", ("coco.state",)),
+    Page("harness.md", "coco.harness", "For authors of test kits.", ("coco.harness",)),
 )
 OPERATIONS = (
     Page(
@@ -128,7 +125,16 @@ def text_of(page: Page) -> str:
         if len(page.modules) > 1:
             lines += ["", f"## {name}", "", *paragraphs(module.__doc__)]
         for public in sorted(public_names(module), key=str.lower):
-            lines += described(public, getattr(module, public), "###" if len(page.modules) > 1 else "##")
+            mark = "###" if len(page.modules) > 1 else "##"
+            constant = constant_of(module, public)
+            lines += (
+                described(public, getattr(module, public), mark)
+                if constant is None
+                else [
+                    *("", f"{mark} {public}", ""),
+                    *("```py", constant.code, "```", "", *paragraphs(constant.doc)),
+                ]
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -152,6 +158,42 @@ def own(module: ModuleType) -> list[str]:
         for name, value in vars(module).items()
         if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
     ]
+
+
+class Constant(NamedTuple):
+    """An assignment with a text below it, which says what the name is for."""
+
+    code: str
+    doc: str
+
+
+def constant_of(module: ModuleType, name: str) -> Constant | None:
+    """What the source says of a name that is assigned; of one that is imported, what the source of its module says."""
+    body = ast.parse(inspect.getsource(module)).body
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(item.name == name for item in node.names):
+            value = getattr(module, name)
+            known = node.module.startswith("coco.") and getattr(value, "__name__", "") != name
+            return constant_of(importlib.import_module(node.module), name) if known else None
+    for node, text in pairwise(body):
+        if isinstance(node, ast.AnnAssign):
+            target: ast.expr = node.target
+            type_ = ast.unparse(node.annotation)
+        elif isinstance(node, ast.Assign):
+            target, type_ = node.targets[0], ""
+        else:
+            continue
+        if not isinstance(target, ast.Name) or target.id != name:
+            continue
+        if not isinstance(text, ast.Expr) or not isinstance(text.value, ast.Constant):
+            return None
+        code = name if type_ in ("", "TypeAlias") else f"{name}: {type_}"
+        if node.value is not None and (
+            type_ == "TypeAlias" or isinstance(node.value, ast.Constant | ast.Tuple)
+        ):
+            code += f" = {ast.unparse(node.value)}"
+        return Constant(code, str(text.value.value))
+    return None
 
 
 def described(name: str, value: Any, mark: str) -> Iterator[str]:

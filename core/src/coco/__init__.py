@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from coco.index import VectorSimilarityMetric as VectorSimilarityMetric
     from coco.lib import cache_stats as cache_stats
     from coco.lib import cache_stats_async as cache_stats_async
+    from coco.lib import current_settings as current_settings
     from coco.lib import get_app_namespace as get_app_namespace
     from coco.lib import init as init
     from coco.lib import is_persistent as is_persistent
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from coco.typing import TypeAttr as TypeAttr
     from coco.typing import TypeKind as TypeKind
     from coco.typing import Vector as Vector
+    from coco.utils import get_target_default_name as get_target_default_name
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "auth_registry": (
@@ -129,6 +131,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "lib": (
         "cache_stats",
         "cache_stats_async",
+        "current_settings",
         "get_app_namespace",
         "init",
         "is_persistent",
@@ -158,6 +161,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "TypeKind",
         "Vector",
     ),
+    "utils": ("get_target_default_name",),
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = frozenset(

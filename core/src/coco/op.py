@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from coco.engine_object import NotIdentity
 from coco.ops.decorators import (
     attachment_connector,
     declaration_connector,
@@ -25,7 +26,9 @@ from coco.ops.sources import (
 )
 from coco.ops.targets import (
     Adoption,
+    ExportView,
     FencingToken,
+    FlowView,
     MutationColumns,
     TargetConnector,
     TargetStateCompatibility,
@@ -42,11 +45,13 @@ from coco.spec import (
 )
 
 if TYPE_CHECKING:
+    from coco.ops.identity import describe_identity
     from coco.ops.remote import Worker, answer_call, open_answer
     from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
     from coco.ops.worker_pool import WorkerLink, WorkerPool
 
-_OF_RUNNERS = {
+_LAZY = {
+    "describe_identity": "identity",
     "Worker": "remote",
     "answer_call": "remote",
     "open_answer": "remote",
@@ -63,7 +68,7 @@ _OF_RUNNERS = {
 if not TYPE_CHECKING:  # so that checkers still know what is not there
 
     def __getattr__(name: str) -> Any:
-        module = _OF_RUNNERS.get(name)
+        module = _LAZY.get(name)
         if module is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
@@ -79,9 +84,12 @@ __all__ = [
     "ArgRelationship",
     "DeclarationSpec",
     "EmptyFunctionSpec",
+    "ExportView",
     "FencingToken",
+    "FlowView",
     "FunctionSpec",
     "MutationColumns",
+    "NotIdentity",
     "OpArgs",
     "OpCategory",
     "PartialSourceRow",
@@ -103,6 +111,7 @@ __all__ = [
     "answer_call",
     "attachment_connector",
     "declaration_connector",
+    "describe_identity",
     "executor_class",
     "fn",
     "function",

@@ -40,7 +40,10 @@ from coco.types.annotations import (
     VectorInfo,
 )
 from coco.types.schema import (
+    KEY_KINDS,
+    SCALAR_KINDS,
     BasicValueType,
+    EngineValue,
     EnrichedValueType,
     FieldSchema,
     StructSchema,
@@ -56,6 +59,8 @@ from coco.types.schema import (
 
 __all__ = [
     "KEY_FIELD_NAME",
+    "KEY_KINDS",
+    "SCALAR_KINDS",
     "AnalyzedAnyType",
     "AnalyzedBasicType",
     "AnalyzedDictType",
@@ -68,6 +73,7 @@ __all__ = [
     "AnalyzedUnknownType",
     "BasicValueType",
     "DtypeRegistry",
+    "EngineValue",
     "EnrichedValueType",
     "FieldSchema",
     "Float32",

@@ -70,6 +70,11 @@ class VectorTypeSchema(Struct, frozen=True):
     def decode(cls, data: dict[str, Any]) -> VectorTypeSchema:
         return cls(BasicValueType.decode(data["element_type"]), data.get("dimension"))
 
+    @property
+    def packed_format(self) -> tuple[str, int] | None:
+        """(struct code, bytes per element) where a vector is held as packed little-endian bytes; None for a tuple."""
+        return PACKED_VECTOR_FORMATS.get(self.element_type.kind)
+
 
 class UnionTypeSchema(Struct, frozen=True):
     """The alternatives of a union, in declaration order; a value's tag is an index into them."""
@@ -110,10 +115,8 @@ class BasicValueType(Struct, frozen=True):
 
     @property
     def packed_format(self) -> tuple[str, int] | None:
-        """(struct code, element bytes) when values are packed bytes, else None."""
-        if self.vector is None:
-            return None
-        return PACKED_VECTOR_FORMATS.get(self.vector.element_type.kind)
+        """The same of its vector; None if it is none."""
+        return None if self.vector is None else self.vector.packed_format
 
     def __str__(self) -> str:
         if self.vector is not None:

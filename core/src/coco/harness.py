@@ -1,0 +1,103 @@
+"""One operation at work without a flow, as the engine would have it: for test kits, such as ``coco-testing``.
+
+``operation`` gives the record that coco has of an operation. ``bind`` of a function's or target's record, and the encoders
+and decoders of a source's, do what the definition of a flow does; ``RemoteCalls`` makes calls through a runner.
+
+What is here follows the engine. It changes with minor releases of coco-core, each time with a line in its change log, so a
+kit that uses it requires one minor release: ``coco-core>=0.1,<0.2``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coco.ops.connector_records import (
+    BoundTarget,
+    RegisteredAttachment,
+    RegisteredDeclaration,
+    RegisteredSource,
+    RegisteredTarget,
+)
+from coco.ops.function_record import ArgSchema, BoundFunction, RegisteredFunction
+from coco.ops.identity import FunctionIdentity, function_identity
+from coco.ops.registry import registered_function, registry
+from coco.ops.runners import pack_call
+from coco.spec import (
+    DeclarationSpec,
+    FunctionSpec,
+    OpCategory,
+    SourceSpec,
+    TargetAttachmentSpec,
+    TargetSpec,
+)
+
+if TYPE_CHECKING:
+    from coco.engine.remote_calls import RemoteCalls
+
+__all__ = [
+    "ArgSchema",
+    "BoundFunction",
+    "BoundTarget",
+    "FunctionIdentity",
+    "RegisteredAttachment",
+    "RegisteredDeclaration",
+    "RegisteredFunction",
+    "RegisteredSource",
+    "RegisteredTarget",
+    "RemoteCalls",
+    "identity_without_arguments",
+    "operation",
+    "pack_call",
+]
+
+_CATEGORIES: tuple[tuple[type, OpCategory], ...] = (
+    (SourceSpec, OpCategory.SOURCE),
+    (FunctionSpec, OpCategory.FUNCTION),
+    (TargetSpec, OpCategory.TARGET),
+    (DeclarationSpec, OpCategory.DECLARATION),
+    (TargetAttachmentSpec, OpCategory.TARGET_ATTACHMENT),
+)
+
+
+def operation(subject: Any) -> Any:
+    """The record of an operation: a ``RegisteredFunction``, ``RegisteredSource``, ``RegisteredTarget``,
+    ``RegisteredDeclaration`` or ``RegisteredAttachment``.
+
+    subject: a spec or its class, a function under ``@op.function``, or a class under ``@op.executor_class``. Raises
+    ``UnknownNameError`` for a spec without an implementation, and ``TypeError`` for anything else.
+    """
+    cls = subject if isinstance(subject, type) else type(subject)
+    for base, category in _CATEGORIES:
+        if issubclass(cls, base):
+            return registry.get(category, cls.__name__)
+    record = registered_function(subject)
+    if record is None:
+        raise TypeError(f"{subject!r} is neither a spec nor a registered function")
+    return record
+
+
+def identity_without_arguments(function: RegisteredFunction, spec: Any = None) -> FunctionIdentity:
+    """A function's identity before any argument is bound, to compare it between processes.
+
+    Two fingerprints of 16 bytes: ``code`` decides whether rows are processed again, ``memo`` is in the keys of the memo.
+    Raises ``DefinitionError`` for a spec that cannot be stored, and for a captured value without an identity.
+    """
+    return function_identity(
+        kind=function.kind,
+        target=function.target,
+        origin=function.origin,
+        spec=spec,
+        behavior_version=function.op_args.behavior_version,
+        defaults={},
+        result_type=None,
+    )
+
+
+if not TYPE_CHECKING:  # the engine is imported where it is needed
+
+    def __getattr__(name: str) -> Any:
+        if name != "RemoteCalls":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from coco.engine.remote_calls import RemoteCalls
+
+        return RemoteCalls
