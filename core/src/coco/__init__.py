@@ -10,6 +10,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coco import auth_registry as auth_registry
+    from coco import engine_object as engine_object
+    from coco import engine_value as engine_value
+    from coco import errors as errors
+    from coco import events as events
+    from coco import functions as functions
+    from coco import index as index
+    from coco import kit as kit
+    from coco import lib as lib
+    from coco import op as op
+    from coco import plugins as plugins
+    from coco import query_handler as query_handler
+    from coco import setting as setting
+    from coco import setup as setup
+    from coco import sources as sources
+    from coco import targets as storages  # noqa: F401
+    from coco import targets as targets
+    from coco import typing as typing
+    from coco import utils as utils
+    from coco import validation as validation
     from coco.auth_registry import AuthEntryReference as AuthEntryReference
     from coco.auth_registry import TransientAuthEntryReference as TransientAuthEntryReference
     from coco.auth_registry import add_auth_entry as add_auth_entry
@@ -186,21 +206,25 @@ _MODULES = frozenset(
 __all__ = sorted({*_WHERE, "functions", "op", "sources", "targets"})
 
 
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        value = getattr(importlib.import_module(f"coco.{_WHERE[name]}"), name)
-    elif name in _MODULES:
-        return importlib.import_module(f"coco.{name}")  # the import system sets the attribute
-    elif name == "storages":
-        value = importlib.import_module("coco.targets")  # an old name of it
-    elif name == "__version__":
-        from importlib.metadata import version
+if TYPE_CHECKING:
+    __version__: str
+else:  # so that type checkers report what is not there
 
-        value = version("coco-core")
-    else:
-        raise AttributeError(f"module 'coco' has no attribute {name!r}", name=name, obj=None)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name in _WHERE:
+            value = getattr(importlib.import_module(f"coco.{_WHERE[name]}"), name)
+        elif name in _MODULES:
+            return importlib.import_module(f"coco.{name}")  # the import system sets the attribute
+        elif name == "storages":
+            value = importlib.import_module("coco.targets")  # an old name of it
+        elif name == "__version__":
+            from importlib.metadata import version
+
+            value = version("coco-core")
+        else:
+            raise AttributeError(f"module 'coco' has no attribute {name!r}", name=name, obj=None)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -41,7 +41,7 @@ def execute_spec(spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         columns.append([engine])
     by_name = dict(zip(kwargs, slices[len(args) :], strict=True))
     result = state.use(
-        slice_value(add_transform(state, spec, tuple(slices[: len(args)]), by_name)), "the result"
+        slice_value(add_transform(state, spec, tuple(slices[: len(args)]), by_name, None)), "the result"
     )
     inline = finish_inline(state, slots, result)
     returns = Any if record.has_analyze else signature.returns

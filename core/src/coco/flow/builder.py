@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coco.engine_object import dump_engine_object
@@ -18,8 +19,11 @@ from coco.flow.slices import DataSlice
 from coco.flow.specs import checked_spec
 from coco.flow.state import BuildState
 from coco.flow.transforms import add_transform
-from coco.spec import OpCategory, spec_kind
+from coco.spec import DeclarationSpec, FunctionSpec, OpCategory, SourceSpec, spec_kind
 from coco.types.schema import EnrichedValueType, StructSchema, TableType
+
+if TYPE_CHECKING:
+    from coco.ops.op_args import OpArgs, OpOptions
 
 
 class FlowBuilder:
@@ -32,7 +36,7 @@ class FlowBuilder:
 
     def add_source(
         self,
-        spec: Any,
+        spec: SourceSpec,
         *,
         name: str | None = None,
         refresh_interval: datetime.timedelta | None = None,
@@ -77,18 +81,25 @@ class FlowBuilder:
         slot.source.row_scope = state.row_scope(ref, ())
         return DataSlice(state, ref)
 
-    def transform(self, fn_spec: Any, *args: Any, **kwargs: Any) -> DataSlice[Any]:
+    def transform(
+        self,
+        fn_spec: FunctionSpec | Callable[..., Any],
+        *args: Any,
+        op_args: OpArgs | OpOptions | None = None,
+        **kwargs: Any,
+    ) -> DataSlice[Any]:
         """Apply a function to slices and constants.
 
         fn_spec: a ``FunctionSpec``, or a function decorated with ``@coco.op.function()``. Arguments are bound
-        to its parameters by Python's rules. The result has one value per row of the innermost scope among the
-        slices; with constants only, one for the whole flow.
+        to its parameters by Python's rules. op_args: options of execution for this step only, as an ``OpArgs`` or
+        a dict. The result has one value per row of the innermost scope among the slices; with constants only, one
+        for the whole flow.
         Raises ``DefinitionError`` for an unsuitable function, argument types that do not fit, and scopes that
         do not lie within each other.
         """
-        return add_transform(self._state, fn_spec, args, kwargs)
+        return add_transform(self._state, fn_spec, args, kwargs, op_args)
 
-    def declare(self, spec: Any) -> None:
+    def declare(self, spec: DeclarationSpec) -> None:
         """State something about a target system that no collector exports.
 
         Equal declarations count once. ``add_declaration`` is another name of this method. Raises

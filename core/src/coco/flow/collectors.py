@@ -17,6 +17,9 @@ from coco.flow.slices import DataSlice, slice_state, slice_value
 from coco.flow.state import BuildState
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
 
+if TYPE_CHECKING:
+    from coco.spec import TargetAttachmentSpec, TargetSpec
+
 
 class GeneratedField(enum.Enum):
     """Fields of a collected entry that coco fills in.
@@ -100,10 +103,10 @@ class DataCollector:
     def export(
         self,
         target_name: str,
-        target_spec: Any,
+        target_spec: TargetSpec,
         *,
         primary_key_fields: Sequence[str],
-        attachments: Sequence[Any] = (),
+        attachments: Sequence[TargetAttachmentSpec] = (),
         vector_indexes: Sequence[VectorIndexDef] = (),
         fts_indexes: Sequence[FtsIndexDef] = (),
         vector_index: Sequence[tuple[str, VectorSimilarityMetric]] = (),

@@ -145,12 +145,12 @@ class DataScope:
     def __repr__(self) -> str:
         return f"<DataScope {self._node.title}: {', '.join(self._node.fields) or 'no fields'}>"
 
-    def __iter__(self) -> Any:
-        raise CallShapeError(
-            f"{self!r} cannot be iterated: it stands for every row at once; write with slice.row() as row: ..."
-        )
-
     if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+
+        def __iter__(self) -> NoReturn:
+            raise CallShapeError(
+                f"{self!r} cannot be iterated: it stands for every row at once; write with slice.row() as row: ..."
+            )
 
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("_"):

@@ -14,6 +14,8 @@ from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, St
 
 if TYPE_CHECKING:
     from coco.flow.scopes import DataScope
+    from coco.ops.op_args import OpArgs, OpOptions
+    from coco.spec import FunctionSpec
 
 T = TypeVar("T")
 
@@ -108,11 +110,17 @@ class DataSlice(Generic[T]):
         with self.row(max_inflight_rows=max_inflight_rows, max_inflight_bytes=max_inflight_bytes) as row:
             f(row)
 
-    def transform(self, fn_spec: Any, *args: Any, **kwargs: Any) -> DataSlice[Any]:
+    def transform(
+        self,
+        fn_spec: FunctionSpec | Callable[..., Any],
+        *args: Any,
+        op_args: OpArgs | OpOptions | None = None,
+        **kwargs: Any,
+    ) -> DataSlice[Any]:
         """Apply a function with this slice as its first argument; see ``FlowBuilder.transform``."""
         from coco.flow.transforms import add_transform
 
-        return add_transform(self._state, fn_spec, (self, *args), kwargs)
+        return add_transform(self._state, fn_spec, (self, *args), kwargs, op_args)
 
     def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``func(self, *args, **kwargs)`` at once: for chains. Nothing is recorded."""

@@ -24,15 +24,10 @@ if TYPE_CHECKING:
 
 
 def add_transform(
-    state: BuildState, fn_spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    state: BuildState, fn_spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], op_args: Any
 ) -> DataSlice[Any]:
-    """Record one use of a function; its type is known at once.
-
-    A keyword ``op_args`` is none of the function's: it changes execution options for this step.
-    """
+    """Record one use of a function; its type is known at once. ``op_args`` changes options for this step."""
     state.check_open()
-    kwargs = dict(kwargs)
-    op_args = kwargs.pop("op_args", None)
     location = caller_location()
     with state.locator.locating(at=location):
         record, spec = resolve_function(fn_spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, Unpack, overload
 
 from coco.errors import CallShapeError, DefinitionError
 from coco.ops.calls import is_async_callable
@@ -19,7 +19,7 @@ from coco.ops.connector_records import (
     options_wanted,
 )
 from coco.ops.function_record import RegisteredFunction
-from coco.ops.op_args import OpArgs
+from coco.ops.op_args import FnOptions, OpArgs, OpOptions
 from coco.ops.origin import origin_of
 from coco.ops.registry import OP_KIND, RECORD, registry
 from coco.ops.sources import REQUIRED_METHODS
@@ -57,7 +57,7 @@ def _mark(target: Any, record: RegisteredFunction) -> None:
 @overload
 def function(func: F, /) -> F: ...
 @overload
-def function(**op_args: Any) -> Callable[[F], F]: ...
+def function(**op_args: Unpack[OpOptions]) -> Callable[[F], F]: ...
 def function(func: Any = None, /, **op_args: Any) -> Any:
     """Register a function; it stays callable as it is. Keywords are the fields of ``OpArgs``.
 
@@ -77,7 +77,7 @@ def function(func: Any = None, /, **op_args: Any) -> Any:
 def fn(func: F, /) -> F: ...
 @overload
 def fn(
-    *, memo: bool = ..., version: int | None = ..., deps: Any = ..., **op_args: Any
+    *, memo: bool = ..., version: int | None = ..., deps: Any = ..., **op_args: Unpack[FnOptions]
 ) -> Callable[[F], F]: ...
 def fn(
     func: Any = None,
@@ -177,6 +177,10 @@ def adopt_function(target: Any) -> RegisteredFunction:
     return record
 
 
+@overload
+def executor_class(cls: C, /) -> C: ...
+@overload
+def executor_class(**op_args: Unpack[OpOptions]) -> Callable[[C], C]: ...
 def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
     """Register an executor class: a ``spec`` field, ``__call__``, optional ``prepare`` and ``analyze``."""
     options = OpArgs.from_keywords(op_args, "@executor_class")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec import Struct, structs
 
@@ -24,6 +24,24 @@ class ArgRelationship(enum.Enum):
     EMBEDDING_ORIGIN_TEXT = "cocoindex.io/embedding_origin_text"
     CHUNKS_BASE_TEXT = "cocoindex.io/chunk_base_text"
     RECTS_BASE_IMAGE = "cocoindex.io/rects_base_image"
+
+
+class FnOptions(TypedDict, total=False):
+    """Keywords that ``@fn`` shares with ``@function``, for type checkers; ``OpArgs`` describes them."""
+
+    gpu: bool
+    batching: bool
+    max_batch_size: int | None
+    timeout: datetime.timedelta | None
+    arg_relationship: tuple[ArgRelationship, str] | None
+    runner: str | None
+
+
+class OpOptions(FnOptions, total=False):
+    """Keywords of ``@function`` and ``@executor_class``, for type checkers; ``OpArgs`` describes them."""
+
+    cache: bool
+    behavior_version: int | None
 
 
 class OpArgs(Struct, frozen=True):
