@@ -10,26 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coco import auth_registry as auth_registry
-    from coco import engine_object as engine_object
-    from coco import engine_value as engine_value
-    from coco import errors as errors
-    from coco import events as events
-    from coco import functions as functions
-    from coco import index as index
-    from coco import kit as kit
-    from coco import lib as lib
-    from coco import op as op
-    from coco import plugins as plugins
-    from coco import query_handler as query_handler
-    from coco import setting as setting
-    from coco import setup as setup
-    from coco import sources as sources
-    from coco import targets as storages  # noqa: F401
-    from coco import targets as targets
-    from coco import typing as typing
-    from coco import utils as utils
-    from coco import validation as validation
     from coco.auth_registry import AuthEntryReference as AuthEntryReference
     from coco.auth_registry import TransientAuthEntryReference as TransientAuthEntryReference
     from coco.auth_registry import add_auth_entry as add_auth_entry
@@ -191,6 +171,7 @@ _MODULES = frozenset(
         "engine_object",
         "engine_value",
         "errors",
+        "events",
         "functions",
         "kit",
         "op",
@@ -207,6 +188,28 @@ __all__ = sorted({*_WHERE, "functions", "op", "sources", "targets"})
 
 
 if TYPE_CHECKING:
+    from coco import auth_registry as auth_registry
+    from coco import engine_object as engine_object
+    from coco import engine_value as engine_value
+    from coco import errors as errors
+    from coco import events as events
+    from coco import flow as flow
+    from coco import functions as functions
+    from coco import index as index
+    from coco import kit as kit
+    from coco import lib as lib
+    from coco import op as op
+    from coco import plugins as plugins
+    from coco import query_handler as query_handler
+    from coco import setting as setting
+    from coco import setup as setup
+    from coco import sources as sources
+    from coco import targets as storages  # noqa: F401
+    from coco import targets as targets
+    from coco import typing as typing
+    from coco import utils as utils
+    from coco import validation as validation
+
     __version__: str
 else:  # so that type checkers report what is not there
 

@@ -12,9 +12,14 @@ import pytest
 import coco
 
 
-def names_for_type_checkers() -> dict[str, str]:
+def blocks_for_type_checkers() -> list[ast.If]:
+    """The names first, then the modules."""
     tree = ast.parse(Path(coco.__file__).read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
+    return [node for node in tree.body if isinstance(node, ast.If)]
+
+
+def names_for_type_checkers() -> dict[str, str]:
+    block = blocks_for_type_checkers()[0]
     found = {}
     for node in block.body:
         assert isinstance(node, ast.ImportFrom)
@@ -26,6 +31,14 @@ def names_for_type_checkers() -> dict[str, str]:
 
 def test_table_equals_what_type_checkers_see() -> None:
     assert {name: f"coco.{module}" for name, module in coco._WHERE.items()} == names_for_type_checkers()
+
+
+def test_type_checkers_see_the_modules() -> None:
+    imports = [node for node in blocks_for_type_checkers()[1].body if isinstance(node, ast.ImportFrom)]
+    seen = {(alias.name, alias.asname) for node in imports for alias in node.names}
+    # `coco.cli` is the program: users import it by its own name.
+    modules = {(name, name) for name in coco._MODULES - {"cli"}}
+    assert seen == modules | {("targets", "storages")}
 
 
 @pytest.mark.parametrize("module", sorted(coco._NAMES))
