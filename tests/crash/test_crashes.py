@@ -65,7 +65,7 @@ WORK = [
     "RunFinished",
     *around("release_lease"),
 ]
-EDITED = ["RowsGone", *around("collapse"), "RowsCollapsed"]
+EDITED = ["RowsDeleted", *around("collapse"), "RowsCollapsed"]
 CHANGED = [
     *around("setup_write", "drop_target_keys", "drop_sources"),
     "before-setup_change",

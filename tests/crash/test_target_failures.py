@@ -153,13 +153,13 @@ def test_a_target_that_is_down_for_the_whole_run(door: bool) -> None:
     assert len(CALLS) == calls, "nothing is computed again"
 
 
-def test_rows_that_only_a_target_failed_are_never_parked() -> None:
+def test_rows_that_only_a_target_failed_are_never_quarantined() -> None:
     fill("wild", {"a": "one"})
     flow = make()
     WILDS["out"].always = drops_after(0)
     for _ in range(8):
         assert outcome(flow)["docs"].num_errors == 1
-    assert not any(item.parked for item in RUNTIME.errors(flow))
+    assert not any(item.quarantined for item in RUNTIME.errors(flow))
     WILDS["out"].always = None
     assert not flow.update().has_errors
     check_all()

@@ -465,8 +465,8 @@ def test_the_command_line_names_what_failed_and_what_to_do(app: str, corpus: Pat
     assert [(row["key"], row["attempts"]) for row in data] == [("a.md", 1)]
     for _ in range(4):
         invoke("update", "-f", app, code=1)
-    assert "parked" in invoke("errors", app).stdout
-    assert "1 parked" in invoke("update", "-f", app, code=1).stdout
+    assert "quarantined" in invoke("errors", app).stdout
+    assert "1 quarantined" in invoke("update", "-f", app, code=1).stdout
     assert json.loads(invoke("errors", app, "--json").stdout)["flows"]["Grumpy"][0]["attempts"] == 5
     assert "1 error" in invoke("retry", app, code=1).stdout
     write(corpus / "a.md", "good text", OLD + 50)

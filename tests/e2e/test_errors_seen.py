@@ -304,9 +304,9 @@ def test_errors_plan_verify_and_retry() -> None:
     for _ in range(5):
         flow.update()
     (error,) = flow.errors()
-    assert isinstance(error, coco.RowError) and error.parked and error.attempts == 5
+    assert isinstance(error, coco.RowError) and error.quarantined and error.attempts == 5
     assert json.loads(json.dumps(error.to_dict()))["key"] == "b"
-    assert flow.update()["docs"].num_parked == 1
+    assert flow.update()["docs"].num_quarantined == 1
     moods["does"] = str.upper
     assert flow.retry()["docs"].num_insertions == 1
     assert flow.errors() == [] and TABLES["out"].rows[("b",)] == {"said": "BAD"}

@@ -265,12 +265,12 @@ def test_a_target_that_is_deleted_is_said_once(
         assert "does not exist" in said[0] and str(place) in said[0] and "coco verify --repair" in said[0]
         assert {item.key for item in RUNTIME.errors(flow)} == {"a", "b"}
         caplog.clear()
-        assert RUNTIME.verify(flow, repair=True).targets[0].restored
+        assert RUNTIME.verify(flow, repair=True).targets[0].recreated
         wall.rows["b"] = "four"
         wall.post("a", "b")
         until(updater, lambda: not RUNTIME.errors(flow))
     assert [item.getMessage() for item in caplog.records if item.name == "coco.Gone"] == [
-        "target 'out' of flow 'Gone' takes rows again"
+        "target 'out' of flow 'Gone' accepts rows again"
     ]
 
 

@@ -143,7 +143,7 @@ def test_a_name_that_is_no_text_costs_only_itself(project: Path, bad: bytes) -> 
     report = flow.verify()
     assert not report.ok and [error.message] == report.sources[0].problems
 
-    RUNTIME.update(flow, retry_parked=True)  # as `coco retry`: there is no row to try again
+    RUNTIME.update(flow, retry_quarantined=True)  # as `coco retry`: there is no row to try again
     os.rename(bad, project / "in/good.md")
     assert flow.update().total.num_insertions == 1
     assert flow.errors() == [] and flow.verify().ok

@@ -1,4 +1,4 @@
-"""Tables that were dropped, altered or already there behind our back: said, and made again from the memo."""
+"""Tables that another program dropped, altered or created: reported, and recreated from the memo."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_lost_table_is_named_made_again_and_filled(
     info = flow.update()
     assert info.drifted == ["out"] and info.has_errors
     (warning,) = info.warnings
-    assert "target 'out' is gone or altered" in warning and "does not exist" in warning
+    assert "target 'out' is missing or altered" in warning and "does not exist" in warning
     assert "run `coco verify --repair APP`" in warning and "coco drop" not in warning
 
     report = RUNTIME.verify(flow)
@@ -171,9 +171,9 @@ def test_a_lost_table_is_named_made_again_and_filled(
     assert report.ok, report.render()
     assert (report.repaired, report.calls, CALLS) == (3, 0, [])
     assert backend.rows() == WANTED and backend.indexes() == indexes and indexes
-    assert "was gone or altered, and was made again" in report.render()
+    assert "it was missing or altered, and has been recreated" in report.render()
     assert "compared again: all is well" in report.render()
-    assert [event.action for event in events if isinstance(event, SetupStepDone)] == ["MADE AGAIN"]
+    assert [event.action for event in events if isinstance(event, SetupStepDone)] == ["RECREATED"]
 
     events.clear()
     info = flow.update()
@@ -221,7 +221,7 @@ def test_what_stands_in_its_place_is_left_alone(corpus: Path, backend: Backend) 
     backend.run(f"INSERT INTO {backend.table} VALUES (7)")
     report = RUNTIME.verify(flow, repair=True)
     assert not report.ok
-    assert "could not be made again" in report.render()
+    assert "could not be recreated" in report.render()
     assert backend.run(f"SELECT mine FROM {backend.table}") == [(7,)]
 
 
@@ -234,7 +234,7 @@ def test_a_users_table_is_the_users_to_make(corpus: Path, backend: Backend) -> N
     backend.losses[0]()
     report = RUNTIME.verify(flow, repair=True)
     assert not report.ok and not backend.exists()
-    assert "it is yours (setup_by_user=True): make it again" in report.render()
+    assert "it is yours (setup_by_user=True): recreate it" in report.render()
 
 
 # -- a target that can only count ---------------------------------------------------------------------
@@ -306,12 +306,12 @@ def test_the_command_line_leads_from_the_loss_to_its_repair(app: str, tmp_path: 
     invoke("update", "-f", app)
     (tmp_path / "out.db").unlink()
     said = invoke("update", app, code=1)
-    assert "is gone or altered" in said.output and "coco verify --repair" in said.output
+    assert "is missing or altered" in said.output and "coco verify --repair" in said.output
     assert "coco errors" not in said.output, "no row failed"
-    assert "is gone or altered" in invoke("verify", app, code=1).stdout
+    assert "is missing or altered" in invoke("verify", app, code=1).stdout
     repaired = invoke("verify", "--repair", app)
     assert (
-        "was made again" in repaired.stdout
+        "has been recreated" in repaired.stdout
         and "3 source rows exported again with 0 function" in repaired.stdout
     )
     assert sqlite_backend(tmp_path / "out.db").rows() == WANTED

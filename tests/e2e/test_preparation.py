@@ -173,13 +173,13 @@ def test_other_exports_follow_their_rows_while_one_cannot() -> None:
     assert said("tagged") == {"a": "large uno", "c": "large three"}
 
 
-def test_rows_that_wait_for_a_function_are_never_parked() -> None:
+def test_rows_that_wait_for_a_function_are_never_quarantined() -> None:
     fill_all()
     flow = tagging()
     DOWN["large"] = OSError("no such file")
     for attempt in range(1, 8):
         assert flow.update()["docs"].num_errors == 2
-        assert {(item.attempts, item.parked) for item in RUNTIME.errors(flow)} == {(attempt, False)}
+        assert {(item.attempts, item.quarantined) for item in RUNTIME.errors(flow)} == {(attempt, False)}
     DOWN.clear()
     assert not flow.update().has_errors
 

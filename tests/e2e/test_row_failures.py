@@ -1,4 +1,4 @@
-"""Rows that fail: alone, listed, tried again, parked; what they had stays."""
+"""Rows that fail: alone, listed, tried again, quarantined; what they had stays."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def said() -> dict[str, Any]:
 
 def errors(flow: coco.Flow) -> dict[str, tuple[str, str, int, bool]]:
     return {
-        item.key: (item.phase, item.error_type, item.attempts, item.parked) for item in RUNTIME.errors(flow)
+        item.key: (item.phase, item.error_type, item.attempts, item.quarantined)
+        for item in RUNTIME.errors(flow)
     }
 
 
@@ -85,7 +86,9 @@ def test_a_failed_row_is_listed_keeps_what_it_had_and_heals(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_row_that_keeps_failing_is_parked_until_it_changes(style: str, events: list[FlowEvent]) -> None:
+def test_a_row_that_keeps_failing_is_quarantined_until_it_changes(
+    style: str, events: list[FlowEvent]
+) -> None:
     fill("fail", {"a": "bad", "b": "two"})
     table("out")
     MOOD["does"] = refuse("bad")
@@ -96,7 +99,7 @@ def test_a_row_that_keeps_failing_is_parked_until_it_changes(style: str, events:
         assert errors(flow)["a"][2:] == (attempt, attempt == 5)
     work_of(events)
     info = flow.update()
-    assert (info["docs"].num_errors, info["docs"].num_parked) == (0, 1)
+    assert (info["docs"].num_errors, info["docs"].num_quarantined) == (0, 1)
     assert info.has_errors
     assert work_of(events).none
     WORLD["fail"]["a"] = Entry("worse", 2)
@@ -109,7 +112,7 @@ def test_a_row_that_keeps_failing_is_parked_until_it_changes(style: str, events:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_full_reprocess_takes_up_parked_rows(live: bool) -> None:
+def test_a_full_reprocess_takes_up_quarantined_rows(live: bool) -> None:
     fill("fail", {"a": "bad"})
     table("out")
     MOOD["does"] = refuse("bad")
@@ -117,7 +120,7 @@ def test_a_full_reprocess_takes_up_parked_rows(live: bool) -> None:
     for _ in range(6):
         flow.update()
     MOOD["does"] = refuse()
-    assert flow.update(reexport_targets=True)["docs"].num_parked == 1
+    assert flow.update(reexport_targets=True)["docs"].num_quarantined == 1
     if live:
         with coco.FlowLiveUpdater(flow, coco.FlowLiveUpdaterOptions(full_reprocess=True)) as updater:
             updater.wait()
@@ -128,7 +131,7 @@ def test_a_full_reprocess_takes_up_parked_rows(live: bool) -> None:
     assert (said(), errors(flow)) == ({"a": "BAD"}, {})
 
 
-def test_retry_takes_up_parked_rows() -> None:
+def test_retry_takes_up_quarantined_rows() -> None:
     fill("fail", {"a": "bad"})
     table("out")
     MOOD["does"] = refuse("bad")
@@ -136,8 +139,8 @@ def test_retry_takes_up_parked_rows() -> None:
     for _ in range(6):
         flow.update()
     MOOD["does"] = refuse()
-    assert flow.update()["docs"].num_parked == 1
-    info = RUNTIME.update(flow, retry_parked=True)
+    assert flow.update()["docs"].num_quarantined == 1
+    info = RUNTIME.update(flow, retry_quarantined=True)
     assert (info["docs"].num_insertions, info.has_errors) == (1, False)
     assert (said(), errors(flow)) == ({"a": "BAD"}, {})
 
@@ -173,9 +176,9 @@ def test_unreadable_and_vanished_rows() -> None:
     for entry in rows.values():
         entry.ordinal += 1
         entry.content += "!"
-    TROUBLE["fail"] = Misfortune(unreadable={"a"}, vanished={"b"})
+    TROUBLE["fail"] = Misfortune(unreadable={"a"}, deleted={"b"})
     rows["new"] = Entry("x")
-    TROUBLE["fail"].vanished.add("new")
+    TROUBLE["fail"].deleted.add("new")
     info = flow.update()
     stats = info["docs"]
     assert (stats.num_errors, stats.num_deletions, stats.num_updates, stats.num_no_change) == (1, 1, 1, 1)

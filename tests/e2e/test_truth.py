@@ -116,7 +116,7 @@ def rows(found: UpdatePlan) -> tuple[int, int, bool]:
 
 
 def counts(found: UpdatePlan) -> dict[str, int]:
-    kinds = ("new", "changed", "reprocess", "touched", "unread", "gone", "unchanged")
+    kinds = ("new", "changed", "reprocess", "touched", "unread", "deleted", "unchanged")
     return {kind: getattr(found.sources[0], kind) for kind in kinds if getattr(found.sources[0], kind)}
 
 
@@ -142,11 +142,11 @@ def test_a_plan_knows_what_the_memo_knows(corpus: Path, tmp_path: Path) -> None:
     flow.update()
     (corpus / "a.md").rename(corpus / "z.md")
     found = plan(flow)
-    assert counts(found) == {"new": 1, "gone": 1, "unchanged": 2}
+    assert counts(found) == {"new": 1, "deleted": 1, "unchanged": 2}
     assert calls(found) == {"ShoutTruth": (0, 1, False), "WeighTruth": (0, 1, False)}
     assert rows(found) == (1, 1, False), "all is known, so the rows are"
-    assert found.sources[0].keys == {"new": ["z.md"], "gone": ["a.md"]}
-    assert found.to_dict()["sources"][0]["keys"]["gone"] == ["a.md"]
+    assert found.sources[0].keys == {"new": ["z.md"], "deleted": ["a.md"]}
+    assert found.to_dict()["sources"][0]["keys"]["deleted"] == ["a.md"]
 
 
 def test_a_plan_tells_touched_from_changed(corpus: Path, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_plan_announces_a_stop(corpus: Path, tmp_path: Path) -> None:
     for path in corpus.iterdir():
         path.unlink()
     found = plan(flow)
-    assert counts(found) == {"gone": 23} and rows(found) == (0, 23, False)
+    assert counts(found) == {"deleted": 23} and rows(found) == (0, 23, False)
     assert any("lists nothing" in text for text in found.notes)
     assert any("would delete 23 of the 23 rows" in text for text in found.notes)
 

@@ -189,7 +189,7 @@ class LawMachine(RuleBasedStateMachine):
         info = self.flow.update(allow_deletes=True, **options)
         self.model.update(self.shape)
         stats = info.total
-        assert stats.num_errors + stats.num_parked == len(self.model.failed), (info, self.model.failed)
+        assert stats.num_errors + stats.num_quarantined == len(self.model.failed), (info, self.model.failed)
         assert info.has_errors == bool(self.model.failed)
         self.check(info)
         self.events.clear()
@@ -266,4 +266,4 @@ class LawMachine(RuleBasedStateMachine):
             assert stats.num_no_change + len(self.model.failed) == sum(
                 len(WORLD[s]) for s in self.shape.sources
             )
-            assert stats.num_parked < len(self.model.failed) or rows == 0
+            assert stats.num_quarantined < len(self.model.failed) or rows == 0

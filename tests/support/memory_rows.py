@@ -35,7 +35,7 @@ class Misfortune:
     prefixes: Sequence[str] = dataclasses.field(default_factory=list)
     errors: Sequence[str] = dataclasses.field(default_factory=list)
     unreadable: set[str] = dataclasses.field(default_factory=set)
-    vanished: set[str] = dataclasses.field(default_factory=set)
+    deleted: set[str] = dataclasses.field(default_factory=set)
     twice: bool = False
     on_read: Callable[[str], Any] = lambda key: None
 
@@ -101,7 +101,7 @@ class MemoryRowsConnector:
         if key in self._trouble.unreadable:
             raise PermissionError(f"{key} is locked away")
         entry = self._rows.get(key)
-        if entry is None or key in self._trouble.vanished:
+        if entry is None or key in self._trouble.deleted:
             return PartialSourceRowData(value=NON_EXISTENCE)
         return self._data(entry, True)
 

@@ -226,11 +226,13 @@ class Model(RuleBasedStateMachine):
         if row is not None and fits:
             row.head = row.head._replace(ordinal=77, content_fp=FPS[0], read_at=88, size=99)
 
-    @rule(source=sources, chosen=st.sets(keys, max_size=3), parked=st.booleans())
-    def fail(self, source: int, chosen: set[bytes], parked: bool) -> None:
+    @rule(source=sources, chosen=st.sets(keys, max_size=3), quarantined=st.booleans())
+    def fail(self, source: int, chosen: set[bytes], quarantined: bool) -> None:
         self.clock += 1
         records = [
-            Failure(source, key, "read", "op", "Error", "why", 1, self.clock, self.clock, parked=parked)
+            Failure(
+                source, key, "read", "op", "Error", "why", 1, self.clock, self.clock, quarantined=quarantined
+            )
             for key in chosen
         ]
         self.store.put_failures(records)

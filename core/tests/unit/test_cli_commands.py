@@ -430,13 +430,16 @@ def test_errors_and_retry(runtime: FakeRuntime) -> None:
         RowError("files", "a.md", "evaluate", "embed", "ValueError", "no", 3, 1, 2, True, "Trace")
     ]
     result = run("errors", f"{APP_FILE}:First")
-    assert result.stdout == "First files a.md: parked in evaluate embed after 3 attempt(s): ValueError: no\n"
-    assert "1 failed row(s), 1 parked" in result.stderr
+    assert (
+        result.stdout
+        == "First files a.md: quarantined in evaluate embed after 3 attempt(s): ValueError: no\n"
+    )
+    assert "1 failed row(s), 1 quarantined" in result.stderr
     assert json.loads(run("errors", f"{APP_FILE}:First", "--json").stdout)["flows"]["First"] == [
         runtime.rows[0].to_dict()
     ]
     run("retry", f"{APP_FILE}:First")
-    assert runtime.calls == [("update", "First", {"retry_parked"})]
+    assert runtime.calls == [("update", "First", {"retry_quarantined"})]
 
 
 def test_show(runtime: FakeRuntime) -> None:

@@ -109,8 +109,8 @@ def test_a_source_that_cannot_be_listed_does_not_differ() -> None:
 
 
 def test_a_repair_says_how_it_ended() -> None:
-    report = VerifyReport([TargetCheck("out", expected=1, missing=["a"], restored=True)], repaired=1)
-    assert "was gone or altered, and was made again" in report.render()
+    report = VerifyReport([TargetCheck("out", expected=1, missing=["a"], recreated=True)], repaired=1)
+    assert "it was missing or altered, and has been recreated" in report.render()
     assert "compared again: all is well" in report.render()
     report.remaining = True
     assert "compared again: something still differs" in report.render()

@@ -180,7 +180,7 @@ class Flow:
         """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo``.
 
         reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results, and take up
-        parked rows. print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
+        quarantined rows. print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
 
         Rows that fail do not raise: they are logged (logger ``coco.`` and the flow's full name), counted, and listed by
         ``errors``; the first ones are in ``info.errors``. Raises ``UnwrittenTargetError`` if every write to a target
@@ -228,7 +228,7 @@ class Flow:
         return await runtime().errors_async(self)
 
     def retry(self, *, print_stats: bool = False) -> IndexUpdateInfo:
-        """An update that also takes up parked rows, which ordinary updates leave alone until they change.
+        """An update that also retries quarantined rows: those that failed so often that updates skip them until they change.
 
         print_stats: statistics on standard output. Raises what ``update`` raises.
         """

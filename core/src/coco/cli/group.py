@@ -35,7 +35,7 @@ COMMANDS = {
     "evaluate": "Run a flow into files, touching no target.",
     "verify": "Compare targets with what they should hold.",
     "errors": "List the rows that failed.",
-    "retry": "Update, taking up parked rows again.",
+    "retry": "Update, and retry quarantined rows.",
     "drop": "Remove targets and state of flows.",
     "cache": "Show or prune the results that functions with cache=True returned.",
     "unlock": "Take the lease of a flow from a process that no longer works.",

@@ -58,10 +58,10 @@ def summarise(
         total = info.total
         failed = [
             f"{count} {word}"
-            for count, word in ((total.num_errors, "failed"), (total.num_parked, "parked"))
+            for count, word in ((total.num_errors, "failed"), (total.num_quarantined, "quarantined"))
             if count
         ]
         if failed:
-            rows = "rows of flow" if total.num_errors + total.num_parked > 1 else "row of flow"
+            rows = "rows of flow" if total.num_errors + total.num_quarantined > 1 else "row of flow"
             note(runnable(f"{' and '.join(failed)} {rows} {name}; `coco errors` says why."))
     return ok

@@ -55,7 +55,7 @@ class WorkRow(Struct):
     size: int | None = None
     value: Any = None
     forced: bool = False
-    gone: bool = False
+    deleted: bool = False
     again: bool = False
 
 

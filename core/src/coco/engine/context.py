@@ -1,4 +1,4 @@
-"""What one update pass works with: the plan, the ids, the services. Made by the environment, passed down."""
+"""What one run works with: the plan, the ids, the services. The environment makes it and passes it down."""
 
 from __future__ import annotations
 
@@ -31,33 +31,38 @@ from coco.plan.plan import Plan, Planner, Program
 from coco.printable import printable
 from coco.state.protocol import StateStore
 
-DEFAULT_PARK_AFTER = 5
+DEFAULT_QUARANTINE_AFTER = 5
 
 
 class RunOptions(Struct):
-    """How to run. ``reexport``: write every row; ``reprocess``: also ignore the memo.
-
-    ``only_keys``: by source name, packed keys to look at; nothing else is touched. They are processed whatever
-    they look like, unless ``force_keys`` is off: then equal content ends the work as usual (change streams).
-    ``deleted``: by source, what change messages deleted, with the ordinal of the deletion; grows.
-    ``retry_parked``: parked rows are tried again. ``park_after``: failed attempts at one version. ``patient``: what
-    could not be prepared is left alone for a while. ``heartbeat``: targets are asked how many rows they hold. ``kept``:
-    targets that are open, or stay so after the pass. ``kind``: what began the run, for who looks on (``RunStarted``).
-    """
+    """Options of one run."""
 
     reexport: bool = False
+    """Write every row, changed or not."""
     reprocess: bool = False
+    """Also ignore the memo."""
     allow_deletes: bool = False
+    """Lift the guard against mass deletion."""
     max_delete_share: float = 0.5
-    retry_parked: bool = False
-    park_after: int = DEFAULT_PARK_AFTER
+    """Share of a target's rows that the run may delete, 0 to 1."""
+    retry_quarantined: bool = False
+    """Also process quarantined rows."""
+    quarantine_after: int = DEFAULT_QUARANTINE_AFTER
+    """Failed attempts at one version of a row after which the row is quarantined."""
     only_keys: dict[str, list[bytes]] | None = None
+    """By source name, the packed keys to process; the run ignores all other rows. None: all rows."""
     force_keys: bool = True
+    """Process ``only_keys`` even if their content has not changed. False for keys from change streams."""
     deleted: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    """By source name and packed key, the ordinals of deletions that change streams reported. The run adds to it."""
     patient: bool = False
+    """Do not retry a function whose ``prepare`` failed until its pause has ended."""
     heartbeat: bool = True
+    """Ask the targets how many rows they hold."""
     kept: KeptTargets | None = None
+    """Targets that stay open between the runs of a live updater."""
     kind: str = ""
+    """The reason for the run in live mode; see ``RunStarted``."""
 
     @property
     def mode(self) -> str:
@@ -65,23 +70,22 @@ class RunOptions(Struct):
 
 
 class Writes(Struct):
-    """What one run wrote to one target, in rows. ``error``: the first reason why some were not."""
+    """Rows that one run wrote to one target."""
 
     done: int = 0
     failed: int = 0
     error: BaseException | None = None
+    """The first error."""
 
 
 class Run(Struct):
-    """One pass over one flow. ``plan`` may be ``whole_plan`` narrowed to some sources.
-
-    ``waiting``: (source id, key) of rows to export again at its end. ``in_doubt``: whether another process may
-    have worked on the flow meanwhile. ``heartbeat``: the look at what targets hold, over before anything is written.
-    """
+    """One run of one flow."""
 
     flow: str
     plan: Plan
+    """The plan of the sources that this run updates."""
     whole_plan: Plan
+    """The plan of all sources."""
     planner: Planner
     store: StateStore
     threads: Threads
@@ -107,8 +111,11 @@ class Run(Struct):
     on_progress: Callable[[str, UpdateStats], None] | None = None
     guard: DeleteGuard = field(default_factory=DeleteGuard)
     waiting: set[tuple[int, bytes]] = field(default_factory=set)
+    """(source id, packed key) of rows that the run exports again at its end."""
     in_doubt: Callable[[], bool] = lambda: False
+    """Whether another process may have worked on the flow meanwhile."""
     heartbeat: asyncio.Future[None] | None = None
+    """Compares the row counts of the targets with state; done before the first write."""
     writes: dict[str, Writes] = field(default_factory=dict)
     failure_log: FailureLog = field(default_factory=FailureLog)
     _last_ordinal: int = 0
@@ -138,7 +145,7 @@ class Run(Struct):
 
     @property
     def covers_all(self) -> bool:
-        """Whether this pass looks at every row of every source."""
+        """Whether this run compares every row of every source."""
         return self.options.only_keys is None and len(self.plan.sources) == len(self.whole_plan.sources)
 
     def steps_for(self, program: Program, memo: MemoSession | None = None) -> dict[int, FunctionStep]:
@@ -163,52 +170,52 @@ class Run(Struct):
     def next_process_ordinal(self, stored_max: int) -> int:
         """Strictly increasing per row and per run, roughly the time in microseconds.
 
-        So fine that a run cannot get ahead of the clock and with it of the run that follows.
+        The unit is so small that a run cannot get ahead of the clock, and so of the next run.
         """
         value = max(stored_max + 1, time.time_ns() // 1_000, self._last_ordinal + 1)
         self._last_ordinal = value
         return value
 
     def report_failure(self, error: RowError) -> None:
-        """Tell of a row that failed: the log, the outcome of the update, and who listens to events."""
-        if not self._say_once(error):
+        """Report a failed row to the log, to the result of the update, and as an event."""
+        if not self._log_target_once(error):
             self.failure_log.add(error)
         if len(self.info.errors) < MAX_ERRORS:
             self.info.errors.append(error)
         self.emit(RowFailed(self.flow, error.source, error.key, error.phase, error.op, error.message[:500]))
 
-    def _say_once(self, error: RowError) -> bool:
-        """Whether a row failed because its target takes none: a live updater says that once, and not of each row."""
+    def _log_target_once(self, error: RowError) -> bool:
+        """Whether the row failed because its target is down. A live updater logs that once and not for each row."""
         name = error.op.removeprefix("target:")
         port = self.ports.get(name) if name != error.op else None
         if self.options.kept is None or port is None or port.down is None:
             return False
-        self.say_down(name, port.down)
+        self.log_down(name, port.down)
         return True
 
-    def say_down(self, name: str, reason: BaseException) -> None:
-        """Log that a target takes no rows, once for each reason in the life of a live updater."""
+    def log_down(self, name: str, reason: BaseException) -> None:
+        """Log that a target accepts no rows. A live updater logs each reason once."""
         kept, opened = self.options.kept, self.ports[name].closed_door is None
         if kept is not None and kept.is_news(name, describe(self.ports[name].closed_door or reason)):
             text = describe(reason)
             if opened:
-                text = f"target '{name}' of flow '{self.flow}' takes no rows: {text}"
+                text = f"target '{name}' of flow '{self.flow}' accepts no rows: {text}"
             logging.getLogger(f"coco.{self.flow}").error(
-                "%s. Its rows wait; `coco errors` lists them", printable(text)
+                "%s. Its rows are not written yet; `coco errors` lists them", printable(text)
             )
 
     def note_writes(self, target: str, done: int, failed: int, error: BaseException | None) -> None:
-        """Count what a target did with a batch; ``error``: why some of it was not written."""
+        """Count the rows of a batch that a target wrote and did not write; ``error``: the reason."""
         known = self.writes.setdefault(target, Writes())
         known.done += done
         known.failed += failed
         known.error = known.error or error
         if done and self.options.kept is not None and self.options.kept.is_back(target):
-            text = "target '%s' of flow '%s' takes rows again"
+            text = "target '%s' of flow '%s' accepts rows again"
             logging.getLogger(f"coco.{self.flow}").warning(text, target, self.flow)
 
     def end(self) -> None:
-        """Sum up what concerns the run as a whole."""
+        """Complete the result of the run: log what was suppressed, and list targets of which every write failed."""
         self.failure_log.end()
         self.info.failed_targets = {
             name: describe(item.error)

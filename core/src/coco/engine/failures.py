@@ -1,4 +1,4 @@
-"""Rows that could not be brought up to date: remembered, retried, parked."""
+"""Rows that could not be brought up to date: remembered, retried, quarantined."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def next_failure(
     *,
     version: bytes,
     logic_fp: bytes,
-    park_after: int,
+    quarantine_after: int,
     texts: FailureTexts,
 ) -> Failure:
     """The record after one more failed attempt; attempts count per version and logic."""
@@ -42,7 +42,7 @@ def next_failure(
         last_at=now,
         version=version,
         logic_fp=logic_fp,
-        parked=attempts >= park_after and problem.phase in ("read", "evaluate"),
+        quarantined=attempts >= quarantine_after and problem.phase in ("read", "evaluate"),
         traceback=texts.traceback(problem.error),
     )
 
@@ -74,8 +74,11 @@ class FailureTexts:
         return self._tracebacks[id(error)]
 
 
-def is_parked(failure: Failure | None, version: bytes, logic_fp: bytes) -> bool:
+def is_quarantined(failure: Failure | None, version: bytes, logic_fp: bytes) -> bool:
     """Whether an ordinary update leaves this row alone."""
     return (
-        failure is not None and failure.parked and failure.version == version and failure.logic_fp == logic_fp
+        failure is not None
+        and failure.quarantined
+        and failure.version == version
+        and failure.logic_fp == logic_fp
     )

@@ -15,7 +15,7 @@ from coco.engine.exports import ExportRun
 from coco.engine.ownership import prepare_ownership, settle_ownership, uncertain_rows
 from coco.engine.process import BatchProcessor, SourceState
 from coco.engine.sizing import LARGEST_BATCH
-from coco.engine.source_run import SourceRun, gone_row, load_heads
+from coco.engine.source_run import SourceRun, deleted_row, load_heads
 from coco.engine.stats import SourceUpdateInfo
 from coco.errors import DriftError, StateStoreError, TargetError
 from coco.events import DriftNoticed, RunFinished, RunStarted
@@ -102,7 +102,7 @@ async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseExcep
         waiting, run.waiting = run.waiting, set()
         keys: dict[int, list[bytes]] = {}
         for source_id, key in sorted(waiting):
-            # A row that failed in this pass, or is parked, is marked and waits until it can be had.
+            # A row that failed in this pass, or is quarantined, is marked and waits until it can be had.
             if source_id in by_id and key not in by_id[source_id].state.left:
                 keys.setdefault(source_id, []).append(key)
         if not keys:
@@ -148,9 +148,9 @@ async def heartbeat(run: Run) -> None:
             return  # what is missing may have been deleted by an attempt that did not end
         known = f"state knows {expected} rows there"
         if isinstance(problem, DriftError):
-            message = f"target '{name}' is gone or altered: {problem}; {known}; {port.way_out}"
+            message = f"target '{name}' is missing or altered: {problem}; {known}; {port.way_out}"
         elif problem is not None:
-            message = f"target '{name}' cannot be read: {problem}; {known}; if it is gone, {port.way_out}"
+            message = f"target '{name}' cannot be read: {problem}; {known}; if it is missing, {port.way_out}"
         else:
             message = (
                 f"target '{name}' holds {actual} rows where state knows {expected}; "
@@ -160,7 +160,7 @@ async def heartbeat(run: Run) -> None:
         run.info.drifted.append(name)
         run.warn(message)
         if problem is not None and port.down is not None:
-            run.say_down(name, port.down)
+            run.log_down(name, port.down)
 
     await asyncio.gather(*(one(name) for name in run.exports))
 
@@ -186,7 +186,7 @@ async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> l
     try:
         for start in range(0, len(keys), LARGEST_BATCH):
             part = keys[start : start + LARGEST_BATCH]
-            await processor.process([gone_row(key, (), heads[key]) for key in part])
+            await processor.process([deleted_row(key, (), heads[key]) for key in part])
     except Exception as error:
         return [error]
     if keys:

@@ -56,7 +56,7 @@ class Pauses:
         self._known.clear()
 
 
-class PassExecutors:
+class RunExecutors:
     """Executors as one pass sees them: one that could not be prepared is not tried again for each row.
 
     ``patient``: nor while its pause lasts, which is for passes that nobody asked for (live mode).

@@ -9,7 +9,7 @@ from typing import Any
 
 from coco.engine.batches import Collected, RowProblem, TargetRows, WorkRow
 from coco.engine.evaluate import Evaluation
-from coco.engine.failures import is_parked, version_of
+from coco.engine.failures import is_quarantined, version_of
 from coco.engine.read import ReadOutcome
 from coco.engine.roots import root_values
 from coco.engine.sizing import BatchSizer
@@ -43,7 +43,7 @@ class BatchProcessor:
         self._writer = Writer(state, shared_lock)
 
     async def process(self, rows: list[WorkRow], on_read: OnRead | None = None) -> None:
-        """Bring ``rows`` up to date; rows marked ``gone`` are removed."""
+        """Bring ``rows`` up to date; rows marked ``deleted`` leave the targets."""
         run, state = self._run, self._state
         stats = state.stats
         stats.num_starts += len(rows)
@@ -51,23 +51,23 @@ class BatchProcessor:
         first = readable_key(rows[0].parts)[:LONGEST_KEY] if rows and state.port is not None else ""
         run.emit(BatchStarted(run.flow, state.name, batch, len(rows), first))
         try:
-            gone = [row for row in rows if row.gone]
-            present = [row for row in rows if not row.gone]
+            deleted = [row for row in rows if row.deleted]
+            present = [row for row in rows if not row.deleted]
             outcome: ReadOutcome | None = None
             if present:
                 outcome = await self._read(present)
                 stats.num_read += len(outcome.rows)
                 leave_older(run, state, outcome)
-                gone += await self._vanished(outcome)
+                deleted += await self._deleted_since(outcome)
                 if outcome.problems:
                     await state.fail(outcome.problems)
                 await self._drop_unchanged(outcome)
-                self._drop_parked(outcome)
+                self._drop_quarantined(outcome)
                 if on_read is not None:
                     await on_read(outcome)
             work = outcome.rows if outcome is not None else []
-            if work or gone:
-                await self._bring_up_to_date(work, outcome, gone)
+            if work or deleted:
+                await self._bring_up_to_date(work, outcome, deleted)
         finally:
             stats.num_ends += len(rows)
             run.emit(BatchEnded(run.flow, state.name, batch))
@@ -83,32 +83,32 @@ class BatchProcessor:
             return ReadOutcome(rows, [], [], [], time.time_ns() // 1_000)
         return await state.port.read(rows)
 
-    async def _vanished(self, outcome: ReadOutcome) -> list[WorkRow]:
-        """Rows that were listed and are gone by now: deletions, if they were known."""
+    async def _deleted_since(self, outcome: ReadOutcome) -> list[WorkRow]:
+        """Rows deleted since they were listed. Those that state tracks leave the targets."""
         run, state = self._run, self._state
-        gone = []
-        for row in outcome.vanished:
+        deleted = []
+        for row in outcome.deleted:
             if row.head is not None:
-                row.gone = True
-                gone.append(row)
+                row.deleted = True
+                deleted.append(row)
             else:
                 state.stats.num_no_change += 1
-        forgotten = [row.key for row in outcome.vanished if state.failures.pop(row.key, None) is not None]
+        forgotten = [row.key for row in outcome.deleted if state.failures.pop(row.key, None) is not None]
         if forgotten:
             await run.threads.store(run.store.clear_failures, state.source_id, forgotten)
-        return gone
+        return deleted
 
-    def _drop_parked(self, outcome: ReadOutcome) -> None:
-        """Rows of sources without ordinals can be told to be the parked version only by their content."""
+    def _drop_quarantined(self, outcome: ReadOutcome) -> None:
+        """Drop quarantined rows of sources without ordinals: only their content shows the version."""
         state = self._state
-        if not state.failures or self._run.options.retry_parked:
+        if not state.failures or self._run.options.retry_quarantined:
             return
         keep = []
         for position, row in enumerate(outcome.rows):
             failure = state.failures.get(row.key)
             version = version_of(row.ordinal, row.content_fp)
-            if not row.forced and is_parked(failure, version, state.logic_fp):
-                state.leave_parked(row.key)
+            if not row.forced and is_quarantined(failure, version, state.logic_fp):
+                state.skip_quarantined(row.key)
             else:
                 keep.append(position)
         outcome.keep(keep)
@@ -139,9 +139,9 @@ class BatchProcessor:
             RowsRead(
                 run.flow,
                 state.name,
-                len(outcome.rows) + len(outcome.vanished) + len(outcome.problems),
+                len(outcome.rows) + len(outcome.deleted) + len(outcome.problems),
                 len(collapse),
-                len(outcome.vanished),
+                len(outcome.deleted),
                 len(outcome.problems),
             )
         )
@@ -154,10 +154,10 @@ class BatchProcessor:
 
     # -- evaluate ---------------------------------------------------------------------------------
     async def _bring_up_to_date(
-        self, work: list[WorkRow], outcome: ReadOutcome | None, gone: list[WorkRow]
+        self, work: list[WorkRow], outcome: ReadOutcome | None, deleted: list[WorkRow]
     ) -> None:
         run, state = self._run, self._state
-        rows = [*work, *gone]
+        rows = [*work, *deleted]
         known_keys = [row.key for row in rows if row.head is not None]
         tracked: dict[bytes, Tracked] = {}
         if known_keys:

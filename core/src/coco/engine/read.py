@@ -64,7 +64,7 @@ class ReadOutcome(Struct):
 
     rows: list[WorkRow]
     columns: list[list[Any]]
-    vanished: list[WorkRow]
+    deleted: list[WorkRow]
     problems: list[tuple[WorkRow, RowProblem]]
     read_at: int
 
@@ -236,7 +236,7 @@ class SourcePort:
 
         read_at = time.time_ns() // 1_000
         outcome = ReadOutcome([], [[] for _ in range(self._width)], [], [], read_at)
-        missing = [row for row in rows if row.value is None and not row.gone]
+        missing = [row for row in rows if row.value is None and not row.deleted]
         fetched = await self._fetch(missing) if missing else {}
         encode = self._encode_value
         for row in rows:
@@ -253,8 +253,8 @@ class SourcePort:
                 given_fp = data.content_version_fp or given_fp
                 if data.size is not None:
                     row.size = data.size
-            if value is NON_EXISTENCE or row.gone:
-                outcome.vanished.append(row)
+            if value is NON_EXISTENCE or row.deleted:
+                outcome.deleted.append(row)
                 continue
             if value is None:
                 error: BaseException = SourceReadError(

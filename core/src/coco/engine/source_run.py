@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run
-from coco.engine.failures import is_parked, version_of
+from coco.engine.failures import is_quarantined, version_of
 from coco.engine.limits import Limiter, Permits, size_of, weight_of
 from coco.engine.process import BatchProcessor, SourceState, readable_key
 from coco.engine.read import Listed, ReadOutcome, SourcePort
@@ -19,7 +19,7 @@ from coco.engine.sizing import LARGEST_BATCH, BatchSizer
 from coco.engine.source_state import row_error
 from coco.engine.unlisted import is_unlisted, unlisted_failure, unlisted_key
 from coco.errors import SafetyStopError, SourceError
-from coco.events import GuardStopped, RowsDetected, RowsGone, SourceListed
+from coco.events import GuardStopped, RowsDeleted, RowsDetected, SourceListed
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW, STALE_LOGIC, UNCHANGED, classify
 from coco.plan.plan import SourcePlan
@@ -31,9 +31,9 @@ TICK_MICROS = 2_000_000
 SCAN_ROWS = 4_000
 
 
-def gone_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
+def deleted_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
     """A tracked key that is to leave the targets."""
-    return WorkRow(key, parts or (key.hex(),), None, head, STALE_LOGIC, gone=True)
+    return WorkRow(key, parts or (key.hex(),), None, head, STALE_LOGIC, deleted=True)
 
 
 class Looked(Struct):
@@ -43,7 +43,7 @@ class Looked(Struct):
     """
 
     work: list[WorkRow]
-    gone: list[WorkRow]
+    deleted: list[WorkRow]
     listed: int
     state_mark: bytes
     listing_mark: bytes
@@ -75,7 +75,7 @@ class SourceRun:
         self._opened = False
         self._known_failures: set[bytes] = set()
         self._unlisted_before: dict[bytes, Failure] = {}
-        self._gone: list[bytes] = []
+        self._deleted: list[bytes] = []
         self._register: KeyRegister | None = None
         self._tracked = self._met = 0
         sizes = [item for item in (size, run.global_limiter.max_bytes) if item is not None]
@@ -144,7 +144,7 @@ class SourceRun:
             if prefixes and _under(parts, prefixes):
                 state.stats.num_no_change += 1
             else:
-                self._gone.append(lost)
+                self._deleted.append(lost)
         if not prefixes:
             await self._forget_failures()
 
@@ -224,8 +224,8 @@ class SourceRun:
             if failures:
                 failure = failures.get(key)
                 version = version_of(ordinal, content_fp)
-                if is_parked(failure, version, state.logic_fp) and not run.options.retry_parked:
-                    state.leave_parked(key)
+                if is_quarantined(failure, version, state.logic_fp) and not run.options.retry_quarantined:
+                    state.skip_quarantined(key)
                     continue
                 if failure is not None and code == UNCHANGED:
                     code = STALE_LOGIC
@@ -284,9 +284,9 @@ class SourceRun:
             return
         tracked = await run.threads.store(run.store.get_heads, self.state.source_id, keys)
         listed = register.were_listed(keys)
-        gone = [key for key, seen in zip(keys, listed, strict=True) if not seen and key not in tracked]
-        if gone:
-            await run.threads.store(run.store.clear_failures, self.state.source_id, gone)
+        deleted = [key for key, seen in zip(keys, listed, strict=True) if not seen and key not in tracked]
+        if deleted:
+            await run.threads.store(run.store.clear_failures, self.state.source_id, deleted)
 
     async def _start_some(self, pending: list[WorkRow]) -> list[WorkRow]:
         """Start the first batch of ``pending``, as large as the limits allow; returns the rest.
@@ -308,7 +308,7 @@ class SourceRun:
 
     def _weight_of(self, row: WorkRow) -> int:
         """Bytes to reserve for a row: its size, else that of the rows read so far, else all there is."""
-        if row.size is not None or self._max_bytes is None or row.gone:
+        if row.size is not None or self._max_bytes is None or row.deleted:
             return row.size or 0
         if row.value is not None:
             return weight_of(row.value)
@@ -359,17 +359,17 @@ class SourceRun:
 
     async def delete(self) -> None:
         """Take the rows that are gone out of the targets. Comes last, so that replacements are in first."""
-        gone, self._gone = self._gone, []
-        if not gone:
+        deleted, self._deleted = self._deleted, []
+        if not deleted:
             return
-        self.run.emit(RowsGone(self.run.flow, self.plan.name, len(gone)))
+        self.run.emit(RowsDeleted(self.run.flow, self.plan.name, len(deleted)))
         read_parts = self._key_reader()
         try:
-            for start in range(0, len(gone), self._sizer.largest):
-                keys = gone[start : start + self._sizer.largest]
+            for start in range(0, len(deleted), self._sizer.largest):
+                keys = deleted[start : start + self._sizer.largest]
                 heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, keys)
                 await self._start(
-                    [gone_row(key, read_parts(key), heads[key]) for key in keys if key in heads]
+                    [deleted_row(key, read_parts(key), heads[key]) for key in keys if key in heads]
                 )
             await self._drain()
         finally:
@@ -416,8 +416,8 @@ class SourceRun:
             work += await self._detect(batch)
         prefixes, texts = await self.port.incomplete() if self.port is not None else ([], [])
         skipped = [text for _, text in await self.port.skipped()] if self.port is not None else []
-        gone = [key async for key, parts in self._unlisted() if not _under(parts, prefixes)]
-        heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, gone)
+        deleted = [key async for key, parts in self._unlisted() if not _under(parts, prefixes)]
+        heads = await self.run.threads.store(self.run.store.get_heads, self.state.source_id, deleted)
         read_parts = self._key_reader()
         stop = ""
         if not (prefixes or texts):
@@ -427,7 +427,7 @@ class SourceRun:
                 stop = str(error)
         return Looked(
             work,
-            [gone_row(key, read_parts(key), heads[key]) for key in gone],
+            [deleted_row(key, read_parts(key), heads[key]) for key in deleted],
             listed,
             tracked.digest(),
             seen.digest(),

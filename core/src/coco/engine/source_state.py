@@ -21,7 +21,7 @@ from coco.state.protocol import Failure
 class SourceState:
     """``logic_fp``: all exports together; ``logic``: by export. ``failures``: recorded ones, by packed key.
 
-    ``left``: keys that failed in this pass, or are left alone because they are parked.
+    ``left``: keys that failed in this pass, or are left alone because they are quarantined.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SourceState:
         stats, head = self.stats, row.head
         if row.again:
             return
-        if row.gone:
+        if row.deleted:
             stats.num_deletions += 1
         elif head is None:
             stats.num_insertions += 1
@@ -70,9 +70,9 @@ class SourceState:
         else:
             stats.num_updates += 1
 
-    def leave_parked(self, key: bytes) -> None:
+    def skip_quarantined(self, key: bytes) -> None:
         """Count a row that is not tried again."""
-        self.stats.num_parked += 1
+        self.stats.num_quarantined += 1
         self.left.add(key)
 
     async def fail(self, problems: list[tuple[WorkRow, RowProblem]]) -> None:
@@ -90,7 +90,7 @@ class SourceState:
                 self.failures.get(row.key),
                 version=version_of(row.ordinal, row.content_fp),
                 logic_fp=self.logic_fp,
-                park_after=run.options.park_after,
+                quarantine_after=run.options.quarantine_after,
                 texts=texts,
             )
             self.failures[row.key] = replace(record, traceback="")  # long, and nothing here asks for it
@@ -124,7 +124,7 @@ def row_error(source: str, parts: tuple[Any, ...], failure: Failure) -> RowError
         failure.attempts,
         failure.first_at,
         failure.last_at,
-        failure.parked,
+        failure.quarantined,
         failure.traceback,
     )
 

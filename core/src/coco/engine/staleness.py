@@ -16,19 +16,19 @@ def leave_older(run: Run, state: SourceState, outcome: ReadOutcome) -> None:
     """Leave out of ``outcome`` what is older than the row's committed version, or than its deletion."""
     if run.options.only_keys is None or not run.trust_ordinals.get(state.name, True):
         return
-    deleted = run.options.deleted.setdefault(state.name, {})
+    deletions = run.options.deleted.setdefault(state.name, {})
 
     def is_older(row: WorkRow) -> bool:
         if row.ordinal is None or row.forced or row.again:
             return False
-        known = row.head.ordinal if row.head is not None else deleted.get(row.key)
+        known = row.head.ordinal if row.head is not None else deletions.get(row.key)
         return known is not None and row.ordinal < known
 
     fine = [position for position, row in enumerate(outcome.rows) if not is_older(row)]
-    vanished = [row for row in outcome.vanished if not is_older(row)]
-    older = len(outcome.rows) - len(fine) + len(outcome.vanished) - len(vanished)
+    deleted = [row for row in outcome.deleted if not is_older(row)]
+    older = len(outcome.rows) - len(fine) + len(outcome.deleted) - len(deleted)
     outcome.keep(fine)
-    outcome.vanished = vanished
-    deleted.update((row.key, row.ordinal) for row in vanished if row.ordinal is not None)
+    outcome.deleted = deleted
+    deletions.update((row.key, row.ordinal) for row in deleted if row.ordinal is not None)
     state.stats.num_no_change += older
     state.stats.num_stale += older

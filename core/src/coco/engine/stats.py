@@ -8,12 +8,13 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
+from coco.deprecated import renamed
+
 
 class UpdateStats(Struct):
-    """Counters of one source. Each listed or deleted row raises exactly one of the six outcome counters.
+    """Counters of one source in one run.
 
-    ``num_starts`` and ``num_ends``: rows taken up and let go, which excludes those that the listing shows to be
-    unchanged. ``num_read``: rows whose content was read. ``num_stale``: late changes, older than what is known.
+    Each listed or deleted row counts once among insertions, updates, deletions, no change, reprocesses and errors.
     """
 
     num_insertions: int = 0
@@ -23,9 +24,13 @@ class UpdateStats(Struct):
     num_reprocesses: int = 0
     num_errors: int = 0
     num_starts: int = 0
+    """Rows whose processing began; excludes rows that the listing shows to be unchanged."""
     num_ends: int = 0
+    """Rows whose processing ended, also with an error."""
     num_read: int = 0
-    num_parked: int = 0
+    """Rows whose content was read."""
+    num_quarantined: int = 0
+    """Rows skipped because they failed too often; see ``RowError.quarantined``."""
     num_function_calls: int = 0
     num_memo_hits: int = 0
     num_target_upserts: int = 0
@@ -33,6 +38,9 @@ class UpdateStats(Struct):
     num_target_unchanged: int = 0
     num_duplicate_keys: int = 0
     num_stale: int = 0
+    """Change messages about a version older than the committed one."""
+
+    num_parked = renamed("num_parked", "num_quarantined")
 
     @property
     def has_any_change(self) -> bool:
@@ -50,7 +58,8 @@ class UpdateStats(Struct):
         return self.num_starts - self.num_ends
 
     def to_dict(self) -> dict[str, int]:
-        return asdict(self)
+        """Counter by counter, for JSON. ``num_parked`` repeats ``num_quarantined`` under its former name."""
+        return {**asdict(self), "num_parked": self.num_quarantined}
 
     def add(self, other: UpdateStats) -> None:
         for name in self.__struct_fields__:
@@ -62,7 +71,7 @@ class UpdateStats(Struct):
             (self.num_reprocesses, "reprocessed"),
             (self.num_no_change, "unchanged"),
             (self.num_errors, "error" if self.num_errors == 1 else "errors"),
-            (self.num_parked, "parked"),
+            (self.num_quarantined, "quarantined"),
         ):
             if count:
                 text += f", {count} {word}"
@@ -77,9 +86,9 @@ class SourceUpdateInfo(Struct):
 
 
 class RowError(Struct, frozen=True):
-    """A source row that could not be brought up to date: why, and where in your code.
+    """A source row that failed: the reason, and the place in your code.
 
-    ``str(error)`` is one line with all of it but the traceback.
+    ``str(error)`` is one line with everything except the traceback.
     """
 
     source: str
@@ -102,17 +111,19 @@ class RowError(Struct, frozen=True):
     """Time of the first of these attempts, in microseconds since 1970-01-01 UTC."""
     last_at: int
     """Time of the last one, in microseconds since 1970-01-01 UTC."""
-    parked: bool
-    """Whether updates leave it alone until it changes; ``flow.retry()`` tries it all the same."""
+    quarantined: bool
+    """Whether updates skip the row until it changes, since it failed five times; ``flow.retry()`` includes it."""
     traceback: str = ""
     """The whole traceback, without values of variables; empty if an earlier release recorded the failure."""
 
+    parked = renamed("parked", "quarantined")
+
     def to_dict(self) -> dict[str, Any]:
-        """Field by field, for JSON."""
-        return asdict(self)
+        """Field by field, for JSON. ``parked`` repeats ``quarantined`` under its former name."""
+        return {**asdict(self), "parked": self.quarantined}
 
     def __str__(self) -> str:
-        state = "parked" if self.parked else "failed"
+        state = "quarantined" if self.quarantined else "failed"
         where = f"{self.phase} {self.op}".strip()
         text = self.message
         if not text.startswith(self.error_type):
@@ -121,23 +132,25 @@ class RowError(Struct, frozen=True):
 
 
 MAX_ERRORS = 20
-"""Errors that the outcome of an update carries."""
+"""Most errors that the result of an update carries."""
 
 
 class IndexUpdateInfo(Struct):
-    """Outcome of an update: per source, plus warnings that a user should see (drift, duplicate keys).
+    """Result of an update.
 
     ``str(info)`` has one line per source: ``documents: 3 added, 0 removed, 1 updated``.
-
-    ``errors``: the first ``MAX_ERRORS`` rows that failed in this update; ``flow.errors()`` has all that are failed now.
-    ``failed_targets``: targets of which every write failed, each with the first reason.
     """
 
     sources: list[SourceUpdateInfo] = field(default_factory=list)
+    """Statistics per source."""
     warnings: list[str] = field(default_factory=list)
+    """Messages about drift, duplicate keys, and listings that are incomplete."""
     drifted: list[str] = field(default_factory=list)
+    """Names of targets that do not hold what state has on record."""
     errors: list[RowError] = field(default_factory=list)
+    """The first 20 rows that failed in this update; ``flow.errors()`` lists all rows that are failed now."""
     failed_targets: dict[str, str] = field(default_factory=dict)
+    """Targets of which every write failed, each with the first reason."""
 
     def __getitem__(self, source_name: str) -> UpdateStats:
         for item in self.sources:
@@ -154,9 +167,9 @@ class IndexUpdateInfo(Struct):
 
     @property
     def has_errors(self) -> bool:
-        """Whether any row failed or is parked, or a target drifted: the command line exits non-zero then."""
+        """Whether a row failed or is quarantined, or a target drifted. The command line then exits with 1."""
         total = self.total
-        return bool(total.num_errors or total.num_parked or self.drifted)
+        return bool(total.num_errors or total.num_quarantined or self.drifted)
 
     def to_dict(self) -> dict[str, Any]:
         return {

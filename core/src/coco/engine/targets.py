@@ -127,8 +127,8 @@ class TargetPort:
                 self._prepared = await self.call("opening it", prepare, *args)
             except Exception as error:
                 text = f"target '{self.name}' of flow '{self._flow}' cannot be opened: {describe(error)}"
-                gone = isinstance(error, DriftError)
-                self.down = DriftError(f"{text}; {self.way_out}") if gone else TargetError(text)
+                missing = isinstance(error, DriftError)
+                self.down = DriftError(f"{text}; {self.way_out}") if missing else TargetError(text)
                 self.closed_door = error
                 raise self.down from error
         self._ready = True
@@ -136,13 +136,13 @@ class TargetPort:
 
     @property
     def way_out(self) -> str:
-        """What to do if the resource is gone."""
+        """What to do if the resource is missing."""
         if self.export.step.setup_by_user:
-            return "it is yours (setup_by_user=True): make it again"
-        return "run `coco verify --repair APP`, which makes it again and fills it"
+            return "it is yours (setup_by_user=True): recreate it"
+        return "run `coco verify --repair APP`, which recreates and fills it"
 
     async def reopen(self) -> None:
-        """Forget what was opened and what went wrong with it: the resource was made again."""
+        """Close the target and clear its error, since the resource was recreated."""
         await self.close()
         self.down = self.closed_door = None
 

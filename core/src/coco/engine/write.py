@@ -99,7 +99,7 @@ class Writer:
     async def _with_marks(self, work: Evaluated) -> Evaluated:
         """With what was noted since about rows that go: they need not be exported again, only to know of it."""
         run, state = self._run, self._state
-        keys = [row.key for row in work.rows if row.gone and (state.source_id, row.key) in run.waiting]
+        keys = [row.key for row in work.rows if row.deleted and (state.source_id, row.key) in run.waiting]
         if not keys:
             return work
         run.waiting.difference_update((state.source_id, key) for key in keys)
@@ -112,7 +112,7 @@ class Writer:
         late = {
             position
             for position, row in enumerate(work.rows)
-            if not row.gone and run.waiting and (state.source_id, row.key) in run.waiting
+            if not row.deleted and run.waiting and (state.source_id, row.key) in run.waiting
         }
         for position in late:
             state.count(work.rows[position])
@@ -129,7 +129,7 @@ class Writer:
                     known,
                     run.next_process_ordinal(known.head.max_process_ordinal if known is not None else 0),
                     targets,
-                    row.forced and not row.gone,
+                    row.forced and not row.deleted,
                 )
             )
         return inputs, reconcile(state.source_id, inputs, list(run.exports.values()), state.name, owners)
@@ -244,7 +244,7 @@ class Writer:
             if position in left_out:
                 continue
             item = inputs[position]
-            if row.gone:
+            if row.deleted:
                 removed.append((row.key, item.process_ordinal))
                 continue
             refs = work.memo[position]
@@ -279,7 +279,7 @@ class Writer:
         run.emit(RowsCommitted(run.flow, state.name, len(commits), len(removed)))
         problems = [(work.rows[position], problem) for position, problem in failed.items()]
         for row in done:
-            if row.key in work.held and not row.gone:
+            if row.key in work.held and not row.deleted:
                 problems.append((row, work.held[row.key]))
                 continue
             state.failures.pop(row.key, None)

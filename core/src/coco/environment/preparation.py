@@ -14,7 +14,7 @@ from coco.engine.exports import ExportRun
 from coco.engine.fencing import Fencing
 from coco.engine.guards import DEFAULT_MAX_DELETE_SHARE
 from coco.engine.memo import MemoSession
-from coco.engine.preparing import PassExecutors
+from coco.engine.preparing import RunExecutors
 from coco.engine.read import NO_PATHS
 from coco.environment.environment import Environment
 from coco.environment.own_paths import own_paths
@@ -176,7 +176,7 @@ def make_run(
         planner=planner,
         store=store,
         threads=environment.threads,
-        executors=PassExecutors(environment.executors, environment.executors.pauses, patient=options.patient),
+        executors=RunExecutors(environment.executors, environment.executors.pauses, patient=options.patient),
         emit=emit,
         memo=MemoSession(
             store, environment.threads, emit, graph.full_name, write=write_memo, ignore=options.reprocess

@@ -123,11 +123,11 @@ class Runtime:
         return await self.loop.run_async(self._update(graph, options))
 
     def retry(self, flow: Flow, *, print_stats: bool = False) -> IndexUpdateInfo:
-        """An update that also takes up parked rows."""
-        return self.update(flow, retry_parked=True, print_stats=print_stats)
+        """An update that also takes up quarantined rows."""
+        return self.update(flow, retry_quarantined=True, print_stats=print_stats)
 
     async def retry_async(self, flow: Flow, *, print_stats: bool = False) -> IndexUpdateInfo:
-        return await self.update_async(flow, retry_parked=True, print_stats=print_stats)
+        return await self.update_async(flow, retry_quarantined=True, print_stats=print_stats)
 
     def _graph(self, flow: Flow) -> Graph:
         self._connect()
@@ -141,7 +141,7 @@ class Runtime:
             reexport=given.pop("reexport_targets", False) or given.get("full_reprocess", False),
             reprocess=given.get("full_reprocess", False),
             allow_deletes=given.pop("allow_deletes", False),
-            retry_parked=given.pop("retry_parked", False) or given.pop("full_reprocess", False),
+            retry_quarantined=given.pop("retry_quarantined", False) or given.pop("full_reprocess", False),
             only_keys=given.pop("only_keys", None),
             max_delete_share=max_delete_share(),
         )
@@ -198,7 +198,7 @@ class Runtime:
             merged.reexport = merged.reexport or options.reexport
             merged.reprocess = merged.reprocess or options.reprocess
             merged.allow_deletes = merged.allow_deletes or options.allow_deletes
-            merged.retry_parked = merged.retry_parked or options.retry_parked
+            merged.retry_quarantined = merged.retry_quarantined or options.retry_quarantined
             merged.patient = merged.patient and options.patient
         assert chosen.task is not None
         if begun is not None:
@@ -422,7 +422,7 @@ class Runtime:
         async def update(only_keys: dict[str, list[bytes]]) -> IndexUpdateInfo:
             return await self.join_pass(
                 graph,
-                RunOptions(only_keys=only_keys, allow_deletes=True, retry_parked=True, heartbeat=False),
+                RunOptions(only_keys=only_keys, allow_deletes=True, retry_quarantined=True, heartbeat=False),
             )
 
         def alone(what: str) -> contextlib.AbstractAsyncContextManager[Any]:

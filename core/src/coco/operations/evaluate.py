@@ -17,7 +17,7 @@ from coco.engine.frames import RootData
 from coco.engine.functions import FunctionStep
 from coco.engine.limits import Limiter, Permits, size_of, weight_of
 from coco.engine.memo import MemoSession
-from coco.engine.preparing import PassExecutors
+from coco.engine.preparing import RunExecutors
 from coco.engine.read import ReadOutcome, SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
@@ -49,7 +49,7 @@ async def dump_flow(
     use_cache = options.use_cache and environment.store_exists()
     store: Any = await threads.store(environment.store) if use_cache else MemoryStore()
     memo = MemoSession(store, threads, emit, graph.full_name, write=False, ignore=not use_cache)
-    executors = PassExecutors(environment.executors, environment.executors.pauses)
+    executors = RunExecutors(environment.executors, environment.executors.pauses)
     planner = Planner(graph)
     info = IndexUpdateInfo()
 

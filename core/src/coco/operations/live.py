@@ -187,7 +187,7 @@ class LiveUpdate:
             reexport=self._options.reexport_targets or self._options.full_reprocess,
             reprocess=self._options.full_reprocess,
             allow_deletes=self._options.allow_deletes,
-            retry_parked=self._options.full_reprocess,
+            retry_quarantined=self._options.full_reprocess,
             max_delete_share=max_delete_share(),
             kind="initial update" if self._options.live_mode else "",
         )

@@ -147,7 +147,7 @@ class Followed:
         self._retries = {
             key: self._retries.get(key, now + _row_pause(item.attempts))
             for key, item in failures.items()
-            if not (item.parked or is_unlisted(key))
+            if not (item.quarantined or is_unlisted(key))
         }
 
     def failed(self, now: float, keys: Iterable[bytes], *, whole: bool) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from coco.deprecated import renamed
 from coco.engine.batches import WorkRow
 from coco.engine.context import Run, RunOptions
 from coco.engine.failures import message_of
@@ -30,7 +31,7 @@ EXAMPLES = 20
 """Keys of each kind that a plan names."""
 READ_BYTES = 64 << 20
 """Once rows of so many bytes were read, a plan reads no more of a source."""
-GONE_BATCH = 1_000
+DELETED_BATCH = 1_000
 
 
 @dataclass
@@ -46,11 +47,19 @@ class SourceForecast:
     reprocess: int = 0
     touched: int = 0
     unread: int = 0
-    gone: int = 0
+    deleted: int = 0
     unchanged: int = 0
-    parked: int = 0
+    quarantined: int = 0
     keys: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+    gone = renamed("gone", "deleted")
+    parked = renamed("parked", "quarantined")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field by field, for JSON. ``gone`` and ``parked`` repeat ``deleted`` and ``quarantined``."""
+        keys = {**self.keys, **({"gone": self.keys["deleted"]} if "deleted" in self.keys else {})}
+        return {**asdict(self), "gone": self.deleted, "parked": self.quarantined, "keys": keys}
 
     def add(self, kind: str, rows: Iterable[WorkRow]) -> None:
         """Count rows of one kind and keep some of their keys."""
@@ -65,14 +74,14 @@ class SourceForecast:
         words = [
             f"{self.new} new",
             f"{self.changed} changed",
-            f"{self.gone} gone",
+            f"{self.deleted} deleted",
             *(
                 f"{count} {word}"
                 for count, word in (
-                    (self.reprocess, "to do again (the flow changed, or the last attempt was cut off)"),
-                    (self.unread, "perhaps changed (not read)"),
+                    (self.reprocess, "to reprocess (the flow changed, or the last run did not finish them)"),
+                    (self.unread, "maybe changed (not read)"),
                     (self.touched, "touched only"),
-                    (self.parked, "parked"),
+                    (self.quarantined, "quarantined"),
                 )
                 if count
             ),
@@ -113,7 +122,7 @@ class UpdatePlan:
             "flow": self.flow,
             "state_version": self.state_version,
             "marks": self.marks,
-            "sources": [asdict(item) for item in self.sources],
+            "sources": [item.to_dict() for item in self.sources],
             "calls": [{**asdict(item), "at_least": item.at_least} for item in self.calls],
             "targets": [asdict(item) for item in self.targets],
             "notes": list(self.notes),
@@ -125,7 +134,7 @@ class UpdatePlan:
         for source in self.sources:
             lines.append(source.render())
             for kind, keys in source.keys.items():
-                if kind in ("new", "changed", "gone"):
+                if kind in ("new", "changed", "deleted"):
                     shown = ", ".join(map(printable, keys[:5]))
                     rest = getattr(source, kind) - min(len(keys), 5)
                     lines.append(f"  {kind}: {shown}{f' and {rest} more' if rest > 0 else ''}")
@@ -215,15 +224,17 @@ class _Forecast:
 
     async def add(self, source: SourceRun) -> None:
         looked = await source.look()
-        found = SourceForecast(source.plan.name, parked=source.stats.num_parked, problems=looked.problems)
-        found.unchanged = looked.listed - len(looked.work) - found.parked
+        found = SourceForecast(
+            source.plan.name, quarantined=source.stats.num_quarantined, problems=looked.problems
+        )
+        found.unchanged = looked.listed - len(looked.work) - found.quarantined
         self._sources.append(found)
         self._marks["state"].append(looked.state_mark)
         self._marks["listing"].append(looked.listing_mark)
         self._marks["logic"].append(source.state.logic_fp)
         if looked.stop:
             self._notes.append(_foretold(looked.stop))
-        found.add("gone", looked.gone)
+        found.add("deleted", looked.deleted)
         chosen, rest = self._chosen(looked.work)
         found.add("new", [row for row in rest if row.code == NEW])
         found.add("unread", [row for row in rest if row.code == MAYBE])
@@ -239,8 +250,8 @@ class _Forecast:
         net: dict[str, int] = {}
         if chosen:
             await self._add_rows(source, chosen, found, net)
-        for start in range(0, len(looked.gone), GONE_BATCH):
-            rows = looked.gone[start : start + GONE_BATCH]
+        for start in range(0, len(looked.deleted), DELETED_BATCH):
+            rows = looked.deleted[start : start + DELETED_BATCH]
             tracked = await self._tracked(source, rows)
             await self._compare(source, rows, [dict.fromkeys(self._run.exports) for _ in rows], tracked, net)
         for name, change in net.items():
@@ -268,8 +279,8 @@ class _Forecast:
         outcome = await self._outcome(source, rows)
         for row, problem in outcome.problems:
             found.problems.append(f"{readable_key(row.parts)} cannot be read: {message_of(problem)}")
-        vanished = [row for row in outcome.vanished if row.head is not None]
-        found.add("gone", vanished)
+        deleted = [row for row in outcome.deleted if row.head is not None]
+        found.add("deleted", deleted)
         logic = source.state.logic_fp
         keep: list[int] = []
         kinds: dict[str, list[WorkRow]] = {}
@@ -290,7 +301,7 @@ class _Forecast:
             found.add(kind, members)
         chosen = [outcome.rows[position] for position in keep]
         columns = [[column[position] for position in keep] for column in outcome.columns]
-        tracked = await self._tracked(source, [*chosen, *vanished])
+        tracked = await self._tracked(source, [*chosen, *deleted])
         evaluated = await self._dry.evaluate(source, chosen, columns, tracked)
         for position, problem in evaluated.problems.items():
             found.problems.append(
@@ -306,9 +317,9 @@ class _Forecast:
                 self._targets[export].open_ended = True
         await self._compare(
             source,
-            [chosen[position] for position in known] + vanished,
+            [chosen[position] for position in known] + deleted,
             [evaluated.produced[position] for position in known]
-            + [dict.fromkeys(self._run.exports) for _ in vanished],
+            + [dict.fromkeys(self._run.exports) for _ in deleted],
             tracked,
             net,
         )

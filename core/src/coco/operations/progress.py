@@ -22,8 +22,8 @@ from coco.events import (
     RowFailed,
     RowsCollapsed,
     RowsCommitted,
+    RowsDeleted,
     RowsDetected,
-    RowsGone,
     RowsRead,
     RowsStaged,
     RunFinished,
@@ -96,11 +96,11 @@ class Count:
             self.batches[event.batch] = (event.rows, event.first)
         elif isinstance(event, BatchEnded):
             self.batches.pop(event.batch, None)
-        elif isinstance(event, RowsGone):
+        elif isinstance(event, RowsDeleted):
             self.total += event.rows
         elif isinstance(event, RowsRead):
             self.reading = max(self.reading - event.rows, 0)
-            self.computing += event.rows - event.unchanged - event.vanished - event.failed
+            self.computing += event.rows - event.unchanged - event.deleted - event.failed
         elif isinstance(event, RowsStaged):
             self.computing = max(self.computing - event.rows - event.refused, 0)
             self.writing += event.rows

@@ -26,7 +26,7 @@ from coco.hot.merge_cy import MAYBE
 from coco.hot.reconcile_cy import ROW_FP
 from coco.kit.interruption import progressed
 from coco.operations.known_results import DryRun
-from coco.operations.recreate import look_or_restore, restore_declarations
+from coco.operations.recreate import look_or_recreate, recreate_declarations
 from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
@@ -107,14 +107,14 @@ async def _compare(
             await _check_source(run, name, source, sample, found)
         expected = await threads.store(_expected_rows, run)
         if repair:
-            found.report.targets += await restore_declarations(run, graph)
+            found.report.targets += await recreate_declarations(run, graph)
         for name, export in run.exports.items():
             check = TargetCheck(name, expected=len(expected[name]))
             found.report.targets.append(check)
             look = functools.partial(
                 _check_target, run, export, check, expected[name], sample, sources, found, remove_extra=repair
             )
-            if await look_or_restore(run, graph, export, check, look, repair=repair):
+            if await look_or_recreate(run, graph, export, check, look, repair=repair):
                 for key, row in expected[name].items():
                     check.missing.append(readable_key(unpacker(list(export.step.key_fields))(key)))
                     found.broke(row)
@@ -145,11 +145,11 @@ async def _check_source(run: Run, name: str, source: SourceRun, sample: int | No
     check.listed = looked.listed
     check.problems += looked.problems
     in_work = {row.key for row in looked.work}
-    gone = {row.key for row in looked.gone}
+    deleted = {row.key for row in looked.deleted}
     heads = await run.threads.store(load_heads, run.store, source.state.source_id)
-    still = [key for key in heads if key not in in_work and key not in gone]
+    still = [key for key in heads if key not in in_work and key not in deleted]
     doubtful = [row for row in looked.work if row.code == MAYBE and row.head is not None]
-    check.behind = len(looked.work) - len(doubtful) + len(gone)
+    check.behind = len(looked.work) - len(doubtful) + len(deleted)
     read_parts = unpacker(list(source.port.step.table.key_fields))
     rows = [WorkRow(key, read_parts(key), None, heads[key], MAYBE) for key in _sampled(still, sample)]
     for start in range(0, len(rows), BATCH):
@@ -176,7 +176,7 @@ async def _read_again(
         for row, problem in outcome.problems
     ]
     answers = [(row, _content(heads[row.key]) == row.content_fp) for row in outcome.rows]
-    return answers + [(row, False) for row in outcome.vanished]
+    return answers + [(row, False) for row in outcome.deleted]
 
 
 def _content(head: Head | None) -> bytes | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from coco.deprecated import renamed
 from coco.printable import printable
 
 EXAMPLES = 5
@@ -35,7 +36,7 @@ class TargetCheck:
     """One target: keys that are missing, differ, or should not be there. ``checked``: rows compared by value.
 
     ``unclear``: rows whose values come back altered and that cannot be computed without calling functions.
-    ``restored``: it was gone and was made again.
+    ``recreated``: it was missing or altered, and has been recreated.
     """
 
     target: str
@@ -48,7 +49,9 @@ class TargetCheck:
     extra: list[str] = field(default_factory=list)
     skipped: str = ""
     problem: str = ""
-    restored: bool = False
+    recreated: bool = False
+
+    restored = renamed("restored", "recreated")
 
     @property
     def ok(self) -> bool:
@@ -81,7 +84,7 @@ class VerifyReport:
             "removed": self.removed,
             "calls": self.calls,
             "sources": [asdict(item) for item in self.sources],
-            "targets": [asdict(item) for item in self.targets],
+            "targets": [{**asdict(item), "restored": item.recreated} for item in self.targets],
         }
 
     def render(self) -> str:
@@ -98,8 +101,8 @@ class VerifyReport:
             lines.append(text)
             lines += _examples((("edited", source.hidden), ("problem", source.problems)))
         for item in self.targets:
-            if item.restored:
-                lines.append(f"target {item.target}: was gone or altered, and was made again")
+            if item.recreated:
+                lines.append(f"target {item.target}: it was missing or altered, and has been recreated")
             if item.problem or (item.skipped and not item.missing):
                 lines.append(f"target {item.target}: {item.problem or f'not checked ({item.skipped})'}")
                 continue

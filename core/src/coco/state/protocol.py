@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
+from coco.deprecated import renamed
+
 
 class Head(NamedTuple):
     """The light part of a tracked source row: all that detection needs.
@@ -96,11 +98,11 @@ class CollapseRow(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """A source row that could not be brought up to date.
+    """A source row that failed.
 
     ``message``: one line, with the place in the user's code. ``traceback``: the whole one, without values of variables;
     empty where it was not asked for (``get_failures``) or not recorded by an earlier release.
-    ``parked``: no longer retried by ordinary updates (``coco retry`` or a new version does).
+    ``quarantined``: ordinary updates skip the row; ``coco retry`` and updates that find a new version do not.
     ``version``: ordinal or content fingerprint (packed) of the failing version; times in microseconds.
     """
 
@@ -115,8 +117,10 @@ class Failure(Struct, frozen=True):
     last_at: int
     version: bytes = b""
     logic_fp: bytes = b""
-    parked: bool = False
+    quarantined: bool = False
     traceback: str = ""
+
+    parked = renamed("parked", "quarantined")
 
 
 class Owner(NamedTuple):

@@ -10,9 +10,9 @@ S, T = 1, 10
 FP = b"f" * 16
 
 
-def failure(key: bytes, attempts: int = 1, parked: bool = False) -> Failure:
+def failure(key: bytes, attempts: int = 1, quarantined: bool = False) -> Failure:
     return Failure(
-        S, key, "evaluate", "split", "ValueError", "no \x00 way ü", attempts, 5, 9, b"\x01", FP, parked
+        S, key, "evaluate", "split", "ValueError", "no \x00 way ü", attempts, 5, 9, b"\x01", FP, quarantined
     )
 
 
@@ -28,10 +28,10 @@ def failed(store: StateStore, key: bytes) -> bool:
 def test_failures_are_kept_and_replaced(store: StateStore) -> None:
     store.put_failures([failure(b"b"), failure(b"a")])
     assert list(store.get_failures(S).items()) == [(b"a", failure(b"a")), (b"b", failure(b"b"))]
-    worse = failure(b"a", 2, parked=True)
+    worse = failure(b"a", 2, quarantined=True)
     store.put_failures([worse])
     found = store.get_failures(S)
-    assert found == {b"a": worse, b"b": failure(b"b")} and found[b"a"].parked is True
+    assert found == {b"a": worse, b"b": failure(b"b")} and found[b"a"].quarantined is True
     assert store.get_failures(2) == {}
 
 

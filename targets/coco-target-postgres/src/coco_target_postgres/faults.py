@@ -57,7 +57,7 @@ def server_message(error: psycopg.Error) -> str:
 
 _ADVICE = {
     "42501": "grant the user what is missing: CREATE on the schema for setup, SELECT, INSERT, UPDATE and DELETE on the table",
-    "42P01": "it was dropped behind coco's back; `coco verify --repair APP` makes it again and fills it",
+    "42P01": "it was dropped by another program; `coco verify --repair APP` recreates and fills it",
     "42P10": "the table needs a unique index on exactly the key columns",
     "25006": "the server takes no writes; is this a replica?",
     "53100": "make room on the server's disk",

@@ -135,7 +135,7 @@ def explained(error: sqlite3.Error, path: str, table: str = "") -> TargetError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return TargetError(
             f"{where} is corrupt, or no SQLite database ({text}). It was left as it is: restore a backup, or move "
-            "it away and run `coco verify --repair APP`, which makes it again and fills it"
+            "it away and run `coco verify --repair APP`, which recreates and fills it"
         )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return TargetError(
@@ -143,7 +143,7 @@ def explained(error: sqlite3.Error, path: str, table: str = "") -> TargetError:
         )
     if "no such table" in text or "no column named" in text or "no such column" in text:
         return DriftError(
-            f"{where} is not as setup left it ({text}); `coco verify --repair APP` makes what is gone again"
+            f"{where} is not as setup left it ({text}); `coco verify --repair APP` recreates what is missing"
         )
     if "no such module: fts5" in text:
         return TargetError(

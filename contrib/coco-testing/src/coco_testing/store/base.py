@@ -46,7 +46,7 @@ def committed(number: int, attempt: int = 1, **changes: Any) -> CommitRow:
 
 def failure(number: int, source: int = 1, attempts: int = 1, traceback: str = "") -> Failure:
     """A failure to record."""
-    parked = attempts > 4
+    quarantined = attempts > 4
     return Failure(
         source,
         key(number),
@@ -59,7 +59,7 @@ def failure(number: int, source: int = 1, attempts: int = 1, traceback: str = ""
         2,
         b"v",
         fp(3),
-        parked,
+        quarantined,
         traceback,
     )
 

@@ -21,7 +21,8 @@ from coco.printable import printable
 def command(app_flow_specifier: str, as_json: bool) -> None:
     """List the rows that failed.
 
-    A parked row is not tried again before it changes; `coco retry` takes it up. Their old target rows stay.
+    A row that failed five times in one version is quarantined: updates skip it until it changes; `coco retry` retries
+    it. The target rows of earlier versions stay.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -35,11 +36,14 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
             if wants_tracebacks() and row.traceback:
                 say(textwrap.indent(row.traceback, "    "))
     rows_of_all = [row for rows in found.values() for row in rows]
-    parked = sum(row.parked for row in rows_of_all)
+    quarantined = sum(row.quarantined for row in rows_of_all)
     if not rows_of_all:
         persisted = RUNTIME.flow_names_with_setup()
         missing = [name for name in found if name not in persisted]
         note("No rows failed." + (f" Never set up: {', '.join(missing)}." if missing else ""))
         return
-    said = f"{len(rows_of_all)} failed row(s), {parked} parked. Mend the rows or the functions, then run `coco update`"
-    note(runnable(f"{said}; `coco retry` takes up parked rows as they are." if parked else f"{said}."))
+    counted = f"{len(rows_of_all)} failed row(s), {quarantined} quarantined"
+    advice = "Correct the rows or the functions, then run `coco update`"
+    if quarantined:
+        advice += "; `coco retry` retries quarantined rows as they are"
+    note(runnable(f"{counted}. {advice}."))

@@ -15,11 +15,11 @@ from coco.cli.output import finish
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_flow_specifier: str, quiet: bool, as_json: bool) -> None:
-    """Update, taking up parked rows again.
+    """Update, and retry quarantined rows.
 
     Needs a setup that is current. Exits with 1 if a row failed again.
     """
     from coco.cli.updating import update_once
 
     flows = load_chosen(app_flow_specifier)
-    finish(update_once(flows, quiet=quiet, as_json=as_json, retry_parked=True))
+    finish(update_once(flows, quiet=quiet, as_json=as_json, retry_quarantined=True))

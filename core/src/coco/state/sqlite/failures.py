@@ -37,7 +37,7 @@ class Failures(Database):
                         item.last_at,
                         item.version,
                         item.logic_fp,
-                        int(item.parked),
+                        int(item.quarantined),
                         item.traceback or None,
                     )
                     for item in failures
@@ -75,8 +75,8 @@ class Failures(Database):
 
 
 def _failure(row: Sequence[Any]) -> Failure:
-    *rest, parked, traceback = row
-    values = [*rest, parked != 0, traceback]
+    *rest, quarantined, traceback = row
+    values = [*rest, quarantined != 0, traceback]
     return Failure(*values)
 
 

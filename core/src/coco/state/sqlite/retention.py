@@ -194,11 +194,11 @@ class Retention(Memo):
         while True:
             with self._writing() as db:
                 db.execute("UPDATE totals SET value=1 WHERE name='memo_gaps'")
-                gone = db.execute(
+                deleted = db.execute(
                     "DELETE FROM memo WHERE id IN (SELECT id FROM memo WHERE fp >= ? LIMIT ?)",
                     (BLANK, COLLECT_BATCH),
                 ).rowcount
-                if gone < COLLECT_BATCH:
+                if deleted < COLLECT_BATCH:
                     db.execute("UPDATE totals SET value=0 WHERE name='memo_blank_bytes'")
                     return
 

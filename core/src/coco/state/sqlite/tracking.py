@@ -175,12 +175,12 @@ class Tracking(Owners):
                 if key in known and known[key][1] >= ordinal
             }
             chosen = {row.key: row for row in rows if row.key not in refused}
-            gone = {key: ordinal for key, ordinal in removed if key not in refused}
+            deleted = {key: ordinal for key, ordinal in removed if key not in refused}
             ids = _insert_new(
                 db, source_id, [(key, row.process_ordinal) for key, row in chosen.items() if key not in known]
             )
             ids.update((key, known[key][0]) for key in chosen if key in known)
-            _release_calls(db, source_id, known, {key: row.memo for key, row in chosen.items()}, gone)
+            _release_calls(db, source_id, known, {key: row.memo for key, row in chosen.items()}, deleted)
             write_rows(
                 db,
                 f"tracking(source_id, key, {_HEAD}, row_id)",
@@ -214,9 +214,9 @@ class Tracking(Owners):
                 ],
                 "ON CONFLICT DO UPDATE SET memo=excluded.memo, targets=excluded.targets",
             )
-            ordinals = {**{key: row.process_ordinal for key, row in chosen.items()}, **gone}
+            ordinals = {**{key: row.process_ordinal for key, row in chosen.items()}, **deleted}
             overtaken = _finish_attempts(db, known, ordinals)
-            _remove(db, source_id, known, gone, overtaken)
+            _remove(db, source_id, known, deleted, overtaken)
             forget_failures(db, source_id, list(ordinals))
             change_owners(
                 db,
@@ -332,10 +332,10 @@ def _release_calls(
     source_id: int,
     known: Mapping[bytes, tuple[int, int, int]],
     calls: Mapping[bytes, Sequence[bytes]],
-    gone: Collection[bytes],
+    deleted: Collection[bytes],
 ) -> None:
     """Note the calls that rows with an earlier commit no longer use: ``calls`` by key are what they use now."""
-    now = {known[key][0]: calls.get(key, ()) for key in (*calls, *gone) if key in known and known[key][1]}
+    now = {known[key][0]: calls.get(key, ()) for key in (*calls, *deleted) if key in known and known[key][1]}
     unused: set[bytes] = set()
     for part in chunks(list(now)):
         for row_id, memo in db.execute(
@@ -360,17 +360,19 @@ def _remove(
     db: sqlite3.Connection,
     source_id: int,
     known: Mapping[bytes, tuple[int, int, int]],
-    gone: Mapping[bytes, int],
+    deleted: Mapping[bytes, int],
     overtaken: set[bytes],
 ) -> None:
     """Delete records; where a newer attempt is under way, what it staged has to stay findable."""
-    db.executemany("DELETE FROM tracked_rows WHERE id=?", [(known[key][0],) for key in gone if key in known])
+    db.executemany(
+        "DELETE FROM tracked_rows WHERE id=?", [(known[key][0],) for key in deleted if key in known]
+    )
     db.executemany(
         "DELETE FROM tracking WHERE source_id=? AND key=?",
-        [(source_id, key) for key in gone if key not in overtaken],
+        [(source_id, key) for key in deleted if key not in overtaken],
     )
     db.executemany(
         "UPDATE tracking SET ordinal=NULL, content_fp=NULL, logic_fp=NULL, size=NULL, failed=0, process_ordinal=? "
         "WHERE source_id=? AND key=?",
-        [(gone[key], source_id, key) for key in gone if key in overtaken],
+        [(deleted[key], source_id, key) for key in deleted if key in overtaken],
     )

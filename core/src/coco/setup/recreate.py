@@ -1,4 +1,4 @@
-"""Making a resource again that setup made and somebody removed."""
+"""Recreation of a resource that setup made and that is missing now."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CallFn = Callable[..., Awaitable[Any]]
 """Runs a connector method off the event loop, or awaits it."""
 
 
-async def make_again(target: DesiredTarget, call: CallFn) -> str:
-    """Make the resource with its attachments as at first; does no harm if it is there. Returns what it is called.
+async def recreate(target: DesiredTarget, call: CallFn) -> str:
+    """Create a resource and its attachments from their setup records; returns its title for messages.
 
-    Only for what is on record as it should be: the record stays as it is.
+    Does nothing to a resource that exists. The records must be current; they do not change.
     """
     record = target.record
     title = describe_resource(record, target.resource_type.partition(":")[2], target.key)
-    with error_context(f"while making {title} again"):
+    with error_context(f"while recreating {title}"):
         change = (target.persistent_key, None, target.state)
         many = record.method("apply_setup_changes")
         if many is not None:
