@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-import coco
 from coco import events
-from coco.engine.stats import RowError, UpdateStats
+from coco.engine.stats import IndexUpdateInfo, RowError, SourceUpdateInfo, UpdateStats
 from coco.operations.plan import SourceForecast
 from coco.operations.verify_report import TargetCheck, VerifyReport
 from coco.state.protocol import Failure
@@ -44,9 +43,7 @@ def test_a_former_event_is_the_new_class() -> None:
 
 
 def test_json_has_former_keys_beside_the_new_ones() -> None:
-    stats = coco.IndexUpdateInfo(
-        [coco.SourceUpdateInfo("files", UpdateStats(num_quarantined=3))], errors=[ROW_ERROR]
-    )
+    stats = IndexUpdateInfo([SourceUpdateInfo("files", UpdateStats(num_quarantined=3))], errors=[ROW_ERROR])
     data = stats.to_dict()
     assert (data["sources"]["files"]["num_parked"], data["sources"]["files"]["num_quarantined"]) == (3, 3)
     assert (data["errors"][0]["parked"], data["errors"][0]["quarantined"]) == (True, True)
