@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coco.engine_object import dump_engine_object, load_engine_object
+from coco.kit.plain import from_plain, to_plain
 from coco_source_localfs.rows import BinaryFile, FileKey, TextFile
 from coco_source_localfs.spec import LocalFile, LocalFileConnector
 
@@ -20,7 +20,7 @@ def test_defaults() -> None:
 
 def test_spec_survives_storage() -> None:
     spec = LocalFile(path="docs", binary=True, included_patterns=["*.{md,txt}"], max_file_size=10)
-    assert load_engine_object(LocalFile, dump_engine_object(spec)) == spec
+    assert from_plain(LocalFile, to_plain(spec)) == spec
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from embed_test_support import WIDTH, write_model
 
-from coco.engine_object import dump_engine_object, load_engine_object
+from coco.kit.plain import from_plain, to_plain
 from coco_function_embed.hashing import HashEmbed, HashEmbedExecutor
 from coco_function_embed.minilm import MiniLmEmbed, MiniLmEmbedExecutor
 
@@ -47,7 +47,7 @@ def test_hash_embed_gives_rows_in_order() -> None:
 
 @pytest.mark.parametrize("spec", [HashEmbed(dimension=7, min_ngram=2), MiniLmEmbed(path="somewhere")])
 def test_specs_survive_storage(spec: Any) -> None:
-    assert load_engine_object(type(spec), dump_engine_object(spec)) == spec
+    assert from_plain(type(spec), to_plain(spec)) == spec
 
 
 def test_minilm_runs_a_model_from_a_directory(small_model: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, ValueType
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, ValueType
 from coco_target_files.folder import Folder
 from coco_target_files.spec import Files, FilesConnector
 

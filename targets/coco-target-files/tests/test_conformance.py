@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_target_files.spec import Files
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
 from coco_testing.natural import natural_json

@@ -14,7 +14,7 @@ from files_test_support import ID, OWN, SIZE, TEXT, Export, field, tree
 
 from coco.errors import DefinitionError, MutationError, TargetError
 from coco.index import FtsIndexDef, IndexOptions
-from coco.ops.targets import MutationColumns
+from coco.op import MutationColumns
 from coco_target_files import disk
 from coco_target_files.render import UNREADABLE
 from coco_target_files.spec import FilesConnector

@@ -11,7 +11,7 @@ from files_test_support import field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco.types.schema import EnrichedValueType, FieldSchema, StructType
+from coco.typing import EnrichedValueType, FieldSchema, StructType
 from coco_target_files.names import KeyNames
 
 WORDS = "/ . .. a A e\u0301 \u00e9 \u00c9 ß ss ẞ İ i ı ſ s \u212a k ~ \\ con .md : \u00b5 \u03bc ﬁ fi - 1 nul.txt com¹ σ ς"

@@ -18,8 +18,8 @@ from kuzu_test_support import Export, Graph, engine, field, graph_at, rows_of, w
 
 from coco.auth_registry import get_auth_entry
 from coco.errors import TargetError
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_target_kuzu import connection, mutate
 from coco_target_kuzu.checkpoints import READERS_SECONDS, Gate

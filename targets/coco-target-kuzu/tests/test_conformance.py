@@ -15,7 +15,7 @@ import pytest
 from kuzu_test_support import graph_at, rows_of
 
 import coco
-from coco.types.schema import StructType, TableType
+from coco.typing import StructType, TableType
 from coco_target_kuzu.spec import Kuzu, Nodes
 from coco_testing.abilities import UNSUPPORTED, claim
 from coco_testing.rows import NaturalRows, Shape

@@ -7,7 +7,7 @@ import sys
 
 import coco
 from coco import targets
-from coco.engine_object import dump_engine_object
+from coco.kit.plain import to_plain
 from coco_kit_graph.mapping import Nodes
 from coco_target_kuzu import _plugin
 
@@ -47,12 +47,12 @@ def test_older_names_of_the_mapping() -> None:
 def test_specs_as_plain_data() -> None:
     graph = coco.ref_auth_entry("graph")
     target = targets.Ladybug(graph, targets.Nodes("Page"))
-    assert dump_engine_object(target) == {
+    assert to_plain(target) == {
         "connection": {"key": "graph"},
         "mapping": {"label": "Page", "kind": "Node"},
     }
     declared = targets.LadybugDeclaration(graph, "Place", ["name"])
-    assert dump_engine_object(declared) == {
+    assert to_plain(declared) == {
         "kind": "Ladybug",
         "connection": {"key": "graph"},
         "nodes_label": "Place",

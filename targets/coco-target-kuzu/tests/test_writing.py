@@ -12,8 +12,8 @@ import pytest
 from kuzu_test_support import Export, Graph, field, graph_at, rows_of, write
 
 from coco.errors import DriftError, MutationError
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_target_kuzu import mutate
 from coco_target_kuzu.connection import Database, open_database

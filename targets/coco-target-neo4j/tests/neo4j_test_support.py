@@ -8,7 +8,7 @@ import neo4j
 
 import coco
 from coco.auth_registry import AuthEntryReference
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_kit_graph.mapping import Nodes, Relationships
 from coco_kit_graph.testing import exports as testing
 from coco_kit_graph.testing.exports import GraphAccess, Product, field, write

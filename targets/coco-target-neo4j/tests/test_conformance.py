@@ -17,7 +17,7 @@ from neo4j_server import PASSWORD
 from neo4j_test_support import PREFIX, Graph, rows_of
 
 import coco
-from coco.types.schema import ValueType
+from coco.typing import ValueType
 from coco_target_neo4j.settings import Neo4jConnection
 from coco_target_neo4j.spec import Neo4j, Nodes
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim

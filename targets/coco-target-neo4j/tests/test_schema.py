@@ -10,7 +10,7 @@ from neo4j_test_support import PREFIX, Export, Graph, field, rows_of
 import coco
 from coco.errors import DefinitionError, TargetError
 from coco.index import HnswVectorIndexMethod, IndexOptions, VectorIndexDef
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 from coco_kit_graph import analysis
 from coco_kit_graph.catalog import Entry
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping

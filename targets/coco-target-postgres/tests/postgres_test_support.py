@@ -12,9 +12,8 @@ import psycopg
 import coco
 from coco import op
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns
-from coco.types.schema import FieldSchema
-from coco.typing import EnrichedValueType, encode_enriched_type
+from coco.op import MutationColumns
+from coco.typing import EnrichedValueType, FieldSchema, encode_enriched_type
 from coco_target_postgres.spec import Postgres, PostgresColumnOptions, PostgresConnector
 from coco_target_postgres.table import PreparedTable
 

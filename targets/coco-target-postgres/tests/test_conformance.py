@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.range import Range
 
 import coco
-from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType
+from coco.typing import BasicValueType, FieldSchema, StructType, TableType
 from coco_target_postgres.spec import Postgres
 from coco_testing.abilities import UNSUPPORTED, claim
 from coco_testing.report import real_server

@@ -8,6 +8,7 @@ import pytest
 from postgres_test_support import export, fields, shelf_flow
 
 import coco
+from coco import get_target_default_name
 from coco.errors import DefinitionError
 from coco.index import (
     FtsIndexDef,
@@ -16,7 +17,6 @@ from coco.index import (
     VectorIndexDef,
     VectorSimilarityMetric,
 )
-from coco.utils import get_target_default_name
 from coco_target_postgres.spec import Postgres, PostgresColumnOptions, PostgresConnector
 
 COSINE = VectorSimilarityMetric.COSINE_SIMILARITY

@@ -19,7 +19,7 @@ from coco.index import (
     VectorIndexDef,
     VectorSimilarityMetric,
 )
-from coco.ops.targets import TargetStateCompatibility as Compatibility
+from coco.op import TargetStateCompatibility as Compatibility
 from coco_target_postgres import setup as table_setup
 from coco_target_postgres.spec import PostgresConnector
 from coco_target_postgres.state import PostgresState
@@ -343,12 +343,12 @@ def test_a_dependent_view_stops_the_drop(database: str) -> None:
 
 
 def test_states_survive_the_store(database: str) -> None:
-    from coco.engine_object import dump_engine_object, load_engine_object
+    from coco.kit.plain import from_plain, to_plain
 
     target = indexed(VectorIndexDef("vector", COSINE, HnswVectorIndexMethod(m=8)), fts=[FtsIndexDef("text")])
-    dumped = dump_engine_object(target.state)
-    assert load_engine_object(PostgresState, dumped) == target.state
-    assert load_engine_object(PostgresState, {**dumped, "later": 1}) == target.state
+    dumped = to_plain(target.state)
+    assert from_plain(PostgresState, dumped) == target.state
+    assert from_plain(PostgresState, {**dumped, "later": 1}) == target.state
     key = target.key
-    assert load_engine_object(type(key), dump_engine_object(key)) == key
+    assert from_plain(type(key), to_plain(key)) == key
     assert dataclasses.asdict(key) == {"database": None, "schema": "public", "table": "rows"}

@@ -17,8 +17,8 @@ from hypothesis_profiles import examples
 from postgres_test_support import Export, column_types, export, field, fields, query
 
 import coco
-from coco.types.schema import FieldSchema
-from coco.types.storage import pack
+from coco.kit.packed import pack
+from coco.typing import FieldSchema
 from coco_target_postgres import json_form
 from coco_target_postgres.spec import PostgresConnector
 

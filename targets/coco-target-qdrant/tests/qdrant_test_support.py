@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import coco
 from coco.index import IndexOptions, VectorIndexDef
-from coco.ops.targets import MutationColumns
-from coco.types.schema import (
-    BasicValueType,
-    EnrichedValueType,
-    FieldSchema,
-    ValueType,
-    VectorTypeSchema,
-)
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, ValueType, VectorTypeSchema
 from coco_target_qdrant.collection import Collection
 from coco_target_qdrant.spec import Qdrant, QdrantConnection, QdrantConnector
 

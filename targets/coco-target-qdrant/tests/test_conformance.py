@@ -14,7 +14,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 import coco
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.typing import BasicValueType, FieldSchema
 from coco_target_qdrant.ids import NAMESPACE
 from coco_target_qdrant.spec import Qdrant, QdrantConnection
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, KnownFailure, Support, claim

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_test_support import FLOATS2, field, packed, scalar, vector_of
 
-from coco.types.schema import StructType, TableType, UnionTypeSchema
-from coco.types.storage import pack
+from coco.kit.packed import pack
+from coco.typing import StructType, TableType, UnionTypeSchema
 from coco_target_qdrant.ids import NAMESPACE, KeyIds
 from coco_target_qdrant.payload import payload_codec
 from coco_target_qdrant.vectors import VectorField, stored_vector, to_floats, vector_field

@@ -12,14 +12,8 @@ from typing import Any, NamedTuple
 
 from coco import op
 from coco.index import FtsIndexDef, IndexOptions, VectorIndexDef
-from coco.ops.targets import MutationColumns
-from coco.types.schema import (
-    BasicValueType,
-    EnrichedValueType,
-    FieldSchema,
-    ValueType,
-    VectorTypeSchema,
-)
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, ValueType, VectorTypeSchema
 from coco_target_sqlite import setup, states
 from coco_target_sqlite.mutate import Table
 

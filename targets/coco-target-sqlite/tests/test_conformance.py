@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coco.types.schema import BasicValueType, ValueType
+from coco.typing import BasicValueType, ValueType
 from coco_target_sqlite.spec import Sqlite
 from coco_testing.abilities import UNSUPPORTED, claim
 from coco_testing.natural import natural_json, natural_numbers

@@ -11,11 +11,11 @@ from sqlite_test_support import SHELF, Bookcase, sql
 
 import coco
 from coco import op
-from coco.engine_object import dump_engine_object
 from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, DefinitionError, DestructiveSetupError
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
+from coco.kit.plain import to_plain
 from coco.typing import Float32, Vector
 from coco_target_sqlite.search import search
 from coco_target_sqlite.spec import Sqlite
@@ -242,7 +242,7 @@ def test_the_old_spelling_of_the_tables_name() -> None:
         Sqlite(path="a.db", table="mine") == Sqlite(path="a.db", table_name="mine") == Sqlite("a.db", "mine")
     )
     assert Sqlite("a.db", table="mine").table_name == "mine"
-    assert dump_engine_object(Sqlite("a.db", table="mine")) == {"path": "a.db", "table_name": "mine"}
+    assert to_plain(Sqlite("a.db", table="mine")) == {"path": "a.db", "table_name": "mine"}
     with pytest.raises(DefinitionError, match="table_name='one' and table='two' are two spellings"):
         Sqlite("a.db", "one", table="two")
 

@@ -18,7 +18,7 @@ from sqlite_test_support import FLOATS2, Export, field, packed, sql
 from coco.errors import DriftError, MutationError, TargetError, is_retriable
 from coco.index import FtsIndexDef
 from coco.kit.interruption import LimitedCall, current_call
-from coco.ops.targets import MutationColumns
+from coco.op import MutationColumns
 from coco_target_sqlite import connection, mutate
 from coco_target_sqlite.mutate import Table
 from coco_target_sqlite.search import search

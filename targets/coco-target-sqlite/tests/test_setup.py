@@ -15,7 +15,7 @@ from sqlite_test_support import FLOATS2, Export, field, packed, sql
 from coco import op
 from coco.errors import TargetError
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
-from coco.ops.targets import TargetStateCompatibility as Compatibility
+from coco.op import TargetStateCompatibility as Compatibility
 from coco_target_sqlite import fts, setup, states
 from coco_target_sqlite.catalog import all_names
 from coco_target_sqlite.connection import connect

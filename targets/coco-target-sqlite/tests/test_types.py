@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from sqlite_test_support import Export, field, scalar, sql, vector_of
 
-from coco.types.json_values import json_in
-from coco.types.schema import (
+from coco.kit.packed import pack
+from coco.kit.values import value_encoder
+from coco.typing import (
     BasicValueType,
+    EnrichedValueType,
     StructSchema,
     StructType,
     TableType,
     UnionTypeSchema,
     ValueType,
 )
-from coco.types.storage import pack
 
 SETTINGS = settings(max_examples=examples(25), suppress_health_check=list(HealthCheck))
 DAY = 86_400_000_000
@@ -39,7 +40,7 @@ JSON = st.recursive(
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner | st.none(), max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
-).map(lambda data: json_in(data, ()))
+).map(value_encoder(EnrichedValueType(BasicValueType("Json"))))
 
 
 class Case(NamedTuple):

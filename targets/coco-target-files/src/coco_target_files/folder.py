@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from coco.errors import DriftError, MutationError, TargetError
-from coco.ops.targets import MutationColumns
-from coco.types.schema import FieldSchema
-from coco.types.storage import pack, unpacker
+from coco.kit.packed import pack, unpacker
+from coco.op import MutationColumns
+from coco.typing import FieldSchema
 from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
 from coco_target_files.disk import Disk, RefusedPathError, Seen, folder_of, folders_above
 from coco_target_files.names import KeyNames

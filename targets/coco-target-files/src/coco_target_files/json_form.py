@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from coco.kit.iso_text import iso_pairs, span_in, span_out
 from coco.kit.json_data import SCALARS, JsonForm, Pair, json_pair
-from coco.types.schema import EnrichedValueType
+from coco.typing import EnrichedValueType
 
 _FORM = JsonForm({**SCALARS, **iso_pairs(), "TimeDelta": (span_out, span_in)})
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from coco.kit.iso_text import EPOCH_DAY, date_out, uuid_out
-from coco.types.schema import BasicValueType, FieldSchema, StructType, ValueType
+from coco.typing import BasicValueType, FieldSchema, StructType, ValueType
 
 MARK = "~"
 DIGEST_CHARS = 10

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_target_files.json_form import field_pair
 from coco_target_files.names import KeyNames
 

@@ -6,8 +6,8 @@ import contextlib
 import json
 import os
 
-from coco.engine_object import dump_engine_object
 from coco.errors import TargetError
+from coco.kit.plain import to_plain
 from coco_target_files.catalog import CATALOG, Catalog, catalog_exists
 from coco_target_files.disk import Disk
 from coco_target_files.folder import remove_empty_folders
@@ -66,7 +66,7 @@ def _bring_to(root: str, state: FolderState) -> None:
             raise TargetError(
                 f"the file system of {root} takes upper and lower case for the same: leave case_sensitive out"
             )
-        layout = json.dumps(dump_engine_object(state.layout))
+        layout = json.dumps(to_plain(state.layout))
         if catalog.fact(_LAYOUT) not in (None, layout):
             _empty(catalog, Disk(root))
         with catalog.transaction():

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from coco import op
 from coco.errors import DefinitionError
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns, TargetStateCompatibility
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.op import MutationColumns, TargetStateCompatibility
+from coco.typing import BasicValueType, FieldSchema
 from coco_target_files import setup, state
 from coco_target_files.folder import Folder
 from coco_target_files.names import KeyNames

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from coco.kit.state_diff import type_data
-from coco.ops.targets import TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_target_files.render import RENDERING
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DriftError, MutationError, TargetError
 from coco.kit.quoting import quote_cypher
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, FieldSchema
 from coco_kit_graph.analysis import Links, known_ends
 from coco_kit_graph.catalog import PUT, READ_EPOCH, entry_id, epoch_parameters
 from coco_kit_graph.entries import steps_by_graph

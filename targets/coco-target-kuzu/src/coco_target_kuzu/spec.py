@@ -9,8 +9,8 @@ from coco import op
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError
 from coco.index import IndexOptions
-from coco.ops.targets import FlowView, MutationColumns, TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import FlowView, MutationColumns, TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_kit_graph import analysis, schema
 from coco_kit_graph.analysis import Links
 from coco_kit_graph.connector import Change, GraphConnector

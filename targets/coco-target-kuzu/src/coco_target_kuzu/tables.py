@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from coco.kit.quoting import quote_cypher
-from coco.types.schema import BasicValueType
+from coco.typing import BasicValueType
 from coco_kit_graph import nested
 from coco_kit_graph.marks import KEY
 from coco_kit_graph.schema import Property

@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from coco.kit.iso_text import EPOCH_DAY, uuid_out
 from coco.kit.json_data import numbers_of, packed_from
-from coco.types.schema import BasicValueType, FieldSchema, StructType, TableType, ValueType
+from coco.typing import BasicValueType, FieldSchema, StructType, TableType, ValueType
 from coco_kit_graph import nested
 
 Convert = Callable[[Any], Any]

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import neo4j
 from neo4j import exceptions
 
+from coco import current_settings
 from coco.auth_registry import TransientAuthEntryReference, get_auth_entry
 from coco.errors import TargetError, mark_retriable
 from coco.kit.interruption import interruptible
+from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
-from coco.setting import mask_url
-from coco.setting_access import current_settings
 from coco_target_neo4j.settings import Neo4jConnection
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from coco.kit.quoting import quote_cypher
-from coco.types.schema import BasicValueType
+from coco.typing import BasicValueType
 from coco_kit_graph import nested
 from coco_kit_graph.marks import KEY
 from coco_kit_graph.schema import Property

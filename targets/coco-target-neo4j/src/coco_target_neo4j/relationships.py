@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coco.kit.quoting import quote_cypher
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_kit_graph import relationships
 from coco_kit_graph.entries import EndRows, RelationshipRows, RelationshipSplit
 from coco_kit_graph.mapping import Relationships

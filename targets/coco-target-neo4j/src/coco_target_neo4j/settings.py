@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coco.setting import mask_url
+from coco.kit.masking import mask_url
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from coco import op
 from coco.auth_registry import AuthEntryReference
 from coco.index import IndexOptions, VectorIndexDef
-from coco.ops.targets import FlowView, MutationColumns, TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import FlowView, MutationColumns, TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_kit_graph import analysis, schema
 from coco_kit_graph.analysis import Links
 from coco_kit_graph.connector import Change, GraphConnector

@@ -21,7 +21,7 @@ from neo4j.time import Duration
 
 from coco.kit.iso_text import uuid_in, uuid_out
 from coco.kit.json_data import numbers_of, packed_from
-from coco.types.schema import BasicValueType, ValueType
+from coco.typing import BasicValueType, ValueType
 from coco_kit_graph import nested
 
 Convert = Callable[[Any], Any]

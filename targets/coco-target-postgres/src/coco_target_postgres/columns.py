@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coco.types.schema import BasicValueType, FieldSchema, ValueType
+from coco.typing import BasicValueType, FieldSchema, ValueType
 from coco_target_postgres import codec, json_form
 
 MAX_VECTOR_DIMENSION = 16_000

@@ -20,11 +20,10 @@ from psycopg.adapt import Dumper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+from coco import DatabaseConnectionSpec, current_settings
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError, TargetError
 from coco.kit.interruption import interruptible, is_interrupted
-from coco.setting import DatabaseConnectionSpec
-from coco.setting_access import current_settings
 from coco_target_postgres.faults import ConnectionLostError, server_message
 
 LOG = logging.getLogger("coco.target.postgres")

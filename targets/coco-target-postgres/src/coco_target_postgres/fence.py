@@ -20,11 +20,11 @@ from dataclasses import dataclass
 
 import psycopg
 
+from coco import current_settings
 from coco.errors import FencedError, TargetError
 from coco.kit.interruption import is_interrupted
 from coco.kit.quoting import quote_literal, quote_qualified
-from coco.ops.targets import FencingToken
-from coco.setting_access import current_settings
+from coco.op import FencingToken
 from coco_target_postgres.connections import Connection, has_table
 from coco_target_postgres.state import PostgresKey
 

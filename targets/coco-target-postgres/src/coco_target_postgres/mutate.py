@@ -15,7 +15,7 @@ import psycopg
 
 from coco.errors import MutationError
 from coco.kit.quoting import quote_identifier
-from coco.ops.targets import MutationColumns
+from coco.op import MutationColumns
 from coco_target_postgres.codec import COPY_HEADER, COPY_TRAILER, array_of, copy_rows, frame
 from coco_target_postgres.columns import Column
 from coco_target_postgres.connections import BinaryValue, Connection

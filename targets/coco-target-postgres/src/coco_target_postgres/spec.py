@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from coco import op
+from coco import DatabaseConnectionSpec, op
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns, TargetStateCompatibility
-from coco.setting import DatabaseConnectionSpec
-from coco.types.schema import FieldSchema
+from coco.op import MutationColumns, TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_target_postgres.state import PostgresKey, PostgresState
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from coco.index import (
     VectorIndexDef,
     VectorSimilarityMetric,
 )
-from coco.ops.targets import TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_target_postgres.columns import column_type
 
 OPERATORS = {

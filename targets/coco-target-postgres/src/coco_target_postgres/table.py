@@ -12,8 +12,8 @@ import psycopg
 from coco.errors import DriftError, TargetError
 from coco.kit.quoting import quote_identifier, quote_qualified
 from coco.kit.retry import RetryPolicy, retry
-from coco.ops.targets import FencingToken
-from coco.types.schema import FieldSchema
+from coco.op import FencingToken
+from coco.typing import FieldSchema
 from coco_target_postgres.catalog import TableInfo, find_table, type_oids, vector_schema
 from coco_target_postgres.columns import Column, columns_of
 from coco_target_postgres.connections import Connection, Pool, database_of, lease_pool, release_pool

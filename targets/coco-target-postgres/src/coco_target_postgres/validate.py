@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from coco import current_settings
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError
 from coco.index import HnswVectorIndexMethod, IndexOptions, IvfFlatVectorIndexMethod, VectorIndexDef
 from coco.kit.quoting import check_identifier
-from coco.setting_access import current_settings
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_target_postgres.columns import MAX_VECTOR_DIMENSION, vector_dimension
 from coco_target_postgres.names import MAX_NAME_BYTES, SYSTEM_COLUMNS
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError
+from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
-from coco.setting import mask_url
 from coco_target_qdrant.wire import TransientError
 
 if TYPE_CHECKING:

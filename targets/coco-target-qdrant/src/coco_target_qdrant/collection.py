@@ -9,8 +9,8 @@ from typing import Any
 
 from coco.errors import DriftError, MutationError
 from coco.kit.batching import chunks, value_size
-from coco.ops.targets import MutationColumns
-from coco.types.schema import FieldSchema
+from coco.op import MutationColumns
+from coco.typing import FieldSchema
 from coco_target_qdrant.address import FIRST_CONTACT, address_of
 from coco_target_qdrant.epochs import read_epoch, write_epoch
 from coco_target_qdrant.ids import KeyIds, PointId

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coco.op import Adoption
-from coco.types.schema import EnrichedValueType, FieldSchema, decode_engine_value_type
+from coco.typing import EnrichedValueType, FieldSchema, decode_engine_value_type
 from coco_target_qdrant.ids import KeyIds
 from coco_target_qdrant.setup import connected, missing_vectors
 from coco_target_qdrant.state import QdrantKey, QdrantState

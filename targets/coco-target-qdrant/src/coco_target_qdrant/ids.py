@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.typing import BasicValueType, FieldSchema
 from coco_target_qdrant.payload import FOREIGN, payload_codec
 
 PointId: TypeAlias = int | str

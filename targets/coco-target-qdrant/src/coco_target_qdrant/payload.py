@@ -29,7 +29,7 @@ from coco.kit.json_data import (
     same,
     stored_form,
 )
-from coco.types.schema import BasicValueType, ValueType
+from coco.typing import BasicValueType, ValueType
 
 LOG = logging.getLogger("coco.target.qdrant")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from coco import op
 from coco.auth_registry import AuthEntryReference
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns, TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import MutationColumns, TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_target_qdrant.address import QdrantConnection
 from coco_target_qdrant.state import QdrantKey, QdrantState
 

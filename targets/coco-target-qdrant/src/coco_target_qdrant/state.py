@@ -9,8 +9,8 @@ from typing import Any
 
 from coco.index import HnswVectorIndexMethod, IndexOptions, VectorSimilarityMetric
 from coco.kit.state_diff import type_data
-from coco.ops.targets import TargetStateCompatibility
-from coco.types.schema import FieldSchema
+from coco.op import TargetStateCompatibility
+from coco.typing import FieldSchema
 from coco_target_qdrant.vectors import vector_field
 
 DISTANCES = {

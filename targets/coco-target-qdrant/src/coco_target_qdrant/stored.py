@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coco.index import IndexOptions
-from coco.types.schema import FieldSchema
+from coco.typing import FieldSchema
 from coco_target_qdrant.payload import payload_codec
 from coco_target_qdrant.state import distance_of
 from coco_target_qdrant.vectors import stored_vector, vector_field

@@ -7,7 +7,7 @@ from typing import Any
 
 from coco.errors import DefinitionError
 from coco.index import HnswVectorIndexMethod, IndexOptions, VectorIndexDef
-from coco.types.schema import BasicValueType, FieldSchema, ValueType
+from coco.typing import BasicValueType, FieldSchema, ValueType
 from coco_target_qdrant.vectors import MAX_SIZE, vector_field
 
 _FORBIDDEN = frozenset('<>:"/\\|?*\0')

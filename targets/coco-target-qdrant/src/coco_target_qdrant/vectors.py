@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coco.types.schema import PACKED_VECTOR_FORMATS, ValueType
+from coco.typing import ValueType
 
 MAX_SIZE = 65_536
 """Dimensions that Qdrant takes."""
@@ -41,7 +41,7 @@ def vector_field(type_: ValueType) -> VectorField | None:
     multi = inner is not None
     if inner is not None:
         vector = inner
-    packed = PACKED_VECTOR_FORMATS.get(vector.element_type.kind)
+    packed = vector.packed_format
     if packed is None or not vector.dimension:
         return None
     return VectorField(vector.dimension, packed[0], multi)

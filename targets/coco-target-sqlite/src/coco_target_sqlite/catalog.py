@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import NamedTuple
 
-from coco.engine_object import dump_engine_object, load_engine_object
+from coco.kit.plain import from_plain, to_plain
 from coco_target_sqlite.connection import quoted
 from coco_target_sqlite.states import TableState
 
@@ -64,7 +64,7 @@ def all_names(db: sqlite3.Connection) -> list[str]:
 
 def put_entry(db: sqlite3.Connection, entry: Entry) -> None:
     """Note what a table is made of now."""
-    state = json.dumps(dump_engine_object(entry.state), ensure_ascii=False)
+    state = json.dumps(to_plain(entry.state), ensure_ascii=False)
     db.execute(f"INSERT OR REPLACE INTO {CATALOG} VALUES (?, ?, ?)", (entry.table, entry.row_id, state))
 
 
@@ -95,4 +95,4 @@ def put_epoch(db: sqlite3.Connection, table: str, flow: str, epoch: str) -> None
 
 
 def _entry(table: str, row_id: str, state: str) -> Entry:
-    return Entry(table, row_id, load_engine_object(TableState, json.loads(state)))
+    return Entry(table, row_id, from_plain(TableState, json.loads(state)))

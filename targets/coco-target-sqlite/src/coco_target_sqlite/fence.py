@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from coco.errors import FencedError
-from coco.ops.targets import FencingToken
+from coco.op import FencingToken
 from coco_target_sqlite.catalog import table_exists
 from coco_target_sqlite.connection import transaction
 

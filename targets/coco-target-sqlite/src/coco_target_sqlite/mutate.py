@@ -10,8 +10,8 @@ from typing import Any
 
 from coco.errors import DriftError, MutationError, TargetError
 from coco.kit.interruption import interruptible
-from coco.ops.targets import FencingToken, MutationColumns
-from coco.types.schema import FieldSchema
+from coco.op import FencingToken, MutationColumns
+from coco.typing import FieldSchema
 from coco_target_sqlite.adoption import has_unique_key
 from coco_target_sqlite.catalog import column_names, put_epoch, read_epoch, table_exists
 from coco_target_sqlite.connection import connect, explained, identity, quoted, transaction

@@ -18,9 +18,8 @@ from typing import Any
 
 from coco.errors import ClientError, TargetError, UnknownNameError
 from coco.index import VectorSimilarityMetric
-from coco.types.analyze import analyze_type_info
-from coco.types.decode import make_engine_value_decoder
-from coco.types.schema import BasicValueType
+from coco.kit.values import value_decoder
+from coco.typing import BasicValueType
 from coco_target_sqlite import fts, vectors
 from coco_target_sqlite.catalog import CATALOG, Entry, all_names, find_entry, table_exists
 from coco_target_sqlite.connection import absolute, connect_to_read, explained, quoted
@@ -242,10 +241,9 @@ class _Search:
                 f"search: no fields {', '.join(unknown)} in {self._entry.table}; there are {', '.join(columns)}"
             )
         readers = []
-        anything = analyze_type_info(Any)
         for name in names:
             column = columns[name]
-            to_python = make_engine_value_decoder([name], column.value_type, anything)
+            to_python = value_decoder(column.value_type, path=[name])
             readers.append((name, column.codec.decode, to_python))
         found: dict[int, dict[str, Any]] = {}
         ids = [row_id for row_id, _ in ranked]

@@ -9,8 +9,8 @@ from typing import Any
 from coco import op
 from coco.errors import DefinitionError
 from coco.index import IndexOptions
-from coco.ops.targets import MutationColumns, TargetStateCompatibility
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.op import MutationColumns, TargetStateCompatibility
+from coco.typing import BasicValueType, FieldSchema
 from coco_target_sqlite import fts, setup, states
 from coco_target_sqlite.catalog import CATALOG, EPOCHS
 from coco_target_sqlite.connection import absolute

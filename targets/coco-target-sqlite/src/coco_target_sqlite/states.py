@@ -9,8 +9,8 @@ from typing import Any
 
 from coco.index import IndexOptions
 from coco.kit.state_diff import type_data
-from coco.ops.targets import TargetStateCompatibility
-from coco.types.schema import FieldSchema, ValueType, decode_engine_value_type
+from coco.op import TargetStateCompatibility
+from coco.typing import FieldSchema, ValueType, decode_engine_value_type
 from coco_target_sqlite.types import ColumnCodec, column_codec
 
 

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 from coco.kit.iso_text import iso_pairs
 from coco.kit.json_data import SCALARS, JsonForm, json_text, same
-from coco.types.schema import BasicValueType, ValueType
+from coco.typing import BasicValueType, ValueType
 
 Convert = Callable[[Any], Any]
 _TEXTS = iso_pairs(separator=" ", timespec="microseconds", outside=True)
