@@ -47,11 +47,13 @@ from coco.spec import (
 if TYPE_CHECKING:
     from coco.ops.identity import describe_identity
     from coco.ops.remote import Worker, answer_call, open_answer
+    from coco.ops.row_target import row_target
     from coco.ops.runners import Answer, RemoteFunction, Runner, RunnerExecutor
     from coco.ops.worker_pool import WorkerLink, WorkerPool
 
 _LAZY = {
     "describe_identity": "identity",
+    "row_target": "row_target",
     "Worker": "remote",
     "answer_call": "remote",
     "open_answer": "remote",
@@ -116,6 +118,7 @@ __all__ = [
     "fn",
     "function",
     "open_answer",
+    "row_target",
     "runner",
     "source_connector",
     "target_connector",

@@ -163,9 +163,7 @@ class RegisteredTarget(_Connector, Struct, frozen=True):
         self._check_value_fields(value_fields)
 
         def key_decoder() -> _Decode:
-            return make_engine_key_decoder(
-                ["<key>"], list(key_fields), analyze_type_info(self.key_annotation)
-            )
+            return self.key_decoder(key_fields)
 
         def value_decoder() -> _Decode:
             return make_engine_struct_decoder(
@@ -176,6 +174,10 @@ class RegisteredTarget(_Connector, Struct, frozen=True):
             _made_when_called(key_decoder) if self.key_annotation is Any else key_decoder(),
             _made_when_called(value_decoder) if self.value_annotation is Any else value_decoder(),
         )
+
+    def key_decoder(self, key_fields: Sequence[FieldSchema]) -> Callable[[tuple[Any, ...]], Any]:
+        """From a key as a tuple of engine values to what ``mutate`` gets."""
+        return make_engine_key_decoder(["<key>"], list(key_fields), analyze_type_info(self.key_annotation))
 
     def _check_value_fields(self, value_fields: Sequence[FieldSchema]) -> None:
         from coco.types.analyze import is_struct_type

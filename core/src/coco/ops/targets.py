@@ -163,6 +163,7 @@ OPTIONAL_SETUP_METHODS: Sequence[str] = (
     "with_default_name",
     "former_keys",
     "rename",
+    "delete_rows",
     "with_flow",
     "stored_form",
     "local_paths",

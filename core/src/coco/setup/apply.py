@@ -19,6 +19,7 @@ from coco.events import EmitFn, SetupStepDone
 from coco.setup.attachments import AttachmentSteps, NoteFn
 from coco.setup.changes import ChangeKind, FlowChange, ResourceChange, rebuild_key, rebuild_state
 from coco.setup.existing import refuse_foreign
+from coco.setup.row_deletion import delete_tracked_rows, tracked_keys
 from coco.setup.states import ATTACHED, FLOW_RESOURCE, Attached, FlowState, Staged, TargetState
 from coco.state.protocol import SetupWrite, StateStore
 
@@ -131,6 +132,10 @@ class Applier(Struct):
 
         for item, key, attached in zip(group, keys, attachments, strict=True):
             await attached.tear_down(self.call, noting(item), key)
+        for item, key in zip(group, keys, strict=True):
+            await delete_tracked_rows(
+                item, key, lambda target: self.store_call(tracked_keys, self.store, flow, target), self.call
+            )
         many = group[0].record.method("apply_setup_changes")
         if many is not None:
             if steps:

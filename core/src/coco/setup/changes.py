@@ -43,7 +43,8 @@ class ResourceChange(Struct):
 
     destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
     lost_fields: fields that leave the resource, with what they hold.
-    only_adds: the fields are those of before and further ones, so that a lossy change loses nothing.
+    only_adds: the fields are those of before and further ones, or setup touches no row, so that a lossy change loses
+    nothing.
     state: what will be on record afterwards; None where the record stays as it is, or goes.
     forget: the record goes and the resource stays, because it is the user's, or its plugin is not installed.
     stored_key: the key as an earlier release spelled it on record; empty if it is ``key``.

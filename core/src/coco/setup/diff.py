@@ -161,7 +161,8 @@ def _diff_existing(
         change.notes.append("continues after an interrupted setup")
     if answer is TargetStateCompatibility.PARTIALLY_COMPATIBLE:
         change.lossy = True
-        change.only_adds = _only_adds(desired, altered)
+        without_setup = getattr(record.connector_cls, "without_setup", False)
+        change.only_adds = without_setup or _only_adds(desired, altered)
         change.notes.append(f"{rows} rows there are written again by the next update")
 
 
