@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from coco.cli import group, streams
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.failures import report, show_warning
-from coco.cli.group import COMMANDS, cli
+from coco.cli.group import cli, own_commands
 from coco.cli.logs import prepare_logs
 from coco.plugins import CommandManifest
 
@@ -114,7 +114,7 @@ def run(*args: str, code: int | None = 0) -> Result:
 
 def with_json() -> set[str]:
     found = set()
-    for name in COMMANDS:
+    for name in own_commands():
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         if any("--json" in param.opts for param in command.params):

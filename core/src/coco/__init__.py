@@ -163,6 +163,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "utils": ("get_target_default_name",),
 }
+BUILT_IN_PLUGIN = "coco._builtin"
+"""The module of coco-core's own plugin, as an entry point would name it. The loader of plugins starts it first."""
+
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = frozenset(
     {

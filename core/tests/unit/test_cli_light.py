@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from coco.cli.group import COMMANDS, cli
+from coco.cli.group import cli, own_commands
 from coco.plugins.loader import PluginHost, temporary_host
 from coco.plugins.metadata import Candidate
 
@@ -42,11 +43,35 @@ def test_help_imports_nothing_heavy(args: list[str], commands: list[str]) -> Non
 
 def test_help_lists_every_command_with_its_own_first_line() -> None:
     text = CliRunner().invoke(cli, ["--help"]).stdout
-    for name, doc in COMMANDS.items():
+    for name, manifest in own_commands().items():
+        doc = manifest.doc
         command = cli.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None and command.name == name
         assert (command.help or "").splitlines()[0] == doc
         assert f"{name} " in text and doc in text
+
+
+@pytest.mark.parametrize("name", own_commands())
+def test_manifest_says_what_a_command_takes(name: str) -> None:
+    """What messages complete such as `coco update` with: the app, a flow of it, or nothing."""
+    command = cli.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    first = next((item for item in command.params if isinstance(item, click.Argument)), None)
+    needed = first.name if first is not None and first.required else None
+    expected = {"app_target": "app", "app_flow_specifier": "flow"}.get(needed or "", "")
+    assert own_commands()[name].takes == expected
+
+
+def test_own_commands_are_found_without_a_search_for_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search() -> PluginHost:
+        raise AssertionError("plugins were searched for")
+
+    monkeypatch.setattr("coco.plugins.loader.process_host", search)
+    assert cli.get_command(None, "update") is not None  # type: ignore[arg-type]
+    result = CliRunner().invoke(cli, ["update", "--help"])
+    assert (result.exit_code, "APP_FLOW_SPECIFIER" in result.stdout) == (0, True)
+    with pytest.raises(AssertionError, match="searched"):
+        cli.get_command(None, "new")  # type: ignore[arg-type]
 
 
 def test_unknown_command_is_a_usage_error() -> None:

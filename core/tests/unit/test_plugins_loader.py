@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from coco.errors import PluginError
+from coco.plugins.built_in import built_in_manifest, built_in_plugin
 from coco.plugins.loader import PluginHost
+from coco.plugins.manifest import load_target
 from coco.plugins.metadata import Candidate
 from coco.plugins.report import has_problems, plugin_report, report_lines
 
@@ -405,11 +407,61 @@ def test_what_is_coco_s_own_cannot_be_replaced(make: Make) -> None:
         "@hookimpl\ndef coco_state_stores(): return [StoreManifest('sqlite', 'x:y')]\n"
         "@hookimpl\ndef coco_cli_commands(): return [CommandManifest('update', 'x:y')]\n"
     )
-    report = plugin_report(host(make("greedy", source)), built_in={"command:update": "coco.cli"})
-    assert report["overridden"] == {"command:update": "coco.cli"}
-    assert plugin_report(host(make("greedy", source)))["overridden"] == {
-        "store:sqlite": "coco.state.sqlite:SqliteStore"
+    plugins = PluginHost(lambda: [make("greedy", source)], {}, built_in=built_in_plugin())
+    assert plugin_report(plugins)["overridden"] == {
+        "store:sqlite": "coco.state.sqlite:open_store",
+        "command:update": "coco.cli.commands.update:command",
     }
+    assert plugins.store("sqlite") == built_in_manifest("store:sqlite")
+    assert [item.target for item in plugins.commands() if item.name == "update"] == [
+        "coco.cli.commands.update:command"
+    ]
+    assert not has_problems(plugin_report(plugins))  # the plugin's other names work
+
+
+class TestBuiltIn:
+    """coco's own stores, runner and commands come by the hooks that plugins have."""
+
+    @pytest.mark.parametrize("chosen", ["none", "target-x", "-target-x", "core"])
+    def test_no_choice_of_plugins_takes_them_away(self, chosen: str) -> None:
+        plugins = PluginHost(list, {"COCO_PLUGINS": chosen}, built_in=built_in_plugin())
+        assert plugins.names("store") == ["memory", "sqlite"]
+        assert plugins.names("runner") == ["process"]
+        assert "update" in plugins.names("command")
+
+    def test_leaving_them_out_is_refused(self) -> None:
+        with pytest.raises(PluginError, match="-core would leave out coco's own stores"):
+            PluginHost(list, {"COCO_PLUGINS": "-coco-core"}, built_in=built_in_plugin())
+
+    def test_none_of_them_can_be_picked_from_a_plugin(self, make: Make) -> None:
+        source = HEAD + "@hookimpl\ndef coco_state_stores(): return [StoreManifest('sqlite', 'x:y')]\n"
+        environ = {"COCO_PLUGINS": "store:sqlite=greedy"}
+        plugins = PluginHost(lambda: [make("greedy", source)], environ, built_in=built_in_plugin())
+        assert has_problems(plugin_report(plugins))
+        with pytest.raises(PluginError, match="store:sqlite, which is coco's own and cannot be replaced"):
+            plugins.load("store:sqlite")
+
+    def test_a_plugin_of_their_name_is_disabled(self, make: Make) -> None:
+        plugins = PluginHost(lambda: [make("core", GOOD)], {}, built_in=built_in_plugin())
+        own, other = plugins.plugins
+        assert (own.built_in, own.loaded, other.loaded) == (True, True, False)
+        assert other.reason == "'core' is the name of coco's own plugin: it needs another one"
+
+    def test_the_report_shows_them(self, make: Make) -> None:
+        plugins = PluginHost(lambda: [make("good", GOOD)], {}, built_in=built_in_plugin())
+        report = plugin_report(plugins)
+        own, other = report["plugins"]
+        assert (own["built_in"], other["built_in"]) == (True, False)
+        assert [item["scheme"] for item in own["stores"]] == ["sqlite", "memory"]
+        [line] = [line for line in report_lines(report) if line.startswith("core ")]
+        assert "BUILT IN: stores sqlite, memory; runner process; commands init, show, ls" in line
+        verbose = report_lines(plugin_report(plugins, verbose=True))
+        assert "    store sqlite://: State in one SQLite file." in verbose
+        assert "    runner process: A child process for each function." in verbose
+
+    def test_everything_named_is_there(self) -> None:
+        for manifest in built_in_plugin().manifests:
+            assert callable(load_target(manifest.target)), manifest.key
 
 
 def test_no_plugins() -> None:

@@ -43,7 +43,10 @@ def test_installed_plugins_are_found(tmp_path: Path) -> None:
     assert [op["name"] for op in moon["ops"]] == ["Moon"]
     assert void["status"] == "disabled"
     assert "nothing_at_all" in void["reason"]
+    assert plugins["core"]["built_in"]
     others = {
-        plugin["status"] for name, plugin in plugins.items() if name not in ("source-moon", "source-void")
+        plugin["status"]
+        for name, plugin in plugins.items()
+        if name not in ("core", "source-moon", "source-void")
     }
     assert others <= {"skipped"}

@@ -111,6 +111,6 @@ def test_hints_are_well_formed() -> None:
     hints = dict(_hints())
     assert hints.pop("planned").keys() <= {*OP_CATEGORIES, "store"}
     for category, names in hints.items():
-        assert category in {*OP_CATEGORIES, "store"}
+        assert category in {*OP_CATEGORIES, "command", "store"}
         for name, distribution in names.items():
             assert distribution.startswith("coco-"), name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
 from collections.abc import Sequence
@@ -22,27 +21,15 @@ from coco.errors import CocoError
 from coco.printable import printable
 
 if TYPE_CHECKING:
+    from coco.plugins import CommandManifest
     from coco.plugins.loader import PluginHost
 
-COMMANDS = {
-    "init": "Write a small project that runs.",
-    "show": "Show a flow: its operations and its fields.",
-    "ls": "List flows.",
-    "setup": "Create or adapt targets and state to the flows.",
-    "update": "Bring targets up to date with their sources.",
-    "plan": "Say what setup and update would do.",
-    "apply": "Carry out a plan, unless things have moved since.",
-    "evaluate": "Run a flow into files, touching no target.",
-    "verify": "Compare targets with what they should hold.",
-    "errors": "List the rows that failed.",
-    "retry": "Update, and retry quarantined rows.",
-    "drop": "Remove targets and state of flows.",
-    "cache": "Show or prune the results that functions with cache=True returned.",
-    "unlock": "Take the lease of a flow from a process that no longer works.",
-    "settings": "Show the settings in force and where they come from.",
-    "plugins": "List plugins and what is wrong with them.",
-}
-"""Name -> line in ``coco --help``. The command itself is ``coco.cli.commands.NAME:command``."""
+
+def own_commands() -> dict[str, CommandManifest]:
+    """coco's own commands by name, in the order of ``coco --help``. No plugin is looked for."""
+    from coco.plugins.built_in import built_in_plugin
+
+    return {item.name: item for item in built_in_plugin().commands}
 
 
 class _Kept(io.StringIO):
@@ -90,15 +77,15 @@ class LazyGroup(click.Group):
         sys.exit(code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS, *(name for name in self._plugin_docs() if name not in COMMANDS)]
+        own = own_commands()
+        return [*own, *(name for name in self._plugin_docs() if name not in own)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            found = importlib.import_module(f"coco.cli.commands.{cmd_name}").command
-        else:
-            found = _host().load(f"command:{cmd_name}")
-            if found is not None:
-                give_stdout_back()
+        from coco.plugins.loader import load_provided
+
+        found: Any = load_provided(f"command:{cmd_name}")
+        if found is not None and cmd_name not in own_commands():
+            give_stdout_back()
         if found is not None and not isinstance(found, click.Command):
             raise click.ClickException(f"the plugin's command '{cmd_name}' is not a click command: {found!r}")
         return found
@@ -125,7 +112,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        docs = {**self._plugin_docs(), **COMMANDS}
+        docs = {**self._plugin_docs(), **{name: item.doc for name, item in own_commands().items()}}
         rows = [(name, docs[name]) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

@@ -8,8 +8,6 @@ import click
 
 _KEY = "coco.app"
 _COMMAND = re.compile(r"`coco (\w+)([^`]*)`")
-_ABOUT_FLOWS = ("errors", "evaluate", "plan", "retry", "show", "update", "verify")
-_ABOUT_APPS = ("drop", "setup")
 
 
 def remember_app(specifier: str) -> None:
@@ -32,12 +30,21 @@ def runnable(text: str) -> str:
 def _completed(match: re.Match[str], specifier: str) -> str:
     command, rest = match[1], match[2]
     app = specifier
-    if command in _ABOUT_APPS:
+    takes = _takes(command)
+    if takes == "app":
         from coco.cli.apps import parse_specifier
 
         app = parse_specifier(specifier).app
     if re.search(r" APP\b", rest):
         rest = re.sub(r" APP\b", lambda _: f" {app}", rest)
-    elif command in (*_ABOUT_FLOWS, *_ABOUT_APPS) and all(item.startswith("-") for item in rest.split()):
+    elif takes and all(item.startswith("-") for item in rest.split()):
         rest += f" {app}"
     return f"`coco {command}{rest}`"
+
+
+def _takes(command: str) -> str:
+    """What the command's manifest says its argument is. Plugins are not looked for on behalf of a message."""
+    from coco.plugins.loader import known_command
+
+    found = known_command(command)
+    return "" if found is None else found.takes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from coco.engine.runners import Keep, Outcome
 from coco.errors import DefinitionError, FunctionTimeoutError, InternalError, WorkerDiedError
-from coco.ops.runner_names import PROCESS, RUNNERS, Factory
+from coco.ops.runner_names import RUNNERS, Factory
 from coco.ops.runners import RemoteFunction, Runner, RunnerExecutor, open_answer, pack_call
 
 if TYPE_CHECKING:
@@ -33,29 +33,25 @@ FindRunner = Callable[[str], "Factory | None"]
 
 
 class Runners:
-    """The runners of one environment, made at the first need. ``find``: looks for those that plugins bring."""
+    """The runners of one environment, made at the first need. ``find``: what makes the runner of a name, None if nothing."""
 
     def __init__(self, find: FindRunner = RUNNERS.get) -> None:
         self._find = find
-        self._made: dict[tuple[str, bool], Runner] = {}
+        self._made: dict[str, Runner] = {}
         self._making = asyncio.Lock()
 
     async def calls_of(self, function: BoundFunction, threads: Threads) -> RemoteCalls:
         """A function's executor, not yet prepared. Raises what making the runner raises."""
         assert function.runner is not None
-        key = (function.runner, function.gpu)
+        name = function.runner
         async with self._making:  # one is enough for functions that come at the same time
-            runner = self._made.get(key)
+            runner = self._made.get(name)
             if runner is None:
-                runner = self._made[key] = await threads.run(self._make, *key)  # its import may take a while
-        remote = RemoteFunction(function.record, function.spec)
+                runner = self._made[name] = await threads.run(self._make, name)  # its import may take a while
+        remote = RemoteFunction(function.record, function.spec, gpu=function.gpu)
         return RemoteCalls(remote, runner.executor(remote))
 
-    def _make(self, name: str, exclusive: bool) -> Runner:
-        if name == PROCESS:
-            from coco.engine.subprocess import ProcessRunner
-
-            return ProcessRunner(exclusive=exclusive)
+    def _make(self, name: str) -> Runner:
         factory = self._find(name)
         if factory is None:
             raise DefinitionError(
@@ -66,7 +62,7 @@ class Runners:
     async def close(self) -> None:
         """End them; executors are closed before."""
         made, self._made = self._made, {}
-        for (name, _), runner in made.items():
+        for name, runner in made.items():
             close = getattr(runner, "close", None)
             if close is not None:
                 await _closed(close, f"the runner '{name}'")

@@ -28,13 +28,14 @@ BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from coco.engin
 
 
 class ProcessRunner:
-    """A process of its own for each function. ``exclusive``: only one of them works at a time."""
+    """A process of its own for each function. Of those with ``gpu=True`` only one works at a time."""
 
-    def __init__(self, *, exclusive: bool = False) -> None:
-        self._turn = asyncio.Lock() if exclusive else None
+    def __init__(self) -> None:
+        self._gpu_turn = asyncio.Lock()
 
     def executor(self, function: RemoteFunction) -> ProcessExecutor:
-        return ProcessExecutor(function, self._turn or asyncio.Lock())
+        """An executor whose process starts at the first call."""
+        return ProcessExecutor(function, self._gpu_turn if function.gpu else asyncio.Lock())
 
 
 class _Died(Exception):

@@ -142,16 +142,17 @@ class Environment:
 
     @property
     def is_persistent(self) -> bool:
-        """Whether state outlives the process, by its URL. Opens nothing."""
-        return not self.state_url().startswith("memory://")
+        """Whether state outlives the process, by what the store of its URL says of itself. Opens nothing."""
+        from coco.plugins.loader import store_manifest
+
+        manifest = store_manifest(self.state_url().partition(":")[0])
+        return manifest is None or manifest.persistent
 
     def store(self) -> StateStore:
         """The state store, opened; called in the store's thread."""
-        from coco.state.urls import open_store
-
         with self._guard:
             if self._store is None:
-                store = open_store(self.state_url(), _plugin_store)
+                store = _store_of(self.state_url())
                 store.open()
                 self._store = store
             return self._store
@@ -165,10 +166,8 @@ class Environment:
         """Whether opening the store would find one; nothing is created."""
         if self._store is not None:
             return True
-        url = self.state_url()
-        if url.startswith("sqlite:///"):
-            return os.path.exists(url.removeprefix("sqlite:///"))
-        return True
+        exists = getattr(_store_of(self.state_url()), "exists", None)
+        return exists is None or bool(exists())
 
     def close(self) -> None:
         """Close what was opened; the next use starts anew."""
@@ -198,11 +197,12 @@ def _with_login(database: DatabaseConnectionSpec) -> str:
     return parts._replace(scheme="postgres", netloc=f"{login}@{place}" if login else place).geturl()
 
 
-def _plugin_store(url: str) -> Any:
-    from coco.plugins import plugin_host
+def _store_of(url: str) -> Any:
+    """The store of a URL, not yet opened. Raises ``StateStoreError`` where nothing provides it."""
+    from coco.plugins.loader import load_provided
 
     scheme = url.partition(":")[0]
-    factory = plugin_host().load(f"store:{scheme}")
+    factory = load_provided(f"store:{scheme}")
     if factory is None:
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*:.*", url, re.IGNORECASE | re.DOTALL):
             raise StateStoreError(
@@ -225,9 +225,9 @@ def _plugin_store(url: str) -> Any:
 def _runner(name: str) -> Any:
     """What makes the runner of a name; None if there is none."""
     from coco.ops.runner_names import RUNNERS
-    from coco.plugins import plugin_host
+    from coco.plugins.loader import load_provided
 
-    return RUNNERS.get(name) or plugin_host().load(f"runner:{name}")
+    return RUNNERS.get(name) or load_provided(f"runner:{name}")
 
 
 ENVIRONMENT = Environment()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coco.ops.runners import Runner
 
 PROCESS = "process"
-"""The runner that coco brings: a child process for each function and spec."""
+"""The runner of functions with ``gpu=True``, a child process for each; coco-core brings it. Nothing else may have its name."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -53,7 +53,7 @@ class RunnerNames:
 
     def check(self, owner: str, name: str) -> None:
         """Raise ``DefinitionError`` if no runner has this name, as far as that is known by now."""
-        if name == PROCESS or self.get(name) is not None or self._explain is None:
+        if self.get(name) is not None or self._explain is None:
             return
         problem = self._explain(name)
         if problem is not None:

@@ -81,9 +81,10 @@ class RemoteFunction:
     """A function or executor class with its spec, described so that another process can make it.
 
     name: of the operation, for messages and logs. key: equal for equal functions, made of the description's lasting part.
+    gpu: whether the function was declared with ``gpu=True``; such functions must not work at the same time.
     """
 
-    def __init__(self, record: RegisteredFunction, spec: Any) -> None:
+    def __init__(self, record: RegisteredFunction, spec: Any, *, gpu: bool = False) -> None:
         module = sys.modules.get(record.origin.module)
         place = remote.TargetPlace(
             record.origin.module,
@@ -94,6 +95,7 @@ class RemoteFunction:
         if place.main is not None:  # what the program's classes are called there
             sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
         self.name: str = record.kind
+        self.gpu = gpu
         self._target = pickle.dumps((place, record.is_class, pickle.dumps(spec)), protocol=5)
         self.key = hashlib.sha256(self._target).hexdigest()
         self._lock = threading.Lock()

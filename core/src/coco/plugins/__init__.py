@@ -78,6 +78,7 @@ def _resolve(category: Any, kind: str) -> bool:
 
 
 def _missing_runner(name: str) -> str | None:
+    from coco.plugins.built_in import built_in_manifest
     from coco.plugins.hints import missing_runner
 
-    return missing_runner(plugin_host(), name)
+    return None if built_in_manifest(f"runner:{name}") else missing_runner(plugin_host(), name)

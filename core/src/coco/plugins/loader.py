@@ -21,9 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from coco.env_file import read_env_file
 from coco.errors import PluginError
-from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest, load_target
+from coco.plugins.built_in import built_in_manifest, built_in_plugin
+from coco.plugins.manifest import (
+    CommandManifest,
+    Manifest,
+    OpManifest,
+    RunnerManifest,
+    StoreManifest,
+    load_target,
+)
 from coco.plugins.metadata import Candidate, installed_candidates
-from coco.plugins.plugin import FAULTS, Manifest, Plugin
+from coco.plugins.plugin import FAULTS, Plugin
 from coco.plugins.selection import VARIABLE, Selection, parse_selection, plugin_name
 
 if TYPE_CHECKING:
@@ -39,8 +47,9 @@ class PluginHost:
     """All announced plugins, loaded or not, and what the loaded ones bring.
 
     candidates: gives what is announced; by default what is installed. environ: where the variables above are
-    read. clock: seconds, to time imports. Loading happens in the constructor. Raises ``PluginError`` for a
-    ``COCO_PLUGINS`` that cannot be read and, under ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
+    read. clock: seconds, to time imports. built_in: coco's own plugin, started already; its names are nobody else's.
+    Loading happens in the constructor. Raises ``PluginError`` for a ``COCO_PLUGINS`` that cannot be read or leaves out
+    the built-in plugin and, under ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
     """
 
     def __init__(
@@ -48,12 +57,15 @@ class PluginHost:
         candidates: Callable[[], Iterable[Candidate]] = installed_candidates,
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.perf_counter,
+        built_in: Plugin | None = None,
     ) -> None:
         self.selection: Selection = parse_selection(environ.get(VARIABLE))
+        self._own = {} if built_in is None else {item.key: built_in for item in built_in.manifests}
         self._strict = _yes(environ, "COCO_STRICT_PLUGINS")
         self._trace = _yes(environ, "COCO_TRACE_PLUGINS")
         self._clock = clock
-        self.plugins: tuple[Plugin, ...] = tuple(Plugin(candidate) for candidate in candidates())
+        own = () if built_in is None else (built_in,)
+        self.plugins: tuple[Plugin, ...] = (*own, *(Plugin(candidate) for candidate in candidates()))
         self._load()
         self._providers = self._index()
         if self._strict:
@@ -62,13 +74,26 @@ class PluginHost:
     # --- loading
 
     def _load(self) -> None:
-        shared = _repeated(plugin.name for plugin in self.plugins)
+        shared = _repeated(plugin.name for plugin in self.plugins if not plugin.built_in)
+        own = {plugin.name for plugin in self.plugins if plugin.built_in}
+        for name in own:
+            if name in self.selection.deny:
+                raise PluginError(
+                    f"{VARIABLE}: -{name} would leave out coco's own stores, runner and commands, which is not possible; "
+                    "remove it"
+                )
         for plugin in self.plugins:
+            if plugin.built_in:
+                continue
             refusal = self.selection.refusal(plugin.name)
             if refusal:
                 plugin.skip(refusal)
                 continue
             try:
+                if plugin.name in own:
+                    raise PluginError(
+                        f"{plugin.name!r} is the name of coco's own plugin: it needs another one"
+                    )
                 if plugin.name in shared:
                     raise PluginError(_shared_name(plugin, self.plugins))
                 if self._trace:
@@ -85,7 +110,8 @@ class PluginHost:
         providers: dict[str, list[Plugin]] = {}
         for plugin in self.plugins:
             for manifest in plugin.manifests:
-                providers.setdefault(manifest.key, []).append(plugin)
+                if self._own.get(manifest.key, plugin) is plugin:
+                    providers.setdefault(manifest.key, []).append(plugin)
         return providers
 
     def _raise_for_doubt(self) -> None:
@@ -98,6 +124,15 @@ class PluginHost:
             raise PluginError(_conflict_message(key, names))
 
     # --- what there is
+
+    def overridden(self) -> dict[str, str]:
+        """Names of coco's own that plugins provide too, in vain, with the import path that counts."""
+        return {
+            item.key: next(own.target for own in self._own[item.key].manifests if own.key == item.key)
+            for plugin in self.plugins
+            for item in plugin.manifests
+            if not plugin.built_in and item.key in self._own
+        }
 
     def conflicts(self) -> dict[str, list[str]]:
         """Names that several plugins provide and the user has not picked one for, with those plugins."""
@@ -116,6 +151,10 @@ class PluginHost:
         choice = self.selection.picks.get(key)
         if choice is None or self._picked(key) is not None:
             return ""
+        if key in self._own:
+            return (
+                f"{VARIABLE} picks the plugin {choice} for {key}, which is coco's own and cannot be replaced"
+            )
         chosen = next((plugin for plugin in self.plugins if plugin_name(plugin.name) == choice), None)
         if chosen is None:
             why = "is not installed"
@@ -272,8 +311,30 @@ def process_host() -> PluginHost:
         with _lock:
             if _process_host is None:
                 read_env_file()  # it may choose plugins
-                _process_host = PluginHost()
+                _process_host = PluginHost(built_in=built_in_plugin())
     return _process_host
+
+
+def load_provided(key: str) -> Any:
+    """Import what ``category:name`` stands for: coco's own without a search for plugins, else theirs; None if neither.
+
+    Raises ``PluginError`` like ``PluginHost.load``.
+    """
+    own = built_in_manifest(key)
+    return process_host().load(key) if own is None else load_target(own.target)
+
+
+def store_manifest(scheme: str) -> StoreManifest | None:
+    """What is known of the store for a URL scheme; None if there is none. coco's own are found without a search."""
+    own = built_in_manifest(f"store:{scheme}")
+    return own if isinstance(own, StoreManifest) else process_host().store(scheme)
+
+
+def known_command(name: str) -> CommandManifest | None:
+    """coco's own command of a name, or a plugin's if plugins have been looked for already."""
+    host = _process_host
+    known = (*built_in_plugin().commands, *(host.commands() if host is not None else ()))
+    return next((item for item in known if item.name == name), None)
 
 
 @contextmanager

@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 OP_CATEGORIES = ("source", "function", "target", "declaration", "target_attachment")
 """Values of ``coco.op.OpCategory``; as text here, for that enum is not light enough to import."""
 
+TAKES = ("", "app", "flow")
+
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _COMMAND = re.compile(r"[a-z][a-z0-9-]*")
+_COMMAND_TEXT = "a name of lower case letters, digits and -"
 
 
-def _check_target(owner: str, target: str) -> None:
-    if not isinstance(target, str) or not _TARGET.fullmatch(target):
-        raise ValueError(f"{owner}: expected a target like 'package.module:Name', got {target!r}")
+class Manifest:
+    """What the four kinds have in common: an import path, a line of text, and the name that others use."""
 
+    __slots__ = ()
+    target: str
+    doc: str
 
-def _check_doc(owner: str, doc: str) -> None:
-    if not isinstance(doc, str) or "\n" in doc:
-        raise ValueError(f"{owner}: expected one line as doc, got {doc!r}")
+    @property
+    def key(self) -> str:
+        """``category:name``, the form that ``COCO_PLUGINS`` takes."""
+        raise NotImplementedError
+
+    def _check(self, name: Any, is_name: Callable[[str], object], wanted: str) -> None:
+        """Raise ``ValueError`` for a name, an import path or a line of text that cannot be one."""
+        if not isinstance(name, str) or not is_name(name):
+            raise self._refused(wanted, name)
+        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
+            raise self._refused("a target like 'package.module:Name'", self.target)
+        if not isinstance(self.doc, str) or "\n" in self.doc:
+            raise self._refused("one line as doc", self.doc)
+
+    def _refused(self, wanted: str, given: Any) -> ValueError:
+        return ValueError(f"{type(self).__name__} {self.key}: expected {wanted}, got {given!r}")
 
 
 @dataclass(frozen=True, slots=True)
-class OpManifest:
+class OpManifest(Manifest):
     """One operation.
 
     category: ``source``, ``function``, ``target``, ``declaration`` or ``target_attachment``.
@@ -48,19 +67,13 @@ class OpManifest:
     also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        owner = f"OpManifest {self.category} {self.name}"
         if self.category not in OP_CATEGORIES:
-            raise ValueError(
-                f"{owner}: expected a category of {', '.join(OP_CATEGORIES)}, got {self.category!r}"
-            )
-        if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise ValueError(f"{owner}: expected an identifier as name, got {self.name!r}")
-        _check_target(owner, self.target)
-        _check_doc(owner, self.doc)
+            raise self._refused(f"a category of {', '.join(OP_CATEGORIES)}", self.category)
+        self._check(self.name, str.isidentifier, "an identifier as name")
         if not isinstance(self.also, tuple) or not all(
             isinstance(name, str) and (name.isidentifier() or _TARGET.fullmatch(name)) for name in self.also
         ):
-            raise ValueError(f"{owner}: expected a tuple of identifiers as also, got {self.also!r}")
+            raise self._refused("a tuple of identifiers as also", self.also)
 
     @property
     def companions(self) -> dict[str, str]:
@@ -76,33 +89,34 @@ class OpManifest:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreManifest:
+class StoreManifest(Manifest):
     """A state store.
 
-    scheme: of its URL, without ``://``. target: ``"module:factory"``, called with the URL.
+    scheme: of its URL, without ``://``. target: ``"module:factory"``, called with the URL, gives a ``StateStore``.
+    persistent: whether its state outlives the process; commands that write refuse a store whose state does not.
+    Raises ``ValueError`` for anything malformed.
     """
 
     scheme: str
     target: str
     doc: str = ""
+    persistent: bool = True
 
     def __post_init__(self) -> None:
-        owner = f"StoreManifest {self.scheme}"
-        if not isinstance(self.scheme, str) or not _SCHEME.fullmatch(self.scheme):
-            raise ValueError(f"{owner}: expected a URL scheme, got {self.scheme!r}")
-        _check_target(owner, self.target)
-        _check_doc(owner, self.doc)
+        self._check(self.scheme, _SCHEME.fullmatch, "a URL scheme")
 
     @property
     def key(self) -> str:
+        """``store:scheme``."""
         return f"store:{self.scheme}"
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerManifest:
+class RunnerManifest(Manifest):
     """A place where calls of functions run, such as a pool or a cluster.
 
     name: what ``runner=`` says. target: ``"module:factory"``, called without arguments, gives a ``coco.op.Runner``.
+    Raises ``ValueError`` for anything malformed.
     """
 
     name: str
@@ -110,41 +124,36 @@ class RunnerManifest:
     doc: str = ""
 
     def __post_init__(self) -> None:
-        owner = f"RunnerManifest {self.name}"
-        if not isinstance(self.name, str) or not _COMMAND.fullmatch(self.name):
-            raise ValueError(
-                f"{owner}: expected a name of lower case letters, digits and -, got {self.name!r}"
-            )
-        _check_target(owner, self.target)
-        _check_doc(owner, self.doc)
+        self._check(self.name, _COMMAND.fullmatch, _COMMAND_TEXT)
 
     @property
     def key(self) -> str:
+        """``runner:name``."""
         return f"runner:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class CommandManifest:
+class CommandManifest(Manifest):
     """A command of the ``coco`` program.
 
-    doc: its line in ``coco --help``. target: ``"module:command"``, a click command.
+    doc: its line in ``coco --help``. target: ``"module:command"``, a click command. takes: what its first argument is,
+    so that messages can name the command ready to be run: ``app`` (APP_TARGET), ``flow`` (APP_FLOW_SPECIFIER), or empty
+    for anything else, for an argument that may be left out too. Raises ``ValueError`` for anything malformed.
     """
 
     name: str
     target: str
     doc: str = ""
+    takes: str = ""
 
     def __post_init__(self) -> None:
-        owner = f"CommandManifest {self.name}"
-        if not isinstance(self.name, str) or not _COMMAND.fullmatch(self.name):
-            raise ValueError(
-                f"{owner}: expected a name of lower case letters, digits and -, got {self.name!r}"
-            )
-        _check_target(owner, self.target)
-        _check_doc(owner, self.doc)
+        self._check(self.name, _COMMAND.fullmatch, _COMMAND_TEXT)
+        if self.takes not in TAKES:
+            raise self._refused("'app', 'flow' or '' as takes", self.takes)
 
     @property
     def key(self) -> str:
+        """``command:name``."""
         return f"command:{self.name}"
 
 

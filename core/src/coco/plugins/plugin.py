@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from coco.errors import PluginError
 from coco.plugins import API_NUMBER, hookspecs
-from coco.plugins.manifest import CommandManifest, OpManifest, RunnerManifest, StoreManifest
+from coco.plugins.manifest import CommandManifest, Manifest, OpManifest, RunnerManifest, StoreManifest
 
 if TYPE_CHECKING:
     from coco.plugins.metadata import Candidate
@@ -26,7 +26,6 @@ FAULTS = (Exception, SystemExit)
 SLOW_SECONDS = 0.2
 """From here on a plugin counts as slow: two thirds of what all of ``coco --help`` may take."""
 
-Manifest: TypeAlias = OpManifest | StoreManifest | RunnerManifest | CommandManifest
 M = TypeVar("M", bound=Manifest)
 
 
@@ -37,9 +36,11 @@ class Plugin:
 
     reason: why it is not loaded, in one line. trace: the traceback behind it, if there was an exception.
     muted: why its observer is not called any more. seconds: what its start took; brought: modules that a slow one imported.
+    built_in: whether it is coco-core's own.
     """
 
     candidate: Candidate
+    built_in: bool = False
     status: str = "loaded"
     reason: str = ""
     trace: str = ""

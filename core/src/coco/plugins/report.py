@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from coco.plugins import API_NUMBER
 from coco.plugins.loader import PluginHost
 from coco.plugins.plugin import Plugin
 
-BUILT_IN = {
-    "runner:process": "coco.engine.subprocess:ProcessRunner",
-    "store:memory": "coco.state.memory:MemoryStore",
-    "store:sqlite": "coco.state.sqlite:SqliteStore",
-}
-"""What no plugin can replace, with where it is."""
 
-
-def plugin_report(
-    host: PluginHost, *, verbose: bool = False, built_in: Mapping[str, str] = BUILT_IN
-) -> dict[str, Any]:
+def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
     """Everything about the plugins, JSON-able. ``verbose`` adds tracebacks.
 
-    built_in: names of coco's own, with where they are.
-    ``overridden``: what this process defines itself, or coco does, with where; that wins over a plugin's.
+    ``plugins``: coco's own first, which has ``built_in`` true. ``overridden``: what this process defines itself, or coco
+    does, with where; that wins over a plugin's.
     """
     defined = _defined_here()
     return {
@@ -36,12 +26,7 @@ def plugin_report(
             for op in plugin.ops
             if _package(defined.get(op.key, op.target)) != _package(op.target)
         }
-        | {
-            item.key: built_in[item.key]
-            for plugin in host.plugins
-            for item in plugin.manifests
-            if item.key in built_in
-        },
+        | host.overridden(),
         "conflicts": host.conflicts(),
         "unmet": host.unmet_picks(),
         "unknown": host.unknown_names(),
@@ -80,6 +65,7 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
         "distribution": distribution,
         "version": version,
         "module": plugin.candidate.module,
+        "built_in": plugin.built_in,
         "status": plugin.status,
         "reason": plugin.reason,
         "muted": plugin.muted,
@@ -107,11 +93,13 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
 
 def report_lines(report: dict[str, Any]) -> list[str]:
     """A report for people. Tracebacks are shown if the report has them."""
-    if not report["plugins"]:
-        return ["no plugins are installed; for a start: pip install coco-source-localfs coco-target-sqlite"]
     lines: list[str] = []
     for plugin in report["plugins"]:
         lines += _plugin_lines(plugin)
+    if all(plugin["built_in"] for plugin in report["plugins"]):
+        lines.append(
+            "no plugins are installed; for a start: pip install coco-source-localfs coco-target-sqlite"
+        )
     for key, providers in report["conflicts"].items():
         name = providers[0].partition(" ")[0]
         lines.append(
@@ -130,7 +118,11 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
     origin = f"{plugin['distribution']} {plugin['version']}".strip() or plugin["module"]
     state = "" if plugin["status"] == "loaded" else f"  {plugin['status'].upper()}: {plugin['reason']}"
+    if plugin["built_in"]:
+        state = "  BUILT IN"
     lines = [f"{plugin['name']}  ({origin}){state}"]
+    if plugin["built_in"] and "trace" not in plugin:
+        return [f"{lines[0]}: {_summary(plugin)}"]
     for op in plugin["ops"]:
         lines.append(_item(op["category"].replace("_", " "), op["name"], op["doc"]))
     for kind in ("stores", "runners", "commands"):
@@ -142,6 +134,16 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
         lines.append(f"    observer muted: {plugin['muted']}")
     lines += [f"    | {line}" for line in plugin.get("trace", "").strip("\n").split("\n") if line]
     return lines
+
+
+def _summary(plugin: dict[str, Any]) -> str:
+    """What it brings, by name alone."""
+    parts = []
+    for kind in ("stores", "runners", "commands"):
+        names = [str(item.get("name") or item["scheme"]) for item in plugin[kind]]
+        if names:
+            parts.append(f"{kind[:-1] if len(names) == 1 else kind} {', '.join(names)}")
+    return "; ".join(parts)
 
 
 def _item(kind: str, name: str, doc: str) -> str:

@@ -13,3 +13,8 @@ class MemoryStore(SqliteStore):
 
     def __init__(self) -> None:
         super().__init__(":memory:")
+
+
+def open_store(url: str) -> MemoryStore:
+    """The store of ``memory://``; each has contents of its own."""
+    return MemoryStore()

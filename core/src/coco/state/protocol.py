@@ -193,6 +193,9 @@ class StateStore(Protocol):
     content_fp is None where it proves nothing: of rows that are unfinished, failed or of another logic, and where
     ``read_at - ordinal < tick``.
 
+    ``exists()`` is optional: whether there is any state yet, asked before ``open`` where nothing must be created. It is
+    taken to exist where the method is missing.
+
     ``local_paths()`` is optional: files and folders on this machine that hold the state, which sources leave out.
 
     ``find_damage()`` is optional: asked after an error that a sound store does not explain, it searches for values that

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from coco.errors import Recovery, StateStoreError
+from coco.plugins.loader import load_provided
 from coco.state.memory import MemoryStore
 from coco.state.protocol import CommitRow, StageRow, StateStore, TargetKeys
 from coco.state.schema import APPLICATION_ID
 from coco.state.sqlite import SqliteStore
-from coco.state.urls import open_store
 
 S, T = 1, 10
 LOGIC = b"l" * 16
@@ -98,14 +98,15 @@ def test_the_file_is_marked_as_ours(tmp_path: Path) -> None:
 
 
 def test_urls(tmp_path: Path) -> None:
-    def other(url: str) -> StateStore:
-        raise LookupError(url)
-
-    store = open_store(f"sqlite:///{tmp_path / 'x.db'}", other)
+    store = load_provided("store:sqlite")(f"sqlite:///{tmp_path / 'x.db'}")
     assert isinstance(store, SqliteStore) and store.location == str(tmp_path / "x.db")
-    assert isinstance(open_store("memory://", other), MemoryStore)
-    with pytest.raises(LookupError, match="postgres://host/db"):
-        open_store("postgres://host/db", other)
+    assert not store.exists()
+    store.open()
+    assert store.exists()
+    store.close()
+    assert isinstance(load_provided("store:memory")("memory://"), MemoryStore)
+    with pytest.raises(StateStoreError, match="its form is sqlite:///PATH"):
+        load_provided("store:sqlite")("sqlite:x.db")
 
 
 def test_memory_stores_share_nothing() -> None:

@@ -8,19 +8,22 @@ from coco.cli.output import finish, print_json, say
 
 
 @click.command("plugins")
-@click.option("-v", "--verbose", is_flag=True, help="Also the tracebacks of plugins that failed.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Also tracebacks of plugins that failed, and what coco brings.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def command(verbose: bool, as_json: bool) -> None:
     """List plugins and what is wrong with them.
 
     Exits with 1 if a plugin failed, a name is in doubt, or COCO_PLUGINS names what is not there.
     """
-    from coco.cli.group import COMMANDS
     from coco.plugins import plugin_host
-    from coco.plugins.report import BUILT_IN, has_problems, plugin_report, report_lines
+    from coco.plugins.report import has_problems, plugin_report, report_lines
 
-    own = {f"command:{name}": f"coco.cli.commands.{name}:command" for name in COMMANDS}
-    report = plugin_report(plugin_host(), verbose=verbose, built_in={**BUILT_IN, **own})
+    report = plugin_report(plugin_host(), verbose=verbose)
     if as_json:
         print_json(report)
     else:

@@ -1,5 +1,5 @@
 """The default state store: one SQLite file."""
 
-from coco.state.sqlite.store import SqliteStore
+from coco.state.sqlite.store import SqliteStore, open_store
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteStore", "open_store"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from coco.errors import StateStoreError
 from coco.state.sqlite.damage import Damage
 from coco.state.sqlite.database import MEMORY
 from coco.state.sqlite.failures import Failures
@@ -13,6 +14,17 @@ from coco.state.sqlite.setup import Setup
 from coco.state.sqlite.tracking import Tracking
 
 STATE_FOLDER = ".coco"
+_PREFIX = "sqlite:///"
+
+
+def open_store(url: str) -> SqliteStore:
+    """The store of ``sqlite:///PATH``: a relative path, or an absolute one with a fourth slash. Creates nothing yet.
+
+    Raises ``StateStoreError`` for another form.
+    """
+    if not url.startswith(_PREFIX):
+        raise StateStoreError(f"the state URL {url} cannot be read; its form is {_PREFIX}PATH")
+    return SqliteStore(url.removeprefix(_PREFIX))
 
 
 class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
@@ -21,6 +33,10 @@ class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
     Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from
     several processes on one machine; not across a fork.
     """
+
+    def exists(self) -> bool:
+        """Whether there is a file already; what is in memory is there as soon as it is asked for."""
+        return self._path == MEMORY or os.path.exists(self._path)
 
     def local_paths(self) -> list[str]:
         """The file, what SQLite keeps beside it, and the folder around it where that is ours by its name."""
