@@ -107,6 +107,17 @@ def test_kernels_are_compiled_or_pure(python: Path, tmp_path: Path, package: str
         assert compiled == "True"
 
 
+def test_stubs_name_every_operation(python: Path, tmp_path: Path) -> None:
+    """They are written where type checkers look for stubs of installed packages."""
+    coco = python.with_name("coco")
+    folder = Path(run(coco, "stubs", cwd=tmp_path).strip())
+    assert folder.parent.name == "site-packages"
+    run(coco, "stubs", "--check", cwd=tmp_path)
+    modules = ("sources", "functions", "targets")  # stubs of plain imports, which Python runs too
+    code = [f"{(folder / f'{name}.pyi').read_text()}\nassert __all__ == dir(coco.{name})" for name in modules]
+    run(python, "-c", "\n".join(["import coco", *code]), cwd=tmp_path)
+
+
 def test_command_line_lists_plugins(python: Path, wheels: dict[str, Path], tmp_path: Path) -> None:
     if "coco/cli/__init__.py" not in contents(wheels["coco-core"]):
         pytest.skip("coco.cli is not there yet")

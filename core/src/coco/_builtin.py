@@ -55,6 +55,7 @@ def coco_cli_commands() -> list[CommandManifest]:
         _command("unlock", "Take the lease of a flow from a process that no longer works."),
         _command("settings", "Show the settings in force and where they come from."),
         _command("plugins", "List plugins and what is wrong with them."),
+        _command("stubs", "Tell type checkers what the installed plugins provide."),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from coco.plugins.namespace import OpNamespace
 
-_names = OpNamespace(__name__, "source")
+_names = OpNamespace(__name__)
 
 
 def __getattr__(name: str) -> Any:

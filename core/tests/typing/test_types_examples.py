@@ -13,11 +13,12 @@ pytest.importorskip("mypy")
 
 
 @pytest.mark.slow
-def test_mypy_agrees_with_the_examples(tmp_path):
+def test_mypy_agrees_with_the_examples(request):
     source = Path(coco.typing.__file__).parents[1]
     examples = Path(__file__).with_name("types_examples.py")
     # mypy refuses a MYPYPATH inside site-packages; there, it finds the installed package by itself.
     path = {} if "site-packages" in source.parts else {"MYPYPATH": str(source)}
+    cache = request.config.cache.mkdir("types_examples")
     done = subprocess.run(
         [
             sys.executable,
@@ -25,7 +26,7 @@ def test_mypy_agrees_with_the_examples(tmp_path):
             "mypy",
             "--strict",
             "--config-file=",
-            f"--cache-dir={tmp_path}",
+            f"--cache-dir={cache}",
             str(examples),
         ],
         capture_output=True,

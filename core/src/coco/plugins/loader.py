@@ -232,18 +232,29 @@ class PluginHost:
         return sorted({name for _, manifest in self._ops(category) for name in manifest.companions})
 
     def load_companion(self, category: str, name: str) -> Any:
-        """Import such a name; None if nobody provides it. Raises ``PluginError`` like ``load``."""
+        """Import such a name; None if no plugin provides it. Raises ``PluginError`` like ``load``."""
+        found = self.companion(category, name)
+        if found is None:
+            return None
+        plugin, target = found
+        return _load(plugin, f"{category}:{name}", target)
+
+    def companion(self, category: str, name: str) -> tuple[Plugin, str] | None:
+        """The plugin that provides such a name, and its ``"module:Name"``; None if no plugin does.
+
+        Raises ``PluginError`` if plugins mean different things by it.
+        """
         found = {
             manifest.companions[name]: plugin
             for plugin, manifest in self._ops(category)
             if name in manifest.companions
         }
-        key = f"{category}:{name}"
         if len(found) > 1:
+            key = f"{category}:{name}"
             owners = ", ".join(sorted(f"{plugin.title()} as {target}" for target, plugin in found.items()))
             raise PluginError(f"{key} means several things: {owners}. Import it from its module")
         for target, plugin in found.items():
-            return _load(plugin, key, target)
+            return plugin, target
         return None
 
     def _ops(self, category: str) -> Iterator[tuple[Plugin, OpManifest]]:

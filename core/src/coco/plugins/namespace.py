@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import opcode
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coco.errors import UnknownNameError
 from coco.plugins import connect_registry, plugin_host
 from coco.plugins.hints import PLANNED, distribution_for, hinted_names, is_planned
+
+if TYPE_CHECKING:
+    from coco.plugins.loader import PluginHost
 
 _IMPORT_FROM = opcode.opmap.get("IMPORT_FROM")
 
@@ -21,15 +24,29 @@ class MissingOpImportError(UnknownNameError, ImportError):
     """The same for ``from coco.targets import X``."""
 
 
+NAMESPACES = {
+    "coco.sources": ("source",),
+    "coco.functions": ("function",),
+    "coco.targets": ("target", "target_attachment", "declaration"),
+}
+"""The modules, and the categories of operations that each looks through, in this order."""
+
+
 class OpNamespace:
     """Looks names up among the operations of plugins.
 
-    module: full name of the module it serves. categories: where to look, in this order.
+    module: full name of the module it serves, one of ``NAMESPACES``. host: default is that of the process.
     """
 
-    def __init__(self, module: str, *categories: str) -> None:
+    def __init__(self, module: str, host: PluginHost | None = None) -> None:
         self.module = module
-        self.categories = categories
+        self.categories = NAMESPACES[module]
+        self._host = host
+
+    @property
+    def host(self) -> PluginHost:
+        """The plugins that it looks through."""
+        return self._host or plugin_host()
 
     def lookup(self, name: str) -> Any:
         """The spec class of an operation, or a name that stands beside one (``OpManifest.also``).
@@ -39,7 +56,7 @@ class OpNamespace:
         """
         if name.startswith("__"):
             raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
-        host = plugin_host()
+        host = self.host
         for category in self.categories:
             found = host.load(f"{category}:{name}")
             if found is not None:
@@ -54,9 +71,24 @@ class OpNamespace:
             raise MissingOpImportError(message)
         raise MissingOpError(message)
 
+    def import_path(self, name: str) -> str | None:
+        """The ``"module:Class"`` that a name stands for; None if no plugin provides it. Imports no operation.
+
+        Raises ``PluginError`` if several plugins provide the name and the user has not picked one.
+        """
+        for category in self.categories:
+            provided = self.host.provider(f"{category}:{name}")
+            if provided is not None:
+                return provided[1].target
+        for category in self.categories:
+            companion = self.host.companion(category, name)
+            if companion is not None:
+                return companion[1]
+        return None
+
     def names(self) -> list[str]:
-        """What is installed."""
-        host = plugin_host()
+        """The names that installed plugins provide."""
+        host = self.host
         return sorted(
             {
                 name
@@ -72,7 +104,9 @@ class OpNamespace:
         for category in self.categories:
             distribution = distribution_for(category, name)
             if distribution:
-                return _broken(what, distribution) or f"{what} is not installed: pip install {distribution}"
+                return (
+                    self._broken(what, distribution) or f"{what} is not installed: pip install {distribution}"
+                )
         if any(is_planned(category, name) for category in self.categories):
             return f"{what} {PLANNED}"
         installed = self.names()
@@ -81,16 +115,15 @@ class OpNamespace:
         guess = f"did you mean {near[0]}? " if near else ""
         return f"no installed plugin provides {what}; {guess}Installed are: {', '.join(installed) or 'none'}"
 
-
-def _broken(what: str, distribution: str) -> str | None:
-    """What is known about the distribution if it is there and its plugin is not loaded."""
-    for plugin in plugin_host().plugins:
-        if not plugin.loaded and plugin.distribution()[0] == distribution:
-            return (
-                f"{what} comes with {distribution}, which is installed but {plugin.status}: {plugin.reason}. "
-                "More: coco plugins -v"
-            )
-    return None
+    def _broken(self, what: str, distribution: str) -> str | None:
+        """What is known about the distribution if it is there and its plugin is not loaded."""
+        for plugin in self.host.plugins:
+            if not plugin.loaded and plugin.distribution()[0] == distribution:
+                return (
+                    f"{what} comes with {distribution}, which is installed but {plugin.status}: {plugin.reason}. "
+                    "More: coco plugins -v"
+                )
+        return None
 
 
 def _in_from_import() -> bool:
