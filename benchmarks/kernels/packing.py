@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.kernels.cases import CHUNKS, ROWS, Case
 from coco.hot import fingerprint, pack_float32
-from coco.types.storage import pack
+from coco.kit.packed import pack
 
 
 def vector_cases() -> list[Case]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 
 WORDS = 60
 """In a text: about 500 characters."""

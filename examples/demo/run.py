@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import coco
-    from coco.engine.stats import UpdateStats
 
 SUFFIXES = frozenset({".py", ".txt", ".rst", ".md"})
 LEFT_OUT = frozenset({"site-packages", "dist-packages", "__pycache__", "test", "tests"})
@@ -59,7 +58,7 @@ def timed_update(flow: coco.Flow, what: str, **options: Any) -> Step:
     seconds = time.perf_counter() - started
     if info.has_errors:
         raise BrokenPromiseError(f"{what}: {info}")
-    stats: UpdateStats = info.total
+    stats = info.total
     files = stats.num_insertions + stats.num_updates + stats.num_reprocesses
     embedded = stats.num_function_calls - UNCACHED_CALLS_PER_FILE * files
     if embedded < 0:

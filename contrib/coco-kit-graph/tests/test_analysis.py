@@ -12,8 +12,8 @@ from msgspec import structs
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError
 from coco.index import FtsIndexDef, IndexOptions, VectorIndexDef, VectorSimilarityMetric
-from coco.ops.targets import ExportView, FlowView, TargetStateCompatibility
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
+from coco.op import ExportView, FlowView, TargetStateCompatibility
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, VectorTypeSchema
 from coco_kit_graph import analysis, schema
 from coco_kit_graph.analysis import Links, complete_declaration, complete_export, state_of
 from coco_kit_graph.mapping import Mapping, NodeFromFields, Nodes, Relationships, TargetFieldMapping

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco.ops.targets import MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema
+from coco.op import MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema
 from coco_kit_graph.entries import RelationshipSplit, net_work, ordered
 from coco_kit_graph.mapping import NodeFromFields, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import LabelSchema, properties

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco.types.schema import (
+from coco.kit.packed import pack
+from coco.typing import (
     BasicValueType,
     EnrichedValueType,
     FieldSchema,
@@ -22,7 +23,6 @@ from coco.types.schema import (
     ValueType,
     VectorTypeSchema,
 )
-from coco.types.storage import pack
 from coco_kit_graph.nested import json_text, key_text
 
 

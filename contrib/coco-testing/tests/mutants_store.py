@@ -10,9 +10,7 @@ import pytest
 from msgspec import structs
 from shared_stores import BelievesAll, LeasesInMemory, LooksThenWrites, ReadsOnce
 
-from coco.state.memory import MemoryStore
-from coco.state.protocol import Tracked
-from coco.state.sqlite import SqliteStore
+from coco.state import MemoryStore, SqliteStore, Tracked
 from coco_testing.abilities import NOT_IMPLEMENTED, UNSUPPORTED, claim
 from coco_testing.store_suite import ALL_STORE_ABILITIES, StoreSuite
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from coco.state.protocol import Lease
-from coco.state.sqlite import SqliteStore
+from coco.state import Lease, SqliteStore
 
 
 class LeasesInMemory(SqliteStore):

@@ -9,9 +9,9 @@ import pytest
 
 from coco.kit.iso_text import iso_pairs, span_in, span_out
 from coco.kit.json_data import SCALARS, JsonForm, json_pair, same
-from coco.types.encode import encoder_for_schema
-from coco.types.schema import BasicValueType, VectorTypeSchema
-from coco.types.storage import pack
+from coco.kit.packed import pack
+from coco.kit.values import value_encoder
+from coco.typing import BasicValueType, VectorTypeSchema
 from coco_testing.natural import natural_json, natural_numbers
 from coco_testing.values import ALL_SAMPLES
 
@@ -27,7 +27,7 @@ FORMS = {
 @pytest.mark.parametrize("name", [name for name in ALL_SAMPLES if "MB" not in name])
 def test_samples(name: str, form: str) -> None:
     samples = ALL_SAMPLES[name]
-    encode = encoder_for_schema(samples.type, ())
+    encode = value_encoder(samples.type, ())
     write, _ = json_pair(samples.type.type, FORMS[form])
     for sample in (*samples.ordinary, *samples.limits):
         value = encode(sample)

@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco.cli.group import cli
-from coco.state.protocol import StateStore
+from coco.harness import program
+from coco.state import StateStore
 from coco_testing.scaffold import command
 from coco_testing.scaffold.files import core_range, package_files
 from coco_testing.scaffold.names import KINDS, MAX_LENGTH, BadNameError, plugin_names
@@ -34,7 +34,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def new(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["new", *arguments])
+    return CliRunner().invoke(program(), ["new", *arguments])
 
 
 @pytest.mark.parametrize("kind", KINDS)

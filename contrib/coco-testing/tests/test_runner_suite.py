@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coco.engine.subprocess import ProcessRunner
+from coco.harness import runner
 from coco.op import Runner
 from coco_testing.abilities import UNSUPPORTED, claim
 from coco_testing.reference.runner import PoolRunner
@@ -30,4 +30,4 @@ class TestProcess(RunnerSuite):
 
     @pytest.fixture
     def factory(self) -> Callable[[], Runner]:
-        return ProcessRunner
+        return lambda: runner("process")

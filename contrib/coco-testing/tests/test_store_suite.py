@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from coco.state.memory import MemoryStore
-from coco.state.protocol import StateStore
-from coco.state.sqlite import SqliteStore
+from coco.state import MemoryStore, SqliteStore, StateStore
 from coco_testing.abilities import UNSUPPORTED, claim
 from coco_testing.store_suite import ALL_STORE_ABILITIES, StoreSuite
 

@@ -1,7 +1,8 @@
 """One operation at work without a flow, as the engine would have it: for test kits, such as ``coco-testing``.
 
 ``operation`` gives the record that coco has of an operation. ``bind`` of a function's or target's record, and the encoders
-and decoders of a source's, do what the definition of a flow does; ``RemoteCalls`` makes calls through a runner.
+and decoders of a source's, do what the definition of a flow does; ``runner`` makes a runner by its name, and
+``RemoteCalls`` makes calls through it; ``program`` is the command line.
 
 What is here follows the engine. It changes with minor releases of coco-core, each time with a line in its change log, so a
 kit that uses it requires one minor release: ``coco-core>=0.1,<0.2``.
@@ -32,7 +33,10 @@ from coco.spec import (
 )
 
 if TYPE_CHECKING:
+    import click
+
     from coco.engine.remote_calls import RemoteCalls
+    from coco.op import Runner
 
 __all__ = [
     "ArgSchema",
@@ -48,6 +52,8 @@ __all__ = [
     "identity_without_arguments",
     "operation",
     "pack_call",
+    "program",
+    "runner",
 ]
 
 _CATEGORIES: tuple[tuple[type, OpCategory], ...] = (
@@ -91,6 +97,24 @@ def identity_without_arguments(function: RegisteredFunction, spec: Any = None) -
         defaults={},
         result_type=None,
     )
+
+
+def runner(name: str) -> Runner:
+    """A new runner by its name: coco's own ``process``, one of this process, or one that a plugin brings.
+
+    Raises ``DefinitionError`` if there is none of that name.
+    """
+    from coco.engine.remote_calls import Runners
+    from coco.environment.environment import find_runner
+
+    return Runners(find_runner).make(name)
+
+
+def program() -> click.Group:
+    """The ``coco`` command with all its commands, those of plugins included, to call with ``click.testing.CliRunner``."""
+    from coco.cli.group import cli
+
+    return cli
 
 
 if not TYPE_CHECKING:  # the engine is imported where it is needed

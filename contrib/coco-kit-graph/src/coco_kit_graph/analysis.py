@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from coco.errors import DefinitionError, TargetError
 from coco.index import IndexOptions, VectorIndexDef
 from coco.kit.state_diff import type_data
-from coco.ops.targets import ExportView, FlowView
-from coco.types.schema import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
+from coco.op import ExportView, FlowView
+from coco.typing import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
 from coco_kit_graph.mapping import Mapping, NodeFromFields, Nodes, Relationships
 from coco_kit_graph.marks import CATALOG, RESERVED
 from coco_kit_graph.schema import GraphState, LabelSchema, Property, VectorIndex, properties

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coco.engine_object import dump_engine_object, load_engine_object
+from coco.kit.plain import from_plain, to_plain
 from coco_kit_graph.marks import CATALOG
 from coco_kit_graph.schema import GraphKey, GraphState, Kind
 
@@ -127,14 +127,14 @@ def parameters_of(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "name": entry.name,
         "owners": json.dumps(entry.owners, ensure_ascii=False),
-        "state": json.dumps(dump_engine_object(entry.state), ensure_ascii=False),
+        "state": json.dumps(to_plain(entry.state), ensure_ascii=False),
     }
 
 
 def entries_of(rows: Iterable[Sequence[Any]]) -> dict[str, Entry]:
     """Entries by id, from what the graph holds."""
     found = [
-        Entry(kind, name, load_engine_object(GraphState, json.loads(state)), tuple(json.loads(owners)))
+        Entry(kind, name, from_plain(GraphState, json.loads(state)), tuple(json.loads(owners)))
         for kind, name, owners, state in rows
     ]
     return {item.id: item for item in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from coco.types.schema import BasicValueType, FieldSchema
+from coco.typing import BasicValueType, FieldSchema
 from coco_kit_graph import schema
 from coco_kit_graph.mapping import Nodes
 from coco_kit_graph.schema import GraphKey, GraphState

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from coco.ops.targets import MutationColumns
-from coco.types.schema import FieldSchema
+from coco.op import MutationColumns
+from coco.typing import FieldSchema
 from coco_kit_graph.analysis import own_values
 from coco_kit_graph.mapping import NodeFromFields, Relationships
 from coco_kit_graph.schema import LabelSchema

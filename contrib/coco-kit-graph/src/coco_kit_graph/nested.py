@@ -13,7 +13,7 @@ from typing import Any
 from coco.kit import json_data
 from coco.kit.iso_text import iso_pairs
 from coco.kit.json_data import SCALARS, JsonForm, Pair, compact_text, exact_numbers, json_pair, same
-from coco.types.schema import ValueType
+from coco.typing import ValueType
 
 TEXTS = iso_pairs(timespec="microseconds", outside=True)
 """Kind -> engine value to text and back, of UUIDs, dates and times."""

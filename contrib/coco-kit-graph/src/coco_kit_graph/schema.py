@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from coco.auth_registry import AuthEntryReference
 from coco.kit.state_diff import type_data
-from coco.ops.targets import TargetStateCompatibility
-from coco.types.schema import FieldSchema, ValueType, decode_engine_value_type
+from coco.op import TargetStateCompatibility
+from coco.typing import FieldSchema, ValueType, decode_engine_value_type
 
 Kind = Literal["node", "relationship"]
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coco.engine_object import load_engine_object
-from coco.ops.function_record import ArgSchema, BoundFunction
-from coco.ops.registry import registered_function
+from coco.harness import ArgSchema, BoundFunction, identity_without_arguments, operation
+from coco.kit.plain import from_plain
 from coco.typing import EnrichedValueType
 from coco_testing.values import type_named
 
@@ -62,17 +61,7 @@ def _required(type_: EnrichedValueType) -> EnrichedValueType:
 
 def own_identity(record: Any, spec: Any) -> Any:
     """Identity without any argument bound, in JSON-able form."""
-    from coco.ops.identity import function_identity
-
-    identity = function_identity(
-        kind=record.kind,
-        target=record.target,
-        origin=record.origin,
-        spec=spec,
-        behavior_version=record.op_args.behavior_version,
-        defaults={},
-        result_type=None,
-    )
+    identity = identity_without_arguments(record, spec)
     return [identity.code.hex(), identity.memo.hex()]
 
 
@@ -81,8 +70,8 @@ def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
     target: Any = importlib.import_module(module)
     for part in qualname.split("."):
         target = getattr(target, part)
-    record: Any = registered_function(target)
-    rebuilt: Any = None if spec is None else load_engine_object(record.spec_cls, json.loads(spec))
+    record: Any = operation(target)
+    rebuilt: Any = None if spec is None else from_plain(record.spec_cls, json.loads(spec))
     return json.dumps(own_identity(record, rebuilt))
 
 

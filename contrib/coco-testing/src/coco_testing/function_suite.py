@@ -18,13 +18,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coco.engine_object import dump_engine_object, load_engine_object
-from coco.engine_value import make_engine_value_decoder
-from coco.op import FunctionSpec, OpCategory
-from coco.ops.function_record import BoundFunction
-from coco.ops.registry import registered_function, registry
-from coco.types.encode import encoder_for_schema
-from coco.types.storage import pack, unpacker
+from coco.harness import BoundFunction, operation
+from coco.kit.packed import pack, unpacker
+from coco.kit.plain import from_plain, to_plain
+from coco.kit.values import value_decoder, value_encoder
+from coco.op import FunctionSpec
 from coco_testing.abilities import FULL, RefusedError
 from coco_testing.function_driver import ANYTHING, Case, bind, close, own_identity
 from coco_testing.suite import Suite, check
@@ -70,11 +68,7 @@ class FunctionSuite(Suite, kit=True):
     @pytest.fixture(autouse=True)
     def _function(self, function: Any, _session: None) -> None:
         self.spec = function if isinstance(function, FunctionSpec) else None
-        if self.spec is not None:
-            self.record: Any = registry.get(OpCategory.FUNCTION, type(self.spec).__name__)
-        else:
-            self.record = registered_function(function)
-            assert self.record is not None, f"{function!r} is neither a spec nor a registered function"
+        self.record: Any = operation(function)
 
     def bound(self, case: Case, *, nullable: bool = False) -> BoundFunction:
         """The function bound to arguments of the types it declares, as in a flow."""
@@ -105,7 +99,7 @@ class FunctionSuite(Suite, kit=True):
         natural = [*case.args, *case.kwargs.values()]
         decoded = []
         for param, value in zip(bound.params, natural, strict=True):
-            engine = encoder_for_schema(param.type.as_nullable(), (param.name,))(value)
+            engine = value_encoder(param.type.as_nullable(), (param.name,))(value)
             decoded.append(None if engine is None else param.decode(engine))
         return decoded[: bound.n_positional], dict(
             zip(bound.keywords, decoded[bound.n_positional :], strict=True)
@@ -117,7 +111,7 @@ class FunctionSuite(Suite, kit=True):
             return True
         if not self.tolerance:
             return False
-        decode = make_engine_value_decoder(["result"], bound.result_type, Any)
+        decode = value_decoder(bound.result_type, path=["result"])
         return close(decode(first), decode(second), self.tolerance)
 
     # -- the cases themselves ---------------------------------------------------------------------
@@ -147,10 +141,10 @@ class FunctionSuite(Suite, kit=True):
             [found] = self.run(bound, self.executor(bound), [case])
             shown = f"{case.args} {dict(case.kwargs)}"
             if case.result is not ANYTHING:
-                wanted = encoder_for_schema(bound.result_type.as_nullable(), ("result",))(case.result)
+                wanted = value_encoder(bound.result_type.as_nullable(), ("result",))(case.result)
                 assert self.same(bound, found, wanted), f"{shown}: {found!r}, not {wanted!r}"[:2_000]
             if case.holds is not None:
-                natural = make_engine_value_decoder(["result"], bound.result_type, Any)(found)
+                natural = value_decoder(bound.result_type, path=["result"])(found)
                 assert case.holds(natural), f"{shown}: {natural!r}"[:2_000]
 
     @check()
@@ -294,9 +288,7 @@ class FunctionSuite(Suite, kit=True):
         identity = self.bound(case).identity
         assert self.bound(case).identity == identity
         if self.spec is not None:
-            stored: Any = load_engine_object(
-                type(self.spec), json.loads(json.dumps(dump_engine_object(self.spec)))
-            )
+            stored: Any = from_plain(type(self.spec), json.loads(json.dumps(to_plain(self.spec))))
             for other in (copy.deepcopy(self.spec), stored):
                 assert bind(self.record, other, case).identity == identity
                 assert bind(self.record, other, case).executor_key == self.bound(case).executor_key
@@ -323,7 +315,7 @@ class FunctionSuite(Suite, kit=True):
             return None  # defined in a test file
         if origin.is_local or origin.module == "__main__":
             return None
-        spec = None if self.spec is None else json.dumps(dump_engine_object(self.spec))
+        spec = None if self.spec is None else json.dumps(to_plain(self.spec))
         return json.dumps([origin.module, origin.qualname, self.record.kind, spec])
 
     @check("pinned_version")

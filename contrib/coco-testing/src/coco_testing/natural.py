@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coco.types.schema import BasicValueType, StructType, TableType, ValueType
+from coco.typing import BasicValueType, StructType, TableType, ValueType
 
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _FORMATS = {"Float32": "f", "Float64": "d", "Int64": "q"}

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from coco.errors import ValueConversionError
-from coco.types.encode import encoder_for_schema, key_encoder_for_schema
-from coco.types.storage import pack
+from coco.kit.packed import pack
+from coco.kit.values import key_encoder, value_encoder
 from coco.typing import EnrichedValueType, FieldSchema
 
 NaturalRows = Mapping[Any, Mapping[str, Any]]
@@ -35,11 +35,11 @@ class Shape:
 
     @cached_property
     def _key_encoder(self) -> Callable[[Any], EngineRow]:
-        return key_encoder_for_schema(self.key_fields)
+        return key_encoder(self.key_fields)
 
     @cached_property
     def _encoders(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        return [(item.name, encoder_for_schema(item.value_type, (item.name,))) for item in self.value_fields]
+        return [(item.name, value_encoder(item.value_type, (item.name,))) for item in self.value_fields]
 
     def encode_key(self, key: Any) -> EngineRow:
         """Natural key -> tuple of engine values."""

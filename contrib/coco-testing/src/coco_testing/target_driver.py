@@ -8,11 +8,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from coco.engine_object import dump_engine_object, load_engine_object
 from coco.errors import MutationError, is_retriable
+from coco.harness import operation
 from coco.index import IndexOptions
-from coco.op import MutationColumns, OpCategory, TargetStateCompatibility
-from coco.ops.registry import registry
+from coco.kit.plain import from_plain, to_plain
+from coco.op import MutationColumns, TargetStateCompatibility
 from coco_testing.rows import EngineRow, Shape, as_stored
 from coco_testing.steps import Steps, packages_of
 
@@ -31,7 +31,7 @@ class TargetDriver:
 
     def __init__(self, spec: Any, shape: Shape, call: CallFn, indexes: IndexOptions | None = None) -> None:
         self.shape = shape
-        self.record: Any = registry.get(OpCategory.TARGET, type(spec).__name__)
+        self.record: Any = operation(spec)
         self.packages = packages_of(self.record.connector_cls)
         self._call = call
         complete = self.method("with_default_name")
@@ -73,7 +73,7 @@ class TargetDriver:
 
     @staticmethod
     def _stored(value: Any, type_: Any) -> Any:
-        return load_engine_object(type_, json.loads(json.dumps(dump_engine_object(value))))
+        return from_plain(type_, json.loads(json.dumps(to_plain(value))))
 
     def apply(self, previous: Any, current: Any, *, steps: Steps | None = None) -> None:
         """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that."""
@@ -92,7 +92,7 @@ class TargetDriver:
         """As setup computes it: other keys never go together."""
         if before.shape.key_fields != self.shape.key_fields:
             return TargetStateCompatibility.NOT_COMPATIBLE
-        if dump_engine_object(before.state) == dump_engine_object(self.state):
+        if to_plain(before.state) == to_plain(self.state):
             return TargetStateCompatibility.COMPATIBLE
         check = self.method("check_state_compatibility")
         if check is None:
@@ -107,7 +107,7 @@ class TargetDriver:
         if answer is TargetStateCompatibility.NOT_COMPATIBLE:
             self.apply(before.state, None)
             self.apply(None, self.state)
-        elif dump_engine_object(before.state) != dump_engine_object(self.state):
+        elif to_plain(before.state) != to_plain(self.state):
             self.apply(before.state, self.state)
         return answer
 

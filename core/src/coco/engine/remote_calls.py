@@ -47,11 +47,12 @@ class Runners:
         async with self._making:  # one is enough for functions that come at the same time
             runner = self._made.get(name)
             if runner is None:
-                runner = self._made[name] = await threads.run(self._make, name)  # its import may take a while
+                runner = self._made[name] = await threads.run(self.make, name)  # its import may take a while
         remote = RemoteFunction(function.record, function.spec, gpu=function.gpu)
         return RemoteCalls(remote, runner.executor(remote))
 
-    def _make(self, name: str) -> Runner:
+    def make(self, name: str) -> Runner:
+        """A new runner; raises ``DefinitionError`` if there is none of that name."""
         factory = self._find(name)
         if factory is None:
             raise DefinitionError(

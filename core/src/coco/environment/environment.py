@@ -103,7 +103,7 @@ class Environment:
 
         with self._guard:
             if self._executors is None:
-                self._executors = Executors(self.threads, Runners(_runner))
+                self._executors = Executors(self.threads, Runners(find_runner))
             return self._executors
 
     @property
@@ -222,7 +222,7 @@ def _store_of(url: str) -> Any:
     return factory(url)
 
 
-def _runner(name: str) -> Any:
+def find_runner(name: str) -> Any:
     """What makes the runner of a name; None if there is none."""
     from coco.ops.runner_names import RUNNERS
     from coco.plugins.loader import load_provided

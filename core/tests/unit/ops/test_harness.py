@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 from coco import harness, op
-from coco.errors import UnknownNameError
+from coco.errors import DefinitionError, UnknownNameError
 from coco.typing import BasicValueType, EnrichedValueType
 
 TEXT = EnrichedValueType(BasicValueType("Str"))
@@ -46,6 +47,17 @@ def test_identity_is_of_function_and_spec() -> None:
     once, twice = (harness.identity_without_arguments(record, HarnessEcho(times)) for times in (1, 2))
     assert once == harness.identity_without_arguments(record, HarnessEcho(1))
     assert once.code != twice.code
+
+
+def test_runners_by_name() -> None:
+    assert callable(harness.runner("process").executor)
+    with pytest.raises(DefinitionError, match="no runner named 'harness-none'"):
+        harness.runner("harness-none")
+
+
+def test_program_has_the_commands() -> None:
+    answer = CliRunner().invoke(harness.program(), ["--help"])
+    assert answer.exit_code == 0 and "update" in answer.output
 
 
 def test_what_is_no_operation() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from coco.index import IndexOptions
-from coco.ops.targets import ExportView, FlowView, MutationColumns
-from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema
+from coco.op import ExportView, FlowView, MutationColumns
+from coco.typing import BasicValueType, EnrichedValueType, FieldSchema
 from coco_kit_graph.mapping import Nodes, Relationships
 from coco_kit_graph.schema import GraphState
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from coco.errors import TargetError
 from coco.index import IndexOptions
-from coco.ops.targets import ExportView, FlowView, TargetStateCompatibility
+from coco.op import ExportView, FlowView, TargetStateCompatibility
 from coco_kit_graph.mapping import NodeFromFields, Nodes, Relationships, TargetFieldMapping
 from coco_kit_graph.schema import GraphKey
 from coco_kit_graph.testing.exports import Export, GraphAccess, field, set_up_all, write

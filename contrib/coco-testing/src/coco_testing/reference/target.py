@@ -9,9 +9,9 @@ from typing import Any
 
 from coco import op
 from coco.auth_registry import AuthEntryReference, get_auth_entry
-from coco.engine_value import make_engine_key_decoder, make_engine_value_decoder
 from coco.errors import DriftError, FencedError, MutationError, TargetError
 from coco.kit.state_diff import diff_parts
+from coco.kit.values import key_decoder, value_decoder
 from coco.op import Adoption, MutationColumns, TargetStateCompatibility
 from coco.typing import FieldSchema
 from coco_testing.rows import NaturalRows, Shape
@@ -301,10 +301,8 @@ def rows_of(name: str, shape: Shape) -> NaturalRows | None:
     table = TABLES.get(name)
     if table is None:
         return None
-    decode_key = make_engine_key_decoder(["<key>"], list(shape.key_fields), Any)
-    decoders = {
-        item.name: make_engine_value_decoder([item.name], item.value_type, Any) for item in shape.value_fields
-    }
+    decode_key = key_decoder(shape.key_fields)
+    decoders = {item.name: value_decoder(item.value_type, path=[item.name]) for item in shape.value_fields}
     return {
         decode_key(key): {column: decode(row[column]) for column, decode in decoders.items() if column in row}
         for key, row in table.rows.items()

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coco.engine.remote_calls import RemoteCalls
+from coco.harness import RemoteCalls, pack_call
 from coco.op import Runner, RunnerExecutor
-from coco.ops.runners import pack_call
 from coco_testing.abilities import RefusedError
 from coco_testing.runner import functions
 from coco_testing.suite import Suite

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from coco.errors import BatchShapeError, FunctionTimeoutError, WorkerDiedError
-from coco.ops.runners import pack_call
+from coco.harness import pack_call
 from coco_testing.abilities import RefusedError
 from coco_testing.runner import functions
 from coco_testing.runner.base import NO_LIMIT, RunnerBase

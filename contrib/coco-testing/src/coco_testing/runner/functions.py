@@ -15,8 +15,8 @@ from typing import Any
 
 from coco import op
 from coco.auth_registry import get_auth_entry
+from coco.harness import operation
 from coco.op import RemoteFunction
-from coco.ops.registry import registered_function
 from coco.typing import Json
 
 DEATH = 3
@@ -173,6 +173,4 @@ class KitUnreadyExecutor:
 
 def remote(function: Any, spec: Any = None) -> RemoteFunction:
     """As the engine describes it to a runner."""
-    record = registered_function(function)
-    assert record is not None
-    return RemoteFunction(record, spec)
+    return RemoteFunction(operation(function), spec)

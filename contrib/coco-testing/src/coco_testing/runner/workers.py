@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coco.auth_registry import add_auth_entry, default_registry
-from coco.ops.runners import pack_call
+from coco.harness import pack_call
 from coco_testing.abilities import RefusedError
 from coco_testing.runner import functions
 from coco_testing.runner.base import NO_LIMIT, End, Made, RunnerBase

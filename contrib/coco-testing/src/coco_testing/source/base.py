@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Protocol
 
 import pytest
 
-from coco.op import NON_EXISTENCE, OpCategory, PartialSourceRow, PartialSourceRowData, SourceReadOptions
-from coco.ops.registry import registry
-from coco.types.storage import pack
+from coco.harness import operation
+from coco.kit.packed import pack
+from coco.op import NON_EXISTENCE, PartialSourceRow, PartialSourceRowData, SourceReadOptions
 from coco_testing.rows import Shape, assert_same_rows
 from coco_testing.suite import Suite, check
 
@@ -53,7 +53,7 @@ class SourceBase(Suite, kit=True):
     @pytest.fixture(autouse=True)
     def _source(self, world: World, _session: None) -> None:
         self.world_now = world
-        self.record: Any = registry.get(OpCategory.SOURCE, type(world.spec).__name__)
+        self.record: Any = operation(world.spec)
         self.shape = Shape(
             tuple(self.record.key_fields(world.spec)), tuple(self.record.value_fields(world.spec))
         )

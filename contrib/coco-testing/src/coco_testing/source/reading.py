@@ -6,9 +6,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from coco.engine_object import dump_engine_object, load_engine_object
+from coco.kit.packed import pack
+from coco.kit.plain import from_plain, to_plain
 from coco.op import NO_ORDINAL, NON_EXISTENCE, PartialSourceRowData
-from coco.types.storage import pack
 from coco_testing.abilities import RefusedError
 from coco_testing.source.base import EVERYTHING, FACTS, SourceBase, World
 from coco_testing.suite import check
@@ -232,13 +232,11 @@ class ReadingChecks(SourceBase, kit=True):
     def test_spec_is_plain_and_types_are_stable(self, world: World) -> None:
         """The spec comes back equal from JSON; its types are the same each time, and known without connecting."""
         spec = world.spec
-        stored: Any = load_engine_object(type(spec), json.loads(json.dumps(dump_engine_object(spec))))
-        assert dump_engine_object(stored) == dump_engine_object(spec)
+        stored: Any = from_plain(type(spec), json.loads(json.dumps(to_plain(spec))))
+        assert to_plain(stored) == to_plain(spec)
         assert tuple(self.record.key_fields(stored)) == self.shape.key_fields
         assert tuple(self.record.value_fields(stored)) == self.shape.value_fields
         identity = getattr(self.record.connector_cls, "data_identity", None)
         if identity is not None:
-            forms = [
-                json.dumps(dump_engine_object(identity(item)), sort_keys=True) for item in (spec, stored)
-            ]
+            forms = [json.dumps(to_plain(identity(item)), sort_keys=True) for item in (spec, stored)]
             assert forms[0] == forms[1], "data_identity gives another answer for an equal spec"

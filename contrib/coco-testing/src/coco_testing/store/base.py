@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coco.state.protocol import CommitRow, Failure, Head, StageRow, StateStore, TargetKeys
+from coco.state import CommitRow, Failure, Head, StageRow, StateStore, TargetKeys
 from coco_testing.suite import Suite
 
 MANY = 3_000

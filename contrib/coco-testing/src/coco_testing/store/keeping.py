@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coco.state.protocol import Owner, OwnerChange, StateStore
+from coco.state import Owner, OwnerChange, StateStore
 from coco_testing.store.base import MANY, StoreBase, committed, failure, fp, key
 from coco_testing.suite import check
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coco.errors import SetupConflictError, StateStoreError
-from coco.state.protocol import OwnerChange, SetupRecord, SetupWrite, StateStore
+from coco.state import OwnerChange, SetupRecord, SetupWrite, StateStore
 from coco_testing.abilities import RefusedError
 from coco_testing.store.base import StoreBase, committed, failure, fp, key
 from coco_testing.suite import check

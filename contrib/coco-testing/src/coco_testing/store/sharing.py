@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from coco.errors import SetupConflictError
-from coco.state.protocol import CollapseRow, OwnerChange, SetupWrite, StateStore
+from coco.state import CollapseRow, OwnerChange, SetupWrite, StateStore
 from coco_testing.abilities import RefusedError
 from coco_testing.store.base import StoreBase, committed, failure, fp, key
 from coco_testing.store.elsewhere import Elsewhere

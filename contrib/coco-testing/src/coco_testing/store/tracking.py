@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coco.state.protocol import CollapseRow, Head, StageRow, StateStore, TargetKeys, unfinished
+from coco.state import CollapseRow, Head, StageRow, StateStore, TargetKeys, unfinished
 from coco_testing.store.base import BIG, MANY, SMALL, StoreBase, committed, failure, fp, key, target_keys
 from coco_testing.suite import check
 

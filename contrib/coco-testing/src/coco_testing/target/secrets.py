@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coco.auth_registry import TransientAuthEntryReference
-from coco.engine_object import dump_engine_object
+from coco.kit.plain import to_plain
 from coco_testing.suite import check
 from coco_testing.target.base import WIDER, TargetBase, row
 
@@ -34,9 +34,9 @@ class SecretChecks(TargetBase, kit=True):
             driver.close()
             driver.drop()
         shown: dict[str, str] = {
-            "the spec": json.dumps(dump_engine_object(driver.spec)) + repr(driver.spec),
-            "the persistent key": json.dumps(dump_engine_object(driver.key)) + repr(driver.key),
-            "the setup state": json.dumps(dump_engine_object(driver.state)) + repr(driver.state),
+            "the spec": json.dumps(to_plain(driver.spec)) + repr(driver.spec),
+            "the persistent key": json.dumps(to_plain(driver.key)) + repr(driver.key),
+            "the setup state": json.dumps(to_plain(driver.state)) + repr(driver.state),
             "the log": caplog.text,
         }
         describe = driver.method("describe")

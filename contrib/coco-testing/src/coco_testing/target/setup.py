@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coco.engine_object import dump_engine_object
+from coco.kit.plain import to_plain
 from coco.op import TargetStateCompatibility
 from coco_testing.abilities import RefusedError
 from coco_testing.suite import check
@@ -52,9 +52,9 @@ class SetupChecks(TargetBase, kit=True):
             (driver.persistent_key(), again.persistent_key()),
             (driver.setup_state(), again.setup_state()),
         ):
-            assert dump_engine_object(first) == dump_engine_object(second)
+            assert to_plain(first) == to_plain(second)
         for stored, fresh in ((driver.key, driver.persistent_key()), (driver.state, driver.setup_state())):
-            assert dump_engine_object(stored) == dump_engine_object(fresh)
+            assert to_plain(stored) == to_plain(fresh)
         assert driver.compatibility(again) is TargetStateCompatibility.COMPATIBLE
 
     @check()

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from coco.engine_object import dump_engine_object, load_engine_object
-from coco.types.storage import pack
+from coco.kit.packed import pack
+from coco.kit.plain import from_plain, to_plain
 from coco_testing.abilities import RefusedError
 from coco_testing.rows import Shape
 from coco_testing.suite import check
@@ -40,7 +40,7 @@ class SpellingChecks(TargetBase, kit=True):
         spellings = list(self.old_spellings(driver.spec))
         if not spellings:
             raise RefusedError("there are no old_spellings")
-        today = (dump_engine_object(driver.key), dump_engine_object(driver.state))
+        today = (to_plain(driver.key), to_plain(driver.state))
         told = [tuple(json.loads(json.dumps(part)) for part in item) for item in spellings]
         assert any(item != today for item in told), "old_spellings has today's spelling only"
         for key, state in told:
@@ -53,18 +53,16 @@ class SpellingChecks(TargetBase, kit=True):
         type_ = (
             record.persistent_key_type if what == "key" else record.setup_state_cls or record.spec_cls
         ) or Any
-        return dump_engine_object(
-            load_engine_object(type_, data if upgrade is None else self.call(upgrade, data))
-        )
+        return to_plain(from_plain(type_, data if upgrade is None else self.call(upgrade, data)))
 
     @check()
     def test_todays_spelling(self, spec: Any) -> None:
         """``upgrade_key`` and ``upgrade_state`` leave alone what this release writes, and their argument too."""
         driver = self.driver(spec, PLAIN)
         for what, value in (("key", driver.key), ("state", driver.state)):
-            data = json.loads(json.dumps(dump_engine_object(value)))
+            data = json.loads(json.dumps(to_plain(value)))
             before = json.dumps(data)
-            assert self._read(driver, what, data) == dump_engine_object(value), f"upgrade_{what} alters it"
+            assert self._read(driver, what, data) == to_plain(value), f"upgrade_{what} alters it"
             assert json.dumps(data) == before, f"upgrade_{what} alters its argument"
 
     @check()
