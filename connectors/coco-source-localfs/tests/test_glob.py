@@ -137,6 +137,24 @@ def test_directories_outside_every_include_prefix_are_not_walked() -> None:
     assert not paths.pruned("src")
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*a" * 12 + "*b",
+        "**/a" * 12 + "*b",
+        "*?" * 12 + "*b",
+        "*[ab]" * 12 + "*c",
+        "*a**/a" * 8 + "*b",
+        "*/*" * 12 + "b",
+    ],
+)
+def test_no_pattern_takes_more_than_linear_time(pattern: str) -> None:
+    """With backtracking, each of these would take longer than a lifetime on such a path."""
+    path = "a/aa" * 1_000
+    assert not compile_filter([pattern], None).included(path)
+    assert compile_filter(None, [pattern]).admits(path)
+
+
 # -- against a matcher written in another way: recursion over both strings, braces by branching -----------
 
 

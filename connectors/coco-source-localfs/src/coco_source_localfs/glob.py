@@ -11,8 +11,8 @@ Syntax, matched against the whole path relative to the root, ``/`` separated, ca
 ``\\``          takes the next character literally
 =============  ==========================================================================
 
-A leading ``./`` is dropped. All patterns of a list become one regular expression. The module knows
-nothing of files, so that sources of other kinds can use it.
+A leading ``./`` is dropped. All patterns of a list become one regular expression, which takes time linear in the length
+of a path, whatever the pattern. The module does not access files, so that sources of other kinds can use it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from typing import Any, NamedTuple
 MAX_EXPANSIONS = 1_000
 """Limit on what the ``{}`` of one pattern expand to: enough for lists, too small for accidents."""
 
-_ANY_DIRECTORIES = "(?:.*/|(?<![^/]))"
+_ANY_TEXT = "*"
+_ANY_DIRECTORIES = "**/"
+_LONGEST = {_ANY_TEXT: ".*", _ANY_DIRECTORIES: "(?:.*/|(?<![^/]))"}
 _SPECIAL = frozenset("*?[{}\\")
 
 
@@ -218,7 +220,9 @@ def _end_of_item(pattern: str, start: int) -> int:
 
 
 def _translate(pattern: str) -> _Plain:
-    parts: list[str] = []
+    start: list[str] = []
+    gaps: list[tuple[str, list[str]]] = []
+    fixed = start
     prefix: list[str] = []
     literal_so_far = True
     position = 0
@@ -230,22 +234,45 @@ def _translate(pattern: str) -> _Plain:
         if char == "*":
             while pattern[end : end + 1] == "*":
                 end += 1
+            kind, fixed = _ANY_TEXT, []
             if end - position > 1 and pattern[end : end + 1] == "/":
                 end += 1
-                parts.append(_ANY_DIRECTORIES)
-            else:
-                parts.append(".*")
+                kind = _ANY_DIRECTORIES
+            gaps.append((kind, fixed))
         elif char == "?":
-            parts.append("[^/]")
+            fixed.append("[^/]")
         elif char == "[":
-            parts.append(_translate_class(pattern[position + 1 : end - 1]))
+            fixed.append(_translate_class(pattern[position + 1 : end - 1]))
         else:
             text = pattern[end - 1]
-            parts.append(re.escape(text))
+            fixed.append(re.escape(text))
             if literal_so_far:
                 prefix.append(text)
         position = end
-    return _Plain("".join(parts), "".join(prefix), _suffix(pattern))
+    return _Plain("".join(start) + _join(gaps), "".join(prefix), _suffix(pattern))
+
+
+def _join(gaps: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """One expression for gaps of any length, each with the characters (a fixed number) that follow it.
+
+    The shortest text for a gap leaves every choice to the gaps behind it. So a match of all gaps but the last is final
+    (an atomic group), and the expression never goes back to it: without that, ``*a*a*a*b`` would take time that grows
+    with the fourth power of the length. A ``*`` at the end matches whatever is left, so it is not a choice.
+    """
+    choices = len(gaps) - (bool(gaps) and gaps[-1] == (_ANY_TEXT, []))
+    return "".join(
+        f"(?>{_shortest(kind, fixed)})" if position < choices - 1 else _LONGEST[kind] + "".join(fixed)
+        for position, (kind, fixed) in enumerate(gaps)
+    )
+
+
+def _shortest(kind: str, fixed: Sequence[str]) -> str:
+    """A gap that tries short texts first. From one place where it may end it skips to the next, without single steps."""
+    if kind == _ANY_DIRECTORIES:
+        return "(?:(?<![^/])|(?:[^/]*+/)+?)" + "".join(fixed)
+    if not fixed or len(fixed[0].removeprefix("\\")) > 1:
+        return ".*?" + "".join(fixed)
+    return f"(?:[^{fixed[0]}]*+{fixed[0]})+?" + "".join(fixed[1:])
 
 
 def _suffix(pattern: str) -> str | None:
