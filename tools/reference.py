@@ -16,6 +16,7 @@ import inspect
 import pkgutil
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -216,6 +217,12 @@ def of_class(name: str, value: type) -> Iterator[str]:
     elif name not in MADE_BY_COCO:
         yield from signature(name, value)
     yield from ("", *paragraphs(inspect.cleandoc(value.__doc__ or "")))
+    fields = [(field, doc) for field, doc in field_docs(value) if not field.startswith("_")]
+    if fields:
+        yield ""
+    for field, doc in fields:
+        first, *rest = paragraphs(doc)
+        yield from (f"- `{field}`: {first}", *(f"  {line}".rstrip() for line in rest))
     if issubclass(value, BaseException) or issubclass(value, enum.Enum):
         return
     for method, item in vars(value).items():
@@ -227,6 +234,29 @@ def of_class(name: str, value: type) -> Iterator[str]:
                 yield from ("", f"`.{method}`: {' '.join(paragraphs(item.__doc__))}")
         elif inspect.isfunction(function) and function.__doc__:
             yield from ("", *signature(f"{name}.{method}", function), "", *paragraphs(function.__doc__))
+
+
+def field_docs(value: type) -> list[tuple[str, str]]:
+    """The fields and class attributes with a text below them, which says what they are for."""
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(value))).body
+    except (OSError, TypeError):  # made at run time
+        return []
+    if not isinstance(tree, ast.ClassDef):
+        return []
+    found = []
+    for node, text in pairwise(tree.body):
+        if not isinstance(node, ast.AnnAssign | ast.Assign):
+            continue
+        target: ast.expr = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+            and isinstance(text.value.value, str)
+        ):
+            found.append((target.id, text.value.value))
+    return found
 
 
 def _field_names(value: Any) -> set[str]:

@@ -1,7 +1,7 @@
 """Credentials by reference.
 
-Specs hold references, never secrets: a reference shows its key, and only code that opens a connection
-asks for the value. Entries live in memory, for the life of the process, and are never persisted.
+Specs hold references, never secrets. The text of a reference shows its key only, and only code that opens a connection
+reads the value. Entries are kept in the memory of the process and are never stored.
 """
 
 from __future__ import annotations
@@ -28,18 +28,15 @@ __all__ = [
 T = TypeVar("T")
 
 TRANSIENT_PREFIX = "__transient_"
-"""Generated keys start with this; stable keys must not."""
+"""Generated keys start with it. Keys that users choose must not."""
 
 
 @dataclass(frozen=True, repr=False)
 class TransientAuthEntryReference(Generic[T]):
-    """Refers to an entry of this process. For sources and functions; the wider of the two kinds.
-
-    ``key``: generated, unguessable and different in every process, so it enters no fingerprint and
-    no stored state.
-    """
+    """Refers to an auth entry of this process. Sources and functions take it, and ``AuthEntryReference`` as well."""
 
     key: str
+    """Generated, unguessable, and different in each process, so it is part of no fingerprint and no stored state."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.key!r})"
@@ -56,15 +53,15 @@ class TransientAuthEntryReference(Generic[T]):
 
 
 class AuthEntryReference(TransientAuthEntryReference[T]):
-    """Refers to an entry by a key that the user chose.
+    """Refers to an auth entry by a key that the user chose. Targets and declarations require it.
 
-    The key names the backend: the same key in a later run is the same backend even if address or
-    password behind it changed. Targets and declarations need this kind.
+    The key identifies the backend: in a later run the same key means the same backend, even if its address or
+    password has changed.
     """
 
 
 class AuthRegistry:
-    """Thread-safe map from key to credential."""
+    """Maps keys to credentials. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,10 +69,10 @@ class AuthRegistry:
         self._version = 0
 
     def add(self, key: str, value: T, *, replace: bool = False) -> AuthEntryReference[T]:
-        """Register ``value`` under ``key``.
+        """Register ``value`` under ``key`` and return a reference to it.
 
-        The same key with an equal value is fine; with another value it raises ``AuthEntryError``
-        unless ``replace``.
+        Registering an equal value again changes nothing. Raises ``AuthEntryError`` for another value under a registered
+        key unless ``replace``, for an empty key, and for a key that starts with the prefix of generated keys.
         """
         if not isinstance(key, str) or not key:
             raise AuthEntryError("an auth entry needs a non-empty string as its key")
@@ -92,7 +89,7 @@ class AuthRegistry:
         return AuthEntryReference(key)
 
     def add_transient(self, value: T) -> TransientAuthEntryReference[T]:
-        """Register ``value`` under a generated key."""
+        """Register ``value`` under a generated key and return a reference to it."""
         key = TRANSIENT_PREFIX + os.urandom(16).hex()
         with self._lock:
             self._entries[key] = value
@@ -106,11 +103,11 @@ class AuthRegistry:
         *,
         wanted_by: str | None = None,
     ) -> T:
-        """The value behind a reference, as an instance of ``type_``.
+        """Return the value that a reference refers to, as an instance of ``type_``.
 
-        ``ref``: a reference, or its key. ``wanted_by``: who asks, for the message. A mapping is turned
-        into ``type_`` if that is a class with fields. Raises ``AuthEntryError`` if there is no such
-        entry or it has another type; the value itself is never shown.
+        ref: a reference, or its key. wanted_by: what needs the value, for messages. A mapping is converted if ``type_``
+        is a class with fields. Raises ``AuthEntryError`` if the entry does not exist or has another type; the message
+        never holds the value.
         """
         key = ref if isinstance(ref, str) else ref.key
         with self._lock:
@@ -120,8 +117,8 @@ class AuthRegistry:
         if not found:
             if key.startswith(TRANSIENT_PREFIX):
                 raise AuthEntryError(
-                    f"a transient auth entry is gone{by}: it belongs to the process that made it; "
-                    "use add_auth_entry() with a key of your own where the reference must outlive it"
+                    f"a transient auth entry does not exist{by}: it belongs to the process that made it; "
+                    "use add_auth_entry() with a key of your own where the reference is used by another process"
                 )
             raise AuthEntryError(
                 f"auth entry {key!r} is not registered{by}; "
@@ -135,7 +132,7 @@ class AuthRegistry:
             return key in self._entries
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Forget entries; unknown keys are ignored."""
+        """Remove entries. Unknown keys are ignored."""
         with self._lock:
             for key in keys:
                 self._entries.pop(key, None)
@@ -143,16 +140,16 @@ class AuthRegistry:
 
     @property
     def version(self) -> int:
-        """Grows with every change, so that a child process can be told of changes only."""
+        """A number that grows with every change, so that a child process receives changed entries only."""
         return self._version
 
     def snapshot(self) -> dict[str, Any]:
-        """All entries, for a child process that runs functions. Hand it over a private channel only."""
+        """Return all entries, for a child process that runs functions. Send them over a private channel only."""
         with self._lock:
             return dict(self._entries)
 
     def restore(self, entries: Mapping[str, Any]) -> None:
-        """Take over a parent's snapshot; own entries of the same key are replaced."""
+        """Add the entries of a snapshot of the parent process, replacing entries of the same keys."""
         with self._lock:
             self._entries.update(entries)
             self._version += 1
@@ -179,7 +176,7 @@ def _as_type(type_: Any, value: Any, key: str, by: str) -> Any:
         try:
             return load_engine_object(type_, value)
         except Exception:
-            # The cause could quote the secret, so it is neither chained nor shown.
+            # The cause may quote the secret, so it is neither chained nor shown.
             pass
     name = getattr(wanted, "__name__", str(wanted))
     raise AuthEntryError(f"auth entry {key!r}{by}: expected {name}, got {type(value).__name__}") from None
@@ -189,17 +186,17 @@ _default = AuthRegistry()
 
 
 def default_registry() -> AuthRegistry:
-    """The registry of this process."""
+    """Return the registry of this process."""
     return _default
 
 
 def add_auth_entry(key: str, value: T, *, replace: bool = False) -> AuthEntryReference[T]:
-    """Register a credential under a stable key; see ``AuthRegistry.add``."""
+    """Register a credential under a key of your choice; see ``AuthRegistry.add``."""
     return _default.add(key, value, replace=replace)
 
 
 def ref_auth_entry(key: str) -> AuthEntryReference[Any]:
-    """Refer to an entry that may be registered later; resolved at use."""
+    """Return a reference to an entry that may be registered later. It is resolved when it is used."""
     return AuthEntryReference(key)
 
 
@@ -211,6 +208,6 @@ def add_transient_auth_entry(value: T) -> TransientAuthEntryReference[T]:
 def get_auth_entry(
     type_: type[T] | Any, ref: TransientAuthEntryReference[T] | str, *, wanted_by: str | None = None
 ) -> T:
-    """The credential behind a reference; see ``AuthRegistry.get``. For connector authors."""
+    """Return the credential that a reference refers to; see ``AuthRegistry.get``. For authors of connectors."""
     value: T = _default.get(type_, ref, wanted_by=wanted_by)
     return value

@@ -1,9 +1,9 @@
-"""The ``.env`` file: variables for a project, the same for the command line and for Python programs.
+"""Reads the ``.env`` file of a project, for the command line and for Python programs alike.
 
-It is read once, before anything asks for a setting, the state or the plugins: the first ``.env`` in the working folder
-or a folder above it. ``COCO_ENV_FILE`` names another file, or is ``off``. What it says becomes an environment variable,
-except for variables that are set already. python-dotenv reads the file, so its syntax and its substitution of
-``${NAME}`` are those that other tools know.
+coco reads one file, before it reads a setting, opens the state or loads plugins: the first ``.env`` in the working folder
+or a folder above it. ``COCO_ENV_FILE`` names another file, or is ``off``. Each line becomes an environment variable,
+unless that is set already. python-dotenv parses the file, so the syntax and the substitution of ``${NAME}`` are those
+of other tools.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _places: dict[str, str] = {}
 
 
 def read_env_file() -> None:
-    """Read the file unless that was done. Call it before a setting is looked up.
+    """Read the file, unless it has been read. Call this before a setting is read.
 
-    Raises ``ClientError`` naming a file that cannot be read, and the line where that is the reason.
+    Raises ``ClientError`` with the file that cannot be read, and with the line if that cannot be parsed.
     """
     if _is_read:
         return
@@ -41,7 +41,7 @@ def read_env_file() -> None:
 
 
 def use_env_file(path: Path) -> None:
-    """Read this file now, and no other one later. Raises ``ClientError`` if that is impossible."""
+    """Read this file now and no other one later. Raises ``ClientError`` if it cannot be read."""
     with _guard:
         try:
             names = load_env_file(path)
@@ -54,18 +54,21 @@ def use_env_file(path: Path) -> None:
 
 
 def note_env_file_read(done: bool = True) -> None:
-    """Read no file from here on; with ``done=False``, read it again at the next use."""
+    """Read no file from now on. With ``done=False``, read it again at the next use."""
     global _is_read
     _is_read = done
 
 
 def env_file_of(name: str) -> str | None:
-    """The file from which a variable has its value; None if it was set in another way."""
+    """Return the file that a variable has its value from; None if it was set in another way."""
     return _places.get(name) if name in os.environ else None
 
 
 def chosen_env_file() -> Path | None:
-    """What ``COCO_ENV_FILE`` names, else the nearest ``.env`` from the working folder upwards; None if there is none."""
+    """Return the file to read, or None.
+
+    It is the one that ``COCO_ENV_FILE`` names, or else the nearest ``.env``, from the working folder upwards.
+    """
     named = os.environ.get(VARIABLE)
     if named:
         return None if named.lower() == OFF else Path(named).resolve()
@@ -76,7 +79,7 @@ def chosen_env_file() -> Path | None:
 
 
 def find_env_file(start: Path) -> Path | None:
-    """The first ``.env`` in ``start`` or a folder above it."""
+    """Return the first ``.env`` in ``start`` or a folder above it; None if there is none."""
     for folder in (start, *start.parents):
         candidate = folder / ".env"
         if os.path.isfile(candidate):
@@ -85,9 +88,10 @@ def find_env_file(start: Path) -> Path | None:
 
 
 def parse_env(text: str) -> dict[str, str]:
-    """Variables of a file, in order; the last of one name counts, and a name without ``=`` is none.
+    """Return the variables of a file, in order.
 
-    Lines end with LF, CRLF or CR. Raises ``ValueError`` naming the line that cannot be read.
+    Of several lines with one name the last one counts. A name without ``=`` sets no variable. Lines end with LF, CRLF or
+    CR. Raises ``ValueError`` with the number of a line that cannot be parsed.
     """
     import io
 
@@ -100,14 +104,17 @@ def parse_env(text: str) -> dict[str, str]:
             found = binding.original.string
             above = found[: len(found) - len(found.lstrip())].count("\n")
             raise ValueError(
-                f"line {binding.original.line + above} is no NAME=value, or its quote is not closed"
+                f"line {binding.original.line + above} is not NAME=value, or its quote is not closed"
             )
     values = DotEnv(None, stream=io.StringIO(text, newline=""), override=False).dict()
     return {name: value for name, value in values.items() if value is not None}
 
 
 def load_env_file(path: Path) -> list[str]:
-    """Set what the file says and the environment does not have yet; the names. Raises ``ValueError``, ``OSError``."""
+    """Set the variables of a file that the environment does not have, and return their names.
+
+    Raises ``ValueError`` for a line that cannot be parsed, ``OSError`` for a file that cannot be read.
+    """
     added = []
     for name, value in parse_env(path.read_bytes().decode("utf-8")).items():
         if name not in os.environ:

@@ -19,31 +19,36 @@ __all__ = [
 
 
 class VectorSimilarityMetric(enum.Enum):
-    """How two vectors are compared.
-
-    ``COSINE_SIMILARITY`` and ``INNER_PRODUCT``: larger is closer; ``L2_DISTANCE``: smaller is closer.
-    """
+    """How two vectors are compared."""
 
     COSINE_SIMILARITY = "CosineSimilarity"
+    """Larger is closer."""
     L2_DISTANCE = "L2Distance"
+    """Smaller is closer."""
     INNER_PRODUCT = "InnerProduct"
+    """Larger is closer."""
 
 
 @dataclass(frozen=True)
 class HnswVectorIndexMethod:
-    """Graph index. ``m`` and ``ef_construction``: ``None`` leaves the backend's default."""
+    """A graph index (HNSW)."""
 
     m: int | None = None
+    """Neighbours of each node. None: the default of the target."""
     ef_construction: int | None = None
+    """Candidates that are compared while the index is built. None: the default of the target."""
     kind: Literal["Hnsw"] = "Hnsw"
+    """The name in stored setup states."""
 
 
 @dataclass(frozen=True)
 class IvfFlatVectorIndexMethod:
-    """Inverted-file index. ``lists``: ``None`` leaves the backend's default."""
+    """An inverted-file index (IVFFlat)."""
 
     lists: int | None = None
+    """Lists that the vectors are divided into. None: the default of the target."""
     kind: Literal["IvfFlat"] = "IvfFlat"
+    """The name in stored setup states."""
 
 
 VectorIndexMethod: TypeAlias = HnswVectorIndexMethod | IvfFlatVectorIndexMethod
@@ -51,25 +56,33 @@ VectorIndexMethod: TypeAlias = HnswVectorIndexMethod | IvfFlatVectorIndexMethod
 
 @dataclass(frozen=True)
 class VectorIndexDef:
-    """A vector index on one collected field. ``method=None`` takes the target's default."""
+    """A vector index on one collected field."""
 
     field_name: str
+    """The collected field. Its type must be a vector of numbers with a fixed dimension."""
     metric: VectorSimilarityMetric
+    """How the index compares vectors."""
     method: VectorIndexMethod | None = None
+    """The kind of index. None: the default of the target."""
 
 
 @dataclass(frozen=True)
 class FtsIndexDef:
-    """A full-text index on one collected text field; ``parameters`` are the target's own."""
+    """A full-text index on one collected field."""
 
     field_name: str
+    """The collected field. Its type must be text."""
     parameters: dict[str, Any] | None = None
+    """Parameters that the target defines, by name. None: its defaults."""
 
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """What a target connector learns about keys and indexes."""
+    """The key and the indexes of an export, for its target connector."""
 
     primary_key_fields: Sequence[str]
+    """The collected fields that identify a row, in the order of the key."""
     vector_indexes: Sequence[VectorIndexDef] = ()
+    """The vector indexes that the export asks for."""
     fts_indexes: Sequence[FtsIndexDef] = ()
+    """The full-text indexes that the export asks for."""

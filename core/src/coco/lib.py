@@ -1,4 +1,4 @@
-"""Library life: settings, initialisation, stop."""
+"""Initialises and stops coco in a process, and maintains the cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ SettingsFunction = Callable[[], Settings]
 
 
 def init(settings: Settings | None = None, **unknown: Any) -> None:
-    """Fix the settings; optional, first use does it too. ``None``: the settings function, else the environment."""
+    """Set the settings of this process. Without this call, the first use of coco sets them.
+
+    settings: None takes them from the settings function, or else from the environment.
+    """
     if unknown:
         raise TypeError(
             f"init() does not take {', '.join(sorted(unknown))}; write coco.init(coco.Settings(...)) with the fields there"
@@ -39,7 +42,7 @@ def settings(function: SettingsFunction) -> SettingsFunction: ...
 @overload
 def settings(function: None = None) -> Callable[[SettingsFunction], SettingsFunction]: ...
 def settings(function: SettingsFunction | None = None) -> Any:
-    """Decorator, with or without parentheses: the function gives the settings when they are first needed."""
+    """Decorator, with or without parentheses: coco calls the function when it first needs the settings."""
 
     def register(chosen: SettingsFunction) -> SettingsFunction:
         if ENVIRONMENT.set_settings_function(chosen):
@@ -50,28 +53,32 @@ def settings(function: SettingsFunction | None = None) -> Any:
 
 
 def get_app_namespace(*, trailing_delimiter: str | None = None) -> str:
-    """The app namespace, with the delimiter only if it is not empty."""
+    """Return the app namespace, followed by the delimiter unless it is empty."""
     namespace = ENVIRONMENT.namespace
     return namespace + trailing_delimiter if namespace and trailing_delimiter else namespace
 
 
 def is_persistent() -> bool:
-    """Whether what state knows outlives this process, by the settings in force.
+    """Return whether the state outlives this process, by the settings in force.
 
-    False for ``COCO_STATE_URL=memory://``: then each process begins with nothing, and targets that it filled would not
-    be known to the next one. Opens and creates nothing; the state itself need not exist yet.
+    False for ``COCO_STATE_URL=memory://``: each process then starts with an empty state, and does not know the targets
+    that an earlier one filled. Opens and creates nothing; the state need not exist yet.
     """
     return ENVIRONMENT.is_persistent
 
 
 def cache_stats() -> dict[str, Any]:
-    """What the state holds of results of functions with ``cache=True``, for all flows.
+    """Return figures about the stored results of functions with ``cache=True``, of all flows.
 
-    ``entries`` and ``bytes`` of results; ``unused_entries`` and ``unused_bytes``: those among them that no row uses,
-    the first of them since ``unused_since`` (seconds since the epoch, or None); ``blank_bytes``: room that deleted
-    results still take up; ``file_bytes``: size of the state file (None if it is no file); ``keep_seconds``,
-    ``max_entries``, ``max_bytes``: settings; ``state``: where it lies. Reads the references of all rows. Raises
-    ``StateStoreError``.
+    - ``entries`` and ``bytes``: number and size of the results.
+    - ``unused_entries`` and ``unused_bytes``: those of them that no row uses.
+    - ``unused_since``: since when the oldest of these is unused, in seconds since the epoch, or None.
+    - ``blank_bytes``: room in the state file that deleted results still take up.
+    - ``file_bytes``: size of the state file; None if the state is not a file.
+    - ``keep_seconds``, ``max_entries``, ``max_bytes``: the settings in force.
+    - ``state``: the place of the state.
+
+    Reads the references of all rows. Raises ``StateStoreError`` if the state cannot be read.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -86,10 +93,10 @@ async def cache_stats_async() -> dict[str, Any]:
 
 
 def prune_cache() -> dict[str, int]:
-    """Delete all results that no row uses, whatever ``memo_keep`` says, and rewrite the state file without them.
+    """Delete all results that no row uses, regardless of ``memo_keep``, and rewrite the state file without them.
 
-    Returns ``deleted_entries`` and ``deleted_bytes``. A flow that is at work meanwhile may call functions again.
-    Raises ``StateStoreError``.
+    Returns ``deleted_entries`` and ``deleted_bytes``. A flow that runs meanwhile may have to repeat calls of functions.
+    Raises ``StateStoreError`` if the state cannot be read or written.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -104,7 +111,7 @@ async def prune_cache_async() -> dict[str, int]:
 
 
 def stop() -> None:
-    """End updaters, close pools and the state store; a new ``init`` may follow. Safe to call twice."""
+    """Stop live updaters, and close pools and the state store. A new ``init`` may follow. Safe to call twice."""
     from coco.environment.runtime import RUNTIME
 
     RUNTIME.stop()

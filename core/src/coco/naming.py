@@ -1,4 +1,4 @@
-"""Names made from those of namespaces, flows and targets, and when two of them are one too many."""
+"""Composes names of namespaces, flows and targets, and tells which names of flows clash."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ DELIMITER = "__"
 
 
 def namespace_of(full_name: str) -> str:
-    """The namespace in a flow's full name; empty without one."""
+    """Return the namespace in a flow's full name; empty text if it has none."""
     return full_name.rpartition(".")[0]
 
 
 def name_parts(flow: str, target: str, namespace: str = "") -> tuple[str, ...]:
-    """What the default name of a target's resource consists of."""
+    """Return the parts of the default name of a target's resource."""
     return (namespace, flow, target) if namespace else (flow, target)
 
 
 def default_name(flow: str, target: str, *, namespace: str = "", delimiter: str = DELIMITER) -> str:
-    """``[Namespace__]Flow__Target``: what a target calls a resource whose spec gives no name."""
+    """Return ``[Namespace__]Flow__Target``, the name of a target's resource whose spec gives no name."""
     return delimiter.join(name_parts(flow, target, namespace))
 
 
 def state_name(full_name: str) -> str:
-    """``[namespace__]flow``, lower-cased: flows for which it is equal cannot be told apart everywhere."""
+    """Return ``[namespace__]flow`` in lower case.
+
+    Two flows for which it is equal clash: some stores and targets ignore case.
+    """
     return full_name.replace(".", DELIMITER).lower()

@@ -1,9 +1,9 @@
-"""Text from outside made safe to show: on a terminal, in a log, in a file of lines.
+"""Makes text from outside safe to show on a terminal, in a log, and in a file of lines.
 
-File names, keys, values in messages and lines of source code may hold anything: an escape sequence that clears the
-screen or sets the title of a window, a line break that makes one record look like two, a mark that turns the direction
-of writing round, half of a surrogate pair that no encoding can write. ``printable`` writes such characters as escapes
-and leaves everything else as it is, accents, emoji and all scripts.
+File names, keys, values in messages and lines of source code may hold any character: an escape sequence that clears the
+screen or sets the title of a window, a line break that makes one record look like two, a mark that reverses the
+direction of writing, half of a surrogate pair that no encoding can write. ``printable`` writes such characters as
+escapes and keeps all others: accents, emoji and all scripts.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 def printable(text: str) -> str:
-    r"""One line of a text: control characters as Python escapes, such as ``\x1b``, ``\n``, ``\u202e``, ``\udc80``.
+    r"""Return text as one line, with control characters as escapes: ``\x1b``, ``\n``, ``\u202e``, ``\udc80``.
 
-    A backslash stays as it is, so this is for reading; where another program must get the exact text back, give JSON.
+    A backslash stays as it is, so the result is for people only. Use JSON where a program needs the exact text.
     """
     return text if text.isprintable() else _IN_A_LINE.sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
-    """The same for a text of several lines: line feeds and tabs stay; a carriage return before a line feed goes."""
+    """Do the same for text of several lines: keep line feeds and tabs, and drop a carriage return before a line feed."""
     return text if text.isprintable() else _IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
 
 

@@ -1,4 +1,4 @@
-"""Query handlers: what they return, and how they are called."""
+"""Query handlers: what they return, and how to call them."""
 
 from __future__ import annotations
 
@@ -18,49 +18,53 @@ __all__ = ["QueryHandlerInfo", "QueryHandlerResultFields", "QueryInfo", "QueryOu
 
 @dataclass
 class QueryInfo:
-    """About the query itself, for user interfaces.
-
-    embedding: the query's vector, a list or array of numbers. similarity_metric: how it was compared.
-    """
+    """Describes a query, for user interfaces."""
 
     embedding: Any = None
+    """The vector of the query, a list or array of numbers; None if there is none."""
     similarity_metric: VectorSimilarityMetric | None = None
+    """How the query compared vectors; None if it did not."""
 
 
 @dataclass
 class QueryOutput:
-    """What a handler returns. ``results``: dicts or dataclasses, whose values may nest freely."""
+    """The answer of a query handler."""
 
     results: list[Any]
+    """Dicts or dataclasses. Their values may be nested."""
     query_info: QueryInfo = field(default_factory=QueryInfo)
+    """Describes the query."""
 
 
 @dataclass(frozen=True)
 class QueryHandlerResultFields:
-    """Which fields of a result hold vectors, and which one the score."""
+    """Names fields of the results that user interfaces treat specially."""
 
     embedding: list[str] = field(default_factory=list)
+    """The fields that hold vectors."""
     score: str | None = None
+    """The field that holds the score; None if there is none."""
 
 
 @dataclass(frozen=True)
 class QueryHandlerInfo:
-    """What is known about a handler without calling it."""
+    """Describes a handler without a call of it."""
 
     result_fields: QueryHandlerResultFields | None = None
+    """What ``add_query_handler`` was given; None if nothing."""
 
 
 def handler_info(handler: QueryHandler) -> QueryHandlerInfo:
-    """The declared part of a registered handler."""
+    """Return the description of a registered handler."""
     return QueryHandlerInfo(handler.result_fields)
 
 
 def call_query_handler(flow: Flow, name: str, arguments: Mapping[str, Any]) -> QueryOutput:
-    """Call a handler of ``flow`` and wait for its answer.
+    """Call a handler of ``flow`` and return its answer.
 
-    Raises ``UnknownNameError`` for no such handler, ``CallShapeError`` for arguments that do not fit its
-    signature, ``DefinitionError`` if it returns no ``QueryOutput``; its own exceptions come through. An async
-    handler runs in an event loop of its own, so this must not be called from one; use the async twin there.
+    Raises ``UnknownNameError`` if there is no such handler, ``CallShapeError`` for arguments that do not fit its
+    signature, ``DefinitionError`` if it does not return a ``QueryOutput``, and what the handler raises. An async handler
+    runs in an event loop of its own, so call the async twin of this function where a loop runs already.
     """
     handler = _prepared(flow, name, arguments)
     with error_context(f"in query handler {flow.name}.{name}"):

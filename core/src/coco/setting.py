@@ -1,4 +1,7 @@
-"""Settings as data. ``COCO_X`` wins over ``COCOINDEX_X``; an empty variable counts as unset."""
+"""Settings as data, and how environment variables give them.
+
+``COCO_X`` takes precedence over ``COCOINDEX_X``. An empty variable counts as unset.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ T = TypeVar("T")
 
 
 def env(name: str) -> tuple[str, str] | None:
-    """(variable, value) of ``COCO_<name>`` or ``COCOINDEX_<name>``."""
+    """Return (variable, value) of ``COCO_<name>`` or ``COCOINDEX_<name>``; None if neither is set."""
     read_env_file()
     for prefix in ("COCO_", "COCOINDEX_"):
         value = os.environ.get(prefix + name)
@@ -50,22 +53,22 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:(?://)?")
 _HOST = r"(?:[A-Za-z0-9_.\-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?"
 _PLACE = re.compile(rf"{_HOST}(?:,{_HOST})*(?=[/?]|\Z)")
 _ADDRESS = re.compile(r"(?:localhost|[0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?")
-"""What is a place without a scheme, and no name with a password."""
+"""A place without a scheme, which cannot be a user name with a password."""
 _LOGIN = re.compile(r"[A-Za-z0-9_.\-]+:")
 _PAIR = re.compile(r"(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'][^\s]*|)")
 _SHOWN = {
     *("host", "hostaddr", "port", "dbname", "user", "sslmode", "application_name", "connect_timeout"),
     *("target_session_attrs", "channel_binding", "gssencmode", "client_encoding"),
 }
-"""Parameters of a connection that hold no secret. A mistyped name may be that of a password."""
+"""Parameters of a connection that hold no secret. All others are masked: a misspelt one may be the password."""
 _SECRETS = {"password", "sslpassword", "passfile", "sslkey", "token", "secret", "passwd", "pwd"}
 
 
 def mask_url(url: str) -> str:
-    """A URL, or a connection string of ``name=value`` pairs, without its password, also where it is mistyped.
+    """Return a URL, or a connection string of ``name=value`` pairs, without its password, even if it is malformed.
 
-    Only what is known to be something else is shown. All up to the last ``@`` may belong to the password, which may hold
-    any sign if it was not encoded; without one, so may all that does not read as a host and a number.
+    Only parts that cannot be a password are shown. A password that is not encoded may hold any character, so everything
+    up to the last ``@`` may belong to it. Without an ``@``, everything that is not a host and a port may belong to it.
     """
     if url.startswith(("sqlite:", "memory:")):
         return url
@@ -90,7 +93,7 @@ def mask_url(url: str) -> str:
 
 
 def _masked_text(text: str) -> str:
-    """What does not read as a URL: an address alone, or what may be its scheme, and the host behind the last ``@``."""
+    """Mask text that is not a URL: show an address alone, or a possible scheme and the host after the last ``@``."""
     if _ADDRESS.fullmatch(text):
         return text
     scheme = _SCHEME.match(text)
@@ -148,10 +151,12 @@ class DatabaseConnectionSpec:
 
 @dataclass(frozen=True)
 class GlobalExecutionOptions:
-    """Rows and bytes of all sources that may be in flight; ``None``: no limit."""
+    """Limits that all sources of the process share."""
 
     source_max_inflight_rows: int | None = 1024
+    """Source rows that may be in flight, at least 1. None: no limit."""
     source_max_inflight_bytes: int | None = None
+    """Bytes of source rows that may be in flight, at least 1. None: no limit."""
 
     def __post_init__(self) -> None:
         for name in ("source_max_inflight_rows", "source_max_inflight_bytes"):
@@ -164,7 +169,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def _span(text: str) -> timedelta:
-    """``30d``, ``12h``, ``90m``, ``45s``, ``2w``, or ``0``."""
+    """Parse ``30d``, ``12h``, ``90m``, ``45s``, ``2w``, or ``0``."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)", text.strip().lower())
     if found is None or (not found[2] and float(found[1])):
         raise ValueError(text)
@@ -182,7 +187,7 @@ def _seconds(text: str) -> float:
 
 
 def span_text(span: timedelta) -> str:
-    """As ``COCO_MEMO_KEEP`` says it: the largest unit that needs no fraction."""
+    """Return a span in the syntax of ``COCO_MEMO_KEEP``, in the largest unit that needs no fraction."""
     seconds = span.total_seconds()
     for unit in ("d", "h", "m"):
         if seconds and seconds % _UNITS[unit] == 0:
@@ -198,22 +203,26 @@ DEFAULT_TARGET_CALL_TIMEOUT = 300.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is configured once per process."""
+    """The settings of a process."""
 
     database: DatabaseConnectionSpec | None = None
+    """The default database of targets."""
     app_namespace: str = ""
+    """Set before the name of every flow, so that several installations do not share state and resources."""
     global_execution_options: GlobalExecutionOptions | None = None
+    """Limits for all sources together. None: the defaults of ``GlobalExecutionOptions``."""
     db_schema_name: str | None = None
-    """Accepted for programs written for CocoIndex; it has no effect, as no state store in a database is available yet."""
+    """Accepted for programs written for CocoIndex. It has no effect: no state store uses a database schema yet."""
     ignore_target_drop_failures: bool = False
+    """Whether a drop continues, and removes a target from the state, if the target cannot be dropped."""
     memo_keep: timedelta = timedelta(days=30)
-    """How long results of functions are kept that no row uses any longer; zero: until the end of the pass."""
+    """How long the result of a function is kept that no row uses any more. Zero: until the end of the run."""
     memo_max_entries: int = 5_000_000
-    """Above it the oldest of them go, until half is left or all others are in use."""
+    """With more results than this, the oldest unused ones are deleted, until half of the limit is left."""
     memo_max_bytes: int = 8 << 30
-    """The same for the size of the results."""
+    """The same limit for the size of the results, in bytes."""
     target_call_timeout: float = DEFAULT_TARGET_CALL_TIMEOUT
-    """Seconds without an answer after which a call of a target is interrupted; 0: no limit."""
+    """Seconds after which a call of a target that does not answer is cancelled. 0: no limit."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.memo_keep, timedelta) or self.memo_keep < timedelta():
@@ -239,7 +248,10 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Settings from environment variables; raises ``ClientError`` naming the variable that does not parse."""
+        """Return settings from environment variables.
+
+        Raises ``ClientError`` with the variable that cannot be parsed.
+        """
         url = env("DATABASE_URL")
         database = None
         if url is None:
@@ -275,19 +287,24 @@ def _warn_of_unused() -> None:
     names = ("DATABASE_USER", "DATABASE_PASSWORD", "DATABASE_MAX_CONNECTIONS", "DATABASE_MIN_CONNECTIONS")
     unused = [found[0] for found in map(env, names) if found is not None]
     if unused:
-        warnings.warn(f"{', '.join(unused)} without COCO_DATABASE_URL: not used", stacklevel=3)
+        warnings.warn(
+            f"{', '.join(unused)} without COCO_DATABASE_URL: not used; set COCO_DATABASE_URL, or unset these",
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Where a server would listen. Accepted for programs written for CocoIndex; no server is available yet."""
+    """The address of a server. Accepted for programs written for CocoIndex; no server is available yet."""
 
     address: str = "127.0.0.1:49344"
+    """Host and port."""
     cors_origins: list[str] | None = field(default=None)
+    """Origins whose pages may use the server. None: none."""
 
     @classmethod
     def from_env(cls) -> ServerSettings:
-        """Settings from ``COCO_SERVER_ADDRESS`` and ``COCO_SERVER_CORS_ORIGINS``."""
+        """Return settings from ``COCO_SERVER_ADDRESS`` and ``COCO_SERVER_CORS_ORIGINS``."""
         address, origins = env("SERVER_ADDRESS"), env("SERVER_CORS_ORIGINS")
         return cls(
             address[1] if address else cls.address, cls.parse_cors_origins(origins[1]) if origins else None
@@ -295,13 +312,13 @@ class ServerSettings:
 
     @staticmethod
     def parse_cors_origins(text: str | None) -> list[str] | None:
-        """Comma-separated origins; blanks are dropped."""
+        """Split text at commas and drop blanks and empty parts; None for None."""
         if text is None:
             return None
         return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def split_app_namespace(full_name: str, delimiter: str) -> tuple[str, str]:
-    """(namespace, name), cut at the first delimiter."""
+    """Return (namespace, name), cut at the first delimiter. Without a delimiter the namespace is empty."""
     namespace, found, name = full_name.partition(delimiter)
     return (namespace, name) if found else ("", full_name)

@@ -11,9 +11,9 @@ __all__ = ["get_target_default_name"]
 
 
 def get_target_default_name(flow: Flow, export_name: str, delimiter: str = "__") -> str:
-    """``[namespace + delimiter]flow + delimiter + export``: what targets call a resource by default.
+    """Return ``[namespace + delimiter]flow + delimiter + export``, the default name of an export's resource.
 
-    A name that the target's spec gives explicitly is not consulted.
+    A name in the target's spec is not considered.
     """
     from coco.naming import default_name, namespace_of
 

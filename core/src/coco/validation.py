@@ -26,10 +26,10 @@ def validate_identifier_name(
     allow_dots: bool = False,
     identifier_type: str = "identifier",
 ) -> str | None:
-    """What is wrong with a name, as a sentence; None for a legal one.
+    """Return what is wrong with a name, as a sentence; None for a legal one.
 
-    max_length: in characters. allow_dots: whether dots may stand in it. identifier_type: what the sentence calls it.
-    Raises ``CallShapeError`` (a ``TypeError``) if ``name`` is no text.
+    max_length: in characters. allow_dots: whether the name may hold dots. identifier_type: what the sentence calls it.
+    Raises ``CallShapeError`` (a ``TypeError``) if ``name`` is not a str.
     """
     if not isinstance(name, str):
         raise CallShapeError(f"the name of a {identifier_type} must be a str, got {type(name).__name__}")
@@ -58,7 +58,7 @@ def validate_app_namespace_name(name: str) -> None:
 
 
 def validate_full_flow_name(name: str) -> None:
-    """Raise ``NamingError`` unless ``name`` can be a flow's full name, in which dots may stand."""
+    """Raise ``NamingError`` unless ``name`` can be a flow's full name, which may hold dots."""
     problem = validate_identifier_name(name, allow_dots=True, identifier_type="full flow")
     if problem is not None:
         raise NamingError(problem)

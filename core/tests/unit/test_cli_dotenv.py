@@ -37,8 +37,8 @@ def test_parse(text: str, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("A=1\nno value", "line 2 is no NAME=value"),
-        ("A=1\n\n \nB='x\nC=1", "line 4 is no NAME=value, or its quote is not closed"),
+        ("A=1\nno value", "line 2 is not NAME=value"),
+        ("A=1\n\n \nB='x\nC=1", "line 4 is not NAME=value, or its quote is not closed"),
         ("A='x' y", "line 1 is no"),
     ],
 )

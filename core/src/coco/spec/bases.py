@@ -26,10 +26,10 @@ class SourceSpec(SpecBase, category=OpCategory.SOURCE):
 class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
     """Base of specs that ``transform`` takes."""
 
-    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+    if not TYPE_CHECKING:  # type checkers report this mistake themselves
 
         def __call__(self, *_: Any, **__: Any) -> NoReturn:
-            """A spec describes a function and is none: raises ``CallShapeError`` with what to write."""
+            """Raise ``CallShapeError`` with what to write: a spec describes a function and cannot be called."""
             name = type(self).__name__
             raise CallShapeError(
                 f"{name}(...) describes a function and cannot be called: write slice.transform({name}(...)) in a flow, "
@@ -39,8 +39,8 @@ class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function once, in memory, outside any flow.
 
-        Takes plain Python values and returns one. Blocks; it must not be called from the event loop
-        that runs flows.
+        Takes plain Python values and returns one. Blocks until the result is there, so never call it on the event
+        loop that runs flows.
         """
         from coco.spec.execution import execute
 
@@ -60,18 +60,21 @@ class TargetAttachmentSpec(SpecBase, category=OpCategory.TARGET_ATTACHMENT):
 
 
 class EmptyFunctionSpec(FunctionSpec):
-    """The spec of operations made with ``@function``: it has no fields."""
+    """The spec of functions that ``@function`` registers. It has no fields."""
 
 
 def spec_category(spec: Any) -> OpCategory | None:
-    """Category of a spec or spec class; None if it is neither."""
+    """Return the category of a spec or spec class; None for anything else."""
     cls = spec if isinstance(spec, type) else type(spec)
     category = getattr(cls, "__coco_category__", None) if isinstance(cls, SpecMeta) else None
     return category if isinstance(category, OpCategory) else None
 
 
 def spec_kind(spec: Any) -> str:
-    """Kind of a spec or spec class: the class's name. Raises ``CallShapeError`` for anything else."""
+    """Return the kind of a spec or spec class, which is the name of the class.
+
+    Raises ``CallShapeError`` for anything else.
+    """
     cls = spec if isinstance(spec, type) else type(spec)
     if not isinstance(cls, SpecMeta):
         raise CallShapeError(f"expected a spec, got {cls.__name__}")
@@ -79,7 +82,7 @@ def spec_kind(spec: Any) -> str:
 
 
 def spec_doc(cls: type) -> str | None:
-    """The description the author wrote, if any."""
+    """Return the docstring that stands in the class itself, without its indentation; None if there is none."""
     import inspect
 
     text = cls.__dict__.get("__doc__")

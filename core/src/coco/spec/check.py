@@ -1,9 +1,9 @@
-"""Checking the fields of a spec against their annotations.
+"""Checks the values of a spec's fields against their annotations.
 
-The common vocabulary of specs is checked by small closures made here. Only an annotation that carries
-constraints for pydantic makes pydantic be imported, and only when a spec with it is first made.
-Checks are strict: ``True`` is no int and ``"5"`` no number. An int fits a float field and a tuple a list
-field; both are converted, so that equal specs dump equally.
+This module makes a small closure for each common annotation. Only an annotation with constraints of pydantic imports
+pydantic, and only when the first spec with it is made. Checks are strict: ``True`` is not an int, and ``"5"`` is not a
+number. An int fits a float field and a tuple fits a list field. Both are converted, so that equal specs have equal
+stored forms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _NONE = type(None)
 
 
 class Mismatch(Exception):
-    """A value that does not fit. ``path`` starts at the field; ``specific`` messages win inside unions."""
+    """A value does not fit its annotation.
+
+    ``path`` starts at the field. Of several alternatives of a union, the message of a ``specific`` one is shown.
+    """
 
     def __init__(self, expected: str, got: str, path: Path, *, specific: bool = False) -> None:
         super().__init__(expected, got, path)
@@ -37,17 +40,17 @@ class Mismatch(Exception):
 
 
 def anything(value: Any, path: Path) -> Any:
-    """Fits everything."""
+    """Accept any value."""
     return value
 
 
 def describe_value(value: Any) -> str:
-    """What a message may say about a value: its type, never its content (it may be a secret)."""
+    """Return the name of a value's type for messages. The value itself may be a secret and is never shown."""
     return "None" if value is None else type(value).__name__
 
 
 def describe_type(annotation: Any) -> str:
-    """An annotation as a user would write it."""
+    """Return an annotation as users write it."""
     if annotation is _NONE or annotation is None:
         return "None"
     if typing.get_origin(annotation) is typing.Annotated:
@@ -64,7 +67,7 @@ def describe_type(annotation: Any) -> str:
 
 
 def compile_checker(annotation: Any) -> Checker:
-    """A function that returns the (possibly converted) value or raises ``Mismatch``."""
+    """Return a function that returns the value, converted where that is needed, or raises ``Mismatch``."""
     if annotation is Any or annotation is object or isinstance(annotation, (Unresolved, typing.TypeVar)):
         return anything
     if isinstance(annotation, typing.NewType):
@@ -281,7 +284,7 @@ def _mapping_checker(annotation: Any, args: tuple[Any, ...]) -> Checker:
 def _pydantic_checker(annotation: Any) -> Checker:
     try:
         import pydantic
-    except ImportError:  # constraints cannot be checked without it; types of plain fields still are
+    except ImportError:  # without pydantic, constraints are not checked; types of plain fields still are
         return anything
     try:
         adapter: Any = pydantic.TypeAdapter(

@@ -1,7 +1,7 @@
-"""Annotations as objects, without giving up when one of them cannot be resolved.
+"""Resolves annotations one by one.
 
-``typing.get_type_hints`` is all or nothing: one name that exists for type checkers only makes every
-hint of a class unavailable. Here each name stands alone.
+``typing.get_type_hints`` fails for a whole class if a single annotation names something that exists for type checkers
+only. Here only that annotation stays unresolved.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Unresolved:
-    """Stands for an annotation that names something unknown at run time."""
+    """An annotation that names something unknown at run time."""
 
     __slots__ = ("text",)
 
@@ -26,7 +26,7 @@ class Unresolved:
 
 
 def class_hints(cls: type, local_names: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Annotations of a class and its bases, outermost base first, extras kept."""
+    """Return the annotations of a class and its bases, outermost base first, ``Annotated`` extras included."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         own = base.__dict__.get("__annotations__")
@@ -43,7 +43,7 @@ def class_hints(cls: type, local_names: Mapping[str, Any] | None = None) -> dict
 def callable_hints(
     function: Callable[..., Any], local_names: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Annotations of a function, ``return`` included, extras kept."""
+    """Return the annotations of a function, ``return`` and ``Annotated`` extras included."""
     target = function
     while isinstance(target, (staticmethod, classmethod)):
         target = target.__func__
@@ -77,7 +77,7 @@ def _resolve_all(
 
 
 def resolve(annotation: Any, global_names: dict[str, Any], local_names: Mapping[str, Any]) -> Any:
-    """One annotation; ``Unresolved`` if it names something that does not exist."""
+    """Return one annotation as an object; ``Unresolved`` if it names something that does not exist."""
     if annotation is None:
         return type(None)
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
@@ -87,6 +87,6 @@ def resolve(annotation: Any, global_names: dict[str, Any], local_names: Mapping[
         )["it"]
     except Exception as error:
         if not isinstance(annotation, str):
-            # Not text: get_type_hints refuses what is no type (a bare value, say). Analysis will say so better.
+            # get_type_hints refuses an annotation that is not a type, such as a value. The analysis has a better message.
             return annotation if not isinstance(error, NameError) else Unresolved(repr(annotation))
         return Unresolved(annotation)

@@ -1,4 +1,4 @@
-"""Objects from plain data, guided by a type: the work behind ``load_engine_object``."""
+"""Makes objects of a given type from plain data: the implementation of ``load_engine_object``."""
 
 from __future__ import annotations
 

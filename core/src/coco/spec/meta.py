@@ -1,4 +1,4 @@
-"""The metaclass that makes specs: frozen, validated, comparable, printable without secrets."""
+"""The metaclass of specs. Specs are frozen, validated and comparable, and their texts show no secrets."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ C = TypeVar("C")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 class SpecMeta(type):
-    """Makes every subclass of a spec base a dataclass by itself.
+    """Makes every subclass of a spec base a dataclass, without a decorator.
 
-    Class keyword ``category`` is for the bases; subclasses inherit it (readable as
-    ``__coco_category__``). Instances are made by keyword or position, validated on construction and
-    frozen afterwards; ``__post_init__`` may still set fields. An additional ``@dataclass`` is harmless.
-    Field types are looked at when the first instance is made, not when the class is.
+    Only the bases give the class keyword ``category``; subclasses inherit it as ``__coco_category__``. The constructor
+    takes fields by keyword or position and validates them. The instance is frozen once ``__post_init__``, which may set
+    fields, has returned. An additional ``@dataclass`` changes nothing. Annotations are resolved when the first instance
+    is made, so they may name classes that are defined later.
     """
 
     __coco_category__: OpCategory | None
@@ -43,7 +43,7 @@ class SpecMeta(type):
         is_base = category is not None or not any(isinstance(base, SpecMeta) for base in bases)
         own_init = "__init__" in namespace and namespace["__init__"] is not spec_init
         if not is_base:
-            # Present in the class itself, so that neither our nor the user's @dataclass makes its own.
+            # They stand in the class itself, so that no @dataclass, ours or the user's, generates its own.
             namespace.setdefault("__init__", spec_init)
             namespace.setdefault("__repr__", spec_repr)
             namespace.setdefault("__hash__", spec_hash)
@@ -60,10 +60,12 @@ class SpecMeta(type):
             documented = "__doc__" in namespace
             made: Any = cls
             if not documented:
-                cls.__doc__ = "-"  # else dataclasses would make one up, of the signature
-            # Without methods to write, dataclasses has nothing to compile, which is most of what a spec class costs.
+                cls.__doc__ = "-"  # otherwise dataclasses generates one from the signature
+            # dataclasses compiles the methods that it generates, which takes most of the time that a spec class costs.
             dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen)(made)
-            params = made.__dataclass_params__  # what the class has; code identity looks at it
+            params = (
+                made.__dataclass_params__
+            )  # code identity reads them; they describe the methods set above
             params.init = params.repr = params.eq = True
             if not documented:
                 cls.__doc__ = None
@@ -92,7 +94,10 @@ class SpecMeta(type):
 
 
 def _init_fields(cls: type) -> Iterator[tuple[dataclasses.Field[Any], bool]]:
-    """Fields that construction takes, with whether they are ``InitVar`` (passed to ``__post_init__`` only)."""
+    """Yield the fields that the constructor knows, each with whether it is an ``InitVar``.
+
+    An ``InitVar`` is passed to ``__post_init__`` and not stored.
+    """
     stored = cls.__dict__.get("__dataclass_fields__", None)
     if stored is None:
         stored = getattr(cls, "__dataclass_fields__", {})
@@ -136,7 +141,7 @@ def _parameters(cls: type) -> list[inspect.Parameter]:
 
 
 def spec_init(self: Any, *args: Any, **kwargs: Any) -> None:
-    """Bind, check, set, then ``__post_init__``."""
+    """Bind the arguments to fields, check and set these, then call ``__post_init__``."""
     cls = type(self)
     given = _bind(cls, args, kwargs)
     checkers = _checkers(cls)
@@ -171,7 +176,7 @@ def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
     names = {item.name for item in fields}
     for name, value in kwargs.items():
         if name not in names:
-            import difflib  # only ever needed here
+            import difflib
 
             close = difflib.get_close_matches(name, sorted(names), 1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
@@ -220,7 +225,10 @@ def _checked(cls: type, checker: Checker, value: Any, name: str) -> Any:
 
 
 def _converted_default(checker: Checker, default: Any) -> Any:
-    """``x: float = 1`` gives 1.0, as if it were passed; an unfitting default is the author's own decision."""
+    """Convert a default like a value that is passed: ``x: float = 1`` gives 1.0.
+
+    A default that does not fit its annotation is kept as it is: the author of the spec chose it.
+    """
     from coco.spec.check import Mismatch
 
     try:
@@ -230,7 +238,7 @@ def _converted_default(checker: Checker, default: Any) -> Any:
 
 
 def _check_in_place(instance: Any) -> None:
-    """For a spec class with an ``__init__`` of its own: check what it left behind."""
+    """Check the fields of an instance whose class has its own ``__init__``, after that has returned."""
     cls = type(instance)
     checkers = _checkers(cls)
     for item in dataclasses.fields(cls):
@@ -240,7 +248,7 @@ def _check_in_place(instance: Any) -> None:
 
 
 def spec_repr(self: Any) -> str:
-    """``Name(field=value)``; fields whose names speak of secrets are masked."""
+    """Return ``Name(field=value)``, with ``***`` for fields whose names suggest a secret."""
     parts = []
     for item in dataclasses.fields(self):
         if item.repr and hasattr(self, item.name):
@@ -250,7 +258,10 @@ def spec_repr(self: Any) -> str:
 
 
 def is_secret(name: str, value: Any) -> bool:
-    """Whether a field's name speaks of a secret and its value is one; a reference to a secret is none."""
+    """Return whether a field's name suggests a secret and its value is text or bytes.
+
+    A reference to a secret is not a secret.
+    """
     if not isinstance(value, (str, bytes)):
         return False
     lowered = name.lower()
@@ -258,7 +269,7 @@ def is_secret(name: str, value: Any) -> bool:
 
 
 def spec_eq(self: Any, other: Any) -> Any:
-    """Equal are specs of one class with equal fields."""
+    """Compare two specs: equal if they have the same class and equal fields."""
     if type(other) is not type(self):
         return NotImplemented
     names = [item.name for item in dataclasses.fields(self) if item.compare]
@@ -266,7 +277,7 @@ def spec_eq(self: Any, other: Any) -> Any:
 
 
 def spec_hash(self: Any) -> int:
-    """Equal specs hash equally, also with lists and dicts among their fields."""
+    """Return a hash that equal specs share. Fields may be lists and dicts."""
     return hash(
         (type(self), tuple(_hashable(getattr(self, item.name, None)) for item in dataclasses.fields(self)))
     )
@@ -289,7 +300,7 @@ def _hashable(value: Any) -> Any:
 
 
 class SpecBase(metaclass=SpecMeta):
-    """What the five bases share. Not for direct use."""
+    """Base of the five spec bases. Not for direct use."""
 
     __coco_category__: ClassVar[Any] = None
 
@@ -307,7 +318,10 @@ class SpecBase(metaclass=SpecMeta):
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
-        """JSON Schema of the fields, for tools and documentation. Needs pydantic."""
+        """Return the JSON Schema of the fields, for tools and documentation. Needs pydantic.
+
+        Raises ``DefinitionError`` if a field has no schema.
+        """
         from coco.spec.schema import spec_json_schema
 
         return spec_json_schema(cls)

@@ -9,7 +9,10 @@ from coco.errors import DefinitionError
 
 
 def spec_json_schema(cls: type) -> dict[str, Any]:
-    """Schema of an object with the fields of ``cls``. Raises ``DefinitionError`` if a field has no schema."""
+    """Return the schema of an object with the fields of ``cls``.
+
+    Raises ``DefinitionError`` if a field has no schema.
+    """
     import pydantic
 
     from coco.spec.bases import spec_doc
