@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ def two_flows(tmp_path: Path) -> None:
     (tmp_path / "cli_app_two.py").write_text(APP.format(name="CliE") + APP.format(name="CliD"))
 
 
-def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     two_flows(tmp_path)
     assert set(apps.load_chosen("cli_app_two.py")) == {"CliD", "CliE"}
     assert set(apps.load_chosen("cli_app_two.py:CliD")) == {"CliD"}
@@ -134,9 +135,11 @@ def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(click.UsageError, match=r"name one: cli_app_two\.py:CliD, cli_app_two\.py:CliE"):
         apps.load_one("cli_app_two.py")
     monkeypatch.setattr(output, "is_interactive", lambda: True)
-    keys = iter(["\x1b[B", "\x1b[B", "\x1b[A", "\r"])
-    monkeypatch.setattr("coco.cli.select.click.getchar", lambda: next(keys))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("CliF\nCliE\n"))
     assert apps.load_one("cli_app_two.py").name == "CliE"
+    asked = capsys.readouterr()
+    assert "Select a flow (CliD, CliE): " in asked.err and "'CliF' is not one of" in asked.err
+    assert asked.out == "", "standard output is for results"
 
 
 def test_flow_part_is_ignored_for_whole_apps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -233,6 +233,7 @@ def test_setup_asks(runtime: FakeRuntime) -> None:
     assert output.QUESTION in refused.stderr and "Nothing was done" in refused.stderr
     assert "setup of ['First', 'Second']" in refused.stdout
     run("setup", APP_FILE, answer="\n", code=1)
+    assert "Error: invalid input" in run("setup", APP_FILE, answer="perhaps\nn\n", code=1).stderr
     assert runtime.calls == []
     run("setup", APP_FILE, answer="YES\n")
     assert runtime.calls == [("setup", "First", "Second")]

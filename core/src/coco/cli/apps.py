@@ -275,9 +275,8 @@ def load_one(text: str) -> Flow:
             f"'{specifier.app}' defines several flows; name one: "
             + ", ".join(f"{specifier.app}:{name}" for name in sorted(found))
         )
-    from coco.cli.select import select
-
-    return found[select("Select a Flow", sorted(found))]
+    name = click.prompt("Select a flow", type=click.Choice(sorted(found)), err=True)
+    return found[name]
 
 
 def _some(found: dict[str, Flow], app: str) -> dict[str, Flow]:

@@ -41,12 +41,12 @@ def print_json(data: Any) -> None:
 
 
 def is_interactive() -> bool:
-    """Whether someone is there to answer a question."""
+    """Whether standard input is a terminal, so that a question can be answered."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def confirm(pending: str, way_out: str) -> None:
-    """Ask before something is changed. Anything but yes ends the command with exit code 1; nothing was done.
+    """Ask before pending changes are made. An answer other than yes ends the command with exit code 1.
 
     Without a terminal the command fails. pending: the changes, for the message. way_out: what to call instead.
     """
@@ -54,8 +54,12 @@ def confirm(pending: str, way_out: str) -> None:
         fail(
             f"nothing was done: there is no terminal to ask on whether to push these changes: {pending}. {way_out}"
         )
-    answer = click.prompt(QUESTION, default="", show_default=False, prompt_suffix=" ", err=True)
-    if answer.strip().lower() not in ("y", "yes"):
+    ask(QUESTION)
+
+
+def ask(question: str) -> None:
+    """Ask for yes or no on standard error; the default is no, which ends the command with exit code 1."""
+    if not click.confirm(question, show_default=False, prompt_suffix=" ", err=True):
         fail("Nothing was done.")
 
 

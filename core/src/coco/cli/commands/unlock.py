@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from coco.cli.apps import load_chosen, need_lasting_state
-from coco.cli.output import fail, is_interactive, print_json, say
+from coco.cli.output import ask, fail, is_interactive, print_json, say
 
 if TYPE_CHECKING:
     from coco.state.protocol import Lease
 
 QUESTION = (
-    "Take the lease away? A process that still works would write at the same time as the next one. [yes/N]"
+    "Take the lease away? If its process still works, it will write at the same time as the next one. [yes/N]"
 )
 FUTURE_SECONDS = 5.0
 """A renewal so far in the future shows that clocks differ."""
@@ -44,9 +44,7 @@ def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
     if held and not force:
         if not is_interactive():
             fail("There is no terminal to ask on: nothing was done. Use --force.")
-        answer = click.prompt(QUESTION, default="", show_default=False, prompt_suffix=" ", err=True)
-        if answer.strip().lower() not in ("y", "yes"):
-            fail("Nothing was done.")
+        ask(QUESTION)
     for item in held:
         RUNTIME.take_lease_away(item)
     if as_json:
