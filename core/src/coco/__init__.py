@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coco.index import VectorIndexDef as VectorIndexDef
     from coco.index import VectorIndexMethod as VectorIndexMethod
     from coco.index import VectorSimilarityMetric as VectorSimilarityMetric
+    from coco.lib import SecretRef as SecretRef
     from coco.lib import cache_stats as cache_stats
     from coco.lib import cache_stats_async as cache_stats_async
     from coco.lib import current_settings as current_settings
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from coco.lib import is_persistent as is_persistent
     from coco.lib import prune_cache as prune_cache
     from coco.lib import prune_cache_async as prune_cache_async
+    from coco.lib import secret as secret
     from coco.lib import settings as settings
     from coco.lib import stop as stop
     from coco.op import fn as fn
@@ -129,6 +131,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "VectorSimilarityMetric",
     ),
     "lib": (
+        "SecretRef",
         "cache_stats",
         "cache_stats_async",
         "current_settings",
@@ -137,6 +140,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "is_persistent",
         "prune_cache",
         "prune_cache_async",
+        "secret",
         "settings",
         "stop",
     ),

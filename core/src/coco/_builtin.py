@@ -36,6 +36,14 @@ def coco_runners() -> list[RunnerManifest]:
 
 
 @hookimpl
+def coco_resolve_secret(ref: str) -> str | None:
+    """``env:NAME`` and ``file:PATH``."""
+    from coco.environment.secret_sources import read_secret
+
+    return read_secret(ref)
+
+
+@hookimpl
 def coco_cli_commands() -> list[CommandManifest]:
     """Commands, in the order of ``coco --help``."""
     return [

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_origin
 
 from coco.errors import AuthEntryError
+from coco.secrets import check_references, resolve_secrets
 
 __all__ = [
     "AuthEntryReference",
@@ -78,6 +79,7 @@ class AuthRegistry:
             raise AuthEntryError("an auth entry needs a non-empty string as its key")
         if key.startswith(TRANSIENT_PREFIX):
             raise AuthEntryError(f"auth entry keys must not start with {TRANSIENT_PREFIX!r}: {key!r}")
+        check_references(value)
         with self._lock:
             if key in self._entries and not replace and not _equal(self._entries[key], value):
                 raise AuthEntryError(
@@ -90,6 +92,7 @@ class AuthRegistry:
 
     def add_transient(self, value: T) -> TransientAuthEntryReference[T]:
         """Register ``value`` under a generated key and return a reference to it."""
+        check_references(value)
         key = TRANSIENT_PREFIX + os.urandom(16).hex()
         with self._lock:
             self._entries[key] = value
@@ -106,8 +109,9 @@ class AuthRegistry:
         """Return the value that a reference refers to, as an instance of ``type_``.
 
         ref: a reference, or its key. wanted_by: what needs the value, for messages. A mapping is converted if ``type_``
-        is a class with fields. Raises ``AuthEntryError`` if the entry does not exist or has another type; the message
-        never holds the value.
+        is a class with fields. References to secrets within the value are resolved now: call this for each connection and
+        do not keep the result. Raises ``AuthEntryError`` if the entry does not exist or has another type, and
+        ``SecretError`` if a secret cannot be resolved; no message holds the value.
         """
         key = ref if isinstance(ref, str) else ref.key
         with self._lock:
@@ -124,6 +128,7 @@ class AuthRegistry:
                 f"auth entry {key!r} is not registered{by}; "
                 f"call coco.add_auth_entry({key!r}, ...) before it is used"
             )
+        value = resolve_secrets(value, wanted_by=wanted_by or f"the auth entry {key!r}")
         found_value: T = _as_type(type_, value, key, by)
         return found_value
 

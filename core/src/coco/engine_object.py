@@ -19,11 +19,16 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from coco.auth_registry import AuthEntryReference, TransientAuthEntryReference
 from coco.errors import DefinitionError, format_path
+from coco.secrets import SecretRef
 
 T = TypeVar("T")
 
 TRANSIENT_MARK = "<transient>"
 """What a transient auth reference dumps to: its generated key must not reach anything stored."""
+
+
+SECRET_MARK = "<secret>"
+"""What stands for a reference to a secret where its text must not count."""
 
 
 class _NotIdentityMark:
@@ -45,6 +50,7 @@ class _Form(enum.Enum):
 
     SHOWN = "shown"
     STORED = "stored"
+    CONTENT = "content"
     IDENTITY = "identity"
 
 
@@ -53,7 +59,8 @@ def dump_engine_object(value: Any) -> Any:
 
     Dataclasses, specs and named tuples become dicts by field, with the ``kind`` that their class has; enums their
     value; time spans seconds; dates and times ISO text; sets sorted lists; auth references ``{"key": KEY}`` (of
-    transient ones a fixed mark); types their schema. Raises ``DefinitionError`` naming the place for anything else.
+    transient ones a fixed mark); references to secrets ``{"secret": "env:NAME"}``; types their schema. Raises
+    ``DefinitionError`` naming the place for anything else.
     """
     return _dump(value, (), form=_Form.SHOWN)
 
@@ -66,8 +73,13 @@ def plain_data(value: Any) -> Any:
     return _dump(value, (), form=_Form.STORED)
 
 
+def content_data(value: Any) -> Any:
+    """As ``plain_data``, without references to secrets: where a password is taken from does not alter what is read."""
+    return _dump(value, (), form=_Form.CONTENT)
+
+
 def dump_for_identity(value: Any) -> Any:
-    """As ``plain_data``, without fields marked ``NotIdentity`` and without transient auth references."""
+    """As ``plain_data``, without fields marked ``NotIdentity``, transient auth references and references to secrets."""
     return _dump(value, (), form=_Form.IDENTITY)
 
 
@@ -92,6 +104,8 @@ def _dump(value: Any, path: tuple[str, ...], *, form: _Form) -> Any:
     if isinstance(value, TransientAuthEntryReference):
         key = value.key if isinstance(value, AuthEntryReference) else TRANSIENT_MARK
         return {"key": key} if form is _Form.SHOWN else key
+    if isinstance(value, SecretRef):
+        return {"secret": value.ref} if form in (_Form.SHOWN, _Form.STORED) else SECRET_MARK
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
@@ -151,6 +165,8 @@ def _dump_fields(value: Any, path: tuple[str, ...], *, form: _Form) -> dict[str,
         if item.name in left_out:
             continue
         if identity and type(content) is TransientAuthEntryReference:
+            continue
+        if isinstance(content, SecretRef) and form in (_Form.CONTENT, _Form.IDENTITY):
             continue
         data[item.name] = _dump(content, (*here, item.name), form=form)
     kind = getattr(type(value), "kind", None)

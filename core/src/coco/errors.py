@@ -140,6 +140,10 @@ class AuthEntryError(ClientError):
     """An auth entry that is referred to but not registered."""
 
 
+class SecretError(ClientError):
+    """A secret that cannot be had: nothing knows its scheme, or what does could not give it. Its text never holds a value."""
+
+
 class ApiError(ClientError):
     """A client error with an HTTP status (default 400)."""
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from coco.environment.environment import ENVIRONMENT, current_settings
+from coco.plugins.secrets import SecretRef, secret
 from coco.setting import Settings
 
 __all__ = [
+    "SecretRef",
     "cache_stats",
     "cache_stats_async",
     "current_settings",
@@ -18,6 +20,7 @@ __all__ = [
     "is_persistent",
     "prune_cache",
     "prune_cache_async",
+    "secret",
     "settings",
     "stop",
 ]

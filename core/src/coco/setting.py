@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from coco.env_file import read_env_file
 from coco.errors import ClientError
+from coco.secrets import Secret, check_no_reference_within
 
 T = TypeVar("T")
 
@@ -121,15 +122,20 @@ def _masked_parameter(text: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class DatabaseConnectionSpec:
-    """A database. ``user`` and ``password`` override what the URL holds and need no URL encoding."""
+    """A database. ``user`` and ``password`` override what the URL holds and need no URL encoding.
 
-    url: str
-    user: str | None = None
-    password: str | None = None
+    Each of the three may be a reference, ``coco.secret("env:NAME")``, which is resolved whenever a connection is made.
+    """
+
+    url: Secret
+    user: Secret | None = None
+    password: Secret | None = None
     max_connections: int = 25
     min_connections: int = 5
 
     def __post_init__(self) -> None:
+        if isinstance(self.url, str):
+            check_no_reference_within(self.url)
         for name, least in (("max_connections", 1), ("min_connections", 0)):
             if getattr(self, name) < least:
                 raise ClientError(
@@ -142,9 +148,10 @@ class DatabaseConnectionSpec:
             )
 
     def __repr__(self) -> str:
-        password = None if self.password is None else "***"
+        url = mask_url(self.url) if isinstance(self.url, str) else self.url
+        password = "***" if isinstance(self.password, str) else self.password
         return (
-            f"DatabaseConnectionSpec(url={mask_url(self.url)!r}, user={self.user!r}, password={password!r}, "
+            f"DatabaseConnectionSpec(url={url!r}, user={self.user!r}, password={password!r}, "
             f"max_connections={self.max_connections}, min_connections={self.min_connections})"
         )
 

@@ -3,6 +3,7 @@
 Importing this module imports neither NumPy nor Pydantic.
 """
 
+from coco.secrets import Secret
 from coco.types.analyze import (
     AnalyzedAnyType,
     AnalyzedBasicType,
@@ -83,6 +84,7 @@ __all__ = [
     "LocalDateTime",
     "OffsetDateTime",
     "Range",
+    "Secret",
     "StructSchema",
     "StructType",
     "TableType",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from coco.env_file import note_env_file_read, read_env_file
 from coco.errors import CallShapeError, ClientError, LifecycleError, StateStoreError
+from coco.secrets import resolve_secret
 from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings, mask_url
 
 if TYPE_CHECKING:
@@ -132,13 +133,14 @@ class Environment:
         if explicit:
             return explicit
         database = self.settings.database
-        if database is None or database.url.partition(":")[0] not in ("postgres", "postgresql"):
+        if database is None or (isinstance(database.url, str) and not _is_postgres(database.url)):
             return DEFAULT_STATE_URL
         from coco.plugins import plugin_host
 
-        if plugin_host().store("postgres") is not None:
-            return _with_login(database)
-        return DEFAULT_STATE_URL
+        if plugin_host().store("postgres") is None:
+            return DEFAULT_STATE_URL
+        url = resolve_secret(database.url, wanted_by="the state store")
+        return _with_login(database, url) if _is_postgres(url) else DEFAULT_STATE_URL
 
     @property
     def is_persistent(self) -> bool:
@@ -180,18 +182,26 @@ class Environment:
             self._store = self._threads = self._executors = self._limiter = self._settings = None
 
 
-def _with_login(database: DatabaseConnectionSpec) -> str:
+def _is_postgres(url: str) -> bool:
+    return url.partition(":")[0] in ("postgres", "postgresql")
+
+
+def _with_login(database: DatabaseConnectionSpec, url: str) -> str:
     """The URL with the user and password that override what it holds."""
+    given_user, given_password = (
+        None if value is None else resolve_secret(value, wanted_by="the state store")
+        for value in (database.user, database.password)
+    )
     try:
-        parts = urllib.parse.urlsplit(database.url)
+        parts = urllib.parse.urlsplit(url)
     except ValueError:  # its text may quote the password
         raise ClientError(
-            f"the database URL {mask_url(database.url)} cannot be read; its form is "
+            f"the database URL {mask_url(url)} cannot be read; its form is "
             "postgresql://user:password@host:port/database, with special characters in user and password "
             "percent-encoded (or given as user= and password=)"
         ) from None
-    user = parts.username if database.user is None else urllib.parse.quote(database.user, safe="")
-    password = parts.password if database.password is None else urllib.parse.quote(database.password, safe="")
+    user = parts.username if given_user is None else urllib.parse.quote(given_user, safe="")
+    password = parts.password if given_password is None else urllib.parse.quote(given_password, safe="")
     place = parts.netloc.rpartition("@")[2]
     login = (user or "") + (f":{password}" if password is not None else "")
     return parts._replace(scheme="postgres", netloc=f"{login}@{place}" if login else place).geturl()

@@ -13,6 +13,7 @@
 | ``plain`` | specs, keys and setup states as plain data, and back |
 | ``quoting`` | names and literals as text of SQL and Cypher |
 | ``retry`` | trying again after faults that pass |
+| ``secrets`` | values of references to secrets, where a connection is made |
 | ``state_diff`` | what to add, alter and drop, from any of several former states |
 | ``values`` | engine values from Python values, and back |
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from coco.environment.environment import DEFAULT_STATE_URL, Environment
 from coco.environment.preparation import max_delete_share
+from coco.secrets import SecretRef
 from coco.setting import GlobalExecutionOptions, Settings, env, mask_url, span_text
 
 FIELDS: Mapping[str, str] = {
@@ -94,7 +95,9 @@ def _variables(environment: Environment, fields: list[SettingLine]) -> list[Sett
         state = SettingLine("state_url", url, "default")
     else:
         database = next(item for item in fields if item.name == "database.url")
-        state = SettingLine("state_url", mask_url(url), database.origin, database.place or "database.url")
+        given = environment.settings.database
+        shown = repr(given.url) if given is not None and isinstance(given.url, SecretRef) else mask_url(url)
+        state = SettingLine("state_url", shown, database.origin, database.place or "database.url")
     share = os.environ.get("COCO_MAX_DELETE_SHARE")
     plugins = os.environ.get("COCO_PLUGINS")
     return [
@@ -125,6 +128,8 @@ def _value(settings: Settings, name: str) -> Any:
 def _masked(name: str, value: Any) -> Any:
     if value is None:
         return None
+    if isinstance(value, SecretRef):
+        return repr(value)
     if name == "database.password":
         return "***"
     return mask_url(value) if name == "database.url" else value

@@ -1,8 +1,8 @@
 """Exceptions as text: one line with the place in the user's code, and the whole traceback.
 
 Texts made here go into logs, messages and the state store. They hold no values of variables, and secrets that coco
-knows of are masked: passwords in URLs, what auth entries hold, literals that source code gives to a name such as
-``api_key``. All of it is done for failures only, so none of it needs to be fast.
+knows of are masked: passwords in URLs, what auth entries hold, values of ``coco.secret`` references, literals that source
+code gives to a name such as ``api_key``. All of it is done for failures only, so none of it needs to be fast.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from coco.auth_registry import default_registry
 from coco.errors import CocoError
 from coco.ops.origin import distribution_of, is_installed_file
 from coco.printable import printable
+from coco.secrets import known_values, values_version
 from coco.setting import env, mask_url
 from coco.spec.meta import is_secret
 
@@ -221,11 +222,38 @@ _LITERAL = re.compile(
 
 
 def masked(text: str) -> str:
-    """A text without passwords in URLs and without what auth entries hold."""
+    """A text without passwords in URLs, what auth entries hold, and values of references to secrets."""
     text = _LOGIN.sub(r"\1:***@", text)
     for secret in _known_secrets():
         text = text.replace(secret, "***")
     return text
+
+
+def masked_error(error: BaseException) -> BaseException | None:
+    """The same exception without secrets in its text, so that it can go to where they are not known.
+
+    One made again with masked arguments where that is enough; None where the text comes from elsewhere.
+    """
+    if not _shows_secrets(error):
+        return error
+    try:
+        parts: Any = error.__reduce__()
+        twin: BaseException = parts[0](*(_masked_text(item) for item in parts[1]))
+        for name, item in (parts[2] if len(parts) > 2 else {}).items():
+            setattr(twin, name, _masked_text(item))
+        twin.__notes__ = [masked(note) for note in _notes(error)]
+        return None if _shows_secrets(twin) else twin
+    except Exception:  # an exception class of the user's may do anything
+        return None
+
+
+def _masked_text(value: Any) -> Any:
+    return masked(value) if isinstance(value, str) else value
+
+
+def _shows_secrets(error: BaseException) -> bool:
+    texts = [text_of(error), repr(error.args), repr(getattr(error, "__dict__", {}))]
+    return any(masked(text) != text for text in texts)
 
 
 def _masked_literals(source: str) -> str:
@@ -233,17 +261,18 @@ def _masked_literals(source: str) -> str:
     return _LITERAL.sub(r"\1\2***\2", source)
 
 
-_secrets: tuple[int, tuple[str, ...]] = (-1, ())
+_secrets: tuple[tuple[int, int], tuple[str, ...]] = ((-1, -1), ())
 
 
 def _known_secrets() -> tuple[str, ...]:
-    """What auth entries and the variable for the database's password hold, longest first."""
+    """What auth entries, resolved references and the variable for the database's password hold, longest first."""
     global _secrets
     registry = default_registry()
-    if _secrets[0] != registry.version:
+    version = (registry.version, values_version())
+    if _secrets[0] != version:
         found = {text for value in registry.snapshot().values() for text in _secrets_in("secret", value, 0)}
-        ordered = sorted((text for text in found if len(text) >= _LEAST_SECRET), key=len, reverse=True)
-        _secrets = (registry.version, tuple(ordered))
+        found = {text for text in found if len(text) >= _LEAST_SECRET} | {*known_values()}
+        _secrets = (version, tuple(sorted(found, key=len, reverse=True)))
     password = env("DATABASE_PASSWORD")
     if password is not None and len(password[1]) >= _LEAST_SECRET:
         return (*_secrets[1], password[1])

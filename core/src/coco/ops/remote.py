@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coco.auth_registry import default_registry
 from coco.errors import InternalError
-from coco.ops.error_text import RemoteTraceback, place_of, remember_place, text_of, traceback_text
+from coco.ops.error_text import (
+    RemoteTraceback,
+    masked,
+    masked_error,
+    place_of,
+    remember_place,
+    text_of,
+    traceback_text,
+)
 from coco.ops.origin import program_loaded_again
 
 if TYPE_CHECKING:
@@ -215,14 +223,17 @@ def open_answer(data: bytes) -> Any:
 
 
 def _portable(error: BaseException) -> RemoteError:
-    pickled: bytes | None
-    try:
-        pickled = pickle.dumps(error, protocol=5)
-        pickle.loads(pickled)
-    except Exception:
-        pickled = None
+    """Without secrets that were looked up here: the other process does not know them, so it could not mask them."""
+    pickled: bytes | None = None
+    clean = masked_error(error)
+    if clean is not None:
+        try:
+            pickled = pickle.dumps(clean, protocol=5)
+            pickle.loads(pickled)
+        except Exception:
+            pickled = None
     name = f"{type(error).__module__}.{type(error).__qualname__}"
-    return RemoteError(pickled, name, text_of(error), traceback_text(error), place_of(error))
+    return RemoteError(pickled, name, masked(text_of(error)), traceback_text(error), place_of(error))
 
 
 def _revived(remote: RemoteError) -> Exception:

@@ -21,6 +21,7 @@ from typing import Any
 
 from coco.auth_registry import AuthEntryReference, TransientAuthEntryReference
 from coco.errors import DefinitionError
+from coco.secrets import SecretRef
 
 _PLAIN = (
     bool,
@@ -148,6 +149,8 @@ class ValueForms:
     def _container_form(self, value: Any, where: str, strict: bool) -> list[Any]:
         if isinstance(value, TransientAuthEntryReference):
             return ["auth", value.key if isinstance(value, AuthEntryReference) else ""]
+        if isinstance(value, SecretRef):
+            return ["secret"]
         if isinstance(value, (list, tuple)):
             return [type(value).__name__, [self.form(item, where, strict=strict) for item in value]]
         if isinstance(value, (dict, types.MappingProxyType)):

@@ -11,7 +11,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-from coco.engine_object import plain_data
+from coco.engine_object import content_data
 from coco.flow.graph import (
     CollectStep,
     Constant,
@@ -161,7 +161,7 @@ class LogicFingerprints:
         schema = without_values(source.table.encode())
         declared = source.source.method("data_identity")
         if declared is None:
-            return [schema, source.source.kind, plain_data(source.spec)]
+            return [schema, source.source.kind, content_data(source.spec)]
         return [schema, source.source.kind, declared(source.spec)]
 
     def of_export(self, export: ExportStep, collects: tuple[CollectStep, ...], target_identity: Any) -> bytes:

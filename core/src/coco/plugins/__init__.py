@@ -68,7 +68,9 @@ def connect_registry() -> None:
     """Let the registry of operations and the names of runners ask the plugins. Can be called again."""
     from coco.ops.registry import registry
     from coco.ops.runner_names import RUNNERS
+    from coco.plugins import secrets
 
+    assert secrets  # its import connects references to secrets
     registry.set_resolver(_resolve)
     RUNNERS.set_resolver(_missing_runner)
 

@@ -8,7 +8,7 @@ matter and a plugin that fails half way leaves nothing behind.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -41,8 +41,14 @@ def coco_cli_commands() -> Sequence[CommandManifest]:  # type: ignore[empty-body
 
 
 @hookspec(firstresult=True)
-def coco_resolve_secret(ref: Any) -> str | None:
-    """Look a secret up at the moment of use. None lets the next plugin try."""
+def coco_resolve_secret(ref: str) -> str | None:
+    """The value of a secret that the user named by ``coco.secret(ref)``, looked up now.
+
+    ref: ``scheme:rest``, such as ``vault:billing/password``. Return None for schemes of others; for a scheme of your own
+    give the value, or raise. Raise a ``SecretError`` to tell the user why; of other errors only the type is shown, since
+    their text might quote the value. Called in any thread and in child processes, for every connection, so the value of
+    today is what counts: keep none. ``env:`` and ``file:`` are coco's own and never come here.
+    """
 
 
 @hookspec

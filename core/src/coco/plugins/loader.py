@@ -270,13 +270,17 @@ class PluginHost:
         """
         return self.load(f"{getattr(category, 'value', category)}:{kind}") is not None
 
-    def resolve_secret(self, ref: Any) -> str | None:
+    def resolve_secret(self, ref: str) -> str | None:
         """Ask each plugin for a secret until one has it; None if none has. A plugin's error is passed on."""
-        for _, caller in self._callers("coco_resolve_secret"):
-            secret: str | None = caller(ref=ref)
+        for plugin in self.secret_plugins():
+            secret: str | None = plugin.hooks["coco_resolve_secret"](ref=ref)
             if secret is not None:
                 return secret
         return None
+
+    def secret_plugins(self) -> list[Plugin]:
+        """Plugins that resolve secrets, coco's own first."""
+        return [plugin for plugin in self.plugins if "coco_resolve_secret" in plugin.hooks]
 
     def has_observers(self) -> bool:
         """Whether any plugin wants events."""

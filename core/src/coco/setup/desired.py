@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from coco.engine_object import plain_data
+from coco.engine_object import content_data, plain_data
 from coco.errors import DefinitionError
 from coco.flow.graph import ExportStep, Graph
 from coco.ops.calls import call_blocking, positional_arity
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.plan.plan import ROOT_SOURCE, Planner
+from coco.secrets import SecretRef
 from coco.setup.states import DECLARATION_PREFIX, TARGET_PREFIX, encode_key
 from coco.spec.meta import is_secret
 
@@ -48,18 +49,21 @@ class DesiredSource(Struct, frozen=True):
 
 
 def _storable(value: Any, title: str) -> Any:
-    """``value``, dumped for the state store. Raises ``DefinitionError`` if one of its fields holds a secret."""
+    """``value``, dumped for the state store. Raises ``DefinitionError`` if one of its fields is a secret.
+
+    A reference to one is refused too: what setup compares must not change with where a password is taken from.
+    """
     name = _secret_in(value)
     if name:
         raise DefinitionError(
-            f"{title}: '{name}' of {type(value).__name__} speaks of a secret and would be stored with the setup; take it "
-            "from an auth entry, or leave it out in get_persistent_key and get_setup_state of the connector"
+            f"{title}: '{name}' of {type(value).__name__} is a secret and would be part of what setup compares and stores; "
+            "take it from an auth entry, or leave it out in get_persistent_key and get_setup_state of the connector"
         )
     return plain_data(value)
 
 
 def _secret_in(value: Any) -> str:
-    """A field with a secret, in a value or what it holds. Keys of mappings are data."""
+    """A field with a secret or a reference to one, in a value or what it holds. Keys of mappings are data."""
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return next(filter(None, map(_secret_in, value)), "")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -68,7 +72,7 @@ def _secret_in(value: Any) -> str:
         names = [*getattr(value, "__struct_fields__", getattr(value, "_fields", ()))]
     for name in names:
         inner = getattr(value, name, None)
-        if inner and is_secret(name, inner):
+        if isinstance(inner, SecretRef) or (inner and is_secret(name, inner)):
             return str(name)
         if found := _secret_in(inner):
             return f"{name}.{found}"
@@ -164,7 +168,7 @@ def desired_sources(graph: Graph) -> list[DesiredSource]:
             step.name,
             step.source.kind,
             schema_identity(step.table.key_fields),
-            fingerprint_json([step.source.kind, plain_data(step.spec)]).hex(),
+            fingerprint_json([step.source.kind, content_data(step.spec)]).hex(),
         )
         for step in graph.sources
     ]

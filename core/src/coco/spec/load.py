@@ -15,6 +15,7 @@ from typing import Any
 
 from coco.auth_registry import AuthEntryReference, TransientAuthEntryReference
 from coco.errors import StoredValueError, format_path
+from coco.secrets import SecretRef
 from coco.spec.hints import Unresolved, class_hints
 
 _NONE = type(None)
@@ -170,6 +171,10 @@ def _load_class(cls: type, data: Any, path: tuple[str, ...]) -> Any:
         if data == TRANSIENT_MARK:
             raise _misfit("a stable auth entry (a transient one cannot be restored)", data, path)
         return AuthEntryReference(data)
+    if cls is SecretRef:
+        if not isinstance(data, collections.abc.Mapping) or data.keys() != {"secret"}:
+            raise _misfit("a reference to a secret", data, path)
+        return SecretRef(data["secret"])
     return _load_object(cls, data, path)
 
 
