@@ -156,9 +156,9 @@ def test_init_makes_a_project_that_runs(tmp_path: Path) -> None:
     )
     (folder / "docs" / "more.md").write_text("# More\n\nwords")
     plan = json.loads(run(folder, "plan", "--json", "-o", "p.json", "main").stdout)
-    forecast = plan["flows"]["MyNotes"]["update"]
-    assert forecast["sources"][0]["keys"] == {"new": ["more.md"]}
-    embeds = [item for item in forecast["calls"] if item["function"].startswith("HashEmbed")]
+    planned = plan["flows"]["MyNotes"]["update"]
+    assert planned["sources"][0]["keys"] == {"new": ["more.md"]}
+    embeds = [item for item in planned["calls"] if item["function"].startswith("HashEmbed")]
     assert [(item["calls"], item["at_least"]) for item in embeds] == [(1, False)]
     applied = json.loads(run(folder, "apply", "p.json", "--json").stdout)
     assert applied["flows"]["MyNotes"]["sources"]["files"]["num_insertions"] == 1

@@ -8,12 +8,12 @@ import pytest
 
 from coco import events
 from coco.engine.stats import IndexUpdateInfo, RowError, SourceUpdateInfo, UpdateStats
-from coco.operations.plan import SourceForecast
+from coco.operations.plan import PlannedSource
 from coco.operations.verify_report import TargetCheck, VerifyReport
 from coco.state.protocol import Failure
 
 ROW_ERROR = RowError("files", "a.md", "read", "source:files", "OSError", "no", 5, 1, 2, quarantined=True)
-PLANNED = SourceForecast("files", deleted=2, quarantined=3, keys={"deleted": ["a", "b"]})
+PLANNED = PlannedSource("files", deleted=2, quarantined=3, keys={"deleted": ["a", "b"]})
 
 
 @pytest.mark.parametrize(

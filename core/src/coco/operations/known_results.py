@@ -73,7 +73,7 @@ class Evaluated:
     problems: dict[int, RowProblem] = field(default_factory=dict)
 
 
-class _DryStep(FunctionStep):
+class _MemoStep(FunctionStep):
     """A step that counts the calls it does not make. ``watch`` is set for each evaluation."""
 
     def __init__(self, *args: Any, count: CallCount, call: bool, **kwargs: Any) -> None:
@@ -114,8 +114,8 @@ class _DryStep(FunctionStep):
         return outcome
 
 
-class DryRun:
-    """Evaluates rows of one run without side effects. ``call=True``: makes the calls that the memo does not know."""
+class MemoEvaluator:
+    """Evaluates rows with results from the memo, and writes nothing. ``call=True``: also makes calls that it lacks."""
 
     def __init__(self, run: Run, *, call: bool = False) -> None:
         self.run = run
@@ -129,7 +129,7 @@ class DryRun:
         steps = self.steps(program)
         tables: set[int] = set()
 
-        def watch_for(step: _DryStep) -> Callable[[int, list[int]], bool]:
+        def watch_for(step: _MemoStep) -> Callable[[int, list[int]], bool]:
             def watch(scope: int, missing: list[int]) -> bool:
                 if missing:
                     tables.add(step.step.slot)
@@ -154,7 +154,7 @@ class DryRun:
         if unknown:
             self._roots.wholes = {id(whole): UNKNOWN for whole in program.wholes}
 
-    def steps(self, program: Program) -> dict[int, _DryStep]:
+    def steps(self, program: Program) -> dict[int, _MemoStep]:
         """The steps of a program, by transform id; their counts are in ``calls``."""
         run = self.run
         found = {}
@@ -166,7 +166,7 @@ class DryRun:
                 function = item.step.function
                 count = CallCount(f"{function.kind} ({item.step.path})", function.enable_cache)
                 self.calls[item.step.id] = count
-            found[item.step.id] = _DryStep(
+            found[item.step.id] = _MemoStep(
                 item.step,
                 run.executors,
                 run.threads,
@@ -222,7 +222,7 @@ class DryRun:
         unknown: set[int] = set()
         tables: set[int] = set()
 
-        def watch_for(step: _DryStep) -> Callable[[int, list[int]], bool]:
+        def watch_for(step: _MemoStep) -> Callable[[int, list[int]], bool]:
             def watch(scope: int, missing: list[int]) -> bool:
                 if missing:
                     owners = evaluation.frames.owners(scope)

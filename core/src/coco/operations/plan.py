@@ -22,7 +22,7 @@ from coco.events import ignore_event
 from coco.flow.graph import Graph
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW
-from coco.operations.known_results import CallCount, DryRun
+from coco.operations.known_results import CallCount, MemoEvaluator
 from coco.printable import printable
 from coco.state.protocol import Owner, Tracked, unfinished
 from coco.types.storage import pack
@@ -35,7 +35,7 @@ DELETED_BATCH = 1_000
 
 
 @dataclass
-class SourceForecast:
+class PlannedSource:
     """One source. ``changed``: content; ``reprocess``: logic, or an attempt left unfinished; ``touched``: neither.
 
     ``unread``: the source says they changed, but the plan did not read them. ``keys``: some of each kind.
@@ -91,7 +91,7 @@ class SourceForecast:
 
 
 @dataclass
-class TargetForecast:
+class PlannedTarget:
     """Rows of one target. ``open_ended``: there may be more, since they depend on calls that the plan did not make."""
 
     target: str
@@ -107,9 +107,9 @@ class UpdatePlan:
 
     flow: str
     marks: dict[str, str]
-    sources: list[SourceForecast]
+    sources: list[PlannedSource]
     calls: list[CallCount]
-    targets: list[TargetForecast]
+    targets: list[PlannedTarget]
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -146,15 +146,15 @@ class UpdatePlan:
         return "\n".join([*lines, *(f"NOTE: {text}" for text in self.notes)])
 
 
-def _rows(target: TargetForecast) -> str:
+def _rows(target: PlannedTarget) -> str:
     if target.open_ended and not (target.upserts or target.deletes):
         return "unknown; how many follows from calls above, or from rows that were not read"
     least = "at least " if target.open_ended else ""
     return f"{least}{target.upserts} to write, {least}{target.deletes} to delete"
 
 
-def _foretold(stop: str) -> str:
-    """What a guard says, before it has stopped anything."""
+def _announced(stop: str) -> str:
+    """The message of a guard that would stop the update."""
     return f"an update would stop: {stop.removeprefix('stopped: ')}"
 
 
@@ -187,27 +187,27 @@ async def plan_update(environment: Environment, graph: Graph, read: int) -> Upda
     counts = await threads.store(store.row_counts, [export.target_id for export in run.exports.values()])
     for name, export in run.exports.items():
         run.guard.begin(name, counts.get(export.target_id, 0))
-    dry = DryRun(run)
-    await dry.start()
-    forecast = _Forecast(run, dry, read)
+    evaluator = MemoEvaluator(run)
+    await evaluator.start()
+    planned = _PlanBuilder(run, evaluator, read)
     for plan in run.plan.sources:
         source = SourceRun(run, plan, asyncio.Lock())
         try:
-            await forecast.add(source)
+            await planned.add(source)
         finally:
             await source.close()
-    return forecast.plan(graph)
+    return planned.plan(graph)
 
 
-class _Forecast:
+class _PlanBuilder:
     """Sums up over the sources of one run."""
 
-    def __init__(self, run: Run, dry: DryRun, read: int) -> None:
+    def __init__(self, run: Run, evaluator: MemoEvaluator, read: int) -> None:
         self._run = run
-        self._dry = dry
+        self._evaluator = evaluator
         self._read = read
-        self._sources: list[SourceForecast] = []
-        self._targets = {name: TargetForecast(name) for name in run.exports}
+        self._sources: list[PlannedSource] = []
+        self._targets = {name: PlannedTarget(name) for name in run.exports}
         self._notes: list[str] = []
         self._marks: dict[str, list[Any]] = {"state": [], "listing": [], "logic": []}
 
@@ -217,14 +217,18 @@ class _Forecast:
             graph.full_name,
             marks,
             self._sources,
-            [item for item in self._dry.calls.values() if item.calls or item.memo_hits or item.at_least],
+            [
+                item
+                for item in self._evaluator.calls.values()
+                if item.calls or item.memo_hits or item.at_least
+            ],
             list(self._targets.values()),
             self._notes,
         )
 
     async def add(self, source: SourceRun) -> None:
         looked = await source.look()
-        found = SourceForecast(
+        found = PlannedSource(
             source.plan.name, quarantined=source.stats.num_quarantined, problems=looked.problems
         )
         found.unchanged = looked.listed - len(looked.work) - found.quarantined
@@ -233,7 +237,7 @@ class _Forecast:
         self._marks["listing"].append(looked.listing_mark)
         self._marks["logic"].append(source.state.logic_fp)
         if looked.stop:
-            self._notes.append(_foretold(looked.stop))
+            self._notes.append(_announced(looked.stop))
         found.add("deleted", looked.deleted)
         chosen, rest = self._chosen(looked.work)
         found.add("new", [row for row in rest if row.code == NEW])
@@ -258,7 +262,7 @@ class _Forecast:
             try:
                 self._run.guard.check(self._run.flow, name, change)
             except SafetyStopError as error:
-                self._notes.append(_foretold(str(error)))
+                self._notes.append(_announced(str(error)))
 
     def _chosen(self, work: list[WorkRow]) -> tuple[list[WorkRow], list[WorkRow]]:
         """Rows to read, and the others."""
@@ -271,10 +275,10 @@ class _Forecast:
 
     def _calls_of(self, source: SourceRun) -> list[CallCount]:
         program = self._run.planner.program(source.plan, frozenset(source.state.logic))
-        return [self._dry.calls[step] for step in self._dry.steps(program)]
+        return [self._evaluator.calls[step] for step in self._evaluator.steps(program)]
 
     async def _add_rows(
-        self, source: SourceRun, rows: list[WorkRow], found: SourceForecast, net: dict[str, int]
+        self, source: SourceRun, rows: list[WorkRow], found: PlannedSource, net: dict[str, int]
     ) -> None:
         outcome = await self._outcome(source, rows)
         for row, problem in outcome.problems:
@@ -302,7 +306,7 @@ class _Forecast:
         chosen = [outcome.rows[position] for position in keep]
         columns = [[column[position] for position in keep] for column in outcome.columns]
         tracked = await self._tracked(source, [*chosen, *deleted])
-        evaluated = await self._dry.evaluate(source, chosen, columns, tracked)
+        evaluated = await self._evaluator.evaluate(source, chosen, columns, tracked)
         for position, problem in evaluated.problems.items():
             found.problems.append(
                 f"{readable_key(chosen[position].parts)}: {problem.op}: {message_of(problem)}"

@@ -25,7 +25,7 @@ from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE
 from coco.hot.reconcile_cy import ROW_FP
 from coco.kit.interruption import progressed
-from coco.operations.known_results import DryRun
+from coco.operations.known_results import MemoEvaluator
 from coco.operations.recreate import look_or_recreate, recreate_declarations
 from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.state.protocol import Head
@@ -306,8 +306,8 @@ async def _computed(
     by_source: dict[str, set[bytes]] = {}
     for key in keys:
         by_source.setdefault(wanted[key].source, set()).add(wanted[key].source_key)
-    dry = DryRun(run)
-    await dry.start()
+    evaluator = MemoEvaluator(run)
+    await evaluator.start()
     values: dict[bytes, tuple[Any, ...]] = {}
     for name, source_keys in by_source.items():
         source = sources.get(name)
@@ -318,7 +318,7 @@ async def _computed(
         for start in range(0, len(chosen), BATCH):
             rows = [WorkRow(key, read_parts(key), None, None, MAYBE) for key in chosen[start : start + BATCH]]
             outcome = await source.port.read(rows)
-            evaluated = await dry.evaluate(source, outcome.rows, outcome.columns, None)
+            evaluated = await evaluator.evaluate(source, outcome.rows, outcome.columns, None)
             for position, produced in enumerate(evaluated.produced):
                 target = produced.get(export.name)
                 if target is not None and position not in evaluated.unknown:
