@@ -20,7 +20,7 @@ def suite_of(name: str, factory: Any, *kills: str, abilities: Any = ALONE) -> An
         "abilities": claim(RUNNER_ABILITIES, abilities),
         "factory": pytest.fixture(lambda self: factory, name="factory"),
         "limit_seconds": 2.0,
-        "patience_seconds": 8.0,
+        "patience_seconds": 5.0,
     }
     return type(f"Test{name}", (RunnerSuite,), body)
 

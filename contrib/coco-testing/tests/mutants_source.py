@@ -42,7 +42,7 @@ def mutant(
         "kills": kills,
         "abilities": claim(ALL_SOURCE_ABILITIES, abilities),
         "world": pytest.fixture(make, name="world"),
-        "stream_seconds": 2.0,
+        "stream_seconds": 1.0,
     }
     return type(f"Test{name}", (SourceSuite,), body)
 

@@ -219,8 +219,17 @@ class Wordless(Mutant):
     links = Silent
 
 
+class NoGoodBye(ProcessLink):
+    """A worker is ended, not asked to end."""
+
+    def stop(self) -> None:
+        self.end()
+
+
 class GoesOn(Mutant):
     """A call that nobody waits for goes on in its worker."""
+
+    links = NoGoodBye  # or each close would wait for a worker that does not listen
 
     async def _use(self, work: Callable[[Any], Any]) -> Any:
         slot = await self._free.get()
@@ -385,11 +394,6 @@ class StartsAgain(Mutant):
     async def close(self) -> None:
         await super().close()
         self._closed = False
-
-
-class NoGoodBye(ProcessLink):
-    def stop(self) -> None:
-        self.end()
 
 
 class Abrupt(Mutant):

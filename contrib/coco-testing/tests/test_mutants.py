@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from coco_testing.audit import checks_of
 
 HERE = Path(__file__).parent
 KINDS = ("target", "source", "function", "store", "runner")
+AT_ONCE = {"runner": 3, "source": 2}
+"""Processes that run the mutants of a kind: several where most of them wait for a time limit."""
 
 
 def suites(kind: str) -> dict[str, Any]:
@@ -45,21 +48,26 @@ def wanted(suite: Any) -> dict[str, str]:
 def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
     found = suites(kind)
     nodes = [f"{name}::{check}" for name, suite in found.items() for check in wanted(suite)]
-    report = tmp_path / "report.json"
+    shares = AT_ONCE.get(kind, 1)
+    with ThreadPoolExecutor(shares) as pool:
+        reports = list(
+            pool.map(
+                lambda number: reported(nodes[number::shares], tmp_path / f"{number}.json"), range(shares)
+            )
+        )
+    outcomes: dict[str, dict[str, str]] = {}
+    for report, _ in reports:
+        for item in report["results"]:
+            outcomes.setdefault(item["suite"], {})[item["check"]] = item["outcome"]
+    printed = "\n".join(text for _, text in reports)
+    assert outcomes == {name.rpartition("::")[2]: wanted(suite) for name, suite in found.items()}, printed
+
+
+def reported(nodes: list[str], report: Path) -> tuple[dict[str, Any], str]:
+    """The kit's report of a run of these tests, and what pytest printed."""
+    options = ["-q", "-p", "no:cacheprovider", "--tb=line", "-o", "faulthandler_timeout=60"]
     done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-o",
-                "faulthandler_timeout=60",
-            ),
-            *(f"--coco-report={report}", *nodes),
-        ],
+        [sys.executable, "-m", "pytest", *options, f"--coco-report={report}", *nodes],
         cwd=HERE,
         capture_output=True,
         text=True,
@@ -67,12 +75,9 @@ def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    data = json.loads(report.read_text())
+    data: dict[str, Any] = json.loads(report.read_text())
     assert not data["complete"]
-    outcomes: dict[str, dict[str, str]] = {}
-    for item in data["results"]:
-        outcomes.setdefault(item["suite"], {})[item["check"]] = item["outcome"]
-    assert outcomes == {name.rpartition("::")[2]: wanted(suite) for name, suite in found.items()}, done.stdout
+    return data, done.stdout
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import pickle
@@ -11,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,13 +65,16 @@ def task_of(driver: TargetDriver, **what: Any) -> Task:
 
 
 class Processes:
-    """One process that imports everything once, and forks another one for each task."""
+    """One process that forks another one for each task, and imports what the first of them had to import."""
 
     def __init__(self) -> None:
         if not hasattr(os, "fork"):
             raise RefusedError("this system cannot fork processes")
+        self._start()
+
+    def _start(self, *, warm: bool = True) -> None:
         self._server = subprocess.Popen(
-            [sys.executable, "-c", "from coco_testing.process import serve; serve()"],
+            [sys.executable, "-c", f"from coco_testing.process import serve; serve(warm={warm})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -90,6 +96,9 @@ class Processes:
         answer = self._server.stdout.readline()
         assert answer, "the other process ended: it cannot import what the spec needs; see its output"
         told: dict[str, Any] = json.loads(answer)
+        if told.get("threads"):
+            self.close()
+            self._start(warm=False)
         if "error" in told:
             raise FailedThereError(told["error"][-3_000:], told.get("refused", False))
         lines: int | None = told["lines"]
@@ -107,8 +116,12 @@ class Processes:
             self._server.wait()
 
 
-def serve() -> None:
-    """The process that forks: tasks come on standard input, answers go to what was standard output."""
+def serve(*, warm: bool = True) -> None:
+    """The process that forks: tasks come on standard input, answers go to what was standard output.
+
+    warm: import what the first task imported, so that later ones need not. The answer says if that started threads,
+    which a fork would not have.
+    """
     answers = os.dup(1)
     os.dup2(2, 1)
     sys.path[:] = json.loads(sys.stdin.buffer.readline())
@@ -117,21 +130,40 @@ def serve() -> None:
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
-            try:
-                told: dict[str, Any] = {"lines": perform(task)}
-            except BaseException as error:
-                refused = isinstance(error, (CocoError, NotImplementedError))
-                told = {"error": traceback.format_exc(), "refused": refused}
-            os.write(theirs, json.dumps(told).encode())
+            with os.fdopen(theirs, "wb") as pipe:
+                pipe.write(json.dumps(_performed(task)).encode())
             os._exit(0)
         os.close(theirs)
         with os.fdopen(ours, "rb") as pipe:
             answer = pipe.read()
         _, status = os.waitpid(child, 0)
-        if not answer:
+        if answer:
+            told = json.loads(answer)
+            imported = told.pop("imported", ())
+            if warm:
+                _import(imported)
+                told["threads"] = threading.active_count() > 1
+        else:
             killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-            answer = json.dumps({"lines": None} if killed else {"error": f"it ended with {status}"}).encode()
-        os.write(answers, answer + b"\n")
+            told = {"lines": None} if killed else {"error": f"it ended with {status}"}
+        os.write(answers, json.dumps(told).encode() + b"\n")
+
+
+def _performed(task: Task) -> dict[str, Any]:
+    """What came of a task: the lines that ran and the modules that it imported, or an error."""
+    before = set(sys.modules)
+    try:
+        lines = perform(task)
+    except BaseException as error:
+        refused = isinstance(error, (CocoError, NotImplementedError))
+        return {"error": traceback.format_exc(), "refused": refused}
+    return {"lines": lines, "imported": [name for name in sys.modules if name not in before]}
+
+
+def _import(names: Sequence[str]) -> None:
+    for name in names:
+        with contextlib.suppress(Exception):  # some are made by others, and cannot be imported by name
+            importlib.import_module(name)
 
 
 def perform(task: Task) -> int:

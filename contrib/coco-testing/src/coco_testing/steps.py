@@ -41,6 +41,8 @@ class Steps:
     ) -> None:
         self.done = 0
         self.struck = False
+        self._importing = 0
+        self._counted: dict[str, bool] = {}
         self._packages = packages
         self._fatal = fatal
         self._end = end
@@ -75,10 +77,21 @@ class Steps:
             sys.settrace(before)
 
     def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_name == "<module>":
+            self._importing += 1
+            return self._import
         name = frame.f_globals.get("__name__", "")
-        if self.struck or not any(name == item or name.startswith(f"{item}.") for item in self._packages):
+        if self.struck or self._importing:
             return None
-        return self._step
+        if name not in self._counted:
+            self._counted[name] = any(name == item or name.startswith(f"{item}.") for item in self._packages)
+        return self._step if self._counted[name] else None
+
+    def _import(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Lines of a module that is imported during a call do not count: only the first process runs them."""
+        if event == "return":
+            self._importing -= 1
+        return self._import
 
     def _step(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line" and not self.struck and _may_die(frame.f_code.co_filename, frame.f_lineno):
