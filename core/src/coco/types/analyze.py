@@ -1,4 +1,4 @@
-"""Annotation -> analysed type -> engine schema, in one place for those who need both."""
+"""Re-exports the analysis of annotations and the conversion to engine schemas, for modules that need both."""
 
 from coco.types.numpy_types import DtypeRegistry, extract_ndarray_elem_dtype, is_numpy_number_type
 from coco.types.struct_types import (

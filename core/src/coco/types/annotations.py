@@ -1,4 +1,4 @@
-"""What users write in annotations: aliases of kinds, ``Vector``, and the markers read from ``Annotated``."""
+"""What users write in annotations: aliases of kinds, ``Vector``, and markers for ``Annotated``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, 
 from coco.types.schema import SCALAR_KINDS
 
 KEY_FIELD_NAME = "_key"
-"""Name of the only field of a key that is no struct."""
+"""Name of the only field of a key that is not a struct."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypeKind:
-    """Marker: the value is of this scalar kind, whatever the Python type suggests.
+    """Marker for ``Annotated``: the value has this scalar kind, regardless of the Python type.
 
-    Raises ``ValueError`` for a name that is none of the fourteen scalar kinds.
+    Raises ``ValueError`` for a name that is not one of the fourteen scalar kinds.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class TypeKind:
 
 @dataclass(frozen=True, slots=True)
 class TypeAttr:
-    """Marker: an attribute of the type, such as a unit. ``value`` is plain JSON data."""
+    """Marker for ``Annotated``: an attribute of the type, such as a unit. ``value`` is plain JSON data."""
 
     key: str
     value: Any
@@ -38,7 +38,7 @@ class TypeAttr:
 
 @dataclass(frozen=True, slots=True)
 class VectorInfo:
-    """Marker: the list or array is a vector of ``dim`` elements; None leaves the number open."""
+    """Marker for ``Annotated``: the list or array is a vector of ``dim`` elements; None: of any number."""
 
     dim: int | None = None
 
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     DimensionT_co = TypeVar("DimensionT_co", covariant=True, default=None)
 
     class Vector(Protocol[ElementT_co, DimensionT_co]):
-        """See the class below; to a type checker it is what lists and arrays have in common."""
+        """For type checkers: the protocol that lists and arrays share. The class below is for run time."""
 
         @overload
         def __getitem__(self, index: int, /) -> ElementT_co: ...
@@ -85,11 +85,11 @@ else:
     class Vector:
         """``Vector[T]`` or ``Vector[T, Literal[N]]``: elements of one type, N of them if N is given.
 
-        Stands for ``Annotated[NDArray[T], VectorInfo(N)]`` where ``T`` is a NumPy number, and for
-        ``Annotated[list[T], VectorInfo(N)]`` otherwise. ``Vector[T, N]`` with a bare number works at run
-        time; type checkers want ``Literal[N]``.
+        It means ``Annotated[NDArray[T], VectorInfo(N)]`` if ``T`` is a NumPy number, and
+        ``Annotated[list[T], VectorInfo(N)]`` otherwise. ``Vector[T, N]`` with a bare number works at run time, but type
+        checkers require ``Literal[N]``.
 
-        Raises ``ValueError`` for a dimension below 1, ``TypeError`` for what is no dimension.
+        Raises ``ValueError`` for a dimension below 1, ``TypeError`` for a dimension that is not an int.
         """
 
         def __class_getitem__(cls, params: Any) -> Any:
@@ -122,6 +122,6 @@ def _dimension(given: Any) -> int | None:
 
 
 def _is_numpy_number(element: Any) -> bool:
-    # Whoever names a NumPy type has imported NumPy.
+    # An annotation with a NumPy type implies that NumPy is imported.
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(element, type) and issubclass(element, numpy.number)

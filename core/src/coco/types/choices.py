@@ -1,4 +1,4 @@
-"""Annotations that name every value there is: ``Literal`` and ``Enum`` classes."""
+"""Annotations that list all their values: ``Literal`` and ``Enum`` classes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _KINDS: dict[type, str] = {str: "Str", int: "Int64", bool: "Bool"}
 class Choices(Struct, frozen=True):
     """The values of a ``Literal`` or an ``Enum``.
 
-    name: as a user would write the type. kind: of the engine values. members: what user code sees, literals or members
-    of the ``Enum``. values: their engine values.
+    name: the type as users write it. kind: scalar kind of the engine values. members: what user code receives, literals
+    or members of the ``Enum``. values: their engine values.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Choices(Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The type with its values, for messages."""
+        """Return the type with its values, for messages."""
         listed = [repr(value) for value in self.values[:_SHOWN]]
         if len(self.values) > len(listed):
             listed.append(f"{len(self.values) - len(listed)} more")
@@ -44,7 +44,7 @@ class Choices(Struct, frozen=True):
     def encoder(self) -> Any:
         """``(value, path) -> engine value``: from a member, or from a value that one has.
 
-        It raises ``ValueConversionError`` for all else.
+        It raises ``ValueConversionError`` for other values.
         """
         known = dict(zip(self.members, self.values, strict=True))
         member_type, values = type(self.members[0]), frozenset(self.values)
@@ -81,15 +81,15 @@ _LABEL = re.compile(r"[\w.-]{1,24}")
 
 
 def _none_of(shown: str, value: EngineValue, path: Path) -> ValueConversionError:
-    """The error for another value. It is shown only if it looks like a label: texts may be private."""
+    """Return the error for another value. The message holds it only if it looks like a label: texts may be private."""
     plain = not isinstance(value, str) or _LABEL.fullmatch(value)
     return mismatch(shown, value, path, f"{value!r}" if plain else "that is none of them")
 
 
 def choices_of(core: Any) -> Choices | None:
-    """The choices of a ``Literal`` of one type, or of an ``Enum`` class; None for all else.
+    """Return the choices of a ``Literal`` of one type, or of an ``Enum`` class; None for other annotations.
 
-    Values are all str, all int (of 64 bits), or all bool; combinations of flags are no choices.
+    The values must be all str, all int (of 64 bits), or all bool. Flags that can be combined are not choices.
     """
     if isinstance(core, type) and issubclass(core, enum.Enum):
         if issubclass(core, enum.Flag):
@@ -109,7 +109,10 @@ def _choices(name: str, members: tuple[Any, ...]) -> Choices | None:
 
 
 def without_values(encoded: Any) -> Any:
-    """The JSON form of a type without the values of its choices, for identities: further values change no row."""
+    """Return the JSON form of a type without the values of its choices.
+
+    Identities use it: an additional value changes no row that exists.
+    """
     if isinstance(encoded, dict):
         found = {name: without_values(item) for name, item in encoded.items()}
         attrs = found.get("attrs")
@@ -120,12 +123,12 @@ def without_values(encoded: Any) -> Any:
 
 
 def plain_choice(value: Any) -> Any:
-    """The value of a member of an ``Enum``; all else as it is."""
+    """Return the value of a member of an ``Enum``, and anything else as it is."""
     return value.value if isinstance(value, enum.Enum) else value
 
 
 def literals_by_type(values: Iterable[Any]) -> list[Any]:
-    """``Literal`` types that hold the values of one type each, in the order in which the types appear."""
+    """Return one ``Literal`` type for each type of value, in the order in which these types appear."""
     groups: dict[type, list[Any]] = {}
     for value in values:
         groups.setdefault(type(value), []).append(value)

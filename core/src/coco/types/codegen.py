@@ -1,4 +1,4 @@
-"""Python source for one function, compiled once, with its text kept for tracebacks."""
+"""Generates the source of functions, compiles each text once, and keeps it for tracebacks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FunctionWriter:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Add ``head`` and indent what is written meanwhile."""
+        """Add ``head``, and indent the lines that are added within the context."""
         self.line(head)
         self._depth += 1
         before = len(self._lines)
@@ -43,11 +43,11 @@ class FunctionWriter:
         self._depth -= 1
 
     def fresh(self, hint: str) -> str:
-        """A variable name that nothing else uses."""
+        """Return an unused variable name."""
         return f"{_identifier(hint)}_{next(self._counter)}"
 
     def name(self, value: Any, hint: str) -> str:
-        """A name by which the function knows an object; the same object keeps its name."""
+        """Return the name under which the function can use an object. The same object always has the same name."""
         known = self._names.get(id(value))
         if known is None:
             known = self.fresh(f"{hint}_")
@@ -57,10 +57,10 @@ class FunctionWriter:
 
     @contextmanager
     def loop(self, values: str, path: Path) -> Iterator[tuple[str, str]]:
-        """Go through ``values``; yields the variables of the item and of a list.
+        """Write a loop over ``values``; yields the names of its item and of a result list.
 
-        The body must add one entry per item to the list, because a ``ValueConversionError`` gets the position
-        from its length, and ``path``.
+        The body must append one entry per item to the list, because its length gives the position in the path of a
+        ``ValueConversionError``.
         """
         item, out = self.fresh("item"), self.fresh("out")
         self.line(f"{out} = []")
@@ -70,7 +70,7 @@ class FunctionWriter:
             self.line(f"raise error.under(*{path!r}, f'[{{len({out})}}]') from None")
 
     def build(self, argument: str) -> Callable[[Any], Any]:
-        """The function. Its code is shared by all functions of the same text."""
+        """Return the function. Functions with the same text share their code object."""
         name = _identifier(self._title)
         source = f"def {name}({argument}):\n" + "\n".join(self._lines) + "\n"
         filename, code = _compiled(self._title, source)
@@ -92,17 +92,17 @@ def _identifier(text: str) -> str:
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether ``name`` can stand in source text as an attribute or a keyword argument."""
+    """Return whether ``name`` can be an attribute or a keyword argument in source text."""
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
 @functools.lru_cache(maxsize=4096)
 def _compiled(title: str, source: str) -> tuple[str, types.CodeType]:
-    """Code object and its file name: ``<coco encode Foo>``, numbered where several types are called Foo."""
+    """Return the code object and its file name, ``<coco encode Foo>``, with a number if several types are named Foo."""
     for number in itertools.count(1):
         filename = f"<coco {title}>" if number == 1 else f"<coco {title} #{number}>"
         known = linecache.cache.get(filename)
-        # Without a modification time, linecache never asks the disk about the entry.
+        # linecache never checks an entry without a modification time against a file.
         entry = (len(source), None, [f"{line}\n" for line in source.removesuffix("\n").split("\n")], filename)
         if known is None or known == entry:
             linecache.cache[filename] = entry

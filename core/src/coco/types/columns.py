@@ -1,4 +1,4 @@
-"""Codecs over whole columns: one call per column, none at all where there is nothing to do."""
+"""Applies codecs to whole columns: one call per column, and none if values need no conversion."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from coco.types.schema import EngineValue
 
 
 def encode_column(encoder: Callable[[Any], EngineValue], values: Sequence[Any]) -> list[EngineValue]:
-    """Engine values of a column. An error names the row as ``[3]`` in front of the path."""
+    """Return the engine values of a column. The path of an error starts with the row, as in ``[3]``."""
     return _each(encoder, values)
 
 
 def decode_column(decoder: Callable[[EngineValue], Any], values: Sequence[EngineValue]) -> list[Any]:
-    """Python values of a column; always a list of its own. An error names the row as ``[3]``."""
+    """Return the Python values of a column as a new list. The path of an error starts with the row, as in ``[3]``."""
     return list(values) if is_identity(decoder) else _each(decoder, values)
 
 
@@ -24,7 +24,7 @@ def _each(codec: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
     try:
         return list(map(codec, values))
     except ValueConversionError as error:
-        # Values are plain data, so asking again for the one that failed costs nothing and has no effects.
+        # Values are plain data, so converting the failed one again to find its row has no side effects.
         for index, value in enumerate(values):
             try:
                 codec(value)

@@ -1,7 +1,7 @@
 """Engine values -> Python values: one generated function per pair of types.
 
-The engine's type and the annotation are compared when the decoder is made; at run time only what the types
-leave open is checked.
+The engine type and the annotation are compared when a decoder is made. At run time a decoder checks only what the types
+leave open.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Decoder = Callable[[EngineValue], Any]
 def make_engine_value_decoder(
     field_path: Sequence[str], src: EnrichedValueType | ValueType, dst: AnalyzedTypeInfo | Any
 ) -> Decoder:
-    """Decoder of values of engine type ``src`` for the annotation ``dst``.
+    """Return a decoder from values of engine type ``src`` to values of the annotation ``dst``.
 
-    ``None`` passes through: whether a null may come at all is the caller's to decide. Inside structs
-    and tables, a null for a field that is not nullable raises ``ValueConversionError``.
-    Raises ``DefinitionError`` "declared X, got Y" with the field path if the types do not go together.
+    The decoder returns ``None`` for ``None``; the caller checks whether a null is allowed. Inside structs and tables, a
+    null for a field that is not nullable raises ``ValueConversionError``. If the types do not match, this function raises
+    ``DefinitionError`` "declared X, got Y" with the path of the field.
     """
     info, at = _checked(field_path, dst)
     source = src.type if isinstance(src, EnrichedValueType) else src
@@ -37,10 +37,10 @@ def make_engine_value_decoder(
 def make_engine_key_decoder(
     field_path: Sequence[str], key_fields: Sequence[FieldSchema], dst: AnalyzedTypeInfo | Any
 ) -> Callable[[tuple[EngineValue, ...]], Any]:
-    """Decoder of keys, given as tuples of parts.
+    """Return a decoder of keys, which it takes as tuples of parts.
 
-    A basic ``dst`` takes a key of one part, a struct takes its fields by name, ``Any`` gives the scalar for
-    one part and a tuple for several. Raises ``DefinitionError`` if key and annotation do not go together.
+    A basic ``dst`` requires a key of one part. A struct takes its fields by name. ``Any`` gives the scalar for one part
+    and a tuple for several. Raises ``DefinitionError`` if key and annotation do not match.
     """
     info, at = _checked(field_path, dst)
     step = unpacked([field.name for field in key_fields], key_step(tuple(key_fields), info, at))
@@ -50,10 +50,10 @@ def make_engine_key_decoder(
 def make_engine_struct_decoder(
     field_path: Sequence[str], value_fields: Sequence[FieldSchema], dst: AnalyzedTypeInfo | Any
 ) -> Callable[[tuple[EngineValue, ...]], Any]:
-    """Decoder of rows of a target, given as tuples in the order of ``value_fields``.
+    """Return a decoder of rows of a target, which it takes as tuples in the order of ``value_fields``.
 
-    ``dst``: a struct class, ``dict[str, Any]`` or ``Any`` for a dict. Raises ``DefinitionError`` otherwise,
-    or if a field does not go with its annotation.
+    dst: a struct class, or ``dict[str, Any]`` or ``Any`` for a dict. Raises ``DefinitionError`` for other annotations,
+    and if a field does not match its annotation.
     """
     info, at = _checked(field_path, dst)
     fields = tuple(value_fields)
@@ -64,7 +64,7 @@ def make_engine_struct_decoder(
 
 
 def is_identity(codec: Callable[..., Any]) -> bool:
-    """Whether a decoder gives every value back as it is, so that a column need not be passed through it."""
+    """Return whether a decoder returns every value unchanged, so that a column need not pass through it."""
     return codec is _identity
 
 

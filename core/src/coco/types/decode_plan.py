@@ -1,4 +1,4 @@
-"""What it takes to turn an engine type into what an annotation says, or why not."""
+"""Plans the conversion from an engine type to an annotation, or tells why there is none."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ from coco.types.type_info import (
 from coco.types.vectors import check_dimension, packed_to_array, packed_to_list, packed_to_other_array
 
 _CONVERSIONS = {("Int64", "Float32"), ("Int64", "Float64"), ("Float32", "Float64"), ("Float64", "Float32")}
-"""Kinds that a parameter of another kind takes."""
+"""Kinds of values that a parameter of another kind accepts."""
 
 
 def no_match(info: AnalyzedTypeInfo, src: ValueType | None, at: Path, why: str = "") -> DefinitionError:
-    """The error for a type that does not go with an annotation. ``src`` None: no type would."""
+    """Return the error for an engine type that does not match an annotation. ``src`` None: no engine type matches."""
     place = f" - at {format_path(at)}" if at else ""
     if src is None or isinstance(info.variant, AnalyzedUnknownType):
         return DefinitionError(f"Unsupported type annotation: {type_name(info.core_type)}{place}")
@@ -66,7 +66,7 @@ def _shown(info: AnalyzedTypeInfo) -> str:
 
 
 def value_step(src: ValueType, info: AnalyzedTypeInfo, at: Path) -> Step | None:
-    """Step for values that are not null. Raises ``DefinitionError`` if the types do not go together."""
+    """Return the step for values that are not null. Raises ``DefinitionError`` if the types do not match."""
     variant = info.variant
     if isinstance(variant, AnalyzedAnyType):
         return natural(src)
@@ -86,7 +86,7 @@ def value_step(src: ValueType, info: AnalyzedTypeInfo, at: Path) -> Step | None:
 
 
 def field_step(src: EnrichedValueType, info: AnalyzedTypeInfo, at: Path) -> Step | None:
-    """Step for values that may be null inside others."""
+    """Return the step for values inside others, which may be null."""
     allowed = info.nullable or isinstance(info.variant, AnalyzedAnyType)
     return null_aware(
         value_step(src.type, info, at), source=src.nullable, target=allowed, expected=_shown(info)
@@ -94,7 +94,7 @@ def field_step(src: EnrichedValueType, info: AnalyzedTypeInfo, at: Path) -> Step
 
 
 def takes_struct(info: AnalyzedTypeInfo) -> bool:
-    """Whether a struct can be decoded for this annotation."""
+    """Return whether a struct can be decoded for this annotation."""
     return isinstance(info.variant, (AnalyzedStructType, AnalyzedAnyType)) or _is_free_dict(info)
 
 
@@ -108,7 +108,7 @@ def _is_free_dict(info: AnalyzedTypeInfo) -> bool:
 
 
 def row_step(fields: Sequence[FieldSchema], info: AnalyzedTypeInfo, at: Path) -> RowStep:
-    """RowStep for a struct class, by field name, or for a dict."""
+    """Return the ``RowStep`` for a struct class, by field name, or for a dict."""
     if not isinstance(info.variant, AnalyzedStructType):
         if takes_struct(info):
             return natural_row(fields)
@@ -149,7 +149,7 @@ def _substitute(
     fields: Sequence[FieldSchema],
     at: Path,
 ) -> str:
-    """Source text of the value for a field that the source lacks and the class has no default for."""
+    """Return source text of the value for a field that the row lacks and that has no default in the class."""
     if member_info.nullable:
         return "None"
     if isinstance(member_info.variant, AnalyzedListType) and not is_ndarray_type(member_info.base_type):
@@ -161,7 +161,7 @@ def _substitute(
 
 
 def key_step(fields: Sequence[FieldSchema], info: AnalyzedTypeInfo, at: Path) -> RowStep:
-    """RowStep for a key."""
+    """Return the ``RowStep`` for a key."""
     if isinstance(info.variant, AnalyzedAnyType):
         return natural_key(fields)
     if isinstance(info.variant, AnalyzedStructType):

@@ -1,8 +1,7 @@
 """Python values -> engine values: one generated function per type.
 
-The function tests each value for the class it most likely has and hands everything else to the modules
-``scalars``, ``vectors``, ``struct_access`` and ``unions``, which convert it or raise
-``ValueConversionError``.
+The function tests each value for the most likely class. It passes all other values to the modules ``scalars``,
+``vectors``, ``struct_access`` and ``unions``, which convert them or raise ``ValueConversionError``.
 """
 
 from __future__ import annotations
@@ -57,14 +56,17 @@ _UNUSUAL = {
     "Range": "type({v}) is not tuple or len({v}) != 2 or type({v}[0]) is not int or type({v}[1]) is not int "
     "or not 0 <= {v}[0] <= {v}[1] <= 1073741823 and not 0 <= {v}[0] <= {v}[1] <= 9223372036854775807",
 }
-"""Kind -> when a value is not its own engine value. Integers of one digit, for Python, compare in half the time."""
+"""Kind -> condition under which a value is not its own engine value.
+
+The bounds of 30 bits stand first, as CPython compares integers of one digit in half the time.
+"""
 
 
 def make_engine_value_encoder(type_info: AnalyzedTypeInfo | Any, *, path: Sequence[str] = ()) -> Encoder:
-    """Encoder of values of an annotated type. ``path``: where the values are, for messages.
+    """Return an encoder of values of an annotated type.
 
-    Raises ``DefinitionError`` for a type that no engine type can hold. The encoder raises
-    ``ValueConversionError`` for values that do not fit, ``None`` among them unless the type is nullable.
+    path: where the values are, for messages. Raises ``DefinitionError`` for a type without an engine type. The encoder
+    raises ``ValueConversionError`` for values that do not fit, and for ``None`` unless the type is nullable.
     """
     info = analyze_type_info(type_info)
     writer = _EncoderWriter(f"encode {type_name(info.core_type)}")
@@ -74,10 +76,10 @@ def make_engine_value_encoder(type_info: AnalyzedTypeInfo | Any, *, path: Sequen
 
 
 def make_engine_key_encoder(type_info: AnalyzedTypeInfo | Any) -> Callable[[Any], tuple[EngineValue, ...]]:
-    """Encoder of keys to their parts: one for a basic key, one per field for a struct key.
+    """Return an encoder from keys to their parts: one for a basic key, one per field for a struct key.
 
-    Raises ``DefinitionError`` for a type that cannot be a key. A plain tuple of the right length is
-    accepted as a value of a struct key.
+    The encoder accepts a plain tuple of the right length as a struct key. Raises ``DefinitionError`` for a type that
+    cannot be a key.
     """
     info = analyze_type_info(type_info)
     writer = _EncoderWriter(f"encode key {type_name(info.core_type)}")
@@ -88,10 +90,10 @@ def make_engine_key_encoder(type_info: AnalyzedTypeInfo | Any) -> Callable[[Any]
 
 
 def encoder_for_schema(type_: EnrichedValueType, path: Sequence[str] = ()) -> Encoder:
-    """Encoder of natural values by engine type alone: structs as dicts, tables as lists or dicts.
+    """Return an encoder of natural values by their engine type: structs as dicts, tables as lists or dicts.
 
-    Instances of struct classes with the right fields will do as well. The encoder raises
-    ``ValueConversionError`` for values that do not fit.
+    The encoder also accepts instances of struct classes with the right fields. It raises ``ValueConversionError`` for
+    values that do not fit.
     """
     writer = _EncoderWriter(f"encode schema {type_}"[:80])
     writer.value(type_, None, "v", tuple(path))
@@ -100,7 +102,7 @@ def encoder_for_schema(type_: EnrichedValueType, path: Sequence[str] = ()) -> En
 
 
 def key_encoder_for_schema(key_fields: Sequence[FieldSchema]) -> Callable[[Any], tuple[EngineValue, ...]]:
-    """Encoder of natural keys by schema alone: a scalar for one part, a tuple or dict for several."""
+    """Return an encoder of natural keys by their schema: a scalar for one part, a tuple or dict for several."""
     writer = _EncoderWriter("encode schema key")
     writer.exact_text = True
     parts = writer.key(key_fields, None, "v", ("<key>",))
@@ -109,10 +111,10 @@ def key_encoder_for_schema(key_fields: Sequence[FieldSchema]) -> Callable[[Any],
 
 
 class _EncoderWriter(FunctionWriter):
-    """Each method writes the code that replaces the variable ``v`` by its engine value.
+    """Writes encoders. Each method writes the code that replaces the variable ``v`` by its engine value.
 
-    ``info`` is None where only the schema is known. ``path`` is relative to the innermost loop. ``exact_text``: text
-    that is not whole is refused, as in the keys by which a source knows its rows.
+    info: None if only the schema is known. path: relative to the innermost loop. exact_text: whether text with half of a
+    surrogate pair is refused, as in the keys of source rows.
     """
 
     exact_text = False
@@ -126,7 +128,7 @@ class _EncoderWriter(FunctionWriter):
         *,
         key: bool = False,
     ) -> None:
-        """A value that may be null."""
+        """Write the code for a value that may be null."""
         if type_.nullable:
             with self.block(f"if {v} is not None:"):
                 self._non_null(type_.type, info, v, path, key)
@@ -136,7 +138,7 @@ class _EncoderWriter(FunctionWriter):
     def key(
         self, fields: Sequence[FieldSchema], info: AnalyzedTypeInfo | None, v: str, path: Path
     ) -> list[str]:
-        """A key; gives the variables that hold its parts."""
+        """Write the code for a key; return the variables that hold its parts."""
         if info is not None and isinstance(info.variant, AnalyzedStructType):
             return self._fields(fields, info, v, path, key=True)
         if len(fields) == 1:
@@ -251,7 +253,7 @@ class _EncoderWriter(FunctionWriter):
     def _fields(
         self, fields: Sequence[FieldSchema], info: AnalyzedTypeInfo | None, v: str, path: Path, *, key: bool
     ) -> list[str]:
-        """A struct; gives the variables that hold its encoded fields."""
+        """Write the code for a struct; return the variables that hold its encoded fields."""
         parts = [self.fresh(field.name) for field in fields]
         infos: list[AnalyzedTypeInfo | None] = [None] * len(fields)
         targets = "".join(f"{part}, " for part in parts)
@@ -302,7 +304,7 @@ def _choices(info: AnalyzedTypeInfo | None) -> Choices | None:
 
 
 def _as_list(value: Any, shown: str, nested: bool, path: Path) -> list[Any]:
-    """The elements of what may be given for a vector that is not packed."""
+    """Return the elements of a value that is given for a vector which is not packed."""
     if isinstance(value, (list, tuple)):
         return list(value)
     if hasattr(value, "__array__") and not isinstance(value, type):
@@ -318,7 +320,7 @@ def _as_list(value: Any, shown: str, nested: bool, path: Path) -> list[Any]:
 
 
 def _as_rows(value: Any, path: Path) -> list[Any]:
-    # A named tuple is one row, not many.
+    # A named tuple is one row, not several.
     if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
         return list(value)
     raise mismatch("LTable (a list of structs)", value, path)

@@ -20,7 +20,7 @@ canonical_text = json.JSONEncoder(
 
 
 def json_in(value: Any, path: Path) -> str:
-    """From plain JSON data. ``None`` inside is null; ``None`` itself is not data but its absence."""
+    """Encode plain JSON data. ``None`` inside of it is null; ``None`` itself means that there is no data."""
     if value is None:
         raise mismatch("Json", value, path)
     try:
@@ -34,14 +34,14 @@ def json_in(value: Any, path: Path) -> str:
 
 
 def json_out(text: str) -> Any:
-    """Fresh data, which the caller may change."""
+    """Decode to new data, which the caller may change."""
     return json.loads(text)
 
 
 def _check(value: Any) -> bool:
-    """Refuse what ``json`` would quietly turn into something else, or refuse without saying where.
+    """Refuse values that ``json`` would change silently, or would refuse without their place.
 
-    Returns whether a text is to be replaced by its ``whole_text``.
+    Returns whether a text has to be replaced by its ``whole_text``.
     """
     if value is None or isinstance(value, (bool, int)):
         return False
@@ -71,7 +71,7 @@ def _check(value: Any) -> bool:
 
 
 def _whole(value: Any) -> Any:
-    """``value`` with ``whole_text`` for each text in it. Of keys that become equal the last one wins."""
+    """Return ``value`` with ``whole_text`` in place of each text. Of keys that become equal, the last one is kept."""
     if isinstance(value, str):
         return whole_text(value)
     if isinstance(value, dict):

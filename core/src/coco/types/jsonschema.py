@@ -1,8 +1,7 @@
 """Engine schemas -> JSON Schema (draft 2020-12) of the values' JSON form.
 
-For documentation, query services and model prompts; the engine itself stores something else
-(``coco.types.storage``). In JSON a struct is an object, and a table of either kind a list of row objects,
-as an object's keys could only be text.
+For documentation, query services and model prompts. The stored form is another one (``coco.types.storage``). In JSON, a
+struct is an object, and a table is a list of row objects, because the keys of a JSON object can only be text.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
 
 
 def json_schema(type_: EnrichedValueType | ValueType) -> dict[str, Any]:
-    """JSON Schema of a value's JSON form: descriptions kept, nullable as an alternative ``null``."""
+    """Return the JSON Schema of a value's JSON form, with descriptions. A nullable type has the alternative ``null``."""
     if not isinstance(type_, EnrichedValueType):
         return _value(type_)
     schema = _with_values(_value(type_.type), (type_.attrs or {}).get(VALUES_ATTR))
@@ -53,7 +52,7 @@ def json_schema(type_: EnrichedValueType | ValueType) -> dict[str, Any]:
 
 
 def _with_values(schema: dict[str, Any], values: Sequence[Any] | None) -> dict[str, Any]:
-    """Say what values there are, of a scalar or of the elements of a Vector."""
+    """Add the list of allowed values, of a scalar or of the elements of a Vector."""
     if values is None:
         return schema
     if schema.get("type") == "array":
@@ -62,7 +61,7 @@ def _with_values(schema: dict[str, Any], values: Sequence[Any] | None) -> dict[s
 
 
 def row_json_schema(fields: Sequence[FieldSchema], description: str | None = None) -> dict[str, Any]:
-    """JSON Schema of a row with these fields. A field is required unless it is nullable."""
+    """Return the JSON Schema of a row with these fields. A field is required unless it is nullable."""
     properties: dict[str, Any] = {}
     for field in fields:
         schema = json_schema(field.value_type)

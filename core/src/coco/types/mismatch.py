@@ -14,7 +14,7 @@ class DimensionMismatchError(ValueConversionError):
     """A vector with the wrong number of elements."""
 
     def under(self, *outer: str) -> DimensionMismatchError:
-        """The same error seen from further outside."""
+        """Return the same error with an outer path in front."""
         return DimensionMismatchError(self.expected, self.got, (*outer, *self.path))
 
     def __str__(self) -> str:
@@ -22,7 +22,7 @@ class DimensionMismatchError(ValueConversionError):
 
 
 def mismatch(expected: str, value: Any, path: Sequence[str], why: str = "") -> ValueConversionError:
-    """The error for ``value``. It tells the type and ``why``, never the value, which may be private."""
+    """Return the error for ``value``. The message holds its type and ``why``, never the value, which may be private."""
     if value is None:
         return ValueConversionError(f"{expected}, declared non-nullable", "None", path)
     got = type(value).__name__
@@ -30,11 +30,11 @@ def mismatch(expected: str, value: Any, path: Sequence[str], why: str = "") -> V
 
 
 def dimension_mismatch(expected: int, got: int, path: Sequence[str]) -> DimensionMismatchError:
-    """The error for a vector of ``got`` elements."""
+    """Return the error for a vector of ``got`` elements."""
     return DimensionMismatchError(str(expected), str(got), path)
 
 
 def shown_key(key: Any) -> str:
-    """A table key as a part of a path."""
+    """Return a table key as a part of a path."""
     text = repr(key)
     return f"[{text if len(text) <= 60 else text[:57] + '...'}]"

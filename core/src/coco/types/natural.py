@@ -1,4 +1,4 @@
-"""The natural Python form of engine values, for arguments without an annotation."""
+"""Decoders to natural Python values, for arguments without an annotation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from coco.types.vectors import packed_to_array, packed_to_list
 
 
 def natural(type_: ValueType) -> Step | None:
-    """Scalars as Python values, numbers in arrays, other vectors and LTables as lists, the rest as dicts."""
+    """Return the step to natural values: vectors of numbers become arrays, other vectors and LTables lists, structs and
+    KTables dicts, and scalars the Python values of their kind.
+    """
     if isinstance(type_, StructType):
         return unpacked([field.name for field in type_.fields], natural_row(type_.fields))
     if isinstance(type_, TableType):
@@ -50,12 +52,12 @@ def _numbers(type_: BasicValueType) -> Step | None:
 
 
 def natural_value(type_: EnrichedValueType) -> Step | None:
-    """The same for a value that may be null."""
+    """Return the same for a value that may be null."""
     return null_aware(natural(type_.type), source=type_.nullable, target=True, expected="")
 
 
 def natural_row(fields: Sequence[FieldSchema]) -> RowStep:
-    """A dict by field name."""
+    """Write a dict by field name."""
     steps = [natural_value(field.value_type) for field in fields]
 
     def write(writer: FunctionWriter, variables: Sequence[str], path: Path) -> str:
@@ -69,7 +71,7 @@ def natural_row(fields: Sequence[FieldSchema]) -> RowStep:
 
 
 def natural_key(fields: Sequence[FieldSchema]) -> RowStep:
-    """The scalar for one part, a tuple for several: always hashable."""
+    """Write the scalar for a key of one part and a tuple for several. Both are hashable."""
     steps = [_key_part(field.value_type.type) for field in fields]
 
     def write(writer: FunctionWriter, variables: Sequence[str], path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is known about NumPy types without importing NumPy."""
+"""Recognises NumPy types without importing NumPy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NO_DTYPE = "NDArray for Vector must use a concrete numpy dtype, such as NDArray
 
 
 class DtypeRegistry:
-    """NumPy number types that may be annotated, and the kinds they stand for."""
+    """The NumPy number types that annotations may name, and the kinds that they mean."""
 
     @staticmethod
     def get_kind(dtype: Any) -> str | None:
-        """Kind of a NumPy scalar type or dtype; None if it is not supported."""
+        """Return the kind of a NumPy scalar type or dtype; None if it is not supported."""
         name = getattr(dtype, "__name__", None) if isinstance(dtype, type) else getattr(dtype, "name", None)
         if not isinstance(name, str) or name not in NUMPY_KINDS or not _is_of_numpy(dtype):
             return None
@@ -27,7 +27,7 @@ class DtypeRegistry:
 
     @staticmethod
     def validate_dtype_and_get_kind(dtype: Any) -> str:
-        """Like ``get_kind``; raises ``DefinitionError`` (a ``ValueError``) if it is not supported."""
+        """Return the kind like ``get_kind``; raise ``DefinitionError`` (a ``ValueError``) if it is not supported."""
         if dtype is None or dtype is Any:
             raise DefinitionError(_NO_DTYPE)
         kind = DtypeRegistry.get_kind(dtype)
@@ -51,27 +51,27 @@ def _is_of_numpy(dtype: Any) -> bool:
 
 
 def is_numpy_scalar_type(t: Any) -> bool:
-    """Whether ``t`` is any NumPy scalar class, numbers or not. Never raises."""
+    """Return whether ``t`` is a NumPy scalar class, of numbers or not. Never raises."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(t, type) and issubclass(t, numpy.generic)
 
 
 def is_numpy_number_type(t: Any) -> bool:
-    """Whether ``t`` is a NumPy number class, such as ``np.float32``. Never raises."""
+    """Return whether ``t`` is a NumPy number class, such as ``np.float32``. Never raises."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(t, type) and issubclass(t, numpy.number)
 
 
 def is_ndarray_type(t: Any) -> bool:
-    """Whether ``t`` is ``np.ndarray``, bare. Never raises."""
+    """Return whether ``t`` is ``np.ndarray`` without parameters. Never raises."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and t is numpy.ndarray
 
 
 def extract_ndarray_elem_dtype(t: Any) -> Any:
-    """``np.float32`` of ``NDArray[np.float32]``.
+    """Return the element type of an array type: ``np.float32`` for ``NDArray[np.float32]``.
 
-    Raises ``DefinitionError`` (a ``ValueError``) if ``t`` names no concrete dtype.
+    Raises ``DefinitionError`` (a ``ValueError``) if ``t`` has no concrete dtype.
     """
     args = get_args(t)
     if is_ndarray_type(get_origin(t)) and len(args) == 2:

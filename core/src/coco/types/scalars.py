@@ -1,7 +1,7 @@
 """Scalars both ways: ``<kind>_in(value, path)`` to engine values, ``<kind>_out(value)`` back.
 
-Generated functions test for the usual class themselves and come here for everything else, so what is here may
-look at values closely. Engine values: see docs/terms/engine-value.md.
+Generated code handles values of the usual class itself and calls these functions for all others, so they may be slower
+and check more. Engine values: see docs/terms/engine-value.md.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ def _is_numpy(value: Any, base: str) -> bool:
 
 
 def bytes_in(value: Any, path: Path) -> bytes:
-    """From bytes, bytearray, memoryview."""
+    """Encode bytes, bytearray or memoryview."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     raise mismatch("Bytes", value, path)
 
 
 def str_in(value: Any, path: Path) -> str:
-    """From str. Half of a surrogate pair, which no target could store, becomes U+FFFD."""
+    """Encode str. Half of a surrogate pair, which no target can store, becomes U+FFFD."""
     if not isinstance(value, str):
         raise mismatch("Str", value, path)
     return whole_text(value if type(value) is str else str.__str__(value))
 
 
 def str_key_in(value: Any, path: Path) -> str:
-    """From str without halves of surrogate pairs: replaced, two keys could become one."""
+    """Encode str, and refuse half of a surrogate pair: if it were replaced, two keys could become equal."""
     if not isinstance(value, str):
         raise mismatch("Str", value, path)
     text = value if type(value) is str else str.__str__(value)
@@ -60,14 +60,14 @@ def str_key_in(value: Any, path: Path) -> str:
 
 
 def bool_in(value: Any, path: Path) -> bool:
-    """From bool and ``np.bool_``; 0 and 1 are numbers."""
+    """Encode bool and ``np.bool_``; refuse 0 and 1, which are numbers."""
     if isinstance(value, bool) or _is_numpy(value, "bool_"):
         return bool(value)
     raise mismatch("Bool", value, path)
 
 
 def int64_in(value: Any, path: Path) -> int:
-    """From int and NumPy integers; never from bool."""
+    """Encode int and NumPy integers; refuse bool."""
     if (isinstance(value, int) and not isinstance(value, bool)) or _is_numpy(value, "integer"):
         number = operator.index(value)
         if INT64_MIN <= number <= INT64_MAX:
@@ -91,12 +91,12 @@ def _float_in(value: Any, kind: str, path: Path) -> float:
 
 
 def float64_in(value: Any, path: Path) -> float:
-    """From float, int, NumPy numbers; every NaN becomes the same one."""
+    """Encode float, int and NumPy numbers. All NaNs become the same one."""
     return _float_in(value, "Float64", path)
 
 
 def float32_in(value: Any, path: Path) -> float:
-    """As ``float64_in``, rounded to 32 bits; a finite number beyond their range is an error."""
+    """Encode like ``float64_in`` and round to 32 bits; refuse a finite number beyond their range."""
     number = value if type(value) is float else _float_in(value, "Float32", path)
     if number != number:
         return NAN
@@ -107,14 +107,14 @@ def float32_in(value: Any, path: Path) -> float:
 
 
 def uuid_in(value: Any, path: Path) -> bytes:
-    """From ``uuid.UUID``; strings are not parsed."""
+    """Encode ``uuid.UUID``; refuse text."""
     if isinstance(value, uuid.UUID):
         return value.bytes
     raise mismatch("Uuid", value, path, "(use uuid.UUID(...))" if isinstance(value, str) else "")
 
 
 def date_in(value: Any, path: Path) -> int:
-    """From ``date``, not from its subclass ``datetime``."""
+    """Encode ``date``; refuse its subclass ``datetime``."""
     if isinstance(value, datetime.datetime):
         raise mismatch("Date", value, path, "(use .date())")
     if isinstance(value, datetime.date):
@@ -123,7 +123,7 @@ def date_in(value: Any, path: Path) -> int:
 
 
 def time_in(value: Any, path: Path) -> int:
-    """From ``time`` without a time zone."""
+    """Encode ``time`` without a time zone."""
     if not isinstance(value, datetime.time):
         raise mismatch("Time", value, path)
     if value.tzinfo is not None:
@@ -132,7 +132,7 @@ def time_in(value: Any, path: Path) -> int:
 
 
 def local_datetime_in(value: Any, path: Path) -> int:
-    """From ``datetime`` without an offset."""
+    """Encode ``datetime`` without an offset."""
     if not isinstance(value, datetime.datetime):
         raise mismatch("LocalDateTime", value, path)
     if value.tzinfo is not None and value.utcoffset() is not None:
@@ -141,17 +141,17 @@ def local_datetime_in(value: Any, path: Path) -> int:
 
 
 def offset_datetime_in(value: Any, path: Path) -> tuple[int, int]:
-    """From ``datetime``; without an offset it is taken as UTC."""
+    """Encode ``datetime``. One without an offset is taken as UTC."""
     if not isinstance(value, datetime.datetime):
         raise mismatch("OffsetDateTime", value, path)
     offset = value.utcoffset() or datetime.timedelta()
     instant = _micros(value.replace(tzinfo=None) - _EPOCH) - _micros(offset)
-    # A part of a second is dropped from the offset, as nothing else stores one; the instant stays exact.
+    # Fractions of a second in the offset are dropped, as no target stores them; the instant stays exact.
     return (instant, offset.days * 86_400 + offset.seconds)
 
 
 def offset_datetime_key_in(value: Any, path: Path) -> tuple[int, int]:
-    """As ``offset_datetime_in``, but only the instant counts."""
+    """Encode like ``offset_datetime_in``, but keep the instant only."""
     instant = offset_datetime_in(value, path)[0]
     if not _FIRST_INSTANT <= instant <= _LAST_INSTANT:
         raise mismatch(
@@ -161,7 +161,7 @@ def offset_datetime_key_in(value: Any, path: Path) -> tuple[int, int]:
 
 
 def time_delta_in(value: Any, path: Path) -> int:
-    """From ``timedelta`` of up to 2^63 microseconds (292 000 years)."""
+    """Encode ``timedelta`` of up to 2^63 microseconds (292 000 years)."""
     if not isinstance(value, datetime.timedelta):
         raise mismatch("TimeDelta", value, path)
     micros = _micros(value)
@@ -171,7 +171,7 @@ def time_delta_in(value: Any, path: Path) -> int:
 
 
 def range_in(value: Any, path: Path) -> tuple[int, int]:
-    """From a tuple or list of two ints with ``0 <= start <= end``."""
+    """Encode a tuple or list of two ints with ``0 <= start <= end``."""
     if not isinstance(value, (tuple, list)):
         raise mismatch("Range", value, path)
     if len(value) != 2:
@@ -216,7 +216,7 @@ def time_delta_out(value: int) -> datetime.timedelta:
 
 
 def to_float32(value: float, path: Path) -> float:
-    """A Float64 or Int64 engine value for a Float32 parameter."""
+    """Convert a Float64 or Int64 engine value for a Float32 parameter."""
     return float32_in(float(value), path)
 
 

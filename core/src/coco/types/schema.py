@@ -1,8 +1,7 @@
-"""Engine schemas: what a value is, told without a word about Python.
+"""Engine schemas: descriptions of values that do not depend on Python types.
 
-Every class is frozen and compares by value. ``encode()`` gives plain JSON-able data and
-``decode()`` is its inverse; unknown keys are ignored on decoding, so that a newer writer does
-not break an older reader.
+Every class is frozen and compares by value. ``encode()`` returns plain JSON-able data, and ``decode()`` is its inverse.
+``decode()`` ignores unknown keys, so that an older release reads what a newer one has written.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ PACKED_VECTOR_FORMATS: dict[str, tuple[str, int]] = {
     "Float64": ("d", 8),
     "Int64": ("q", 8),
 }
-"""Element kind -> (struct code, bytes per element) for vectors held as packed little-endian bytes."""
+"""Element kind -> (struct code, bytes per element) of vectors that are stored as packed little-endian bytes."""
 
 
 class VectorTypeSchema(Struct, frozen=True):
@@ -72,7 +71,7 @@ class VectorTypeSchema(Struct, frozen=True):
 
     @property
     def packed_format(self) -> tuple[str, int] | None:
-        """(struct code, bytes per element) where a vector is held as packed little-endian bytes; None for a tuple."""
+        """(struct code, bytes per element) if values are packed little-endian bytes; None if they are tuples."""
         return PACKED_VECTOR_FORMATS.get(self.element_type.kind)
 
 
@@ -115,7 +114,7 @@ class BasicValueType(Struct, frozen=True):
 
     @property
     def packed_format(self) -> tuple[str, int] | None:
-        """The same of its vector; None if it is none."""
+        """The packed format of a vector; None for other types."""
         return None if self.vector is None else self.vector.packed_format
 
     def __str__(self) -> str:
@@ -166,7 +165,7 @@ class EnrichedValueType(Struct, frozen=True):
 
 
 class FieldSchema(Struct, frozen=True):
-    """A named value; the enriched type's keys lie flat in its JSON form."""
+    """A named value. Its JSON form holds the keys of the enriched type side by side with the name."""
 
     name: str
     value_type: EnrichedValueType
@@ -231,7 +230,7 @@ class StructType(StructSchema, frozen=True):
 
 
 class TableType(Struct, frozen=True):
-    """Rows. ``KTable``: the first ``num_key_parts`` fields identify a row; ``LTable``: order does."""
+    """Rows. In a ``KTable`` the first ``num_key_parts`` fields identify a row; in an ``LTable`` its position does."""
 
     kind: Literal["KTable", "LTable"]
     row: StructSchema
@@ -270,7 +269,7 @@ EngineValue: TypeAlias = Any
 
 
 def decode_engine_value_type(data: dict[str, Any]) -> ValueType:
-    """Inverse of ``encode_engine_value_type``."""
+    """Return a value type from its JSON form; the inverse of ``encode_engine_value_type``."""
     kind = data["kind"]
     if kind == "Struct":
         return StructType(tuple(FieldSchema.decode(item) for item in data["fields"]), data.get("description"))
@@ -280,10 +279,10 @@ def decode_engine_value_type(data: dict[str, Any]) -> ValueType:
 
 
 def encode_engine_value_type(value_type: ValueType) -> dict[str, Any]:
-    """Plain JSON-able form of a value type."""
+    """Return the plain JSON-able form of a value type."""
     return value_type.encode()
 
 
 def decode_engine_field_schemas(data: list[dict[str, Any]]) -> list[FieldSchema]:
-    """Field schemas from their JSON forms."""
+    """Return field schemas from their JSON forms."""
     return [FieldSchema.decode(item) for item in data]

@@ -1,8 +1,8 @@
 """Building blocks of decoders.
 
-A ``Step`` writes the code that replaces the engine value in a variable by a Python value; None stands for a
-step with nothing to do. A ``RowStep`` does the same for variables that hold the fields of a row, and gives
-the expression for the whole. Both get the path at which values are, relative to the innermost loop.
+A ``Step`` writes the code that replaces the engine value in a variable by a Python value; None means that no code is
+needed. A ``RowStep`` does the same for variables that hold the fields of a row, and returns the expression for the whole
+row. Both receive the path of the values, relative to the innermost loop.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ RowStep: TypeAlias = Callable[[FunctionWriter, Sequence[str], Path], str]
 
 
 def run(step: Step | None, writer: FunctionWriter, v: str, path: Path) -> None:
-    """Write a step, if there is one."""
+    """Write a step; do nothing for None."""
     if step is not None:
         step(writer, v, path)
 
 
 def apply(function: Callable[[Any], Any] | None) -> Step | None:
-    """``v = function(v)``."""
+    """Return the step ``v = function(v)``."""
     if function is None:
         return None
     return lambda writer, v, path: writer.line(f"{v} = {writer.name(function, _name(function))}({v})")
 
 
 def apply_at(function: Callable[[Any, Path], Any]) -> Step:
-    """``v = function(v, path)``, for functions that can fail."""
+    """Return the step ``v = function(v, path)``, for functions that can fail."""
     return lambda writer, v, path: writer.line(
         f"{v} = {writer.name(function, _name(function))}({v}, {path!r})"
     )
 
 
 def check_at(function: Callable[[Any, Path], None]) -> Step:
-    """``function(v, path)``, which raises or does nothing."""
+    """Return the step ``function(v, path)``, for functions that raise or do nothing."""
     return lambda writer, v, path: writer.line(f"{writer.name(function, _name(function))}({v}, {path!r})")
 
 
 def chain(*steps: Step | None) -> Step | None:
-    """One step after the other."""
+    """Return a step that does several steps in order."""
     present = [step for step in steps if step is not None]
     if len(present) < 2:
         return present[0] if present else None
@@ -56,7 +56,7 @@ def chain(*steps: Step | None) -> Step | None:
 
 
 def null_aware(step: Step | None, *, source: bool, target: bool, expected: str) -> Step | None:
-    """``step`` for values that may be null if ``source``; an error for null unless ``target`` allows it."""
+    """Return ``step`` for values that may be null if ``source``. A null is an error unless ``target`` allows it."""
     if not source or (target and step is None):
         return step
 
@@ -73,7 +73,7 @@ def null_aware(step: Step | None, *, source: bool, target: bool, expected: str) 
 
 
 def list_of(element: Step | None) -> Step:
-    """A list of what ``element`` makes of each."""
+    """Return the step to a list of the results of ``element``."""
 
     def write(writer: FunctionWriter, v: str, path: Path) -> None:
         if element is None:
@@ -88,7 +88,7 @@ def list_of(element: Step | None) -> Step:
 
 
 def unpacked(names: Sequence[str], row: RowStep) -> Step:
-    """A row that comes as a tuple. ``names``: of all its fields."""
+    """Return the step for a row that is a tuple. ``names``: of all its fields."""
 
     def write(writer: FunctionWriter, v: str, path: Path) -> None:
         variables = [writer.fresh(name) for name in names]
@@ -100,11 +100,11 @@ def unpacked(names: Sequence[str], row: RowStep) -> Step:
 
 
 def keyed(names: Sequence[str], parts: int, key: RowStep, row: RowStep) -> Step:
-    """A dict from rows whose first ``parts`` fields are the key."""
+    """Return the step to a dict from rows whose first ``parts`` fields are the key."""
 
     def write(writer: FunctionWriter, v: str, path: Path) -> None:
         with writer.loop(v, path) as (item, out):
-            # The loop counts by this list, so that an error tells the position of its row.
+            # The loop derives the position in an error's path from the length of this list.
             variables = [writer.fresh(name) for name in names]
             writer.line(f"{', '.join(variables)}, = {item}")
             key_value = key(writer, variables[:parts], ("<key>",))
@@ -116,7 +116,7 @@ def keyed(names: Sequence[str], parts: int, key: RowStep, row: RowStep) -> Step:
 
 
 def tagged(alternatives: Sequence[Step | None]) -> Step:
-    """A union's value, by the index that comes with it."""
+    """Return the step for a value of a union, which holds the index of its alternative."""
 
     def write(writer: FunctionWriter, v: str, path: Path) -> None:
         tag = writer.fresh("tag")

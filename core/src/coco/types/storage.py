@@ -1,7 +1,7 @@
-"""Engine values <-> bytes: MessagePack without a schema outwards, by schema inwards.
+"""Engine values <-> bytes: writes MessagePack without a schema, and reads it by a schema.
 
-The bytes are canonical: with one schema, equal values have equal bytes, in every process. Reading checks
-every part against the schema, so that damaged or foreign bytes are found here and not in user code.
+The bytes are canonical: values of one schema that are equal have equal bytes, in every process. Reading checks every part
+against the schema, so that damaged or foreign bytes raise here and not in user code.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ _SHAPES: dict[str, Any] = {
     "Range": tuple[_POSITION, _POSITION],
     "Json": str,
 }
-"""Kind -> what msgspec checks. Days and microseconds lie within the calendar, instants up to a day beyond."""
+"""Kind -> type that msgspec checks. Days and microseconds lie within the calendar, instants up to a day beyond."""
 
 _Finish = Callable[[Any], Any]
-"""Checks and completes what msgspec's types cannot express."""
+"""Kind -> function that checks and completes what msgspec's types cannot express."""
 
 pack: Callable[[EngineValue], bytes] = msgspec.msgpack.Encoder().encode
-"""Bytes of an engine value."""
+"""Returns the bytes of an engine value."""
 
 
 def packer() -> Callable[[EngineValue], bytes]:
-    """``pack``, for those who keep a codec of their own."""
+    """Return a function like ``pack`` with an encoder of its own."""
     return msgspec.msgpack.Encoder().encode
 
 
 def unpacker(type_: EnrichedValueType | Sequence[FieldSchema]) -> Callable[[bytes], EngineValue]:
-    """Reader of packed values of a type, or of rows or keys with some fields, which come as tuples.
+    """Return a reader of packed values of a type, or of packed rows or keys with these fields, as tuples.
 
-    The reader raises ``StoredValueError`` for bytes that are no value of the type.
+    The reader raises ``StoredValueError`` for bytes that do not hold a value of the type.
     """
     if isinstance(type_, EnrichedValueType):
         shape, finish = _enriched(type_)
@@ -150,7 +150,7 @@ def _vector(type_: BasicValueType) -> tuple[Any, _Finish | None]:
 
     def check(data: bytes) -> bytes:
         if len(data) % size:
-            raise ValueError(f"{len(data)} bytes are no whole number of {size}-byte elements")
+            raise ValueError(f"{len(data)} bytes are not a whole number of {size}-byte elements")
         return data
 
     return bytes, check

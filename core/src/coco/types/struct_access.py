@@ -1,4 +1,4 @@
-"""The fields in what a user gives for a struct: an instance, a mapping, or a tuple for a key."""
+"""Reads fields of a value that is given for a struct: an instance, a mapping, or a tuple for a key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FieldGetter = Callable[[Any, Path], tuple[Any, ...]]
 
 
 def fields_of_class(cls: type, fields: Sequence[AnalyzedStructFieldInfo], *, key: bool) -> FieldGetter:
-    """Getter for values of a struct class; the ways that are not worth generated code.
+    """Return a getter for values of a struct class, for the cases that generated code does not handle.
 
-    ``key``: a plain tuple or list of the right length will do.
+    key: whether a plain tuple or list of the right length is accepted.
     """
     names = [field.name for field in fields]
 
@@ -32,7 +32,7 @@ def fields_of_class(cls: type, fields: Sequence[AnalyzedStructFieldInfo], *, key
 
 
 def fields_of_any(names: Sequence[str], *, key: bool) -> FieldGetter:
-    """Getter for the natural form: a mapping, or an instance of any struct class with these fields."""
+    """Return a getter for the natural form: a mapping, or an instance of any struct class with these fields."""
     fields = [AnalyzedStructFieldInfo(name, Any) for name in names]
     shown = f"Struct({', '.join(names)})"
     wanted = set(names)

@@ -1,4 +1,4 @@
-"""Code that makes an instance of a struct class out of decoded fields."""
+"""Writes the code that makes an instance of a struct class from decoded fields."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from coco.types.struct_types import AnalyzedStructFieldInfo, is_namedtuple_type,
 def construct(
     writer: FunctionWriter, cls: type, given: Sequence[tuple[AnalyzedStructFieldInfo, str]], path: Path
 ) -> str:
-    """Expression for an instance, from (field, variable) pairs in the order of the class.
+    """Return the expression for an instance, from (field, variable) pairs in the order of the class.
 
-    Fields that are not given keep the default of the class. Dataclasses and named tuples are called with
-    positions where possible, which is the fastest way; Pydantic validates.
+    Fields that are not given keep the default of the class. Dataclasses and named tuples receive positional arguments
+    where possible, which is fastest. Pydantic models validate the values.
     """
     name = writer.name(cls, cls.__name__)
     if is_pydantic_model(cls):
@@ -64,7 +64,7 @@ def _validated(
 
 
 def _refused(cls_name: str, error: ValueError, path: Path) -> ValueConversionError:
-    """What Pydantic said, without the values, which may be private."""
+    """Return Pydantic's message as an error, without the values, which may be private."""
     errors = getattr(error, "errors", None)
     if not callable(errors):
         return ValueConversionError(f"a valid {cls_name}", str(error), path)

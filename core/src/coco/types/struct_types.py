@@ -1,4 +1,4 @@
-"""Which Python classes are structs, and what fields they have."""
+"""Finds out which Python classes are structs, and which fields they have."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from msgspec import Struct
 from coco.errors import DefinitionError
 
 MISSING: Any = inspect.Parameter.empty
-"""No annotation, or no default."""
+"""Stands for a missing annotation or default."""
 
 
 class AnalyzedStructFieldInfo(Struct, frozen=True):
     """A field of a struct class.
 
-    ``type_hint``: resolved annotation with extras, ``inspect.Parameter.empty`` if there is none.
-    ``default``: ``inspect.Parameter.empty`` if there is none or it comes from ``default_factory``.
-    ``init``: whether the constructor takes it. ``argument``: its name there, different for Pydantic aliases.
+    type_hint: the resolved annotation with extras, ``inspect.Parameter.empty`` if there is none. default:
+    ``inspect.Parameter.empty`` if there is none or it comes from ``default_factory``. init: whether the constructor takes
+    the field. argument: its name in the constructor, which differs for aliases of Pydantic.
     """
 
     name: str
@@ -35,22 +35,22 @@ class AnalyzedStructFieldInfo(Struct, frozen=True):
 
     @property
     def has_default(self) -> bool:
-        """Whether a value may be left out."""
+        """Whether the constructor needs no value for the field."""
         return self.default is not MISSING or self.default_factory is not None
 
     @property
     def default_value(self) -> Any:
-        """The default; a factory is called anew each time; ``inspect.Parameter.empty`` if there is none."""
+        """Return the default, or a new result of the factory; ``inspect.Parameter.empty`` if there is neither."""
         return self.default if self.default_factory is None else self.default_factory()
 
 
 def is_namedtuple_type(t: Any) -> bool:
-    """Whether ``t`` is a class made by ``NamedTuple`` or ``namedtuple``. Never raises."""
+    """Return whether ``t`` is a class made by ``NamedTuple`` or ``namedtuple``. Never raises."""
     return isinstance(t, type) and issubclass(t, tuple) and isinstance(getattr(t, "_fields", None), tuple)
 
 
 def is_pydantic_model(t: Any) -> bool:
-    """Whether ``t`` is a Pydantic model class. Never raises, never imports Pydantic."""
+    """Return whether ``t`` is a Pydantic model class. Never raises, and never imports Pydantic."""
     pydantic = sys.modules.get("pydantic")
     base = getattr(pydantic, "BaseModel", None)
     try:
@@ -60,14 +60,14 @@ def is_pydantic_model(t: Any) -> bool:
 
 
 def is_struct_type(t: Any) -> bool:
-    """Whether ``t`` is a dataclass, a named tuple class or a Pydantic model class. Never raises."""
+    """Return whether ``t`` is a dataclass, a named tuple class or a Pydantic model class. Never raises."""
     return isinstance(t, type) and (
         dataclasses.is_dataclass(t) or is_namedtuple_type(t) or is_pydantic_model(t)
     )
 
 
 def struct_fields(cls: Any) -> Iterator[AnalyzedStructFieldInfo]:
-    """Fields of a struct class in order of definition, inherited ones included."""
+    """Return the fields of a struct class in order of definition, inherited ones included."""
     if is_pydantic_model(cls):
         yield from _pydantic_fields(cls)
     elif is_namedtuple_type(cls):
@@ -98,7 +98,7 @@ def _dataclass_fields(cls: Any) -> Iterator[AnalyzedStructFieldInfo]:
 def _pydantic_fields(cls: Any) -> Iterator[AnalyzedStructFieldInfo]:
     by_name = bool(cls.model_config.get("populate_by_name") or cls.model_config.get("validate_by_name"))
     for name, field in cls.model_fields.items():
-        # Pydantic resolved the annotation itself, type parameters included, and moved the markers aside.
+        # Pydantic has resolved the annotation, type parameters included, and keeps the markers elsewhere.
         hint = field.annotation
         for marker in field.metadata:
             hint = Annotated[hint, marker]
@@ -130,7 +130,7 @@ def _pydantic_argument(name: str, field: Any) -> str:
 
 
 def _hints(cls: Any) -> dict[str, Any]:
-    """Annotations as objects; one that cannot be resolved stays as it is and hides no other."""
+    """Return annotations as objects. One that cannot be resolved stays text and does not affect the others."""
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except Exception:
@@ -152,7 +152,7 @@ def _hints_one_by_one(cls: Any) -> dict[str, Any]:
 
 
 def struct_description(cls: Any) -> str | None:
-    """The docstring that the author wrote, not one that ``dataclass`` or ``NamedTuple`` made up."""
+    """Return the docstring that the author wrote, not one that ``dataclass`` or ``NamedTuple`` generated."""
     text = cls.__dict__.get("__doc__")
     if not isinstance(text, str) or not text.strip():
         return None
@@ -161,7 +161,7 @@ def struct_description(cls: Any) -> str | None:
 
 
 def check_hashable(cls: Any) -> None:
-    """Raise ``DefinitionError`` with the fix unless values of a struct class can be keys."""
+    """Raise ``DefinitionError``, with the fix, unless values of a struct class can be keys."""
     if is_namedtuple_type(cls):
         return
     if is_pydantic_model(cls):
@@ -175,7 +175,7 @@ def check_hashable(cls: Any) -> None:
 
 
 def check_constructible(cls: Any) -> None:
-    """Raise ``DefinitionError`` if the constructor wants more than the fields: an ``InitVar``."""
+    """Raise ``DefinitionError`` if the constructor requires more than the fields: an ``InitVar``."""
     for item in getattr(cls, "__dataclass_fields__", {}).values():
         if item._field_type.name == "_FIELD_INITVAR" and item.default is dataclasses.MISSING:
             raise DefinitionError(

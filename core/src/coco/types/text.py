@@ -1,12 +1,12 @@
-"""Text that every store and target takes."""
+"""Makes text that every store and target accepts."""
 
 from __future__ import annotations
 
 
 def whole_text(text: str) -> str:
-    """``text`` with U+FFFD for each half of a surrogate pair, which is no character; two halves that fit are one.
+    """Return ``text`` with U+FFFD for each half of a surrogate pair; two matching halves become their character.
 
-    Such halves come from JSON escapes, from names of files, and from other languages. No UTF-8 holds them.
+    Such halves come from JSON escapes, from names of files, and from other languages. UTF-8 cannot hold them.
     """
     if text.isascii():
         return text

@@ -35,9 +35,9 @@ from coco.types.type_info import (
 
 
 def enriched_type_of(t: Any) -> EnrichedValueType:
-    """Engine type of an annotation or analysed info.
+    """Return the engine type of an annotation or of analysed info.
 
-    Raises ``DefinitionError`` (a ``ValueError``) for what has no engine type; notes name the fields.
+    Raises ``DefinitionError`` (a ``ValueError``), with the fields in its notes, if there is no engine type.
     """
     return _enriched(analyze_type_info(t), ())
 
@@ -47,19 +47,19 @@ def encode_enriched_type(t: None) -> None: ...
 @overload
 def encode_enriched_type(t: Any) -> dict[str, Any]: ...
 def encode_enriched_type(t: Any) -> dict[str, Any] | None:
-    """JSON form of an annotation's engine type; None for None. Raises as ``enriched_type_of``."""
+    """Return the JSON form of an annotation's engine type; None for None. Raises as ``enriched_type_of``."""
     return None if t is None else enriched_type_of(t).encode()
 
 
 def encode_enriched_type_info(info: AnalyzedTypeInfo) -> dict[str, Any]:
-    """JSON form of the engine type of analysed info. Raises as ``enriched_type_of``."""
+    """Return the JSON form of the engine type of analysed info. Raises as ``enriched_type_of``."""
     return enriched_type_of(info).encode()
 
 
 def struct_fields_of(struct_type: Any) -> list[FieldSchema]:
-    """Fields of a struct class, in order.
+    """Return the fields of a struct class, in order.
 
-    Raises ``DefinitionError`` if ``struct_type`` is no struct, or a field has no engine type.
+    Raises ``DefinitionError`` if ``struct_type`` is not a struct, or a field has no engine type.
     """
     info = analyze_type_info(struct_type)
     if not isinstance(info.variant, AnalyzedStructType):
@@ -70,7 +70,7 @@ def struct_fields_of(struct_type: Any) -> list[FieldSchema]:
 
 
 def key_fields_of(key_type: Any) -> list[FieldSchema]:
-    """Fields of a key: the fields of a struct, or one field named ``_key``.
+    """Return the fields of a key: the fields of a struct, or one field named ``_key``.
 
     Raises ``DefinitionError`` for a type whose values cannot be keys.
     """
@@ -116,7 +116,7 @@ def _enriched(info: AnalyzedTypeInfo, open_: tuple[type, ...]) -> EnrichedValueT
 
 
 def _choices(info: AnalyzedTypeInfo) -> Choices | None:
-    """The choices of a value, or of the elements of a list."""
+    """Return the choices of a value, or of the elements of a list."""
     if isinstance(info.variant, AnalyzedListType):
         return _choices(analyze_type_info(info.variant.elem_type))
     return info.variant.choices if isinstance(info.variant, AnalyzedBasicType) else None
@@ -162,7 +162,7 @@ def _list_type(info: AnalyzedTypeInfo, variant: AnalyzedListType, open_: tuple[t
             )
         return TableType("LTable", StructSchema(type_.type.fields, type_.type.description))
     if isinstance(type_.type, TableType):
-        raise DefinitionError(f"a list of tables has no place in a flow, got {shown}: put it in a struct")
+        raise DefinitionError(f"a flow cannot hold a list of tables, got {shown}: put it in a struct")
     if type_.type.vector is not None and type_.type.vector.element_type.vector is not None:
         raise DefinitionError(f"a Vector has at most two levels, got {shown}")
     dimension = None if variant.vector_info is None else variant.vector_info.dim
@@ -241,7 +241,7 @@ def _core_name(hint: Any) -> str:
 
 
 def type_name(t: Any) -> str:
-    """How a user would write a type."""
+    """Return a type as users write it."""
     if isinstance(t, type) and not getattr(t, "__args__", None):
         return t.__qualname__.rpartition("<locals>.")[2]
     return str(t).replace("typing.", "").replace("inspect._empty", "no annotation")
@@ -250,13 +250,13 @@ def type_name(t: Any) -> str:
 def _advice(info: AnalyzedTypeInfo) -> str:
     core, base = info.core_type, info.base_type
     if isinstance(core, str):
-        return "; the name cannot be resolved where the annotation stands"
+        return "; the name cannot be resolved in the module of the annotation"
     if base is tuple:
         return "; use Range for a pair of positions, a NamedTuple for other tuples, list[...] for many values"
     if base in (set, frozenset):
         return "; use list[...], or dict[key, struct] for a table"
     if core is type(None):
-        return "; None alone is no type"
+        return "; None alone is not a type"
     if base is Literal or (isinstance(base, type) and issubclass(base, enum.Enum)):
         return "; the values of a Literal or Enum must be all str, all int, or all bool, and flags are not combined: use int"
     if isinstance(core, type) and not _is_builtin(core):
@@ -269,5 +269,5 @@ def _is_builtin(cls: type) -> bool:
 
 
 def names_of(fields: Iterable[FieldSchema]) -> str:
-    """``a, b, c`` for messages."""
+    """Return ``a, b, c`` for messages."""
     return ", ".join(field.name for field in fields) or "none"

@@ -1,7 +1,7 @@
-"""Annotations -> what they mean: the analysed form of a Python type.
+"""Analyses annotations: what a Python type means to the engine.
 
-Analysis raises only for NumPy dtypes that cannot be held. Whether a type may be used where it
-stands is decided later, by those who know where it stands.
+The analysis raises only for NumPy dtypes that are not supported. Whether a type is allowed at its place is decided later,
+by the code that knows the place.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class AnalyzedDictType(Struct, frozen=True):
 
 
 class AnalyzedUnknownType(Struct, frozen=True):
-    """Something that has no place in a flow, such as ``set``."""
+    """A type that flows do not support, such as ``set``."""
 
 
 AnalyzedTypeVariant: TypeAlias = (
@@ -103,14 +103,14 @@ AnalyzedTypeVariant: TypeAlias = (
     | AnalyzedDictType
     | AnalyzedUnknownType
 )
-"""The seven meanings an annotation can have."""
+"""The seven kinds of analysed types."""
 
 
 class AnalyzedTypeInfo(Struct):
-    """An annotation, taken apart.
+    """The parts of an annotation.
 
-    ``core_type``: without ``Annotated`` and ``None``, such as ``list[int]``. ``base_type``: without
-    parameters, such as ``list``. ``attrs``: from ``TypeAttr`` markers, None if there are none.
+    core_type: without ``Annotated`` and ``None``, such as ``list[int]``. base_type: without parameters, such as ``list``.
+    attrs: from ``TypeAttr`` markers, None if there are none.
     """
 
     core_type: Any
@@ -121,10 +121,10 @@ class AnalyzedTypeInfo(Struct):
 
 
 def analyze_type_info(t: Any) -> AnalyzedTypeInfo:
-    """What an annotation means. Analysed info comes back as it is.
+    """Return the analysed form of an annotation, and analysed info as it is.
 
-    Raises ``DefinitionError`` (a ``ValueError``) for NumPy dtypes that are not supported; any other
-    annotation that has no meaning here becomes an ``AnalyzedUnknownType``.
+    Raises ``DefinitionError`` (a ``ValueError``) for NumPy dtypes that are not supported. Any other annotation that flows
+    do not support becomes an ``AnalyzedUnknownType``.
     """
     if isinstance(t, AnalyzedTypeInfo):
         return t
@@ -143,9 +143,9 @@ def analyze_type_info(t: Any) -> AnalyzedTypeInfo:
 
 
 def _unwrap(t: Any) -> tuple[Any, list[Any]]:
-    """The type inside ``Annotated``, ``NewType``, aliases and references; markers, innermost first."""
+    """Return the type inside ``Annotated``, ``NewType``, aliases and references, and the markers, innermost first."""
     markers: list[Any] = []
-    for _ in range(100):  # aliases that go round in circles end somewhere
+    for _ in range(100):  # a limit, as aliases may refer to one another
         if isinstance(t, (str, ForwardRef)):
             resolved = resolve_forward_ref(t)
             if resolved is t:
@@ -204,7 +204,7 @@ def _analyze_union(core: Any, markers: list[Any]) -> AnalyzedTypeInfo:
 
 
 def _literals_together(args: tuple[Any, ...]) -> list[Any]:
-    """``Literal["a"] | Literal["b"]`` means ``Literal["a", "b"]``."""
+    """Merge ``Literal["a"] | Literal["b"]`` into ``Literal["a", "b"]``."""
     rest: list[Any] = []
     values: list[Any] = []
     for arg in args:
@@ -253,10 +253,10 @@ def _numpy_kind(scalar: Any) -> str:
 
 
 def resolve_forward_ref(t: Any) -> Any:
-    """The type that a string or ``ForwardRef`` names; ``t`` itself if it is neither or cannot be resolved.
+    """Return the type that a string or ``ForwardRef`` names; ``t`` itself if it is neither or cannot be resolved.
 
-    Names are looked up in the reference's own module if it has one, then among builtins, ``typing``, the
-    aliases of ``coco.typing``, ``datetime``, ``uuid`` and imported modules.
+    Names are looked up in the module of the reference if it has one, then in builtins, ``typing``, the aliases of
+    ``coco.typing``, ``datetime``, ``uuid`` and imported modules.
     """
     if not isinstance(t, (str, ForwardRef)):
         return t

@@ -1,4 +1,4 @@
-"""Choice of a union's alternative for a Python value."""
+"""Chooses the alternative of a union for a Python value."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def _fits_exactly(kind: str, value: Any) -> bool:
 def union_encoder(
     variants: Sequence[BasicValueType], encoders: Sequence[Callable[[Any], Any]]
 ) -> Callable[[Any, Path], tuple[int, Any]]:
-    """Encoder to (index, value): first the alternatives whose kind fits, then any that accepts."""
+    """Return an encoder to (index, value). It tries the alternatives of the value's kind first, then all others."""
     shown = " | ".join(str(variant) for variant in variants)
-    # A Python float is a Float64; Float32 is only meant where there is no Float64.
+    # A Python float is a Float64. Float32 is chosen only if the union has no Float64.
     kinds = [variant.kind for variant in variants]
     exact_kinds = ["" if kind == "Float32" and "Float64" in kinds else kind for kind in kinds]
 

@@ -1,7 +1,7 @@
 """Packed vectors: numbers <-> little-endian bytes.
 
-``list[float]`` and contiguous arrays of the right dtype take the short way; everything else that the spec
-allows is converted first. NumPy is used if a value or an annotation brings it, and never otherwise.
+``list[float]`` and contiguous arrays of the right dtype are packed as they are; other values are converted first. NumPy
+is used only if a value or an annotation is of NumPy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _struct(code: str, count: int) -> struct.Struct:
 
 
 def packed_encoder(kind: str, dimension: int | None) -> PackedEncoder:
-    """Encoder of vectors of ``kind`` with ``dimension`` elements, any number if None."""
+    """Return an encoder of vectors of ``kind`` with ``dimension`` elements; None: any number of elements."""
     pack = _PACK[kind]
     array = _array_encoder(kind)
 
@@ -94,7 +94,7 @@ def _array_encoder(kind: str) -> Callable[[Any, Any, int | None, Path], bytes]:
             if dtype.kind not in allowed:
                 raise mismatch(_shown(kind, dimension), value, path, f"of {dtype}")
             with numpy.errstate(over="ignore", invalid="ignore"):
-                # By way of 64 bits, as single numbers go: rounding twice can differ from rounding once.
+                # By way of 64 bits, as for single numbers: rounding twice can differ from rounding once.
                 wide = value if kind == "Int64" else value.astype("<f8")
                 converted = wide.astype(dtype_name)
             if kind == "Int64":
@@ -114,7 +114,7 @@ def _array_encoder(kind: str) -> Callable[[Any, Any, int | None, Path], bytes]:
 
 
 def packed_to_list(kind: str, dimension: int | None) -> Callable[[bytes], list[Any]]:
-    """Decoder to Python numbers."""
+    """Return a decoder to Python numbers."""
     code, size = PACKED_VECTOR_FORMATS[kind]
     if dimension is not None:
         unpack = _struct(code, dimension).unpack
@@ -123,7 +123,7 @@ def packed_to_list(kind: str, dimension: int | None) -> Callable[[bytes], list[A
 
 
 def packed_to_array(kind: str) -> Callable[[bytes], Any]:
-    """Decoder to read-only NumPy views of the same dtype."""
+    """Return a decoder to read-only NumPy views of the same dtype."""
     import numpy
 
     dtype = numpy.dtype(_DTYPES[kind])
@@ -132,7 +132,7 @@ def packed_to_array(kind: str) -> Callable[[bytes], Any]:
 
 
 def packed_to_other_array(kind: str, target_kind: str) -> Callable[[bytes, Path], Any]:
-    """Decoder to read-only NumPy arrays of another dtype."""
+    """Return a decoder to read-only NumPy arrays of another dtype."""
     import numpy
 
     dtype, target = numpy.dtype(_DTYPES[kind]), numpy.dtype(_DTYPES[target_kind])
@@ -140,7 +140,7 @@ def packed_to_other_array(kind: str, target_kind: str) -> Callable[[bytes, Path]
     def convert(data: bytes, path: Path) -> Any:
         source = numpy.frombuffer(data, dtype)
         with numpy.errstate(over="ignore"):
-            # By way of 64 bits, as single numbers go.
+            # By way of 64 bits, as for single numbers.
             array = source.astype("<f8").astype(target)
         if target_kind == "Float32" and (numpy.isinf(array) & numpy.isfinite(source)).any():
             raise ValueConversionError("Vector[Float32]", "numbers too large for 32 bits", path)
@@ -151,7 +151,7 @@ def packed_to_other_array(kind: str, target_kind: str) -> Callable[[bytes, Path]
 
 
 def check_dimension(kind: str | None, dimension: int) -> Callable[[Any, Path], None]:
-    """Check of vectors whose source leaves the number of elements open. ``kind``: None if not packed."""
+    """Return a check for vectors whose type has no fixed number of elements. ``kind``: None if they are not packed."""
     size = 1 if kind is None else PACKED_VECTOR_FORMATS[kind][1]
 
     def check(data: Any, path: Path) -> None:
