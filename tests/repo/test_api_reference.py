@@ -5,10 +5,13 @@ It is the snapshot of the plugin API: what changes here needs a look at docs/aut
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import inspect
 import re
 from pathlib import Path
+
+from public_modules import names_of, public_modules
 
 from coco.ops import runners, sources, targets
 from coco.plugins import API_NUMBER, CommandManifest, OpManifest, RunnerManifest, StoreManifest, hookspecs
@@ -93,3 +96,28 @@ def test_required_methods_are_those_of_the_protocols() -> None:
             function = method.__func__ if isinstance(method, staticmethod) else method
             names = set(inspect.signature(function).parameters) - {"self"}
             assert len(names) == len(given), name
+
+
+NO_NAMES_OF_COCO = {
+    *("T", "NAME", "HookimplMarker"),
+    *("COCO_API", "COCO_STATE_URL", "COCO_STRICT_PLUGINS", "COCO_TRACE_PLUGINS", "COCO_TRACEBACK"),
+    "Name",  # of a class of the plugin's
+}
+
+
+def test_names_can_be_imported() -> None:
+    """Every class, constant and ``op.name`` that the page names is in a public module."""
+    prose = re.sub(r"^```.*?^```$", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    code = " ".join(re.findall(r"`([^`]+)`", prose))
+    text = re.sub(r"\"[^\"]*\"", "", code)
+    everywhere = {name for module in public_modules() for name in names_of(module)}
+    missing = {
+        name
+        for name in re.findall(r"(?<![\w.])[A-Z]\w*", text)
+        if name not in everywhere | NO_NAMES_OF_COCO and not hasattr(builtins, name)
+    }
+    of_op = set(re.findall(r"\bop\.(\w+)", text)) - names_of("coco.op")
+    assert (missing, of_op) == (set(), set())
+    table = TEXT.partition("\n## Errors to raise\n")[2].partition("\n## ")[0]
+    errors = {name for name in re.findall(r"`(\w*Error)\b", table) if not hasattr(builtins, name)}
+    assert errors and errors <= names_of("coco.errors")

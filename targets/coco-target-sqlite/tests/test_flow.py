@@ -147,7 +147,7 @@ def test_default_names(shelf: dict[str, str], path: Path, monkeypatch: pytest.Mo
     flow = make_flow(path)
     flow.setup()
     flow.update()
-    assert coco.utils.get_target_default_name(flow, "rows") == "Staging__Library__rows"
+    assert coco.get_target_default_name(flow, "rows") == "Staging__Library__rows"
     assert sql(path, "SELECT count(*) FROM Staging__Library__rows") == [(6,)]
 
 
