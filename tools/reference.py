@@ -44,12 +44,16 @@ MADE_BY_COCO = (
 
 
 class Page(NamedTuple):
-    """One page of the reference: its file, title, introduction, and the modules whose names it lists."""
+    """One page of the reference: its file, title, introduction, and the modules whose names it lists.
+
+    has_text: the docstring of its only module is for readers of the page, from its second paragraph on.
+    """
 
     file: str
     title: str
     about: str
     modules: tuple[str, ...]
+    has_text: bool = False
 
 
 PAGES = (
@@ -67,8 +71,8 @@ PAGES = (
     ),
     Page("auth_registry.md", "coco.auth_registry", "Credentials by reference.", ("coco.auth_registry",)),
     Page("indexes.md", "coco.index", "Indexes that an export asks its target for.", ("coco.index",)),
-    Page("state.md", "coco.state", "For authors of state stores.", ("coco.state",)),
-    Page("harness.md", "coco.harness", "For authors of test kits.", ("coco.harness",)),
+    Page("state.md", "coco.state", "For authors of state stores.", ("coco.state",), True),
+    Page("harness.md", "coco.harness", "For authors of test kits.", ("coco.harness",), True),
 )
 OPERATIONS = (
     Page(
@@ -125,6 +129,8 @@ def text_of(page: Page) -> str:
         module = importlib.import_module(name)
         if len(page.modules) > 1:
             lines += ["", f"## {name}", "", *paragraphs(module.__doc__)]
+        elif page.has_text:
+            lines += ["", *paragraphs((module.__doc__ or "").partition("\n\n")[2])]
         for public in sorted(public_names(module), key=str.lower):
             mark = "###" if len(page.modules) > 1 else "##"
             constant = constant_of(module, public)
