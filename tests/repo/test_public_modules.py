@@ -139,7 +139,9 @@ def test_import_linter_has_the_same_lists() -> None:
         item for item in settings["contracts"] if item["name"] == "plugins import public modules only"
     )
     assert set(contract["source_modules"]) == packages
-    assert sorted(contract["forbidden_modules"]) == private_modules()
+    assert sorted(contract["forbidden_modules"]) == private_modules(), (
+        "a new module of coco is public (docs/authors/versioning.md) or forbidden for plugins (pyproject.toml)"
+    )
 
 
 def test_names_in_prose_are_public() -> None:
