@@ -1,4 +1,4 @@
-"""``FlowBuilder``: what a flow function gets besides the root scope."""
+"""``FlowBuilder``, the first argument of a flow function."""
 
 from __future__ import annotations
 
@@ -43,12 +43,16 @@ class FlowBuilder:
         max_inflight_rows: int | None = None,
         max_inflight_bytes: int | None = None,
     ) -> DataSlice[Any]:
-        """A source's rows, as a table with its key fields and value fields. Top level only.
+        """Add a source and return its rows, as a table with the source's key fields and value fields.
 
-        name: the source's name in state and statistics; default is the root field it is assigned to, else an
-        automatic one. refresh_interval: how often to look for changes in live mode; must be positive.
-        max_inflight_rows, max_inflight_bytes: how much of this source is worked on at once; None means no
-        limit of its own. Interval and limits are no part of the logic: changing them reprocesses nothing.
+        spec: the source, such as ``coco.sources.LocalFile(path="docs")``. name: the source's name in state and
+        statistics; default is the root field that the table is assigned to, else an automatic name. refresh_interval:
+        how often live mode lists the source; positive. max_inflight_rows, max_inflight_bytes: how many rows, and how many
+        bytes, of this source are processed at once, at least 1; None: no limit besides the one for all sources.
+        Changing the interval or the limits reprocesses nothing.
+
+        Allowed only at the top level of the flow. Raises ``DefinitionError`` for a spec that is not a ``SourceSpec``, a
+        name that is taken, and a call inside a ``row()`` block.
         """
         from coco.ops.registry import registry
 
@@ -88,22 +92,23 @@ class FlowBuilder:
         op_args: OpArgs | OpOptions | None = None,
         **kwargs: Any,
     ) -> DataSlice[Any]:
-        """Apply a function to slices and constants.
+        """Apply a function to slices and constants, and return its result.
 
-        fn_spec: a ``FunctionSpec``, or a function decorated with ``@coco.op.function()``. Arguments are bound
-        to its parameters by Python's rules. op_args: options of execution for this step only, as an ``OpArgs`` or
-        a dict. The result has one value per row of the innermost scope among the slices; with constants only, one
-        for the whole flow.
-        Raises ``DefinitionError`` for an unsuitable function, argument types that do not fit, and scopes that
-        do not lie within each other.
+        fn_spec: a ``FunctionSpec``, or a function decorated with ``@coco.op.function()``. args, kwargs: bound to the
+        parameters of the function by Python's rules. op_args: options of execution for this step only, as an ``OpArgs``
+        or a dict.
+
+        The result has one value per row of the innermost scope among the slices; with constants only, one value for the
+        whole flow. Raises ``DefinitionError`` for an unsuitable function, for arguments whose types do not fit, and for
+        slices of scopes that are not nested in each other.
         """
         return add_transform(self._state, fn_spec, args, kwargs, op_args)
 
     def declare(self, spec: DeclarationSpec) -> None:
-        """State something about a target system that no collector exports.
+        """Declare something in a target system that no collector exports, such as a node label of a graph.
 
-        Equal declarations count once. ``add_declaration`` is another name of this method. Raises
-        ``DefinitionError`` if ``spec`` is no ``DeclarationSpec``.
+        Equal declarations count once. ``add_declaration`` is another name of this method. Raises ``DefinitionError`` if
+        ``spec`` is not a ``DeclarationSpec``.
         """
         from coco.ops.registry import registry
 
@@ -118,7 +123,7 @@ class FlowBuilder:
 
     add_declaration = declare
 
-    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+    if not TYPE_CHECKING:  # type checkers report these mistakes themselves
 
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("_"):

@@ -1,4 +1,4 @@
-"""``DataCollector``: gathers entries and hands them to targets."""
+"""``DataCollector``: collects entries and exports them to targets."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 
 
 class GeneratedField(enum.Enum):
-    """Fields of a collected entry that coco fills in.
-
-    ``UUID``: an id that stays the same as long as the other fields of the entry do.
-    """
+    """Fields of a collected entry that coco computes."""
 
     UUID = "uuid"
+    """A UUID derived from the other fields of the entry: equal entries have equal UUIDs in every run."""
 
 
 class DataCollector:
-    """Entries from its scope and the scopes below. Made by ``DataScope.add_collector``."""
+    """Collects entries from its scope and the scopes below. ``DataScope.add_collector`` makes it."""
 
     __slots__ = ("_node", "_state")
 
@@ -40,12 +38,14 @@ class DataCollector:
         self._node = node
 
     def collect(self, **fields: Any) -> None:
-        """Add one entry per row of the innermost scope among the slices given, and of the collector's scope.
+        """Add one entry for each row of the innermost scope among the slices and the collector's own scope.
 
-        Each keyword is a field: a slice, ``GeneratedField.UUID`` (once) or a constant. Several calls add
-        up: the fields of all are the entry's fields, and one that a call leaves out is null there.
-        Raises ``DefinitionError`` for no fields, an illegal name, two generated ids, or scopes that do not
-        lie within each other.
+        Each keyword is a field of the entry: a slice, a constant, or ``GeneratedField.UUID``, once. A collector may
+        collect at several places. Its entries then have the fields of all calls; a field that one call leaves out is null
+        in the entries of that call.
+
+        Raises ``DefinitionError`` for a call without fields, an illegal name, two generated ids, and slices of scopes that
+        are not nested in each other.
         """
         state, node = self._state, self._node
         state.check_open()
@@ -112,15 +112,16 @@ class DataCollector:
         vector_index: Sequence[tuple[str, VectorSimilarityMetric]] = (),
         setup_by_user: bool = False,
     ) -> None:
-        """Keep the entries as rows of a target.
+        """Export the entries: coco keeps the rows of a target equal to them.
 
-        target_name: identity of this export over time, unique within the flow. primary_key_fields: collected
-        fields that identify a row, in key order. attachments: extras that live and die with the target.
-        vector_indexes, fts_indexes: on collected fields. vector_index: deprecated pairs (field, metric).
-        setup_by_user: the user owns the schema; coco writes rows only.
+        target_name: identifies this export in all later runs; unique within the flow. target_spec: the target, such as
+        ``coco.targets.Sqlite(path="docs.db")``. primary_key_fields: the collected fields that identify a row, in the order
+        of the key. attachments: things that setup creates along with the target, and drop removes. vector_indexes,
+        fts_indexes: indexes on collected fields. vector_index: deprecated; pairs (field, metric). setup_by_user: whether
+        the user creates the table; coco then writes rows only.
 
-        Only at the top level, on a collector of the root scope. Raises ``DefinitionError``; what depends on
-        all ``collect`` calls is checked when the flow function has returned.
+        Allowed only at the top level of the flow, on a collector of the root scope. Raises ``DefinitionError``. Checks
+        that need all ``collect`` calls run when the flow function has returned.
         """
         from coco.flow.exports import add_export
 
@@ -137,7 +138,7 @@ class DataCollector:
             setup_by_user=setup_by_user,
         )
 
-    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+    if not TYPE_CHECKING:  # type checkers report these mistakes themselves
 
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("_"):
@@ -149,7 +150,7 @@ class DataCollector:
 
 
 def new_collector(state: BuildState, scope: ScopeNode, name: str | None) -> DataCollector:
-    """``DataScope.add_collector``."""
+    """Make a collector, for ``DataScope.add_collector``."""
     if name is None:
         name = state.automatic_collector_name(scope)
     else:

@@ -1,7 +1,7 @@
-"""Constants in a flow: their types and engine values.
+"""Types and engine values of constants in a flow.
 
-A constant that meets an annotated parameter takes the parameter's type (``coco.ops``); what is here is for
-constants that nothing else gives a type: collected ones, and arguments of functions without annotations.
+A constant for an annotated parameter has the type of that parameter (``coco.ops``). This module finds the type of all
+other constants: collected ones, and arguments of functions without annotations.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coco.types.schema import BasicValueType, EnrichedValueType, TableType, Valu
 
 JSON = BasicValueType("Json")
 NULL = EnrichedValueType(JSON, nullable=True)
-"""Type of ``None`` where nothing else says what is missing."""
+"""Type of ``None`` if no other ``collect`` call gives the field a type."""
 
 _VECTOR_ELEMENTS = (
     "Bool",
@@ -35,11 +35,11 @@ _VECTOR_ELEMENTS = (
 
 
 def constant_type(value: Any) -> EnrichedValueType:
-    """Engine type of a Python value.
+    """Return the engine type of a Python value.
 
-    Scalars by their class, a ``datetime`` by whether it has an offset, structs and NumPy arrays as such; a
-    list or tuple is a Vector of equal scalars or an LTable of equal structs, otherwise Json, as is a dict.
-    Raises ``DefinitionError`` for what no engine type can hold.
+    The class of a scalar gives its kind; of a ``datetime``, also whether it has an offset. A list or tuple is a Vector if
+    its items are scalars of one type, an LTable if they are structs of one type, and Json otherwise. A dict is Json.
+    Raises ``DefinitionError`` for a value that no engine type can hold.
     """
     if value is None:
         return NULL
@@ -97,7 +97,7 @@ def _sequence_type(value: list[Any] | tuple[Any, ...]) -> ValueType:
 
 
 def is_struct_value(value: Any) -> bool:
-    """Whether a value is an instance of a class with fields (dataclass, named tuple, Pydantic model)."""
+    """Return whether a value is an instance of a struct class (dataclass, named tuple, Pydantic model)."""
     if isinstance(value, type):
         return False
     pydantic = sys.modules.get("pydantic")
@@ -109,7 +109,7 @@ def is_struct_value(value: Any) -> bool:
 
 
 def encode_constant(value: Any, type_: EnrichedValueType, name: str) -> Constant:
-    """``value`` as a constant of ``type_``. Raises ``DefinitionError`` naming ``name`` if it does not fit."""
+    """Return ``value`` as a constant of ``type_``. Raises ``DefinitionError`` with ``name`` if it does not fit."""
     if value is None:
         return Constant(None, type_.as_nullable(), None)
     try:
@@ -122,16 +122,16 @@ def encode_constant(value: Any, type_: EnrichedValueType, name: str) -> Constant
 
         return Constant(encoder_for_schema(type_, (name,))(plain_choice(value)), type_, value)
     except ValueError as error:
-        raise DefinitionError(f"the constant for {name!r} is no {type_}: {error}") from error
+        raise DefinitionError(f"the constant for {name!r} does not fit the type {type_}: {error}") from error
 
 
 def constant(value: Any, name: str) -> Constant:
-    """A constant typed by its Python value."""
+    """Return a value as a constant of the type that it has by itself."""
     return encode_constant(value, constant_type(value), name)
 
 
 def retyped(known: Constant, type_: EnrichedValueType, name: str) -> Constant:
-    """The same constant as another type, such as ``0`` where the field is a float elsewhere."""
+    """Return the same constant as another type, such as ``0`` for a field that is a float in another call."""
     if known.value is None:
         return Constant(None, type_.as_nullable(), None)
     if known.type.type == type_.type:

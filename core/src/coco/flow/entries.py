@@ -1,4 +1,4 @@
-"""The schema of a collector's entries: the union of its collect calls."""
+"""Finds the schema of a collector's entries, which has the fields of all its ``collect`` calls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ UUID_TYPE = EnrichedValueType(BasicValueType("Uuid"))
 
 
 class EntrySchema(Struct, frozen=True):
-    """``rows``: per collect call, values aligned with ``schema``; None for a field that the call leaves out.
+    """The fields of a collector's entries, and the values that each ``collect`` call gives.
 
-    missing: per field that some call leaves out, where that call is.
+    rows: for each call, its values in the order of ``schema``, with None for a field that it leaves out. missing: for each
+    field that a call leaves out, the place of that call.
     """
 
     schema: tuple[FieldSchema, ...]
@@ -26,7 +27,10 @@ class EntrySchema(Struct, frozen=True):
 
 
 def entry_schema(state: BuildState, collector: CollectorNode) -> EntrySchema:
-    """Raises ``DefinitionError`` naming both calls where types or generated fields do not agree."""
+    """Return the schema of a collector.
+
+    Raises ``DefinitionError`` with the places of both calls if their types or generated fields differ.
+    """
     names: dict[str, None] = {}
     for call in collector.collects:
         names.update(dict.fromkeys(call.fields))
@@ -60,7 +64,7 @@ def _check_generated(state: BuildState, collector: CollectorNode) -> None:
 
 
 def _field_type(state: BuildState, collector: CollectorNode, name: str, missing: bool) -> EnrichedValueType:
-    """Slices decide; constants do where there is no slice."""
+    """Return the type of a field: that of its slices, or, if all calls give constants, that of the constants."""
     uses = [(call, call.fields[name]) for call in collector.collects if name in call.fields]
     data = [item for item in uses if not isinstance(item[1], Constant)]
     given = data or [item for item in uses if isinstance(item[1], Constant) and item[1].value is not None]

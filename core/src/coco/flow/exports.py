@@ -1,4 +1,4 @@
-"""Exports: what is checked when ``export`` is called, and what when all entries are known."""
+"""Adds exports to a flow and checks them: some checks run in ``export``, the others after the flow function."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_export(
     vector_index: Sequence[tuple[str, VectorSimilarityMetric]],
     setup_by_user: bool,
 ) -> None:
-    """``DataCollector.export``."""
+    """Check and add an export, for ``DataCollector.export``."""
     from coco.ops.registry import registry
 
     state.check_open()
@@ -71,7 +71,7 @@ def add_export(
 
 
 def check_top_level(state: BuildState, what: str) -> None:
-    """Raise inside a ``row()`` block."""
+    """Raise ``DefinitionError`` inside a ``row()`` block."""
     if state.blocks:
         raise DefinitionError(
             f"{what} belongs to the top level of the flow, but stands inside the row() block of "
@@ -125,7 +125,7 @@ def _vector_indexes(new: Any, old: Any) -> tuple[VectorIndexDef, ...]:
                 or len(pair) != 2
                 or not isinstance(pair[1], VectorSimilarityMetric)
             ):
-                advice = "; these belong into vector_indexes" if isinstance(pair, VectorIndexDef) else ""
+                advice = "; these belong in vector_indexes" if isinstance(pair, VectorIndexDef) else ""
                 raise CallShapeError(
                     f"vector_index must hold pairs (field, VectorSimilarityMetric), got {pair!r}{advice}"
                 )
@@ -153,7 +153,7 @@ def _attachments(value: Any, target_kind: str) -> tuple[Any, ...]:
 
 
 def complete_specs(state: BuildState, full_name: str) -> None:
-    """Let connectors fill in what only the flow knows: the default name of an export's resource."""
+    """Let connectors complete their specs with the default name of an export's resource."""
     for export in state.exports.values():
         complete = export.record.method("with_default_name")
         if complete is not None:
@@ -226,7 +226,7 @@ def _key_position(name: str, positions: Mapping[str, int], entries: EntrySchema)
 
 
 def is_key_type(type_: ValueType) -> bool:
-    """Whether values can identify a row."""
+    """Return whether values of a type can identify a row."""
     if isinstance(type_, BasicValueType):
         return type_.kind in KEY_KINDS
     if isinstance(type_, StructType):
@@ -267,7 +267,7 @@ def _check_indexes(
 
 
 def _vector_problem(type_: ValueType) -> str:
-    """Why a type cannot have a vector index; empty if it can. Vectors of vectors are up to the target."""
+    """Return why a type cannot have a vector index; empty text if it can. The target checks vectors of vectors."""
     vector = type_.vector if isinstance(type_, BasicValueType) else None
     if vector is None:
         return "it must be a Vector"
@@ -282,7 +282,7 @@ def _vector_problem(type_: ValueType) -> str:
 
 
 def persistent_key(record: Any, spec: Any, name: str) -> str | None:
-    """Canonical text of a connector's persistent key; None if only an event loop could tell it."""
+    """Return the canonical text of a connector's persistent key; None if the connector's method is async."""
     method = record.method("get_persistent_key")
     if method is None or inspect.iscoroutinefunction(method):
         return None
@@ -291,9 +291,9 @@ def persistent_key(record: Any, spec: Any, name: str) -> str | None:
 
 
 def check_distinct(state: BuildState) -> None:
-    """Two exports into one resource are an error: each would delete the other's rows.
+    """Raise ``DefinitionError`` if two exports have one resource: each would delete the rows of the other.
 
-    Names that coco made must differ in more than case, which not every product heeds.
+    Default names must differ in more than case, because some products ignore case.
     """
     seen: dict[tuple[str, str], str] = {}
     folded: dict[tuple[str, str], ExportNode] = {}
@@ -312,13 +312,16 @@ def check_distinct(state: BuildState) -> None:
             twin = folded.setdefault((export.record.kind, key.casefold()), export)
             if twin is not export and (twin.default_named or export.default_named):
                 raise DefinitionError(
-                    f"targets {twin.name!r} and {export.name!r} would have names that differ in case alone: "
+                    f"targets {twin.name!r} and {export.name!r} would have names that differ only in case: "
                     f"{key}; rename one of them, or name its resource"
                 )
 
 
 def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
-    """Declarations with equal ones once; a conflict (same identity, other content) is an error."""
+    """Return the declarations, each of several equal ones once.
+
+    Raises ``DefinitionError`` for two declarations of one resource with different content.
+    """
     kept: dict[tuple[str, str], tuple[str, DeclarationNode]] = {}
     for node in state.declarations:
         with state.locator.locating(field=f"declaration {node.record.kind}", at=node.location):
@@ -336,7 +339,7 @@ def distinct_declarations(state: BuildState) -> list[DeclarationNode]:
 def with_flow(
     state: BuildState, full_name: str, exports: Sequence[ExportStep], declarations: Sequence[DeclarationNode]
 ) -> tuple[tuple[ExportStep, ...], tuple[DeclarationStep, ...]]:
-    """Let connectors complete their specs by what the rest of the flow says."""
+    """Let connectors complete their specs by the other exports and declarations of the flow."""
     view = FlowView(
         full_name,
         tuple(

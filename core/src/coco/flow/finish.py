@@ -1,4 +1,4 @@
-"""From the state of a finished flow function to the immutable graph."""
+"""Makes the immutable graph when the flow function has returned."""
 
 from __future__ import annotations
 
@@ -42,21 +42,23 @@ log = logging.getLogger("coco.flow")
 
 
 def finish_flow(state: BuildState, full_name: str) -> Graph:
-    """The graph of a flow whose function has returned. ``DefinitionError`` for what only now is known."""
+    """Return the graph of a flow whose function has returned.
+
+    Raises ``DefinitionError`` for mistakes that show only when all calls are made.
+    """
     state.finished = True
     _name_sources(state)
     complete_specs(state, full_name)
     if state.sources and not state.collectors:
         log.warning(
-            "%s exports nothing, so an update reads its sources for no target: add a collector, collect into it and call "
-            "its export()",
+            "%s exports nothing, so an update fills no target: add a collector, collect into it and call its export()",
             state.owner,
         )
     return _Finisher(state, full_name).graph()
 
 
 def finish_inline(state: BuildState, params: Iterable[SlotNode], result: ValueRef) -> InlineGraph:
-    """The graph of a transform flow, with what it returned."""
+    """Return the graph of a transform flow, with its result."""
     state.finished = True
     finisher = _Finisher(state, state.name, (result,))
     return InlineGraph(
@@ -68,7 +70,7 @@ def finish_inline(state: BuildState, params: Iterable[SlotNode], result: ValueRe
 
 
 def _name_sources(state: BuildState) -> None:
-    """Names of sources without ``name=``: the root field they were assigned to, else automatic."""
+    """Name the sources without ``name=`` by the root field that they are assigned to, or else automatically."""
     taken = {source.given_name for source in state.sources if source.given_name}
     for source in state.sources:
         assigned = source.slot.name
@@ -97,7 +99,7 @@ class _Finisher:
         self._ids = {old: new for new, old in enumerate(sorted(self._kept))}
 
     def _needed(self, results: tuple[ValueRef, ...]) -> set[int]:
-        """Slots of what is assigned, collected or iterated, and of all that these are computed from."""
+        """Return the slots that are assigned, collected or iterated, and all slots that these are computed from."""
         state = self._state
         needed = {slot.id for slot in state.slots if slot.pinned}
         todo: list[ValueRef] = list(results)
@@ -189,7 +191,7 @@ class _Finisher:
                 steps[name] = finish_export(state, state.exports[name], entries, number)
             if collector not in exported:
                 log.warning(
-                    "%s: collector %s is not exported, so what it collects is computed for no target: call its export()",
+                    "%s: collector %s is not exported, so its entries reach no target: call its export()",
                     state.owner,
                     collector.name,
                 )

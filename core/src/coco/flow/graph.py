@@ -1,9 +1,9 @@
-"""The immutable typed graph that a flow function leaves behind.
+"""The immutable typed graph of a flow.
 
-Data lives in *slots*: one slot is one column of engine values, belonging to one scope. Scope 0 is
-the root (one row per run); every other scope stands for the rows of one table slot. A step reads
-slots of its own scope or of ancestors and fills one slot of its own scope. Nothing here refers to
-the builder API, so a graph can be planned, shown, compared and fingerprinted on its own.
+A *slot* is one column of engine values and belongs to one scope. Scope 0 is the root, which has one row per run. Every
+other scope has the rows of one table slot. A step reads slots of its own scope or of enclosing ones, and fills one slot of
+its own scope. The graph does not refer to the builder API, so it can be planned, shown, compared and fingerprinted
+without the builder.
 """
 
 from __future__ import annotations
@@ -29,96 +29,95 @@ ROOT_SCOPE = 0
 
 
 class CodeLocation(Struct, frozen=True):
-    """Where in the user's code a step was written, for messages."""
+    """The place of a step in the user's code, for messages."""
 
     file: str
     line: int
     text: str = ""
+    """The line itself; empty if it cannot be read."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 
 
 class Slot(Struct, frozen=True):
-    """One column. ``name`` is the field's name, or an automatic one."""
+    """One column."""
 
     id: int
+    """The position in ``Graph.slots``."""
     scope: int
+    """Id of the scope that it belongs to."""
     name: str
+    """The name of the field, or an automatic one."""
     type: EnrichedValueType
 
 
 class SlotRef(Struct, frozen=True):
-    """The value of a slot, or of a struct field inside it (``path``: field positions, outermost first).
-
-    If a struct on the way is null, the value is null.
-    """
+    """Refers to the value of a slot, or to a struct field inside it. If a struct on the path is null, the value is null."""
 
     slot: int
     type: EnrichedValueType
     path: tuple[int, ...] = ()
+    """Positions of struct fields, outermost first; empty for the value of the slot itself."""
 
 
 class TableRef(Struct, frozen=True):
-    """A table (see ``SlotRef`` for ``slot`` and ``path``) together with what was added to its rows.
-
-    ``added``: slots of ``row_scope`` appended to each row, in order. ``fields``: None per field of the row that
-    stays as it is, else what stands in its place, a table or struct inside which fields were added; empty if all
-    stay. ``type`` is the table type including all that. Where nothing was added a plain ``SlotRef`` is used instead.
-    """
+    """Refers to a table with fields that were added to its rows. A table without added fields has a ``SlotRef``."""
 
     slot: int
     row_scope: int
     added: tuple[ValueRef, ...]
+    """Values of ``row_scope`` that are appended to each row, in order."""
     type: EnrichedValueType
+    """The type of the table with the added fields."""
     path: tuple[int, ...] = ()
+    """As for ``SlotRef``."""
     fields: tuple[ValueRef | None, ...] = ()
+    """For each field of the row None, or the table or struct in its place to which fields were added; empty if all are None."""
 
     @property
     def inner(self) -> tuple[ValueRef, ...]:
-        """What its rows take from elsewhere."""
+        """The values that its rows take from other places."""
         return (*(item for item in self.fields if item is not None), *self.added)
 
 
 class StructRef(Struct, frozen=True):
-    """A struct (see ``SlotRef``) inside which fields were added to rows of tables.
-
-    ``fields``: None per field that stays as it is, else what stands in its place. A null struct stays null.
-    """
+    """Refers to a struct that holds tables with added fields. A null struct stays null."""
 
     slot: int
     fields: tuple[ValueRef | None, ...]
+    """For each field of the struct None, or the value in its place."""
     type: EnrichedValueType
     path: tuple[int, ...] = ()
 
     @property
     def inner(self) -> tuple[ValueRef, ...]:
-        """The fields that do not stay as they are."""
+        """The values that replace fields."""
         return tuple(item for item in self.fields if item is not None)
 
 
 class Constant(Struct, frozen=True):
-    """A value known when the flow is defined. ``python`` is what the user wrote."""
+    """A value that is known when the flow is defined."""
 
     value: EngineValue
     type: EnrichedValueType
     python: Any = None
+    """The Python value that the user wrote."""
 
 
 class GeneratedUuid(Struct, frozen=True):
-    """A stable id derived from its sibling fields."""
+    """A UUID that is derived from the other fields of the entry."""
 
 
 ValueRef: TypeAlias = SlotRef | TableRef | StructRef | Constant
 
 
 class Scope(Struct, frozen=True):
-    """Rows of a table (or the root). Row fields are slots filled by exploding ``table``.
+    """The rows of a table, or the root. Splitting ``table`` into rows fills the slots of the row's fields.
 
-    ``path``: dotted name for messages, e.g. ``documents.chunks``; the root's is empty.
-    ``key_slots`` are empty for an LTable; ``value_slots`` follow the table's value fields.
-    ``source``: name of the source whose rows (or whose descendants' rows) these are; None for the root
-    and for scopes over tables computed at the root.
+    path: dotted name for messages, such as ``documents.chunks``; empty for the root. key_slots: empty for an LTable.
+    value_slots: in the order of the table's value fields. source: name of the source that the rows belong to, directly or
+    through enclosing tables; None for the root and for scopes over tables that are computed at the root.
     """
 
     id: int
@@ -133,7 +132,7 @@ class Scope(Struct, frozen=True):
 
 
 class SourceStep(Struct, frozen=True):
-    """Imports a source's rows as a KTable into a root slot. ``row_scope`` always exists."""
+    """Fills a root slot with the rows of a source, as a KTable. ``row_scope`` always exists."""
 
     name: str
     spec: Any
@@ -148,9 +147,10 @@ class SourceStep(Struct, frozen=True):
 
 
 class TransformStep(Struct, frozen=True):
-    """Calls a function once per row of ``scope``. ``args`` are aligned with ``function.params``.
+    """Calls a function once per row of ``scope``.
 
-    ``path``: dotted name of the field it fills, for messages, e.g. ``documents.chunks.embedding``.
+    args: in the order of ``function.params``. path: dotted name of the field that it fills, for messages, such as
+    ``documents.chunks.embedding``.
     """
 
     id: int
@@ -166,8 +166,7 @@ class TransformStep(Struct, frozen=True):
 class CollectStep(Struct, frozen=True):
     """Adds one entry per row of ``scope`` to a collector.
 
-    ``fields`` are aligned with the collector's schema; ``None`` stands for a field that this call
-    does not give (null).
+    fields: in the order of the collector's schema. None means a field that this call leaves out, which is null.
     """
 
     id: int
@@ -178,7 +177,7 @@ class CollectStep(Struct, frozen=True):
 
 
 class Collector(Struct, frozen=True):
-    """Entries gathered from its scope and below; ``schema`` is the union of all calls."""
+    """Collects entries from its scope and the scopes below. ``schema`` has the fields of all ``collect`` calls."""
 
     id: int
     name: str
@@ -188,10 +187,10 @@ class Collector(Struct, frozen=True):
 
 
 class ExportStep(Struct, frozen=True):
-    """A collector's entries kept as rows of a target.
+    """Keeps the rows of a target equal to the entries of a collector.
 
-    ``key_positions`` / ``value_positions``: where key and value fields stand in the collector's
-    schema; key order is the order the user gave.
+    key_positions, value_positions: positions of key and value fields in the collector's schema. Key fields have the order
+    that the user gave.
     """
 
     name: str
@@ -208,11 +207,11 @@ class ExportStep(Struct, frozen=True):
     setup_by_user: bool
     location: CodeLocation | None = None
     default_name: str = ""
-    """The name from which coco named the resource; empty where the user named it."""
+    """The default name that coco gave the resource; empty if the user named it."""
 
 
 class DeclarationStep(Struct, frozen=True):
-    """Something about a target system that no collector exports."""
+    """Declares something in a target system that no collector exports."""
 
     spec: Any
     declaration: RegisteredDeclaration
@@ -222,8 +221,8 @@ class DeclarationStep(Struct, frozen=True):
 class NamedField(Struct, frozen=True):
     """A field that the user assigned: a name for a value within a scope.
 
-    The first name of a value is usually its slot's name too; further ones are aliases. Execution
-    needs only the slots; this is for reports and dumps.
+    The first name of a value is usually the name of its slot; further names are aliases. Reports and dumps use the names;
+    execution needs only the slots.
     """
 
     scope: int
@@ -233,16 +232,16 @@ class NamedField(Struct, frozen=True):
 
 
 class DefinitionPlace(Struct, frozen=True):
-    """Where a flow function is written: real path of the file, qualified name in it."""
+    """The place of a flow function: the real path of the file, and the qualified name in it."""
 
     file: str
     qualname: str
 
 
 class Graph(Struct, frozen=True):
-    """A whole flow. ``slots[i].id == i``, ``scopes[i].id == i``; ``transforms`` in definition order.
+    """A whole flow. ``slots[i].id == i`` and ``scopes[i].id == i``. ``transforms`` are in the order of definition.
 
-    ``fields``: what the user named, in the order of assignment. ``place``: None where no file holds the definition.
+    fields: the fields that the user assigned, in order. place: None if no file holds the definition.
     """
 
     name: str
@@ -258,7 +257,7 @@ class Graph(Struct, frozen=True):
     place: DefinitionPlace | None = None
 
     def scope_chain(self, scope: int) -> tuple[int, ...]:
-        """Scope ids from ``scope`` up to the root, both included."""
+        """Return the scope ids from ``scope`` to the root, both included."""
         chain = []
         current: int | None = scope
         while current is not None:
@@ -267,12 +266,12 @@ class Graph(Struct, frozen=True):
         return tuple(chain)
 
     def is_within(self, scope: int, ancestor: int) -> bool:
-        """Whether ``scope`` is ``ancestor`` or lies below it."""
+        """Return whether ``scope`` is ``ancestor`` or lies below it."""
         return ancestor in self.scope_chain(scope)
 
 
 class InlineGraph(Struct, frozen=True):
-    """A transform flow built for evaluation in memory: parameters are root slots."""
+    """The graph of a transform flow for evaluation in memory. Its parameters are root slots."""
 
     name: str
     graph: Graph

@@ -1,4 +1,4 @@
-"""What to do instead, where a flow function uses slices, scopes or builders as if they were data."""
+"""Errors with advice, for flow functions that use slices, scopes or builders as if they were data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from coco.flow.slices import DataSlice
 
 SLICE_MARK = "<DataSlice "
-"""How the text form of a slice begins. No constant of a flow should hold it."""
+"""Start of the text form of a slice. A constant that holds it was probably made from a slice by mistake."""
 
 _OF_BUILDER = ("add_source", "declare", "add_declaration")
 _OF_SCOPE = ("add_collector",)
@@ -28,12 +28,12 @@ class MissingAttributeError(CallShapeError, AttributeError):
 
 
 def not_data(item: DataSlice[Any], problem: str) -> CallShapeError:
-    """The error for a slice that is used as a value. problem: such as "it has no length"."""
+    """Return the error for a slice that is used as a value. problem: such as "it has no length"."""
     return CallShapeError(_slice_text(item, problem, _slice_advice(item)))
 
 
 def missing_of_slice(item: DataSlice[Any], name: str) -> MissingAttributeError:
-    """The error for ``slice.name``."""
+    """Return the error for ``slice.name``."""
     from coco.flow.slices import slice_value
 
     kind = slice_value(item).type.type
@@ -46,7 +46,7 @@ def missing_of_slice(item: DataSlice[Any], name: str) -> MissingAttributeError:
 
 
 def missing_of_scope(scope: DataScope, fields: list[str], title: str, name: str) -> MissingAttributeError:
-    """The error for ``scope.name``. title: of the scope, for the message."""
+    """Return the error for ``scope.name``. title: of the scope, for the message."""
     if name in fields:
         advice = f"write scope[{name!r}] for the field"
     else:
@@ -57,30 +57,30 @@ def missing_of_scope(scope: DataScope, fields: list[str], title: str, name: str)
 
 
 def missing_of_builder(name: str) -> MissingAttributeError:
-    """The error for ``builder.name``."""
+    """Return the error for ``builder.name``."""
     advice = _elsewhere(name) or "it has add_source(), transform() and declare()"
     return MissingAttributeError(f"the flow builder has no attribute {name!r}: {advice}")
 
 
 def missing_of_collector(collector: DataCollector, name: str) -> MissingAttributeError:
-    """The error for ``collector.name``."""
+    """Return the error for ``collector.name``."""
     advice = _elsewhere(name) or "it has collect() and export()"
     return MissingAttributeError(f"{collector!r} has no attribute {name!r}: {advice}")
 
 
 def no_items_of_builder(name: object) -> CallShapeError:
-    """The error for ``builder[name]``."""
+    """Return the error for ``builder[name]``."""
     return CallShapeError(
-        f"the flow builder has no field {name!r}: fields belong to scopes, of which the root is the second parameter "
-        "of the flow function"
+        f"the flow builder has no field {name!r}: fields belong to scopes, such as the root scope, which is the second "
+        "parameter of the flow function"
     )
 
 
 def no_slice(value: Any) -> str:
-    """What to do with something that was assigned to a field and is no slice."""
+    """Return advice for a value that was assigned to a field and is not a slice."""
     close = getattr(value, "close", None)
     if type(value).__name__ == "coroutine" and callable(close):
-        close()  # nobody will await it, and Python would warn
+        close()  # it is never awaited, so Python would warn
         return (
             f"the async function {value.__qualname__} was called: write slice.transform({value.__name__}), which gives "
             "a slice"
@@ -118,7 +118,7 @@ def _slice_advice(item: DataSlice[Any], attribute: str | None = None) -> str:
 
 
 def _elsewhere(name: str, *, of_slice: bool = False) -> str | None:
-    """Where an attribute is."""
+    """Return which object has an attribute, as a sentence."""
     if name in _OF_BUILDER:
         return f"{name}() is a method of the flow builder, the first parameter of the flow function"
     if name in _OF_SCOPE:
@@ -131,7 +131,7 @@ def _elsewhere(name: str, *, of_slice: bool = False) -> str | None:
 
 
 def _called_function() -> str | None:
-    """The innermost function for flows on the stack, by the name that it was defined with."""
+    """Return the name of the innermost registered function on the stack."""
     from coco.ops.registry import registry
 
     targets = (getattr(record, "target", None) for record in registry.records())

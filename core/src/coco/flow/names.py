@@ -19,10 +19,10 @@ class NamingError(DefinitionError):
 
 
 def name_problem(name: str, *, max_length: int = MAX_NAME_LENGTH, allow_dots: bool = False) -> str | None:
-    """What is wrong with a name, as the rest of a sentence about it; None for a legal one.
+    """Return what is wrong with a name, as the end of a sentence that starts with "it"; None for a legal name.
 
-    Legal are 1 to ``max_length`` ASCII letters, digits and underscores, no digit first, no double underscore
-    first. allow_dots: dots are legal too, but for the first character.
+    A legal name has 1 to ``max_length`` ASCII letters, digits and underscores, and starts neither with a digit nor with a
+    double underscore. allow_dots: dots are legal too, except as the first character.
     """
     if not name:
         return "is empty"
@@ -37,9 +37,9 @@ def name_problem(name: str, *, max_length: int = MAX_NAME_LENGTH, allow_dots: bo
 
 
 def check_name(name: object, what: str) -> str:
-    """``name`` itself if it is a legal name of a ``what`` ("field", "target", ...); see ``name_problem``.
+    """Return ``name`` if it is a legal name of a ``what`` ("field", "target", ...); see ``name_problem``.
 
-    Raises ``NamingError``, or ``CallShapeError`` if it is no text at all.
+    Raises ``NamingError`` for an illegal name, ``CallShapeError`` for a value that is not a str.
     """
     if not isinstance(name, str):
         raise CallShapeError(f"the name of a {what} must be a str, got {type(name).__name__}")
@@ -50,7 +50,7 @@ def check_name(name: object, what: str) -> str:
 
 
 def check_flow_name(name: object, what: str = "flow") -> str:
-    """As ``check_name``; no double underscore last either, which joins names in default names of resources."""
+    """Check like ``check_name``, and refuse a double underscore at the end: it joins the parts of default names."""
     checked = check_name(name, what)
     if checked.endswith("__"):
         raise NamingError(f"invalid {what} name {checked!r}: it ends with double underscores")
@@ -63,16 +63,16 @@ def snake_case(kind: str) -> str:
 
 
 class AutomaticNames:
-    """Gives ``prefix0``, ``prefix1``, ... for each prefix, leaving out names that are taken.
+    """Returns ``prefix0``, ``prefix1``, ... for each prefix, and skips names that are taken.
 
-    The numbers depend on nothing but the order of the requests, so unchanged code gets the same names.
+    The numbers depend only on the order of the requests, so unchanged code always gets the same names.
     """
 
     def __init__(self) -> None:
         self._next: dict[str, int] = {}
 
     def take(self, prefix: str, is_taken: Callable[[str], bool]) -> str:
-        """The next free name that starts with ``prefix``."""
+        """Return the next free name that starts with ``prefix``."""
         number = self._next.get(prefix, 0)
         while is_taken(f"{prefix}{number}"):
             number += 1
@@ -81,5 +81,5 @@ class AutomaticNames:
 
 
 def automatic_prefix(kind: str) -> str:
-    """Prefix of the automatic names of an operation's results."""
+    """Return the prefix of automatic names for results of an operation."""
     return snake_case(kind) + "_"

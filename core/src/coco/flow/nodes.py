@@ -1,7 +1,7 @@
-"""The mutable pieces that a flow function's calls leave behind, before they become a graph.
+"""The mutable records of a flow function's calls, from which the graph is made.
 
-References between them are the graph's own ``SlotRef``, ``TableRef`` and ``Constant``, with slot numbers of
-the build; finishing renumbers them, since what nobody needs is dropped.
+They refer to one another by ``SlotRef``, ``TableRef`` and ``Constant`` of the graph, with slot numbers of the build.
+``finish`` drops slots that are not needed and numbers the others again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from coco.ops.registry import BoundFunction, RegisteredDeclaration, RegisteredSource, RegisteredTarget
 
 Value: TypeAlias = SlotRef | Constant
-"""What a slice stands for. Fields added to a table's rows are looked up when the slice is used."""
+"""The value that a slice refers to. Fields that are added to a table's rows are looked up when the slice is used."""
 
 
 class SlotNode(Struct, eq=False):
-    """A column. ``name``: the first field it was assigned to, or an automatic one; None until either.
+    """A column.
 
-    kind: of the operation that fills it, or the field's name for a column of a table's rows.
-    pinned: kept even if nothing uses it.
+    name: the first field that it is assigned to, or an automatic name; None as long as there is neither. kind: of the
+    operation that fills it, or the field's name for a column of a table's rows. pinned: kept even if it is not used.
     """
 
     id: int
@@ -40,17 +40,16 @@ class SlotNode(Struct, eq=False):
 
     @property
     def label(self) -> str:
-        """The name, or a stand-in for messages as long as there is none."""
+        """The name, or a description for messages as long as there is no name."""
         return self.name or f"<{self.kind}>"
 
 
 class ScopeNode(Struct, eq=False):
     """The root, or the rows of a table.
 
-    table: whose rows these are; table_slot and table_path: the same as column and struct field names.
-    slots: of the row's fields, key parts first. fields: everything that can be read by name.
-    added: names that the user assigned. handles: how many ``DataScope`` objects are open; none means that
-    all were left.
+    table: the table. table_slot, table_path: its column, and the names of the struct fields that lead to it. slots: of the
+    row's fields, key parts first. fields: all that can be read by name. added: names that the user assigned. handles:
+    number of ``DataScope`` objects that are open.
     """
 
     id: int
@@ -73,7 +72,7 @@ class ScopeNode(Struct, eq=False):
 
     @property
     def path(self) -> str:
-        """Dotted name for messages; empty for the root."""
+        """The dotted name for messages; empty for the root."""
         if self.parent is None or self.table_slot is None:
             return ""
         names = [self.parent.path, self.table_slot.label, *self.table_path]
@@ -84,7 +83,7 @@ class ScopeNode(Struct, eq=False):
         return self.path or "(root)"
 
     def chain(self) -> list[ScopeNode]:
-        """This scope and all around it, innermost first."""
+        """Yield this scope and all enclosing ones, innermost first."""
         found: list[ScopeNode] = []
         current: ScopeNode | None = self
         while current is not None:
@@ -94,7 +93,7 @@ class ScopeNode(Struct, eq=False):
 
 
 class SourceNode(Struct, eq=False):
-    """``given_name``: what ``add_source(name=)`` said; otherwise the slot's name counts."""
+    """A source. ``given_name``: the ``name=`` of ``add_source``; without it, the source has the name of its slot."""
 
     slot: SlotNode
     spec: Any
@@ -122,7 +121,7 @@ class TransformNode(Struct, eq=False):
 
 
 class CollectNode(Struct, eq=False):
-    """One ``collect`` call; ``scope``: whose rows give entries."""
+    """One ``collect`` call. It adds an entry for each row of ``scope``."""
 
     scope: ScopeNode
     fields: Mapping[str, ValueRef | GeneratedUuid]
@@ -130,7 +129,7 @@ class CollectNode(Struct, eq=False):
 
 
 class CollectorNode(Struct, eq=False):
-    """A collector with its calls so far."""
+    """A collector, with its ``collect`` calls so far."""
 
     name: str
     scope: ScopeNode
@@ -139,9 +138,9 @@ class CollectorNode(Struct, eq=False):
 
 
 class ExportNode(Struct, eq=False):
-    """An ``export`` call, its collected fields not yet checked.
+    """An ``export`` call whose fields are not checked yet.
 
-    ``default_name``: the name from which coco named its resource; empty if the user named it.
+    default_name: the default name that coco gave the resource; empty if the user named it.
     """
 
     name: str
@@ -156,7 +155,7 @@ class ExportNode(Struct, eq=False):
 
     @property
     def default_named(self) -> bool:
-        """Whether coco named the resource."""
+        """Whether the resource has a default name."""
         return bool(self.default_name)
 
 

@@ -1,4 +1,4 @@
-"""Options of evaluation and of updates, and the status of a running update."""
+"""Options of evaluation and of live updates, and the status of a live update."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from coco.errors import CallShapeError
 
 @dataclass(frozen=True)
 class EvaluateAndDumpOptions:
-    """How ``Flow.evaluate_and_dump`` works.
-
-    output_dir: folder for the files, made if missing.
-    use_cache: read memoised results (never write them).
-    """
+    """Options of ``Flow.evaluate_and_dump``."""
 
     output_dir: str
+    """Folder for the files. It is created if it is missing."""
     use_cache: bool = True
+    """Whether cached results of functions are used. New results are never stored."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.output_dir, (str, os.PathLike)):
@@ -29,29 +27,25 @@ class EvaluateAndDumpOptions:
 
 @dataclass(frozen=True)
 class FlowLiveUpdaterOptions:
-    """How a ``FlowLiveUpdater`` works.
-
-    live_mode: keep following the sources; False makes one pass.
-    reexport_targets: write every row in the initial pass, changed or not.
-    print_stats: statistics on standard output while running.
-    full_reprocess: compute everything anew in the initial pass, without memoised results.
-    allow_deletes: let the run delete more than the guards would.
-    """
+    """Options of a ``FlowLiveUpdater``."""
 
     live_mode: bool = True
+    """Whether the updater follows the sources after the first run. False: it ends with the first run."""
     reexport_targets: bool = False
+    """Whether the first run writes every row, changed or not."""
     print_stats: bool = False
+    """Whether statistics are printed to standard output."""
     full_reprocess: bool = False
+    """Whether the first run computes everything again, without cached results."""
     allow_deletes: bool = False
+    """Whether runs may delete more rows than the guard against mass deletion allows."""
 
 
 @dataclass
 class FlowUpdaterStatusUpdates:
-    """What changed since the previous report. Names of sources, in definition order.
-
-    active_sources: still being processed or watched; empty means that the updater has stopped.
-    updated_sources: had updates since the previous report, each named once.
-    """
+    """What changed since the previous report: names of sources, in the order of definition."""
 
     active_sources: list[str] = field(default_factory=list)
+    """Sources that are being processed or followed. Empty: the updater has stopped."""
     updated_sources: list[str] = field(default_factory=list)
+    """Sources that were updated since the previous report, each once."""

@@ -1,4 +1,4 @@
-"""Where in the user's code something was written, and errors that say so."""
+"""Finds places in the user's code, and adds them to errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 
 
 def definition_place(function: Callable[..., Any]) -> DefinitionPlace | None:
-    """Where a function is written; None in a notebook, an interpreter, or text that was executed."""
+    """Return the place of a function; None in a notebook, an interactive interpreter, or text that was executed."""
     while isinstance(function, functools.partial):
         function = function.func
     inner = inspect.unwrap(function)
@@ -33,7 +33,7 @@ def definition_place(function: Callable[..., Any]) -> DefinitionPlace | None:
 
 
 def caller_location() -> CodeLocation | None:
-    """The innermost line on the stack that is not coco's own."""
+    """Return the innermost line on the stack that is not in coco itself."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
@@ -45,7 +45,7 @@ def caller_location() -> CodeLocation | None:
 
 
 def _shown(file: str) -> str:
-    """A path below the working directory is shown relative to it."""
+    """Return a path relative to the working directory if it lies below it."""
     here = os.path.join(os.getcwd(), "")
     return file[len(here) :] if file.startswith(here) else file
 
@@ -55,7 +55,7 @@ def _brief(location: CodeLocation) -> str:
 
 
 def place(owner: str, *, scope: str = "", field: str = "", location: CodeLocation | None = None) -> str:
-    """``(flow Demo, scope documents.chunks, field embedding, at app.py:23)``; unknown parts are left out.
+    """Return ``(flow Demo, scope documents.chunks, field embedding, at app.py:23)``, without parts that are unknown.
 
     owner: "flow Demo" or "transform flow ask". field: with its noun, such as "field embedding".
     """
@@ -82,11 +82,11 @@ class Locator:
     def error(
         self, message: str, *, scope: str = "", field: str = "", at: CodeLocation | None = None
     ) -> DefinitionError:
-        """A ``DefinitionError`` whose message ends with its place. ``at``: default is the caller's line."""
+        """Return a ``DefinitionError`` whose message ends with its place. ``at``: default is the caller's line."""
         return _located(DefinitionError(self.text(message, scope=scope, field=field, at=at)))
 
     def locating(self, *, scope: str = "", field: str = "", at: CodeLocation | None = None) -> Locating:
-        """Give errors raised inside their place; see ``Locating``."""
+        """Return a context manager that adds a place to errors; see ``Locating``."""
         location = at if at is not None else caller_location()
         return Locating(place(self.owner, scope=scope, field=field, location=location))
 
@@ -94,8 +94,8 @@ class Locator:
 class Locating:
     """Context manager that adds a place to errors.
 
-    The text of errors about definitions, names and call shapes ends with the place then; a plain
-    ``ValueError`` becomes a ``DefinitionError``. All others are left alone and get the place as a note.
+    The place is added to the text of errors about definitions, names and call shapes. A plain ``ValueError`` becomes a
+    ``DefinitionError``. All other errors get the place as a note.
     """
 
     def __init__(self, where: str) -> None:
@@ -112,10 +112,10 @@ class Locating:
         if type(error) in (DefinitionError, UnknownNameError, CallShapeError):
             raise _located(type(error)(f"{error} {self._where}")) from error
         if isinstance(error, DefinitionError):
-            # A subclass may have a constructor of its own, so the error itself is given the text.
+            # A subclass may have its own constructor, so the text is set on the error itself.
             text = f"{error} {self._where}"
             error.args = (text,)
-            if str(error) != text:  # it makes its text itself
+            if str(error) != text:  # its text does not come from its arguments
                 raise _located(DefinitionError(text)) from error
             _located(error)
             return
@@ -123,6 +123,6 @@ class Locating:
 
 
 def _located(error: E) -> E:
-    """Mark an error whose message ends with its place already."""
+    """Mark an error whose message ends with its place."""
     error.__coco_located__ = True  # type: ignore[attr-defined]
     return error

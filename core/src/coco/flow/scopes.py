@@ -34,7 +34,10 @@ class DataScope:
         node.handles += 1
 
     def __getitem__(self, field_name: str) -> DataSlice[Any]:
-        """A field of the row or one assigned before; ``UnknownNameError`` (a ``KeyError``) lists them."""
+        """Return a field of the row, or one that was assigned.
+
+        Raises ``UnknownNameError`` (a ``KeyError``) with the names of the fields if there is no such field.
+        """
         state, node = self._check_open(), self._node
         value = node.fields.get(field_name)
         if value is None:
@@ -48,10 +51,10 @@ class DataScope:
         return DataSlice(state, value)
 
     def __setitem__(self, field_name: str, value: DataSlice[Any]) -> None:
-        """Add a field. What is placed already gets a further name: the same value, computed once.
+        """Add a field. A slice that is a field already gets a second name; its value is computed once.
 
-        Raises ``NamingError`` for an illegal name, ``DefinitionError`` for a field that exists, a slice of
-        another flow or of a deeper scope, and ``CallShapeError`` for anything but a slice.
+        Raises ``NamingError`` for an illegal name, ``DefinitionError`` for a field that exists, for a slice of another
+        flow and for a slice of a deeper scope, and ``CallShapeError`` for a value that is not a slice.
         """
         state, node = self._check_open(), self._node
         field = f"field {field_name}"
@@ -106,9 +109,9 @@ class DataScope:
         state.assigned.append((node, name))
 
     def add_collector(self, name: str | None = None) -> DataCollector:
-        """A new collector of this scope, whatever ``with`` block it is made in.
+        """Return a new collector of this scope.
 
-        ``name``: unique within the scope; default ``_collector_0``, ``_collector_1``, ...
+        name: unique within the scope; default ``_collector_0``, ``_collector_1``, ...
         """
         from coco.flow.collectors import new_collector
 
@@ -119,7 +122,7 @@ class DataScope:
         if self._closed:
             raise LifecycleError(
                 self._state.locator.text(
-                    "scope is closed: its `with` block was left; open the rows again with row()",
+                    "scope is closed: its `with` block has ended; open the rows again with row()",
                     scope=self._node.title,
                 )
             )
@@ -145,7 +148,7 @@ class DataScope:
     def __repr__(self) -> str:
         return f"<DataScope {self._node.title}: {', '.join(self._node.fields) or 'no fields'}>"
 
-    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+    if not TYPE_CHECKING:  # type checkers report these mistakes themselves
 
         def __iter__(self) -> NoReturn:
             raise CallShapeError(
@@ -168,7 +171,7 @@ class DataScope:
 def open_rows(
     state: BuildState, value: Value, max_inflight_rows: int | None, max_inflight_bytes: int | None
 ) -> DataScope:
-    """``DataSlice.row()``."""
+    """Open the scope of a table's rows, for ``DataSlice.row``."""
     state.check_open()
     home = state.home(value)
     with state.locator.locating(scope=home.title):
@@ -201,7 +204,7 @@ def check_limit(name: str, value: object) -> None:
 
 
 def stricter(known: int | None, new: int | None) -> int | None:
-    """The smaller of two limits; None is none."""
+    """Return the smaller of two limits. None means no limit."""
     if known is None or new is None:
         return new if known is None else known
     return min(known, new)

@@ -1,4 +1,4 @@
-"""A graph as text: a tree of its operations, then a table of its fields."""
+"""Renders a graph as text: a tree of its operations, then a table of its fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from coco.printable import printable_lines
 from coco.types.schema import EnrichedValueType, StructType, TableType
 
 _BOLD, _CYAN, _DIM, _RESET = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
-"""Marks that stand for styles until control characters of names and values have become escapes."""
+"""Placeholders for styles. They are replaced after control characters in names and values have become escapes."""
 _CODES = {0xFDD0: "\x1b[1m", 0xFDD1: "\x1b[36m", 0xFDD2: "\x1b[2m", 0xFDD3: "\x1b[0m"}
 _MAX_CONSTANT = 40
 
@@ -46,10 +46,10 @@ class _Node:
 
 
 def render(graph: Graph, *, color: bool = False, verbose: bool = False) -> str:
-    """The text that ``coco show`` prints, ending with a line break.
+    """Return the text that ``coco show`` prints, with a line break at the end.
 
-    color: use terminal colour codes. verbose: also specs' limits, code versions and lines in the user's code.
-    Secrets never appear: specs refer to them by key.
+    color: whether to use colour codes of terminals. verbose: whether to add limits, versions of code, and lines in the
+    user's code. The text holds no secrets, because specs refer to them by key.
     """
     return _Show(graph, color, verbose).text()
 
@@ -97,7 +97,7 @@ class _Show:
                 self._add_scope(node.add(f"each row of {self._ref(child.table, scope)}{limits}"), child.id)
 
     def _is_own_name(self, name: str, ref: SlotRef | Constant, scope: int) -> bool:
-        """Whether a field is the first name of a slot, which is shown where the slot is filled."""
+        """Return whether a field is the first name of a slot, which is shown with the step that fills the slot."""
         if isinstance(ref, Constant) or ref.path:
             return False
         slot = self._graph.slots[ref.slot]
@@ -163,7 +163,7 @@ class _Show:
             node.add(f"attachment {attachment.name}: {self._op(type(attachment).__name__)}")
 
     def _ref(self, ref: ValueRef, scope: int) -> str:
-        """A value as seen from a scope: own fields by name, others with their scope."""
+        """Return a value as text for a scope: its own fields by name, others with their scope."""
         if isinstance(ref, Constant):
             text = repr(ref.python if ref.python is not None else ref.value)
             return text if len(text) <= _MAX_CONSTANT else text[: _MAX_CONSTANT - 3] + "..."
@@ -245,7 +245,7 @@ def _attributes(type_: EnrichedValueType, is_key: bool) -> str:
 
 
 def _added_names(ref: TableRef | StructRef) -> Iterator[str]:
-    """Fields that were added to the rows of a table, or within a value, as dotted names."""
+    """Return the dotted names of fields that were added to the rows of a table, or within a value."""
     kind = ref.type.type
     fields = (
         kind.row.fields

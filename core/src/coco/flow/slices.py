@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def _refuse(problem: str) -> Callable[..., NoReturn]:
-    """A method that raises ``CallShapeError``, with advice."""
+    """Return a method that raises ``CallShapeError``, with advice."""
 
     def refuse(self: DataSlice[Any], *_: object, **__: object) -> NoReturn:
         from coco.flow.mistakes import not_data
@@ -36,9 +36,9 @@ _COMPARISON = _refuse("it cannot be compared")
 
 
 class DataSlice(Generic[T]):
-    """Refers to data of a flow; it is not the data. Made by builders, scopes and transforms, never by hand.
+    """Refers to data that exists only while the flow runs. Builders, scopes and transforms return slices.
 
-    The type argument is for readers and type checkers; only for parameters of a transform flow does it count.
+    The type argument is for readers and type checkers. coco uses it only for parameters of a transform flow.
     """
 
     __slots__ = ("_state", "_value")
@@ -48,10 +48,10 @@ class DataSlice(Generic[T]):
         self._value = value
 
     def __getitem__(self, field_name: str) -> DataSlice[Any]:
-        """A field of a struct, nullable if the struct is.
+        """Return a field of a struct. It is nullable if the struct is.
 
-        Raises ``UnknownNameError`` (a ``KeyError``) for a field that does not exist and ``DefinitionError``
-        if this is no struct.
+        Raises ``UnknownNameError`` (a ``KeyError``) for a field that does not exist, ``DefinitionError`` for a slice that
+        is not a struct.
         """
         state, value = self._state, self._value
         state.check_open()
@@ -73,13 +73,13 @@ class DataSlice(Generic[T]):
         state, value = self._state, self._value
         kind, here = value.type.type, state.describe(value)
         if not isinstance(field_name, str):
-            advice = "parts of a value are taken by a function: slice.transform(function)"
+            advice = "use a function to take a part of a value: slice.transform(function)"
         elif isinstance(kind, TableType):
             advice = f"it is a table: use row() and read {field_name!r} from the row"
         elif isinstance(kind, BasicValueType) and kind.kind == "Json":
-            advice = "its fields are not known before there is data: extract the value with a function"
+            advice = "its fields are not known before the flow runs: extract the value with a function"
         else:
-            advice = "it is no struct"
+            advice = "it is not a struct"
         return state.error(
             f"{here} has the type {kind} and no field {field_name!r}: {advice}", scope=state.home(value)
         )
@@ -87,11 +87,11 @@ class DataSlice(Generic[T]):
     def row(
         self, *, max_inflight_rows: int | None = None, max_inflight_bytes: int | None = None
     ) -> DataScope:
-        """The scope of the rows of this table; a null table has none.
+        """Return the scope of the rows of this table. A table that is null has no rows.
 
-        Used as ``with table.row() as row:`` or without ``with``. The same table gives the same scope again,
-        with the fields added so far. The limits hold per enclosing row: how many rows, and how many bytes of
-        data, are worked on at once; None means no limit here, otherwise at least 1.
+        Write ``with table.row() as row:``, or use the scope without ``with``. Another call for the same table returns the
+        same scope, with the fields added so far. max_inflight_rows, max_inflight_bytes: how many rows, and how many bytes,
+        of one enclosing row are processed at once, at least 1; None: no limit here.
         """
         from coco.flow.scopes import open_rows
 
@@ -104,7 +104,7 @@ class DataSlice(Generic[T]):
         max_inflight_rows: int | None = None,
         max_inflight_bytes: int | None = None,
     ) -> None:
-        """Call ``f`` with the scope of the rows, now, once; its result is ignored."""
+        """Call ``f`` once, now, with the scope of the rows. Its result is ignored."""
         if not callable(f):
             raise CallShapeError(f"for_each() takes a function of one scope, got {type(f).__name__}")
         with self.row(max_inflight_rows=max_inflight_rows, max_inflight_bytes=max_inflight_bytes) as row:
@@ -123,13 +123,13 @@ class DataSlice(Generic[T]):
         return add_transform(self._state, fn_spec, (self, *args), kwargs, op_args)
 
     def call(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)`` at once: for chains. Nothing is recorded."""
+        """Return ``func(self, *args, **kwargs)``. The call happens now and is not a step of the flow."""
         return func(self, *args, **kwargs)
 
     def __repr__(self) -> str:
         return f"{SLICE_MARK}{self._state.describe(self._value)}: {self._value.type}>"
 
-    if not TYPE_CHECKING:  # a type checker shall see these mistakes itself
+    if not TYPE_CHECKING:  # type checkers report these mistakes themselves
 
         def __getattr__(self, name: str) -> NoReturn:
             from coco.flow.mistakes import missing_of_slice
@@ -141,11 +141,11 @@ class DataSlice(Generic[T]):
         __bool__ = _refuse("it is neither true nor false")
         __iter__ = __aiter__ = _refuse("it cannot be iterated")
         __len__ = _refuse("it has no length")
-        __contains__ = _refuse("nobody knows what it contains")
+        __contains__ = _refuse("its content is not known yet")
         __format__ = __bytes__ = __fspath__ = _refuse("it has no text")
         __enter__ = __exit__ = __aenter__ = __aexit__ = _refuse("it cannot be opened by `with`")
-        __await__ = _refuse("there is nothing to await")
-        __int__ = __float__ = __index__ = __complex__ = __round__ = _refuse("it is no number")
+        __await__ = _refuse("it cannot be awaited")
+        __int__ = __float__ = __index__ = __complex__ = __round__ = _refuse("it is not a number")
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _OPERATOR
         __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = (
             _OPERATOR
@@ -164,12 +164,12 @@ class DataSlice(Generic[T]):
 
 
 def slice_state(item: DataSlice[Any]) -> BuildState:
-    """The flow definition that a slice belongs to."""
+    """Return the flow definition that a slice belongs to."""
     return item._state
 
 
 def slice_value(item: DataSlice[Any]) -> Value:
-    """What a slice stands for."""
+    """Return the value that a slice refers to."""
     return item._value
 
 

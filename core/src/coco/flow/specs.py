@@ -1,4 +1,4 @@
-"""Checks of specs that users hand to the builder."""
+"""Checks the specs that users pass to the builder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BASES = {
 
 
 def checked_spec(spec: Any, category: OpCategory, taker: str) -> Any:
-    """``spec`` itself if it is an instance of the right category; ``DefinitionError`` otherwise."""
+    """Return ``spec`` if it is an instance of the right category; raise ``DefinitionError`` otherwise."""
     expected = _BASES[category]
     if isinstance(spec, type):
         if spec_category(spec) is category:

@@ -1,4 +1,4 @@
-"""The state of one flow while it is being defined: what exists so far, and what may be used where."""
+"""The state of one flow while its function runs: what is defined so far, and where each value may be used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CURRENT: ContextVar[BuildState | None] = ContextVar("coco_flow_being_defined", d
 
 
 class BuildState:
-    """Everything that the calls of one flow function have made so far.
+    """All that the calls of one flow function have defined so far.
 
     owner: "flow Demo" or "transform flow ask", for messages.
     """
@@ -58,7 +58,7 @@ class BuildState:
         field: str = "",
         at: CodeLocation | None = None,
     ) -> DefinitionError:
-        """A definition error that says where."""
+        """Return a ``DefinitionError`` with its place."""
         return self.locator.error(message, scope=scope.title if scope else "", field=field, at=at)
 
     def check_open(self) -> None:
@@ -73,15 +73,15 @@ class BuildState:
     # names
 
     def note_name(self, name: str) -> None:
-        """Keep automatic names away from a name that the user chose."""
+        """Note a name that the user chose, so that no automatic name equals it."""
         self._names.add(name)
 
     def is_taken(self, name: str) -> bool:
-        """Whether a name is out of the question as an automatic one."""
+        """Return whether a name is taken, and so cannot be an automatic one."""
         return name in self._names
 
     def name_automatically(self, slot: SlotNode) -> str:
-        """The slot's name, which becomes automatic if it has none."""
+        """Return the name of a slot; give it an automatic one if it has none."""
         if slot.name is None:
             slot.name = self.automatic.take(automatic_prefix(slot.kind), self.is_taken)
             self._names.add(slot.name)
@@ -109,9 +109,9 @@ class BuildState:
         return scope
 
     def row_scope(self, table: SlotRef, names: tuple[str, ...]) -> ScopeNode:
-        """The scope of a table's rows: made at the first request, the same ever after.
+        """Return the scope of a table's rows. Later calls return the same scope.
 
-        names: struct fields on the way from the slot to the table.
+        names: the struct fields that lead from the slot to the table.
         """
         known = self.row_scopes.get((table.slot, table.path))
         if known is not None:
@@ -133,11 +133,11 @@ class BuildState:
         return scope
 
     def home(self, value: Value) -> ScopeNode:
-        """The scope that a value belongs to; the root for constants."""
+        """Return the scope that a value belongs to; the root for constants."""
         return self.root if isinstance(value, Constant) else self.slots[value.slot].scope
 
     def innermost(self, scopes: Iterable[ScopeNode], what: str) -> ScopeNode:
-        """The deepest of some scopes. All others must lie around it; siblings are an error."""
+        """Return the deepest of some scopes. Raise ``DefinitionError`` unless it lies within all others."""
         deepest = self.root
         seen: list[ScopeNode] = []
         for scope in scopes:
@@ -158,7 +158,7 @@ class BuildState:
     # use of values
 
     def use(self, value: Value, what: str) -> ValueRef:
-        """A value as an argument, collected field or table to iterate: checked, named, with added fields."""
+        """Check and name a value that is used as an argument, a collected field or a table, and add its added fields."""
         from coco.flow.tables import with_added_fields
 
         self.check_reachable(value, what)
@@ -168,20 +168,19 @@ class BuildState:
         return with_added_fields(self, value, what)
 
     def check_reachable(self, value: Value, what: str) -> None:
-        """Raise if the scope of a value, or one around it, was left."""
+        """Raise ``DefinitionError`` if the ``with`` block of a value's scope, or of an enclosing one, has ended."""
         for scope in self.home(value).chain():
             if scope.handles == 0 and scope is not self.root:
                 raise self.error(
-                    f"{what} uses {self.describe(value)}, but its scope {scope.title} was left: a row's "
-                    "fields can "
-                    "be used only inside its `with` block or deeper",
+                    f"{what} uses {self.describe(value)}, but the `with` block of its scope {scope.title} has ended: "
+                    "a row's fields can be used only inside that block",
                     scope=scope,
                 )
 
     # description
 
     def describe(self, value: Value) -> str:
-        """``documents.chunks.text``, or what constant it is."""
+        """Return ``documents.chunks.text``, or the text of a constant."""
         if isinstance(value, Constant):
             return f"the constant {value.python!r}"
         slot = self.slots[value.slot]
@@ -189,7 +188,7 @@ class BuildState:
         return ".".join(name for name in names if name)
 
     def field_names(self, ref: SlotRef) -> tuple[str, ...]:
-        """Names of the struct fields along a reference's path."""
+        """Return the names of the struct fields on the path of a reference."""
         names = []
         current = self.slots[ref.slot].type.type
         for position in ref.path:
@@ -199,7 +198,7 @@ class BuildState:
         return tuple(names)
 
     def lineage(self, value: Value) -> dict[str, str]:
-        """JSON-able reference to where data comes from."""
+        """Return a JSON-able reference to the origin of data."""
         assert isinstance(value, SlotRef)
         slot = self.slots[value.slot]
         return {"scope": slot.scope.path, "field": ".".join((slot.label, *self.field_names(value)))}

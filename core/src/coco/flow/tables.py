@@ -1,4 +1,4 @@
-"""Tables whose rows were given further fields, and structs that hold such tables, as values."""
+"""Values of tables with fields that the user added to their rows, and of structs that hold such tables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from coco.types.schema import EnrichedValueType, FieldSchema, StructSchema, Stru
 
 
 def with_added_fields(state: BuildState, ref: SlotRef, what: str) -> ValueRef:
-    """``ref`` as it is, or with the fields that were added by now to rows of the tables that it is or holds.
+    """Return ``ref`` with the fields that have been added to rows of the tables that it is or holds.
 
-    Raises ``DefinitionError`` for a source's whole table: its rows are never in one place at one time.
+    Raises ``DefinitionError`` for the whole table of a source: its rows are processed one by one.
     """
     slot = state.slots[ref.slot]
     if slot.source is not None:
@@ -68,7 +68,7 @@ def _struct(state: BuildState, ref: SlotRef, kind: StructType, what: str) -> Val
 def _replaced(
     fields: Sequence[FieldSchema], values: Sequence[ValueRef]
 ) -> tuple[tuple[ValueRef | None, ...], list[FieldSchema]]:
-    """What stands in the place of each field (empty if all stay as they are), and the fields' schemas with it."""
+    """Return the value that replaces each field, empty if none is replaced, and the schemas of the fields with it."""
     replaced = tuple(None if isinstance(value, SlotRef) else value for value in values)
     schemas = [
         item if value is None else FieldSchema(item.name, value.type, item.description)
@@ -78,7 +78,7 @@ def _replaced(
 
 
 def check_no_cycle(state: BuildState, scope: ScopeNode, field: str, value: Value) -> None:
-    """Raise if ``value``, as a field of ``scope``'s rows, would contain those very rows."""
+    """Raise ``DefinitionError`` if ``value``, as a field of ``scope``'s rows, would contain these rows."""
     around = [item for item in scope.chain() if item.parent is not None]
     for inner in _tables_within(state, value):
         if inner in around:

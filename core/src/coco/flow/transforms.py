@@ -1,4 +1,4 @@
-"""Application of functions to slices and constants."""
+"""Applies functions to slices and constants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def add_transform(
     state: BuildState, fn_spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], op_args: Any
 ) -> DataSlice[Any]:
-    """Record one use of a function; its type is known at once. ``op_args`` changes options for this step."""
+    """Add a step that applies a function, and return its result. ``op_args`` changes options for this step."""
     state.check_open()
     location = caller_location()
     with state.locator.locating(at=location):
@@ -70,14 +70,14 @@ def _argument(
     scope: ScopeNode,
     location: CodeLocation | None,
 ) -> tuple[ArgSchema, ValueRef | None]:
-    """What binding is told about an argument, and its reference (None for a plain constant)."""
+    """Return the schema of an argument, for the binding, and its reference; None for a plain constant."""
     from coco.ops.function_record import ArgSchema
 
     if isinstance(value, DataSlice):
         given = slice_value(value)
         ref = state.use(given, f"transform({record.kind})")
         if isinstance(ref, Constant):
-            # A batching function takes no constants of its own; one that came in for a slice is data to it.
+            # A batching function takes no constants, so a constant that stands for a slice is passed as data.
             if record.op_args.batching:
                 return ArgSchema(ref.type), ref
             return ArgSchema(ref.type, constant=ref.python), None
@@ -86,14 +86,14 @@ def _argument(
     try:
         type_ = constant_type(value)
     except DefinitionError:
-        type_ = None  # the parameter's annotation may know what to make of it
+        type_ = None  # the annotation of the parameter may give it a type
     return ArgSchema(type_, constant=value), None
 
 
 def reject_non_constant(
     state: BuildState, value: Any, field: str, scope: ScopeNode, location: CodeLocation | None
 ) -> None:
-    """Raise ``CallShapeError`` for parts of the builder API that are no values."""
+    """Raise ``CallShapeError`` for parts of the builder API, which are not values."""
     from coco.flow.builder import FlowBuilder
     from coco.flow.collectors import DataCollector, GeneratedField
 
@@ -104,18 +104,18 @@ def reject_non_constant(
     elif isinstance(value, (DataCollector, FlowBuilder)):
         advice = "only slices and constants are values"
     elif isinstance(value, str) and SLICE_MARK in value:
-        advice = "this text holds the name of a slice, not its data; let a function compose texts: slice.transform(...)"
+        advice = "this text holds the name of a slice, not its data; compose texts in a function: slice.transform(...)"
     else:
         return
     raise CallShapeError(
-        state.locator.text(f"{value!r} is no value: {advice}", scope=scope.title, field=field, at=location)
+        state.locator.text(f"{value!r} is not a value: {advice}", scope=scope.title, field=field, at=location)
     )
 
 
 def resolve_function(fn_spec: Any) -> tuple[RegisteredFunction, Any]:
-    """The function that a spec or a decorated callable stands for, and the spec of this use.
+    """Return the function that a spec or a decorated callable refers to, and the spec of this use.
 
-    Raises ``DefinitionError`` with advice for anything else.
+    Raises ``DefinitionError``, with advice, for anything else.
     """
     from coco.ops.registry import registered_function, registry
 
@@ -155,7 +155,7 @@ def resolve_function(fn_spec: Any) -> tuple[RegisteredFunction, Any]:
 
 
 def _slices_in(value: Any) -> Iterator[str]:
-    """Paths of slices inside a spec."""
+    """Yield the paths of slices inside a spec."""
     if isinstance(value, DataSlice):
         yield ""
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,4 +1,4 @@
-"""One type for a field that several collect calls give."""
+"""Finds one type for a field that several ``collect`` calls give."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from coco.types.schema import (
 
 
 def unified(left: EnrichedValueType, right: EnrichedValueType) -> EnrichedValueType | None:
-    """The type that holds values of both; None if they differ in more than nullability and dimensions.
+    """Return the type that holds the values of both; None if they differ in more than nullability and dimensions.
 
-    Different dimensions give a vector without a fixed one. Attributes stay where both have the same.
+    Vectors of different dimensions become a vector without a fixed dimension. The result has the attributes that both
+    types share.
     """
     value_type = _value_type(left.type, right.type)
     if value_type is None:

@@ -215,7 +215,7 @@ def test_constants_that_do_not_fit_are_an_error(build, ops):
         entries.collect(score="high")
         entries.collect(score=doc["score"])
 
-    with pytest.raises(DefinitionError, match="constant for 'score' is no Float64"):
+    with pytest.raises(DefinitionError, match="constant for 'score' does not fit the type Float64"):
         build(documents(action)(ops))
 
 
@@ -293,7 +293,7 @@ def test_a_collector_that_is_not_exported_is_legal_but_said(build, ops, caplog):
         build(documents(lambda ops, root, doc, entries: entries.collect(a=doc["content"]))(ops))
     (message,) = caplog.messages
     assert message == (
-        "flow Demo: collector entries is not exported, so what it collects is computed for no target: call its export()"
+        "flow Demo: collector entries is not exported, so its entries reach no target: call its export()"
     )
 
 

@@ -90,7 +90,7 @@ def test_scalars_and_json_have_no_fields(build, ops):
         doc["json"] = doc["content"].transform(ops.to_json)
         doc["json"]["x"]
 
-    fails(build, ops, scalar, DefinitionError, "type Str and no field 'x': it is no struct")
+    fails(build, ops, scalar, DefinitionError, "type Str and no field 'x': it is not a struct")
     fails(build, ops, json, DefinitionError, "extract the value with a function")
 
 
@@ -259,7 +259,7 @@ def test_slices_of_a_closed_scope_cannot_be_used_outside(build, ops):
         lambda root, text, chunks: chunks.row(),
     ]
     for use in uses:
-        with pytest.raises(DefinitionError, match="its scope documents was left"):
+        with pytest.raises(DefinitionError, match="the `with` block of its scope documents has ended"):
             build(lambda builder, root, use=use: flow(builder, root, use))
 
 

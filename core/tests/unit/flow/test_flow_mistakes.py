@@ -42,7 +42,7 @@ USES: dict[str, Any] = {
     "not": (lambda text: not text, "it is neither true nor false"),
     "loop": (lambda text: list(text), "it cannot be iterated"),
     "length": (lambda text: len(text), "it has no length"),
-    "in": (lambda text: "a" in text, "nobody knows what it contains"),
+    "in": (lambda text: "a" in text, "its content is not known yet"),
     "f-string": (lambda text: f"{text}", "it has no text"),
     "format": (lambda text: "{}".format(text), "it has no text"),  # noqa: UP032
     "path": (lambda text: os.fspath(text), "it has no text"),
@@ -53,8 +53,8 @@ USES: dict[str, Any] = {
     "equal": (lambda text: text == "a", "it cannot be compared"),
     "unequal": (lambda text: text != "a", "it cannot be compared"),
     "less": (lambda text: text < 3, "it cannot be compared"),
-    "number": (lambda text: int(text), "it is no number"),
-    "index": (lambda text: [1, 2][text], "it is no number"),
+    "number": (lambda text: int(text), "it is not a number"),
+    "index": (lambda text: [1, 2][text], "it is not a number"),
     "with": (lambda text: text.__enter__(), "it cannot be opened by `with`"),
     "method": (lambda text: text.upper(), "it has no attribute 'upper'"),
 }
@@ -90,7 +90,7 @@ def test_await(within: Any) -> None:
         return await text
 
     message = within(lambda builder, root, doc, entries: asyncio.run(later(doc["content"])))
-    assert "there is nothing to await" in message
+    assert "it cannot be awaited" in message
 
 
 def test_a_function_called_with_a_slice(within: Any, ops: Any) -> None:
@@ -131,7 +131,7 @@ def test_a_slice_in_a_spec(within: Any, ops: Any) -> None:
 @pytest.mark.parametrize("part", [0, slice(0, 3)])
 def test_a_part_of_a_value(within: Any, part: Any) -> None:
     message = within(lambda builder, root, doc, entries: doc["content"][part], DefinitionError)
-    assert "parts of a value are taken by a function: slice.transform(function)" in message
+    assert "use a function to take a part of a value: slice.transform(function)" in message
 
 
 @pytest.mark.parametrize("make", [lambda text: str(text), "on %s".__mod__], ids=["str", "percent"])
@@ -192,7 +192,7 @@ def test_a_slice_can_be_shown(build: Any, ops: Any) -> None:
         (lambda b, s, doc, c: c.anything, "it has collect() and export()"),
         (
             lambda b, s, doc, c: b["documents"],
-            "fields belong to scopes, of which the root is the second parameter",
+            "fields belong to scopes, such as the root scope, which is the second parameter",
         ),
         (lambda b, s, doc, c: b.__setitem__("x", 1), "fields belong to scopes"),
     ],
@@ -221,7 +221,7 @@ EXPORTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "definitions in the old form": (
         {"vector_index": [VectorIndexDef("v", METRIC)]},
-        "these belong into vector_indexes",
+        "these belong in vector_indexes",
     ),
     "one definition": (
         {"vector_indexes": VectorIndexDef("v", METRIC)},
