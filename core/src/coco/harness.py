@@ -1,11 +1,11 @@
-"""One operation at work without a flow, as the engine would have it: for test kits, such as ``coco-testing``.
+"""Operations without a flow, for test kits such as ``coco-testing``.
 
-``operation`` gives the record that coco has of an operation. ``bind`` of a function's or target's record, and the encoders
-and decoders of a source's, do what the definition of a flow does; ``runner`` makes a runner by its name, and
-``RemoteCalls`` makes calls through it; ``program`` is the command line.
+``operation`` returns coco's record of an operation. A record of a function or target has ``bind``, and a record of a source
+has encoders and decoders; they do what the definition of a flow does. ``runner`` makes a runner by its name, and
+``RemoteCalls`` makes calls through it as the engine does. ``program`` returns the command line.
 
-What is here follows the engine. It changes with minor releases of coco-core, each time with a line in its change log, so a
-kit that uses it requires one minor release: ``coco-core>=0.1,<0.2``.
+This module follows the engine, so it may change with a minor release of coco-core; the change log says so. A kit that uses
+it requires one minor release: ``coco-core>=0.1,<0.2``.
 """
 
 from __future__ import annotations

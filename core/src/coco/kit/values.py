@@ -1,10 +1,10 @@
 """Engine values from Python values, and Python values from engine values.
 
-Targets that take ``MutationColumns`` get engine values; here they become what a user would write, and the other way
-round. An annotation says which Python form is wanted; without one it is the natural form: structs are dicts, keyed
-tables dicts by key, other tables lists, keys of several parts tuples.
+Targets that take ``MutationColumns`` get engine values. The functions here convert them to Python values and back. An
+annotation selects the Python form. Without one it is the natural form: structs are dicts, keyed tables are dicts by key,
+other tables are lists, and keys of several parts are tuples.
 
-Make a codec once and use it for all rows: each is a function generated for its type.
+Make a codec once and use it for all rows: coco generates a function for each type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """For authors of state stores: the protocol, its records, and the stores that coco brings.
 
-``StateStore`` has the rules beside each method. ``MemoryStore`` keeps its state in the process: while you write a store,
-let it answer the calls that yours does not answer yet.
+``StateStore`` documents the rules of each method. ``MemoryStore`` keeps its state in the process; a store that is still being
+written can delegate to it the methods that it does not implement yet.
 """
 
 from __future__ import annotations
