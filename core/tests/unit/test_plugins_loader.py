@@ -466,3 +466,79 @@ class TestBuiltIn:
 
 def test_no_plugins() -> None:
     assert "no plugins are installed" in report_lines(plugin_report(host()))[0]
+
+
+ONE_OP = """
+from coco import op
+
+COCO_API = {api}
+
+
+def one_shelf(upserts: dict[str, dict[str, str]], deletes: list[str], folder: str) -> None: ...
+
+one_shelf.__qualname__ = "made.<locals>.one_shelf"  # each test has one of its own
+one_shelf = op.row_target()(one_shelf)
+
+
+class Stranger: ...
+"""
+
+
+class TestOneOperation:
+    """The entry point of a plugin with one operation may be that operation."""
+
+    def made(self, make: Make, entry: str, name: str, api: object = 1) -> tuple[PluginHost, str]:
+        module = make(entry, ONE_OP.format(api=api)).module
+        value = f"{module}:{name}"
+        candidate = Candidate(
+            entry, value, lambda: (f"coco-{entry}", "1.2"), summarize=lambda: "Shelves for all."
+        )
+        return host(candidate), module
+
+    def test_manifest_is_inferred_without_an_import(self, make: Make) -> None:
+        plugins, module = self.made(make, "target-one-shelf", "one_shelf")
+        [op] = plugins.plugins[0].ops
+        assert (op.key, op.target) == ("target:OneShelf", f"{module}:one_shelf")
+        assert module not in sys.modules
+        assert plugins.load("target:OneShelf").__name__ == "OneShelf"
+
+    def test_report_shows_it(self, make: Make) -> None:
+        plugins, module = self.made(make, "target-one-shelf", "one_shelf")
+        lines = report_lines(plugin_report(plugins, verbose=True))
+        assert "    target OneShelf: Shelves for all." in lines
+        assert f"    its entry point is the operation: {module}:one_shelf, imported at first use" in lines
+        assert module not in sys.modules
+
+    def test_entry_point_must_say_what_it_is(self, make: Make) -> None:
+        plugins, _ = self.made(make, "one-shelf", "one_shelf")
+        [plugin] = plugins.plugins
+        assert plugin.status == "disabled"
+        assert "has to begin with source-, function- or target-; it is 'one-shelf'" in plugin.reason
+
+    @pytest.mark.parametrize(
+        ("entry", "name", "api", "message"),
+        [
+            (
+                "target-one",
+                "one_shelf",
+                "2",
+                "written for plugin API 2, this coco-core has 1: upgrade coco-core",
+            ),
+            ("source-one", "one_shelf", "1", "stands for source:OneShelf, .*, which is the target OneShelf"),
+            ("target-one", "Stranger", "1", "which is no operation but <class"),
+            ("target-one", "missing", "1", "cannot be imported: AttributeError"),
+        ],
+    )
+    def test_what_it_leads_to_is_checked_at_first_use(
+        self, make: Make, entry: str, name: str, api: str, message: str
+    ) -> None:
+        plugins, _ = self.made(make, entry, name, api)
+        [op] = plugins.plugins[0].ops
+        with pytest.raises(PluginError, match=message):
+            plugins.load(op.key)
+
+    def test_api_number_is_needed(self, make: Make, tmp_path: Path) -> None:
+        plugins, module = self.made(make, "target-one", "one_shelf")
+        (tmp_path / f"{module}.py").write_text(ONE_OP.format(api=1).replace("COCO_API = 1", ""))
+        with pytest.raises(PluginError, match="has no COCO_API"):
+            plugins.load("target:OneShelf")

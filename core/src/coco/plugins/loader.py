@@ -225,7 +225,9 @@ class PluginHost:
         if found is None:
             return None
         plugin, manifest = found
-        return _load(plugin, manifest.key, manifest.target)
+        loaded = _load(plugin, manifest.key, manifest.target)
+        plugin.check_loaded(manifest, loaded)
+        return loaded
 
     def companions(self, category: str) -> list[str]:
         """Names that stand beside the operations of a category, such as classes of their options."""

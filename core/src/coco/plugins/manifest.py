@@ -164,3 +164,31 @@ def load_target(target: str) -> Any:
     for name in path.split("."):
         value = getattr(value, name)
     return value
+
+
+INFERRED_CATEGORIES = ("source", "function", "target")
+
+
+def names_operation(value: str) -> bool:
+    """Whether the value of an entry point is an operation itself, ``module:name``, rather than a module with hooks."""
+    return ":" in value
+
+
+def inferred_op(entry: str, value: str) -> OpManifest:
+    """The manifest of a plugin with one operation, from its entry point alone: ``target-jsonl = "pkg.jsonl:Jsonl"``.
+
+    The category is the first part of the entry point's name. The operation's name is that of the object, in CamelCase.
+    Nothing is imported. Raises ``ValueError`` for an entry point whose name does not begin with a category.
+    """
+    category = next((item for item in INFERRED_CATEGORIES if entry.startswith(f"{item}-")), None)
+    if category is None:
+        raise ValueError(
+            f"{value!r} is an operation, so the entry point's name has to begin with source-, function- or target-; it is "
+            f"{entry!r}. Rename it, or let it name a module with hooks"
+        )
+    return OpManifest(category, operation_name(value.rpartition(":")[2].strip()), value.replace(" ", ""))
+
+
+def operation_name(name: str) -> str:
+    """The name of the operation that an object of this name registers: ``split_text`` gives ``SplitText``."""
+    return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)

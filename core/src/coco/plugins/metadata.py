@@ -27,13 +27,14 @@ class Candidate:
     name: of the entry point; by convention the distribution's without ``coco-``.
     module: what to import.
     identify: gives distribution and version; a file is read for that, so it is called when someone wants to
-    know. problem: why it cannot even be tried.
+    know. problem: why it cannot even be tried. summarize: gives the distribution's summary, from the same file.
     """
 
     name: str
     module: str
     identify: Callable[[], tuple[str, str]]
     problem: str = ""
+    summarize: Callable[[], str] = str
 
 
 def installed_candidates() -> list[Candidate]:
@@ -42,7 +43,7 @@ def installed_candidates() -> list[Candidate]:
 
     try:
         found = [
-            Candidate(entry.name, entry.value, _identifier(entry.dist))
+            Candidate(entry.name, entry.value, _identifier(entry.dist), summarize=_summarizer(entry.dist))
             for entry in entry_points(group=ENTRY_POINT_GROUP)
         ]
     except Exception:  # one damaged distribution, of whatever kind, spoils the search for all
@@ -62,7 +63,7 @@ def _one_by_one() -> list[Candidate]:
             continue  # hidden by an earlier one on the path
         try:
             found[name] = [
-                Candidate(entry.name, entry.value, identify)
+                Candidate(entry.name, entry.value, identify, summarize=_summarizer(distribution))
                 for entry in distribution.entry_points
                 if entry.group == ENTRY_POINT_GROUP
             ]
@@ -92,3 +93,13 @@ def _identifier(distribution: Any) -> Callable[[], tuple[str, str]]:
             return "", ""
 
     return identify
+
+
+def _summarizer(distribution: Any) -> Callable[[], str]:
+    def summarize() -> str:
+        try:
+            return str(distribution.metadata.get("Summary") or "").partition("\n")[0]
+        except Exception:
+            return ""
+
+    return summarize

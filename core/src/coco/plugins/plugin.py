@@ -15,7 +15,15 @@ import pluggy
 
 from coco.errors import PluginError
 from coco.plugins import API_NUMBER, hookspecs
-from coco.plugins.manifest import CommandManifest, Manifest, OpManifest, RunnerManifest, StoreManifest
+from coco.plugins.manifest import (
+    CommandManifest,
+    Manifest,
+    OpManifest,
+    RunnerManifest,
+    StoreManifest,
+    inferred_op,
+    names_operation,
+)
 
 if TYPE_CHECKING:
     from coco.plugins.metadata import Candidate
@@ -81,6 +89,32 @@ class Plugin:
             else f"{self.name} ({self.candidate.module})"
         )
 
+    @property
+    def inferred(self) -> bool:
+        """Whether its entry point is the operation itself: there is no module with hooks."""
+        return names_operation(self.candidate.module)
+
+    def summary(self) -> str:
+        """One line on its distribution; empty if unknown. A file is read for it."""
+        return self.candidate.summarize()
+
+    def check_loaded(self, manifest: Manifest, loaded: Any) -> None:
+        """Raise ``PluginError`` if what an inferred manifest led to is not what the entry point says."""
+        if not self.inferred:
+            return
+        _check_api(sys.modules[manifest.target.partition(":")[0]])
+        record = getattr(loaded, "__coco_record__", None)
+        name = record.kind if record is not None else getattr(loaded, "__name__", "")
+        category = getattr(getattr(loaded, "__coco_category__", None), "value", None)
+        if record is not None:
+            category = record.category.value
+        if f"{category}:{name}" != manifest.key:
+            found = f"the {category} {name}" if category is not None else f"no operation but {loaded!r}"
+            raise PluginError(
+                f"the entry point {self.name} stands for {manifest.key}, by its name and by that of "
+                f"{manifest.target}, which is {found}"
+            )
+
     def skip(self, reason: str) -> None:
         self.status, self.reason = "skipped", reason
 
@@ -124,6 +158,12 @@ class Plugin:
         """
         if self.candidate.problem:
             raise PluginError(self.candidate.problem)
+        if self.inferred:
+            try:
+                self.ops = (inferred_op(self.name, self.candidate.module),)
+            except ValueError as error:
+                raise PluginError(str(error)) from error
+            return
         module = importlib.import_module(self.candidate.module)
         _check_api(module)
         manager = pluggy.PluginManager("coco")

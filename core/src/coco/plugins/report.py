@@ -66,6 +66,7 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
         "version": version,
         "module": plugin.candidate.module,
         "built_in": plugin.built_in,
+        "inferred": plugin.inferred,
         "status": plugin.status,
         "reason": plugin.reason,
         "muted": plugin.muted,
@@ -77,7 +78,7 @@ def _describe(plugin: Plugin, *, verbose: bool) -> dict[str, Any]:
                 "category": op.category,
                 "name": op.name,
                 "target": op.target,
-                "doc": op.doc,
+                "doc": op.doc or plugin.summary(),
                 "also": list(op.companions),
             }
             for op in plugin.ops
@@ -125,6 +126,8 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
         return [f"{lines[0]}: {_summary(plugin)}"]
     for op in plugin["ops"]:
         lines.append(_item(op["category"].replace("_", " "), op["name"], op["doc"]))
+    if plugin["inferred"] and plugin["ops"] and "trace" in plugin:
+        lines.append(f"    its entry point is the operation: {plugin['module']}, imported at first use")
     for kind in ("stores", "runners", "commands"):
         for item in plugin[kind]:
             lines.append(_item(kind[:-1], item.get("name") or f"{item['scheme']}://", item["doc"]))
