@@ -122,6 +122,10 @@ def test_hints_name_the_distribution(name: str) -> None:
         assert distribution_for(op.category, op.name) == name, op.name
 
 
+def test_our_own_suites_have_to_declare_every_ability(request: pytest.FixtureRequest) -> None:
+    assert request.config.getoption("--coco-strict") is True
+
+
 def test_lines_of_data_end_as_files_have_them() -> None:
     """``str.splitlines`` also cuts at eight characters that belong to a line, such as form feed and U+2028."""
     code = [path for path in files() if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts]

@@ -65,7 +65,7 @@ def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
 
 def reported(nodes: list[str], report: Path) -> tuple[dict[str, Any], str]:
     """The kit's report of a run of these tests, and what pytest printed."""
-    options = ["-q", "-p", "no:cacheprovider", "--tb=line", "-o", "faulthandler_timeout=60"]
+    options = ["-q", "--coco-strict", "-p", "no:cacheprovider", "--tb=line", "-o", "faulthandler_timeout=60"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--coco-report={report}", *nodes],
         cwd=HERE,

@@ -42,6 +42,11 @@ def checks_of(cls: type[Suite]) -> list[str]:
     return list(names)
 
 
+def undeclared(cls: type[Suite]) -> list[str]:
+    """Abilities that a complete report needs and the class does not declare. Newer ones may be left out."""
+    return [name for name in kit_class(cls).all_abilities if name not in cls.abilities]
+
+
 def problems_of(cls: type[Suite]) -> list[str]:
     """What is wrong with a subclass, in words. Authors may define what the suite lists in ``open_names``."""
     return [*_overridden(cls), *_voided(cls), *_misdeclared(cls)]

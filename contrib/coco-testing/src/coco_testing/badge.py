@@ -22,6 +22,9 @@ def message_of(report: Report) -> tuple[str, str]:
     failed = sum(item.outcome == "failed" for item in report.results)
     if failed:
         return f"{failed} checks failed (kit {version})", "red"
+    waiting = sum(map(len, report.undeclared.values()))
+    if waiting:
+        return f"incomplete: {waiting} abilities not declared (kit {version})", "lightgrey"
     if not report.complete:
         return f"incomplete (kit {version})", "lightgrey"
     told = [told for suite in report.suites for told in report.abilities(suite).values()]

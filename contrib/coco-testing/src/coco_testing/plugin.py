@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ import pytest
 
 if TYPE_CHECKING:
     from coco_testing.report import Report
+
+COLLECTOR = "coco-report"
 
 # Failures of an editable install would otherwise say no more than "AssertionError".
 pytest.register_assert_rewrite(
@@ -31,14 +34,24 @@ pytest.register_assert_rewrite(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--coco-report`` and ``--coco-badge``."""
+    """``--coco-report``, ``--coco-badge`` and ``--coco-strict``."""
     group = parser.getgroup("coco")
+    group.addoption(
+        "--coco-strict",
+        action="store_true",
+        help="fail a conformance suite that does not declare all abilities; for CI",
+    )
     group.addoption(
         "--coco-badge",
         metavar="PATH",
         action="append",
         default=[],
         help="write a badge of what they have shown: an image into *.svg, else JSON for a shields.io endpoint",
+    )
+    group.addoption(
+        "--coco-claims",
+        metavar="PATH",
+        help="write the claim of each conformance suite, as it was found out, as JSON; for `coco-testing init`",
     )
     group.addoption(
         "--coco-report",
@@ -51,21 +64,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take part only where a report is asked for."""
-    if config.getoption("--coco-report") or config.getoption("--coco-badge"):
-        config.pluginmanager.register(Collector(config), "coco-report")
+    """Watch conformance suites, if there are any."""
+    config.pluginmanager.register(Collector(config), COLLECTOR)
 
 
 class Collector:
-    """Gathers verdicts and writes them at the end of the session."""
+    """Gathers verdicts; at the end of the session it writes them, and says what is not declared yet."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from coco_testing.report import Report
-
         self._paths = [Path(item) for item in config.getoption("--coco-report")]
         self._badges = [Path(item) for item in config.getoption("--coco-badge")]
-        self.report: Report = Report()
-        self._suites: dict[str, Any] = {}
+        claims = config.getoption("--coco-claims")
+        self._claims = Path(claims) if claims else None
+        self.suites: dict[str, Any] = {}
+        """Name -> class of the suites that ran."""
+
+    @cached_property
+    def report(self) -> Report:
+        """What was gathered."""
+        from coco_testing.report import Report
+
+        return Report()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -77,7 +96,7 @@ class Collector:
         suite = sys.modules.get("coco_testing.suite")
         if suite is None or cls is None or not issubclass(cls, suite.Suite):
             return outcome
-        self._suites[cls.__name__] = cls
+        self.suites[cls.__name__] = cls
         decided = outcome.when == "call" or (outcome.when == "setup" and not outcome.passed)
         if decided and getattr(getattr(item, "function", None), "__coco_check__", None) is not None:
             self._keep(item, cls, outcome)
@@ -98,28 +117,62 @@ class Collector:
         name = verdict.check or getattr(item, "originalname", item.name)
         self.report.results.append(
             Result(
-                cls.__name__, kit_class(cls).__name__, name, verdict.ability, verdict.support, told, reason
+                cls.__name__,
+                kit_class(cls).__name__,
+                name,
+                verdict.ability,
+                verdict.support,
+                told,
+                reason,
+                verdict.found,
             )
         )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the files."""
-        from coco_testing.audit import checks_of
+        if not (self.suites or self._paths or self._badges or self._claims):
+            return
+        from coco_testing.audit import checks_of, undeclared
         from coco_testing.report import not_run, versions
 
         self.report.versions = versions()
-        for name, cls in self._suites.items():
+        for name, cls in self.suites.items():
             own = [item for item in self.report.results if item.suite == name]
             left = not_run(checks_of(cls), own)
             if left:
                 self.report.missing[name] = left
+            waiting = undeclared(cls)
+            if waiting:
+                self.report.undeclared[name] = waiting
         for path in self._paths:
             self.report.write(path)
+        if self._claims is not None:
+            from coco_testing.claims import claims_json
+
+            self._claims.write_text(claims_json(self.suites, self.report), encoding="utf-8")
         if self._badges:
             from coco_testing.badge import write_badge
 
             for path in self._badges:
                 write_badge(self.report, path)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """What is not declared yet."""
+        for name in self.suites:
+            tried = self.report.tried_out(name)
+            if not tried:
+                continue
+            from coco_testing.report import FAILS, HOLDS, REFUSED, WORDS_OF_MANY
+
+            terminalreporter.section(f"coco conformance: {name}", sep="-")
+            terminalreporter.write_line(f"not declared yet: {len(tried)} abilities")
+            for found in (HOLDS, REFUSED, FAILS):
+                names = [ability for ability, (how, _) in tried.items() if how == found]
+                if names:
+                    terminalreporter.write_line(f"  {len(names)} {WORDS_OF_MANY[found]}: {', '.join(names)}")
+            terminalreporter.write_line(
+                "`coco-testing init` prints the claim to paste. A badge, and --coco-strict, need all of them declared."
+            )
 
 
 def call_reason(outcome: pytest.TestReport) -> str:

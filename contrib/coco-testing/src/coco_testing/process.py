@@ -35,7 +35,7 @@ class Task:
     """What the other process does: a setup change if ``rows`` is None, else a batch of natural rows.
 
     entries: auth entries that the spec refers to. fatal: the line to die at; None: live. rounds: batches to write
-    instead, each as soon as ``meet``, a port of this machine, has answered.
+    instead, each as soon as ``meet``, a port of this machine, has answered. written: as the driver knows it.
     """
 
     spec: Any
@@ -48,6 +48,7 @@ class Task:
     fatal: int | None = None
     rounds: Sequence[Batch] = ()
     meet: int = 0
+    written: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
 
 class FailedThereError(AssertionError):
@@ -61,7 +62,10 @@ class FailedThereError(AssertionError):
 def task_of(driver: TargetDriver, **what: Any) -> Task:
     """A task at the driver's place."""
     shape = Shape(driver.shape.key_fields, driver.shape.value_fields)  # without the encoders it made
-    return Task(driver.spec, shape, driver.index_options, _entries(driver.spec), **what)
+    for upserts, _ in ((what.get("rows") or {}, ()), *what.get("rounds", ())):
+        driver.note_written(upserts)
+    written = dict(driver.written)
+    return Task(driver.spec, shape, driver.index_options, _entries(driver.spec), written=written, **what)
 
 
 class Processes:
@@ -173,6 +177,7 @@ def perform(task: Task) -> int:
         driver = TargetDriver(
             task.spec, task.shape, lambda method, *args: runner.run(call_any(method, *args)), task.indexes
         )
+        driver.written.update(task.written)
         if task.rounds:
             _write_rounds(driver, task)
             return 0

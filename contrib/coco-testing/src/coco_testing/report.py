@@ -11,6 +11,10 @@ from pathlib import Path
 BEGIN = "<!-- coco report -->"
 END = "<!-- end of coco report -->"
 NOT_DECLARED = "not declared"
+HOLDS, REFUSED, FAILS = "holds", "refused", "fails"
+"""How an ability that is not declared was found to stand."""
+WORDS = {HOLDS: "holds", REFUSED: "is refused", FAILS: "neither works nor is refused"}
+WORDS_OF_MANY = {HOLDS: "hold", REFUSED: "are refused", FAILS: "neither work nor are refused"}
 KIT = "coco-testing"
 
 
@@ -37,18 +41,22 @@ def stand_in(product: str) -> Met:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a check says of itself. ``outcome``: empty for an ordinary pass or failure."""
+    """What a check says of itself. ``outcome``: empty for an ordinary pass or failure. ``found``: of what is not declared."""
 
     check: str = ""
     ability: str | None = None
     outcome: str = ""
     support: str = "full"
     reason: str = ""
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One check of one suite. ``outcome``: passed, refused, known failure, failed, skipped or not declared."""
+    """One check of one suite. ``outcome``: passed, refused, known failure, failed, skipped or not declared.
+
+    found: how an ability that is not declared stands: holds, refused or fails.
+    """
 
     suite: str
     kind: str
@@ -57,6 +65,7 @@ class Result:
     support: str
     outcome: str
     reason: str = ""
+    found: str = ""
 
 
 OUTCOMES = ("passed", "refused", "known failure", "failed", "skipped", NOT_DECLARED)
@@ -67,19 +76,25 @@ class Report:
     """Everything a session has run.
 
     versions: distribution to version. missing: suite to checks that did not run. met: suite to what it ran against.
+    undeclared: suite to abilities that it has to declare yet; those that are new in the kit are not among them.
     """
 
     results: list[Result] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, list[str]] = field(default_factory=dict)
     met: dict[str, list[Met]] = field(default_factory=dict)
+    undeclared: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        """Whether every check of every suite ran and none failed. What need not be declared yet may be left out."""
+        """Whether all abilities are declared, every check of every suite ran, and none failed.
+
+        What is new in the kit may be left undeclared.
+        """
         return (
             bool(self.results)
             and not any(self.missing.values())
+            and not any(self.undeclared.values())
             and not any(item.outcome in ("failed", "skipped") for item in self.results)
         )
 
@@ -96,9 +111,22 @@ class Report:
             told = "holds" if item.outcome == "passed" else item.outcome
             if item.outcome == "refused":
                 told = item.support
+            if item.outcome == NOT_DECLARED and item.found:
+                told = f"{NOT_DECLARED}, {WORDS[item.found]}"
             before = found.setdefault(item.ability, told)
             if before == "holds":
                 found[item.ability] = told
+        return found
+
+    def tried_out(self, suite: str) -> dict[str, tuple[str, str]]:
+        """Abilities that are not declared -> how they were found to stand, and why. The worst of their checks counts."""
+        order = (HOLDS, REFUSED, FAILS)
+        found: dict[str, tuple[str, str]] = {}
+        for item in self.results:
+            if item.suite == suite and item.ability is not None and item.found:
+                before = found.get(item.ability, (HOLDS, ""))
+                worse = order.index(item.found) >= order.index(before[0])
+                found[item.ability] = (item.found, item.reason) if worse else before
         return found
 
     def to_json(self) -> str:
@@ -108,6 +136,7 @@ class Report:
             "complete": self.complete,
             "versions": self.versions,
             "missing": self.missing,
+            "undeclared": self.undeclared,
             "met": {name: [asdict(item) for item in met] for name, met in self.met.items()},
             "abilities": {name: self.abilities(name) for name in self.suites},
             "results": [asdict(item) for item in self.results],
@@ -130,6 +159,12 @@ class Report:
             lines += _ability_table(self.abilities(suite))
             notable = [item for item in own if item.outcome not in ("passed", NOT_DECLARED)]
             left = self.missing.get(suite, [])
+            waiting = self.undeclared.get(suite, [])
+            if waiting:
+                lines += [
+                    "",
+                    f"Not declared yet: {_cell(', '.join(waiting))}. `coco-testing init` prints the claim.",
+                ]
             if notable or left:
                 lines += ["", "| check | ability | outcome | |", "|---|---|---|---|"]
             lines += [

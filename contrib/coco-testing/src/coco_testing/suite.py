@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import pytest
 
 from coco.errors import CocoError, is_retriable
 from coco.kit.adapters import call_any
 from coco_testing.abilities import FULL, KnownFailure, RefusedError, Support
-from coco_testing.audit import SuiteError, kit_class, problems_of
-from coco_testing.report import NOT_DECLARED, Verdict
+from coco_testing.audit import SuiteError, problems_of, undeclared
+from coco_testing.report import FAILS, HOLDS, NOT_DECLARED, REFUSED, Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +40,8 @@ def check(ability: str | None = None) -> Callable[[F], F]:
 class Suite:
     """Base of the suites. Subclass ``TargetSuite``, ``SourceSuite``, ``FunctionSuite``, ``StoreSuite`` or ``RunnerSuite``.
 
-    abilities: see ``coco_testing.abilities``; every ability of the suite must be declared.
+    abilities: see ``coco_testing.abilities``. What is not declared yet is tried out and reported, and no error; for a
+    complete report, and with ``--coco-strict``, every ability of the suite must be declared.
     known_failures: check, or check[ability], to what it fails with; strict.
     newer_abilities: came with this minor version, and may be left undeclared until the next one.
     """
@@ -70,9 +71,10 @@ class Suite:
             raise SuiteError("; ".join(problems))
 
     @pytest.fixture(autouse=True)
-    def _session(self) -> Iterator[None]:
+    def _session(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """One event loop for all calls of a test, as a run of the engine has."""
         self.verdict = Verdict()
+        self._strict = bool(request.config.getoption("--coco-strict", default=False))
         with asyncio.Runner() as self._runner:
             yield
 
@@ -90,20 +92,8 @@ class Suite:
         return self._runner.run(all_of_them())
 
     def support(self, ability: str) -> Support:
-        """What is declared; undeclared fails, unless the ability is new in this minor version of the kit."""
-        found = self.abilities.get(ability)
-        if found is None and ability in self.newer_abilities:
-            self.verdict.outcome = NOT_DECLARED
-            self.verdict.support = NOT_DECLARED
-            pytest.skip(
-                f"{ability} is not declared in `abilities`; the next minor version of the kit demands it"
-            )
-        if found is None:
-            raise AssertionError(
-                f"{type(self).__name__}.abilities does not declare {ability!r}: "
-                "FULL, NOT_IMPLEMENTED or UNSUPPORTED(reason)"
-            )
-        return found
+        """What is declared; what is not is tried out as if it were ``FULL``."""
+        return self.abilities.get(ability, FULL)
 
     def _judge(self, name: str, ability: str | None, body: Callable[[], None]) -> None:
         self.verdict = Verdict(name, ability)
@@ -116,6 +106,8 @@ class Suite:
                 self.verdict.reason = known.reason
                 pytest.xfail(f"{known.reason} ({type(error).__name__})")
             raise AssertionError(f"{name} passes now: take it out of known_failures")
+        if ability is not None and ability not in self.abilities:
+            self._try_out(ability, body)
         support = FULL if ability is None else self.support(ability)
         self.verdict.support = str(support)
         if support == FULL:
@@ -135,6 +127,19 @@ class Suite:
             ) from error
         raise AssertionError(f"{ability} is declared as {support}, but it works: declare FULL")
 
+    def _try_out(self, ability: str, body: Callable[[], None]) -> NoReturn:
+        """Find out how an ability stands that is not declared. Whatever comes of it, the test counts as skipped."""
+        self.verdict.outcome = self.verdict.support = NOT_DECLARED
+        try:
+            body()
+            self.verdict.found = HOLDS
+        except (Exception, pytest.fail.Exception) as error:
+            told = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+            refused = isinstance(error, (CocoError, NotImplementedError)) and not is_retriable(error)
+            self.verdict.found = REFUSED if refused else FAILS
+            self.verdict.reason = str(error).partition("\n")[0][:300] if refused else told
+        pytest.skip("not declared in `abilities` yet: tried out, see the end")
+
     def need(self, owner: object, method: str) -> Any:
         """A method that an ability stands for; its absence is a refusal."""
         found = getattr(owner, method, None)
@@ -144,12 +149,13 @@ class Suite:
 
     @check()
     def test_nothing_is_left_out(self) -> None:
-        """All checks are those of the kit, and every ability is declared.
+        """All checks are those of the kit; with ``--coco-strict`` every ability is declared, too.
 
-        If it fails: the message names the attribute. Add checks under new names; never replace one.
+        If it fails: the message names the attribute. Add checks under new names; never replace one. For abilities run
+        ``coco-testing init``, which prints the claim.
         """
         problems = problems_of(type(self))
-        missing = [name for name in kit_class(type(self)).all_abilities if name not in self.abilities]
-        if missing:
+        missing = undeclared(type(self))
+        if missing and self._strict:
             problems.append(f"abilities not declared: {', '.join(missing)}")
         assert not problems, "; ".join(problems)

@@ -23,6 +23,13 @@ Batch = tuple[Mapping[Any, Mapping[str, Any]], Sequence[Any]]
 """Natural rows to write, and keys to delete."""
 
 
+_WRITTEN: dict[tuple[type, str], dict[EngineRow, Any]] = {}
+"""Resource -> keys that were written there and not deleted, as engine values and as ``mutate`` gets them.
+
+The engine's state has them, and gives them to ``delete_rows``.
+"""
+
+
 class TargetDriver:
     """One export of one shape: its resource and its rows.
 
@@ -75,8 +82,37 @@ class TargetDriver:
     def _stored(value: Any, type_: Any) -> Any:
         return from_plain(type_, json.loads(json.dumps(to_plain(value))))
 
+    @property
+    def without_setup(self) -> bool:
+        """Whether rows can be written before anything is set up: no resource comes or goes."""
+        return bool(getattr(self.record.connector_cls, "without_setup", False))
+
+    @property
+    def written(self) -> dict[EngineRow, Any]:
+        """Keys that may be there, as far as drivers of this place know."""
+        place = type(self.spec), json.dumps(to_plain(self.key), sort_keys=True)
+        return _WRITTEN.setdefault(place, {})
+
+    def note_written(self, upserts: Iterable[Any], deletes: Iterable[Any] = ()) -> None:
+        """Keep in mind, as the engine's state does, which keys are there when a batch is done."""
+        if self.method("delete_rows") is None:
+            return
+        for key in map(self.shape.encode_key, upserts):
+            self.written[key] = self._bound.decode_key(key)
+        for key in map(self.shape.encode_key, deletes):
+            self.written.pop(key, None)
+
     def apply(self, previous: Any, current: Any, *, steps: Steps | None = None) -> None:
-        """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that."""
+        """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that.
+
+        Before a drop the rows are deleted by the keys on record, where the connector has ``delete_rows``.
+        """
+        delete = self.method("delete_rows")
+        if delete is not None and current is None and self.written:
+            keys = list(self.written.values())
+            self._call(delete if steps is None else steps.wrap(delete), self.key, previous, keys)
+            if steps is None or not steps.struck:
+                self.written.clear()
         many = self.method("apply_setup_changes")
         method = many or self.method("apply_setup_change")
         args = ([(self.key, previous, current)],) if many is not None else (self.key, previous, current)
@@ -168,6 +204,8 @@ class TargetDriver:
     ) -> tuple[Any, list[Any]]:
         """The method that writes, and its arguments."""
         prepared = self.prepared()
+        for upserts, _ in batches:
+            self.note_written(upserts)
         columns = self.method("mutate_columns")
         if columns is not None:
             return columns, [

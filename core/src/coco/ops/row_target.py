@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_args, get
 from msgspec import Struct
 
 from coco.errors import CallShapeError, DefinitionError
+from coco.index import IndexOptions
 from coco.ops.calls import call_blocking, is_async_callable
 from coco.ops.decorators import _caller_locals, camel_case, target_connector
 from coco.spec import SpecMeta, TargetSpec
@@ -53,6 +54,7 @@ class RowTargetDecorator(Protocol):
 def row_target(
     *,
     key: str | Sequence[str] = (),
+    types: Collection[str] = (),
     read: Callable[..., Any] | None = None,
     clear: Callable[..., Any] | None = None,
 ) -> RowTargetDecorator:
@@ -76,6 +78,8 @@ def row_target(
 
     key: names of the fields that say where the rows are; all fields by default. A change of one of them moves the
     rows: they are deleted at the old place and written to the new one. A change of another field writes them again.
+    types: names of the types that keys and values may have, such as ``("Str", "Int64", "Json")``; all by default. A flow
+    with a field of another type is refused while it is being defined.
     read: gives all rows that are there, as pairs of key and row, so that ``coco verify`` can compare them; an
     iterable, or a sync or async generator function. Takes the spec, or the fields of the spec by name.
     clear: removes all rows of a dropped target at once. Takes what ``read`` takes. Without it, coco calls the function
@@ -86,9 +90,19 @@ def row_target(
     names = _caller_locals()
 
     def register(write: Any) -> Any:
-        return _register(write, (key,) if isinstance(key, str) else tuple(key), read, clear, names)
+        keys = (key,) if isinstance(key, str) else tuple(key)
+        return _register(write, _Options(keys, tuple(types), read, clear), names)
 
     return register
+
+
+class _Options(Struct):
+    """The arguments of ``row_target``."""
+
+    key: tuple[str, ...]
+    types: tuple[str, ...]
+    read: Any
+    clear: Any
 
 
 class _Form(Struct):
@@ -112,7 +126,7 @@ def field_names(spec_cls: Any) -> list[str]:
     return list(inspect.signature(spec_cls).parameters)
 
 
-def _register(write: Any, key: tuple[str, ...], read: Any, clear: Any, names: Mapping[str, Any]) -> Any:
+def _register(write: Any, options: _Options, names: Mapping[str, Any]) -> Any:
     if not inspect.isfunction(write):
         raise CallShapeError(f"@row_target takes a function, got {type(write).__name__}")
     title = f"@row_target {write.__name__}"
@@ -120,17 +134,17 @@ def _register(write: Any, key: tuple[str, ...], read: Any, clear: Any, names: Ma
         raise DefinitionError(f"{title}: it is a generator; it writes a batch and returns nothing")
     form = _form_of(write, title, names)
     fields = field_names(form.spec_cls)
-    for name in key:
+    for name in options.key:
         if name not in fields:
             close = difflib.get_close_matches(name, fields, 1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise DefinitionError(
                 f"{title}: key= names {name!r}, which is no field of the spec; it has {', '.join(fields) or 'none'}{hint}"
             )
-    for what, function in (("read", read), ("clear", clear)):
+    for what, function in (("read", options.read), ("clear", options.clear)):
         if function is not None:
             _check_reader(function, f"{title}: {what}=", form)
-    connector = _connector(write, form, key or tuple(fields), read, clear)
+    connector = _connector(write, form, options)
     target_connector(spec_cls=form.spec_cls, persistent_key_type=Any)(connector)
     return write if form.takes_spec else form.spec_cls
 
@@ -273,8 +287,9 @@ class _Opened:
         return value if value is ... else encode(value)  # ...: it cannot come back
 
 
-def _connector(write: Any, form: _Form, key: tuple[str, ...], read: Any, clear: Any) -> type:
+def _connector(write: Any, form: _Form, options: _Options) -> type:
     spec_cls, asynchronous = form.spec_cls, is_async_callable(write)
+    key = options.key or tuple(field_names(spec_cls))
 
     def call_write(spec: Any, upserts: dict[Any, Any], deletes: list[Any]) -> Any:
         if form.takes_spec:
@@ -296,6 +311,22 @@ def _connector(write: Any, form: _Form, key: tuple[str, ...], read: Any, clear: 
     def describe(key: Any) -> str:
         return " ".join((spec_cls.__name__, *(str(item) for item in key.values())))
 
+    def validate(
+        spec: Any,
+        key_fields: Sequence[FieldSchema],
+        value_fields: Sequence[FieldSchema],
+        index_options: IndexOptions,
+        attachments: Sequence[Any],
+    ) -> None:
+        for item in (*key_fields, *value_fields):
+            shown = str(item.value_type).removesuffix("?")
+            if options.types and shown not in options.types:
+                raise DefinitionError(
+                    f"{item.name}: {spec_cls.__name__} cannot hold {shown}; it holds {', '.join(options.types)}"
+                )
+        if index_options.vector_indexes or index_options.fts_indexes:
+            raise DefinitionError(f"{spec_cls.__name__} has no indexes")
+
     def prepare(spec: Any, key_fields: Any, value_fields: Any) -> _Opened:
         return _Opened(spec, key_fields, value_fields)
 
@@ -307,14 +338,15 @@ def _connector(write: Any, form: _Form, key: tuple[str, ...], read: Any, clear: 
         "get_persistent_key": get_persistent_key,
         "upgrade_key": upgrade_key,
         "describe": describe,
+        "validate": validate,
         "prepare": prepare,
-        "apply_setup_change": _setup_of(form, clear),
+        "apply_setup_change": _setup_of(form, options.clear),
         "mutate": _mutate_of(call_write, asynchronous, form),
     }
-    if clear is None:
+    if options.clear is None:
         body["delete_rows"] = _delete_rows_of(call_write, asynchronous)
-    if read is not None:
-        body["list_keys"], body["read_rows"] = _reading_of(form, read)
+    if options.read is not None:
+        body["list_keys"], body["read_rows"] = _reading_of(form, options.read)
     methods = {name: staticmethod(item) if inspect.isfunction(item) else item for name, item in body.items()}
     return type(f"{spec_cls.__name__}RowTarget", (), methods)
 

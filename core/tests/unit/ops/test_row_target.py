@@ -10,6 +10,7 @@ import pytest
 from coco import op
 from coco.engine_object import dump_engine_object, load_engine_object
 from coco.errors import CallShapeError, DefinitionError
+from coco.index import FtsIndexDef, IndexOptions
 from coco.ops.registry import RegisteredTarget, registry
 from coco.types.schema import BasicValueType, EnrichedValueType, FieldSchema
 
@@ -136,6 +137,22 @@ def test_abilities_follow_from_what_is_given() -> None:
         assert able.method(name) is not None and plain.method(name) is None
     assert able.method("delete_rows") is None and plain.method("delete_rows") is not None
     assert able.connector_cls.without_setup is plain.connector_cls.without_setup is True  # type: ignore[attr-defined]
+
+
+def test_types_and_indexes_that_it_cannot_hold_are_refused() -> None:
+    @op.row_target(types=("Str",))
+    def text_shelf(upserts: dict[str, dict[str, str]], deletes: list[str], folder: str) -> None: ...
+
+    validate, spec = record_of("TextShelf").method("validate"), text_shelf(folder="a")
+    assert validate is not None
+    no_index = IndexOptions(["title"])
+    nullable = FieldSchema("text", EnrichedValueType(BasicValueType("Str"), nullable=True))
+    validate(spec, TITLE, [nullable], no_index, [])
+    size = FieldSchema("size", EnrichedValueType(BasicValueType("Int64")))
+    with pytest.raises(DefinitionError, match="size: TextShelf cannot hold Int64; it holds Str"):
+        validate(spec, TITLE, [size], no_index, [])
+    with pytest.raises(DefinitionError, match="TextShelf has no indexes"):
+        validate(spec, TITLE, TEXT, IndexOptions(["title"], [], [FtsIndexDef("text")]), [])
 
 
 Good = dict[str, Volume]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +17,7 @@ from coco_testing.values import type_named
 TEXT, NUMBER = type_named(str), type_named(int)
 PLAIN = Shape.of({"id": TEXT}, {"text": TEXT, "size": NUMBER})
 WIDER = Shape.of({"id": TEXT}, {"text": TEXT, "size": NUMBER, "extra": TEXT})
+UNSEEN = "what another process makes cannot be seen here"
 OTHER_KEY = Shape.of({"id": NUMBER}, {"text": TEXT, "size": NUMBER})
 COMPOSITE = Shape.of({"a": TEXT, "b": TEXT, "n": NUMBER}, {"text": TEXT})
 
@@ -69,15 +70,31 @@ class TargetBase(Suite, kit=True):
 
     def assert_holds(self, driver: TargetDriver, expected: NaturalRows) -> None:
         """The resource is there and has these rows, no more and no less."""
-        found = self.read_back(driver.spec, driver.shape)
+        found = self.found(driver)
         assert found is not None, "the resource is not there (read_back gave None)"
         rows, wanted = driver.shape.encode(found), driver.stored(expected)
         assert_same_rows(rows, wanted, driver.shape.value_fields, driver.method("values_equal"))
 
     def assert_absent(self, driver: TargetDriver) -> None:
-        """There is no such resource."""
+        """There is no such resource; without setup: there are no rows."""
         found = self.read_back(driver.spec, driver.shape)
-        assert found is None, f"the resource is there, with {len(found or ())} rows"
+        gone = not found if driver.without_setup else found is None
+        assert gone, f"the resource is there, with {len(found or ())} rows"
+
+    def need_shared_place(
+        self, driver: TargetDriver, write_elsewhere: Callable[[NaturalRows], object]
+    ) -> None:
+        """Refuses where this process cannot see a row that another one writes. Where setup makes something, that tells."""
+        write_elsewhere({"seen": row("seen")})
+        if not self.read_back(driver.spec, driver.shape):
+            raise RefusedError(UNSEEN)
+        driver.write({}, ["seen"])
+        driver.close()
+
+    def found(self, driver: TargetDriver) -> NaturalRows | None:
+        """What ``read_back`` gives; nothing and no resource are the same where nothing is set up."""
+        found = self.read_back(driver.spec, driver.shape)
+        return {} if found is None and driver.without_setup else found
 
     # -- the fixtures themselves ------------------------------------------------------------------
     @check()
@@ -98,7 +115,7 @@ class TargetBase(Suite, kit=True):
 
     def assert_untorn(self, driver: TargetDriver, before: NaturalRows, after: NaturalRows) -> None:
         """Each row is, as a whole, what it was or what it was to be."""
-        found = self.read_back(driver.spec, driver.shape)
+        found = self.found(driver)
         assert found is not None, "the resource is gone"
         there, old, new = driver.shape.encode(found), driver.stored(before), driver.stored(after)
         for key in {*there, *old, *new}:

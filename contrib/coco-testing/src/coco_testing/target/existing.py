@@ -77,6 +77,8 @@ class ExistingChecks(TargetBase, kit=True):
         finds nothing wrong. Any other error hides the way out, `coco verify --repair`, from the user.
         """
         driver = self.created(spec)
+        if driver.without_setup:
+            raise RefusedError("nothing is set up that could be lost")
         driver.write({"a": row("one")})
         self.lose_resource(driver.spec, PLAIN)
         errors = [

@@ -8,7 +8,7 @@ from coco_testing.abilities import RefusedError
 from coco_testing.process import Processes, task_of
 from coco_testing.steps import points
 from coco_testing.suite import check
-from coco_testing.target.base import TargetBase, row
+from coco_testing.target.base import UNSEEN, TargetBase, row
 from coco_testing.target_driver import TargetDriver
 
 MORE_KILLED_ABILITIES = ("crash.killed",)
@@ -34,8 +34,10 @@ class KilledChecks(TargetBase, kit=True):
 
     def _check_killed(self, processes: Processes, driver: TargetDriver) -> None:
         lines = processes.run(task_of(driver, states=(None, driver.state))) or 0
-        if self.read_back(driver.spec, driver.shape) is None:
-            raise RefusedError("what another process makes cannot be seen here")
+        if driver.without_setup:
+            self.need_shared_place(driver, lambda rows: processes.run(task_of(driver, rows=rows)))
+        elif self.read_back(driver.spec, driver.shape) is None:
+            raise RefusedError(UNSEEN)
         for line in points(lines, POINTS):
             driver.drop()
             self._kill(processes, driver, line, states=(None, driver.state))

@@ -33,6 +33,8 @@ class TogetherChecks(TargetBase, kit=True):
         ours, theirs = ([self._batch(writer, number) for number in range(ROUNDS)] for writer in "ab")
         processes = Processes()
         try:
+            if driver.without_setup:
+                self.need_shared_place(driver, lambda rows: processes.run(task_of(driver, rows=rows)))
             self._write_beside(processes, driver, ours, theirs)
         except CocoError as error:
             raise RefusedError(f"beside another process: {error}") from error
