@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from coco.env_file import read_env_file
 from coco.errors import ClientError
-from coco.secrets import Secret, check_no_reference_within
+from coco.secrets import Secret, SecretRef, check_no_reference_within
 
 T = TypeVar("T")
 
@@ -65,12 +65,14 @@ _SHOWN = {
 _SECRETS = {"password", "sslpassword", "passfile", "sslkey", "token", "secret", "passwd", "pwd"}
 
 
-def mask_url(url: str) -> str:
+def mask_url(url: Secret) -> str:
     """Return a URL, or a connection string of ``name=value`` pairs, without its password, even if it is malformed.
 
     Only parts that cannot be a password are shown. A password that is not encoded may hold any character, so everything
     up to the last ``@`` may belong to it. Without an ``@``, everything that is not a host and a port may belong to it.
     """
+    if isinstance(url, SecretRef):
+        return repr(url)
     if url.startswith(("sqlite:", "memory:")):
         return url
     scheme, found, rest = url.partition("://")
@@ -148,10 +150,9 @@ class DatabaseConnectionSpec:
             )
 
     def __repr__(self) -> str:
-        url = mask_url(self.url) if isinstance(self.url, str) else self.url
         password = "***" if isinstance(self.password, str) else self.password
         return (
-            f"DatabaseConnectionSpec(url={url!r}, user={self.user!r}, password={password!r}, "
+            f"DatabaseConnectionSpec(url={mask_url(self.url)!r}, user={self.user!r}, password={password!r}, "
             f"max_connections={self.max_connections}, min_connections={self.min_connections})"
         )
 

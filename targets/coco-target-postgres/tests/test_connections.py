@@ -300,3 +300,36 @@ def test_errors_of_the_server_are_sorted(error: psycopg.Error, kind: type[Except
     assert type(found) is kind or (kind is TargetError and isinstance(found, TargetError))
     assert is_retriable(found) is (kind is TargetError)
     assert words in str(found)
+
+
+def test_secrets_are_those_of_the_moment(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection has the password that the reference stands for when it is made."""
+    monkeypatch.setenv("PG_PASSWORD_OF_TESTS", "first-of-all")
+    coco.add_auth_entry(
+        "rotating",
+        coco.DatabaseConnectionSpec(
+            database, user=None, password=coco.secret("env:PG_PASSWORD_OF_TESTS"), min_connections=0
+        ),
+        replace=True,
+    )
+    given: list[str] = []
+    connect = psycopg.connect
+
+    def noted(*args: Any, **parameters: Any) -> Any:
+        if "password" in parameters:
+            given.append(parameters["password"])
+        return connect(*args, **parameters)
+
+    monkeypatch.setattr(psycopg, "connect", noted)
+    find = functools.partial(connections.database_of, "rotating", "a test")
+    pool = lease_pool(find(), find)
+    try:
+        monkeypatch.setenv("PG_PASSWORD_OF_TESTS", "second-to-none")
+        with pool.connection(), pool.connection():  # the first is there already
+            pass
+        assert given == ["first-of-all", "second-to-none"]
+        assert pool.address.scrubbed("second-to-none") == "***"
+        assert lease_pool(find(), find) is pool
+        release_pool(pool)
+    finally:
+        release_pool(pool)

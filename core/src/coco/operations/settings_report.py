@@ -129,7 +129,7 @@ def _masked(name: str, value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, SecretRef):
-        return repr(value)
+        return str(value)
     if name == "database.password":
         return "***"
     return mask_url(value) if name == "database.url" else value

@@ -19,6 +19,7 @@ from coco.errors import TargetError, mark_retriable
 from coco.kit.interruption import interruptible
 from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
+from coco.kit.secrets import resolve_secret
 from coco_target_neo4j.settings import Neo4jConnection
 
 T = TypeVar("T")
@@ -179,14 +180,14 @@ class Graph:
         return driver
 
     def _made(self) -> neo4j.Driver:
-        uri = self.place.uri
+        uri = resolve_secret(self.place.uri)
         if uri.partition("://")[0] not in _SCHEMES or "@" in uri:
             raise TargetError(
                 f"{self.title}: the address must be bolt://host:port or neo4j://host:port, with +s for TLS; user and "
                 "password have fields of their own"
             )
         try:
-            return neo4j.GraphDatabase.driver(uri, auth=(self.place.user, self.place.password))
+            return neo4j.GraphDatabase.driver(uri, auth=(resolve_secret(self.place.user), self._password))
         except ValueError as error:
             raise TargetError(f"{self.title}: {self._cleaned(str(error))}") from error
 
@@ -202,7 +203,11 @@ class Graph:
         return mark_retriable(found, is_passing(error))
 
     def _cleaned(self, text: str) -> str:
-        return text.replace(self.place.password, "***") if self.place.password else text
+        return text.replace(self._password, "***") if self._password else text
+
+    @property
+    def _password(self) -> str:
+        return resolve_secret(self.place.password)  # ``acquire`` has resolved it
 
     def close(self) -> None:
         driver, self._driver = self._driver, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from coco.kit.masking import mask_url
+from coco.typing import Secret
 
 
 @dataclass(frozen=True)
@@ -12,11 +13,12 @@ class Neo4jConnection:
     """Where a graph is, and as whom.
 
     uri: ``bolt://host:7687`` or ``neo4j://host:7687``, with ``+s`` for TLS. db: the database; None: the server's default.
+    uri, user and password may be references, ``coco.secret("env:NEO4J_PASSWORD")``.
     """
 
-    uri: str
-    user: str
-    password: str = field(repr=False)
+    uri: Secret
+    user: Secret
+    password: Secret = field(repr=False)
     db: str | None = None
 
     def __repr__(self) -> str:

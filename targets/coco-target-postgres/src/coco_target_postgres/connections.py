@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ from coco import DatabaseConnectionSpec, current_settings
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError, TargetError
 from coco.kit.interruption import interruptible, is_interrupted
+from coco.kit.secrets import resolve_secret, resolve_secrets
 from coco_target_postgres.faults import ConnectionLostError, server_message
 
 LOG = logging.getLogger("coco.target.postgres")
@@ -41,6 +42,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
 _ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
 
 
@@ -83,7 +85,7 @@ class _BinaryValueDumper(Dumper):
 
 
 def database_of(key: str | None, wanted_by: str) -> DatabaseConnectionSpec:
-    """The database behind an auth entry's key; None: that of the settings. Resolved when it is used."""
+    """The database behind an auth entry's key; None: that of the settings. Secrets in it are those of this moment."""
     if key is not None:
         found: DatabaseConnectionSpec = get_auth_entry(DatabaseConnectionSpec, key, wanted_by=wanted_by)
         return found
@@ -92,7 +94,7 @@ def database_of(key: str | None, wanted_by: str) -> DatabaseConnectionSpec:
         raise ClientError(
             f"{wanted_by}: a database is required; set COCO_DATABASE_URL, or give the target database="
         )
-    return database
+    return resolve_secrets(database, wanted_by=wanted_by)
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,22 +108,19 @@ class Address:
     @classmethod
     def of(cls, spec: DatabaseConnectionSpec) -> Address:
         """Raises ``ClientError`` for a URL that cannot be read; the URL itself is not shown."""
+        url = resolve_secret(spec.url)
         try:
-            parameters: dict[str, Any] = dict(conninfo_to_dict(spec.url))
+            parameters: dict[str, Any] = dict(conninfo_to_dict(url))
         except psycopg.ProgrammingError:
             # The cause quotes parts of the URL, and with a stray character that may be the password.
             raise _unreadable_url() from None
-        if _is_ambiguous(spec.url, str(parameters.get("port", ""))):
+        if _is_ambiguous(url, str(parameters.get("port", ""))):
             raise _unreadable_url()
         if spec.user is not None:
-            parameters["user"] = spec.user
+            parameters["user"] = resolve_secret(spec.user)
         if spec.password is not None:
-            parameters["password"] = spec.password
-        secrets = tuple(
-            str(parameters[name])
-            for name in ("password", "sslpassword", "oauth_client_secret")
-            if parameters.get(name)
-        )
+            parameters["password"] = resolve_secret(spec.password)
+        secrets = tuple(str(parameters[name]) for name in _SECRETS if parameters.get(name))
         place = f"{parameters.get('host', 'localhost')}:{parameters.get('port', '5432')}"
         # Without a password what stands there as the user may be one, mistyped.
         user = parameters.get("user", "") if parameters.get("password") else ""
@@ -140,6 +139,14 @@ class Address:
             ) from None
         made.adapters.register_dumper(BinaryValue, _BinaryValueDumper)
         return made
+
+    def with_secrets_of(self, other: Address) -> Address:
+        """``other`` if it is the same place and user with another password, else this one."""
+        own, theirs = (
+            {name: value for name, value in item.parameters.items() if name not in _SECRETS}
+            for item in (self, other)
+        )
+        return other if own == theirs else self
 
     def scrubbed(self, text: str) -> str:
         """``text`` without passwords."""
@@ -171,15 +178,25 @@ class Pool:
     """Connections of one (url, user), made when needed, at most ``max_size``, closed after use or idleness.
 
     The last one returned is the first one taken, so that few stay warm. Open as long as someone leases it.
+
+    again: gives the database as it is known now, for the password of a new connection.
     """
 
-    def __init__(self, address: Address, min_size: int, max_size: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        min_size: int,
+        max_size: int,
+        again: Callable[[], DatabaseConnectionSpec] | None = None,
+    ) -> None:
         self.address = address
+        self._again = again
         self.leases = 0
         self._min_size = min_size
         self._max_size = max_size
         self._idle: list[tuple[Connection, float]] = []
         self._count = 0
+        self._made = False
         self._changed = threading.Condition()
         self._said_slow = 0.0
         self.warned = False
@@ -217,6 +234,9 @@ class Pool:
                 return self._idle.pop()[0]
             self._count += 1
         try:
+            if self._again is not None and self._made:
+                self.address = self.address.with_secrets_of(Address.of(self._again()))
+            self._made = True
             return self.address.connect()
         except BaseException:
             with self._changed:
@@ -270,17 +290,22 @@ _pools: dict[tuple[str, str | None], Pool] = {}
 _guard = threading.Lock()
 
 
-def lease_pool(spec: DatabaseConnectionSpec) -> Pool:
+def lease_pool(
+    spec: DatabaseConnectionSpec, again: Callable[[], DatabaseConnectionSpec] | None = None
+) -> Pool:
     """The pool of a database, shared by all that use the same url and user; return it by ``release_pool``.
 
-    Connects once, so that a wrong address is known now. A failure is not remembered.
+    again: see ``Pool``. Connects once, so that a wrong address is known now. A failure is not remembered.
     """
     address = Address.of(spec)
-    name = (spec.url, spec.user)
+    name = (
+        resolve_secret(spec.url),
+        None if spec.user is None else resolve_secret(spec.user),
+    )
     with _guard:
         pool = _pools.get(name)
         if pool is None:
-            pool = _pools[name] = Pool(address, spec.min_connections, spec.max_connections)
+            pool = _pools[name] = Pool(address, spec.min_connections, spec.max_connections, again)
         elif pool.differs_from(address, spec) and not pool.warned:
             pool.warned = True
             LOG.warning(

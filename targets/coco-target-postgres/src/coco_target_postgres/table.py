@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -135,7 +136,8 @@ def prepare(
 ) -> PreparedTable:
     """Connect and look at the table. Raises ``TargetError`` where it lacks what rows need."""
     key_columns, value_columns = columns_of(key_fields, vectors), columns_of(value_fields, vectors)
-    pool = lease_pool(database_of(key.database, key.title))
+    find = functools.partial(database_of, key.database, key.title)
+    pool = lease_pool(find(), find)
     try:
         with pool.connection() as connection:
             try:

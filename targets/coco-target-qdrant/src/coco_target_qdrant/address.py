@@ -14,6 +14,8 @@ from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError
 from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
+from coco.kit.secrets import resolve_secret
+from coco.typing import Secret
 from coco_target_qdrant.wire import TransientError
 
 if TYPE_CHECKING:
@@ -36,12 +38,13 @@ class QdrantConnection:
 
     grpc_url: such as ``http://localhost:6334``, ``https://...`` for TLS; port 6334 unless given. url: REST instead,
     slower; port 6333 unless given. location: a folder, or ``:memory:``, for the client's local mode: for
-    tests and demos, it is slow and one process at a time can use it. api_key: never shown.
+    tests and demos, it is slow and one process at a time can use it. api_key: never shown. The addresses and the key may
+    be references, ``coco.secret("env:QDRANT_API_KEY")``.
     """
 
-    grpc_url: str | None = None
-    api_key: str | None = field(default=None, repr=False)
-    url: str | None = None
+    grpc_url: Secret | None = None
+    api_key: Secret | None = field(default=None, repr=False)
+    url: Secret | None = None
     location: str | None = None
 
     def __repr__(self) -> str:
@@ -119,7 +122,7 @@ def understood(connection: QdrantConnection, where: str, policy: RetryPolicy = D
         folder = os.path.abspath(os.path.expanduser(connection.location))
         return Address("local", folder, f"Qdrant in folder {folder}", policy=policy)
     way: Literal["grpc", "rest"] = "grpc" if connection.grpc_url is not None else "rest"
-    text = given[0]
+    text = resolve_secret(given[0])
     try:
         parts = urlsplit(text if "://" in text else f"//{text}", scheme="http")
         host, port = parts.hostname, parts.port
@@ -135,7 +138,8 @@ def understood(connection: QdrantConnection, where: str, policy: RetryPolicy = D
     place = f"[{host}]" if ":" in host else host
     place = f"{place}:{port or (GRPC_PORT if way == 'grpc' else REST_PORT)}"
     secure = parts.scheme == "https"
-    if connection.api_key and not secure and not _is_local(host):
+    api_key = None if connection.api_key is None else resolve_secret(connection.api_key)
+    if api_key and not secure and not _is_local(host):
         LOG.warning("the API key is sent to %s without encryption; use https", place)
     return Address(
         way,
@@ -143,7 +147,7 @@ def understood(connection: QdrantConnection, where: str, policy: RetryPolicy = D
         f"Qdrant at {place}",
         secure,
         parts.path.rstrip("/"),
-        connection.api_key or None,
+        api_key or None,
         policy=policy,
     )
 
