@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import coco
@@ -171,10 +171,11 @@ class TestPlugins:
         resolve_secret(coco.secret("env:PATH"))
         assert vault.asked == ["vault:name"] * 2  # what is coco's own is no plugin's business
 
-    def test_a_scheme_that_nothing_can_know_is_refused_at_once(self) -> None:
+    def test_a_scheme_that_nothing_can_know(self) -> None:
         with temporary_host(PluginHost(list, {}, built_in=built_in_plugin())):
+            secret = coco.secret("vault:name")  # fine in a process that never needs it
             with pytest.raises(SecretError, match="no installed plugin resolves 'vault:'") as caught:
-                coco.secret("vault:name")
+                resolve_secret(secret)
         assert "coco itself resolves env: and file:; a plugin with the hook" in str(caught.value)
 
     def test_an_unknown_scheme_names_those_who_were_asked(self, vault: Vault) -> None:
@@ -186,7 +187,7 @@ class TestPlugins:
         broken = Candidate("secrets-vault", "no_such_module_of_tests", lambda: ("coco-secrets-vault", "1"))
         with temporary_host(PluginHost(lambda: [broken], {}, built_in=built_in_plugin())):
             with pytest.raises(SecretError, match=r"the plugin secrets-vault .* is disabled: ModuleNotFound"):
-                coco.secret("vault:name")
+                resolve_secret(coco.secret("vault:name"))
 
     def test_a_resolver_that_raises_shows_its_type_only(self, vault: Vault) -> None:
         vault.answers["name"] = mark_retriable(OSError(f"could not decrypt {VALUE}"))
@@ -316,6 +317,7 @@ SECRETS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="
 class TestMasking:
     """Values that were had are masked in texts that coco makes."""
 
+    @settings(max_examples=40)
     @given(value=SECRETS, around=st.text(max_size=5))
     def test_in_every_form(self, value: str, around: str) -> None:
         from urllib.parse import quote, quote_plus

@@ -15,7 +15,7 @@ import pickle
 import sys
 import threading
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coco.auth_registry import default_registry
@@ -160,7 +160,7 @@ class Worker:
     def _restore_auth(self) -> None:
         described = self._known
         if self._auth != (described.process, described.auth_version) and described.process != process_token():
-            default_registry().restore({key: pickle.loads(value) for key, value in described.auth.items()})
+            default_registry().restore(dict(_opened(described.auth)))
         self._auth = (described.process, described.auth_version)
 
     def _call(self, arguments: bytes) -> bytes:
@@ -247,6 +247,13 @@ def _revived(remote: RemoteError) -> Exception:
     if remote.place:
         remember_place(error, remote.place)
     return error
+
+
+def _opened(entries: Mapping[str, bytes]) -> Iterator[tuple[str, Any]]:
+    """Auth entries that can be made here. One that cannot, for lack of its class, is missed where it is asked for."""
+    for key, value in entries.items():
+        with contextlib.suppress(Exception):
+            yield key, pickle.loads(value)
 
 
 def find_target(place: TargetPlace) -> Any:

@@ -27,12 +27,10 @@ def secret(ref: str) -> SecretRef:
 
     Fields of auth entries, ``DatabaseConnectionSpec`` and whatever is declared as ``coco.typing.Secret`` take a reference.
     The value is looked up whenever a connection is made, never stored, and masked in errors. Raises ``DefinitionError``
-    for text of another form, and ``SecretError`` if no installed plugin can know the scheme.
+    for text of another form. That a scheme is unknown, or a secret missing, is a ``SecretError`` at use: a process that
+    does not connect, such as a worker, needs neither plugin nor secret.
     """
-    made = SecretRef(ref)
-    if made.scheme not in BUILT_IN_SCHEMES and not _others():
-        raise _unknown(made, None)
-    return made
+    return SecretRef(ref)
 
 
 def value_of(ref: SecretRef, wanted_by: str | None) -> str:
@@ -91,10 +89,5 @@ def _by(wanted_by: str | None) -> str:
     return f" (wanted by {wanted_by})" if wanted_by else ""
 
 
-def _rebuilt(ref: str) -> SecretRef:
-    """What a pickled reference becomes in another process; whether it can be resolved there is asked at use."""
-    return SecretRef(ref)
-
-
 secrets.set_resolver(value_of)
-copyreg.pickle(SecretRef, lambda ref: (_rebuilt, (ref.ref,)))
+copyreg.pickle(SecretRef, lambda ref: (secret, (ref.ref,)))
