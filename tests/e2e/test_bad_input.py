@@ -164,7 +164,7 @@ def test_later_of_two_rows_with_one_key_wins_and_is_counted(corpus: Path, tmp_pa
     assert texts(target) == ["# two", "text of b.md"]
     assert info["docs"].num_duplicate_keys == 1 and not info.has_errors
     assert "export 'out'" in info.warnings[0] and "a.md" in info.warnings[0]
-    assert "later one was kept" in info.warnings[0]
+    assert "last one was kept" in info.warnings[0]
 
 
 def test_two_source_rows_with_one_key_are_warned_of(corpus: Path, tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ def test_a_target_without_marks_is_asked_for_more_rows_than_known() -> None:
     place.rows[("left over",)] = {"text": "of a later run"}
     for _ in range(2):
         info = flow.update()
-        assert ["holds 4 rows where state knows 3" in text for text in info.warnings] == [True]
+        assert ["holds 4 rows, and state has 3 on record" in text for text in info.warnings] == [True]
         assert not info.has_errors
     assert RUNTIME.verify(flow, repair=True).ok
     assert flow.update().warnings == []

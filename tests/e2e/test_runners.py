@@ -166,5 +166,5 @@ def test_the_error_is_the_engines(functions: ModuleType) -> None:
     def loud(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
         return text.transform(functions.there, op_args={"runner": "pool"})
 
-    with pytest.raises(WorkerDiedError, match=r"There \(.*\): worker process died 3 times"):
+    with pytest.raises(WorkerDiedError, match=r"There \(.*\): the worker process ended 3 times"):
         loud.evaluate(text=["a", "poison"])

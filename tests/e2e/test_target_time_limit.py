@@ -150,7 +150,7 @@ def test_a_thread_that_cannot_be_interrupted_is_left_behind(
     server.stuck, server.deaf = "mutate", True
     with pytest.raises(UnwrittenTargetError):
         flow.update()
-    assert "its thread is left behind" in str(RUNTIME.errors(flow))
+    assert "its thread is abandoned" in str(RUNTIME.errors(flow))
     assert server.told == [], "what it uses is not closed while it may use it"
     server.stuck = ""
     assert not flow.update().has_errors

@@ -1,4 +1,4 @@
-"""The records that stages hand to each other."""
+"""The records that stages pass to each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from coco.state.protocol import Head
 
 
 class RowProblem:
-    """Why one source row left its batch. ``slot``: what a function was to fill, if one failed.
+    """Why one source row left its batch.
 
-    ``element``: which row of nested tables failed, for messages; empty if it was the source row itself. ``target``: the
-    function or class that was called, if one was.
+    ``slot``: the slot that the failed function would have filled. ``element``: the row of nested tables that failed, for
+    messages; empty if it was the source row itself. ``target``: the function or class that was called.
     """
 
     __slots__ = ("element", "error", "op", "phase", "slot", "target")
@@ -38,11 +38,11 @@ class RowProblem:
 
 
 class WorkRow(Struct):
-    """One listed key that must be looked at more closely.
+    """One source row that a run reads, evaluates, or deletes.
 
     ``key``: packed key; ``parts``: key as engine values; ``native``: the key object of the connector.
-    ``value``: inline value, if the listing gave one. ``forced``: process whatever the content. ``again``: its
-    outcome was counted already in this pass.
+    ``value``: inline value, if the listing gave one. ``forced``: process it even if its content is unchanged.
+    ``again``: this run has counted its outcome already. ``deleted``: it leaves the targets.
     """
 
     key: bytes
@@ -60,9 +60,9 @@ class WorkRow(Struct):
 
 
 class Entries(Struct):
-    """What one collect call gave for one batch: ``owners[i]`` is the source row of entry i.
+    """Entries that one collect call collected for one batch: ``owners[i]`` is the source row of entry i.
 
-    ``element``: for messages, which row of nested tables an entry comes from.
+    ``element``: the row of nested tables that an entry comes from, for messages.
     """
 
     collector: int
@@ -82,7 +82,7 @@ class Collected(Struct):
 
 
 class RootValues(Struct):
-    """What calls at the root of the flow gave, and by slot why others gave nothing. ``memo``: calls that were used."""
+    """Results of calls at the root of the flow, and by slot the errors of failed ones. ``memo``: the calls used."""
 
     data: RootData = field(default_factory=RootData)
     memo: list[bytes] = field(default_factory=list)
@@ -99,10 +99,10 @@ class TargetRows(Struct):
 
 
 class TargetDelta(Struct):
-    """What one target is asked to do for one batch.
+    """The changes of one target for one batch.
 
-    ``upsert_owners`` / ``delete_owners``: source row (index in the batch) behind each entry. ``net``: by
-    source row, how many target rows it adds (negative: takes away).
+    ``upsert_owners`` / ``delete_owners``: the source row (index in the batch) of each entry. ``net``: by source row, the
+    number of target rows added (negative: removed).
     """
 
     upsert_keys: list[tuple[Any, ...]] = field(default_factory=list)

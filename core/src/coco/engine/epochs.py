@@ -1,8 +1,9 @@
-"""Whether state and target belong together: both hold the mark of the last run that wrote, renewed by each.
+"""Whether state and target belong together: both store the epoch of the last run that wrote.
 
-A state that was restored from a backup, or copied with its project while the target stayed, holds an older mark than the
-target; a target that was restored holds an older one than the state. State notes a new mark as pending before the target
-gets it, and as confirmed after, so that a run that is killed in between leaves no doubt: either mark is right then.
+Each run that writes stores a new epoch on both sides. A state that was restored from a backup, or copied with its
+project, has an older epoch than the target; a target that was restored has an older one than the state. State stores a
+new epoch as pending before the target gets it, and as confirmed afterwards. So if a run is killed in between, both
+epochs count as correct.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from coco.state.protocol import StateStore
 
 LOG = logging.getLogger("coco")
 CURSOR = "epoch"
-"""Name of the cursor, by target id, under which state keeps its side."""
+"""Name of the cursor, per target id, in which state stores its epochs."""
 
 
 class Epochs(Struct, frozen=True):
-    """State's side. ``confirmed``: the mark that the target got; ``pending``: one that it may have got meanwhile.
+    """The epochs in state. ``confirmed``: the one that the target stored; ``pending``: one that it may have stored.
 
-    ``doubt``: what was found wrong and not made good since.
+    ``doubt``: a mismatch that was found and not repaired since.
     """
 
     confirmed: str | None
@@ -48,7 +49,7 @@ class Epochs(Struct, frozen=True):
 
 
 class TargetEpoch:
-    """The mark of one export's target during one run."""
+    """The epoch of one export's target during one run."""
 
     def __init__(
         self, flow: str, export: ExportRun, port: TargetPort, store: StateStore, threads: Threads
@@ -63,13 +64,13 @@ class TargetEpoch:
 
     @property
     def kept(self) -> bool:
-        """Whether the target can hold a mark. What is the user's own is left alone."""
+        """Whether the target can store an epoch. Targets with ``setup_by_user`` are not asked to."""
         return self._read is not None and self._write is not None and not self._export.step.setup_by_user
 
     async def compare(self) -> str:
-        """What to warn of if the two sides do not belong together, or did not until now; usually nothing.
+        """A warning if the two sides do not belong together, or did not until now; usually empty.
 
-        Raises what the target raises. Opens no target for which state has no mark yet.
+        Raises what the target raises. Does not open a target for which state has no epoch yet.
         """
         known = await self._load() if self.kept else None
         if known is None:
@@ -78,7 +79,7 @@ class TargetEpoch:
         return self._known.doubt
 
     async def renew(self) -> None:
-        """Before the first row of a run: a new mark for both sides. Without one the run goes on as well."""
+        """Store a new epoch on both sides before the first row of a run. A failure to do so does not stop the run."""
         if not self.kept:
             return
         async with self._lock:
@@ -87,24 +88,24 @@ class TargetEpoch:
             self._begun = True
             try:
                 known = self._known or await self._load()
-                if known is None:  # whatever there is was left by another state, or by none
+                if known is None:  # the target's epoch, if any, comes from another state
                     known = Epochs(await self._found())
                 elif self._known is None:
                     known = await self._compared(known)
                 await self._put(known, known.doubt)
             except StateStoreError:
                 raise
-            except Exception as error:  # rows that cannot be written tell the reason
-                LOG.debug("no mark for target '%s' of flow '%s': %s", self._port.name, self._flow, error)
+            except Exception as error:  # writing the rows will report the reason
+                LOG.debug("no epoch for target '%s' of flow '%s': %s", self._port.name, self._flow, error)
 
     async def settle(self) -> None:
-        """All of it was compared and is right: nothing is in doubt any more. Raises what the target raises."""
+        """Clear the mismatch after a complete comparison without differences. Raises what the target raises."""
         known = await self._load() if self.kept else None
         if known is not None and (known.doubt or await self._found() not in (known.confirmed, known.pending)):
             await self._put(known, "")
 
     async def _compared(self, known: Epochs) -> Epochs:
-        """What is known after a look at the target's mark."""
+        """The epochs in state after a comparison with the target's epoch."""
         if known.doubt:
             return known
         found = await self._found()
@@ -138,7 +139,7 @@ class TargetEpoch:
         ours = f"the last run that the state knows is that of {_time(known.pending or known.confirmed)}"
         if found is None:
             cause = (
-                f"{ours}, and the target holds no mark of it: it is an older copy, or was made anew by hand"
+                f"{ours}, and the target has no record of it: it is an older copy, or was recreated by hand"
             )
         elif (known.pending or known.confirmed or "") < found:
             cause = (
@@ -154,7 +155,7 @@ class TargetEpoch:
 
 
 def new_epoch() -> str:
-    """The time, for people and to tell which is older, and chance, so that no two are equal: 36 ASCII characters."""
+    """The time, to show and compare, and random characters, so that no two are equal: 36 ASCII characters."""
     now = datetime.datetime.now(datetime.UTC)
     return f"{now:%Y-%m-%dT%H:%M:%S.%fZ}-{os.urandom(4).hex()}"
 

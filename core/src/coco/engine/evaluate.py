@@ -1,7 +1,7 @@
-"""Evaluation of one batch: a program over columns, giving the entries of its collectors.
+"""Evaluation of one batch: runs a program over columns and returns the entries of its collectors.
 
-A row that fails leaves at the step that failed it; the others go on. Nothing here writes anything:
-results of cached calls go to the memo, all else is returned.
+A row that fails leaves the batch at the step that failed; the other rows continue. Nothing is written here, except that
+results of cached calls go to the memo.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def evaluate(
 
 
 class Evaluation:
-    """State of one batch's evaluation. ``frames`` stay readable afterwards (previews, dumps)."""
+    """The evaluation of one batch. ``frames`` can be read afterwards (``coco evaluate``)."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Evaluation:
                 used.append(fp)
 
     def _waves(self, scope: int, frame: Frame, args: list[list[Any]]) -> list[list[int]] | None:
-        """Groups of rows such that no limited scope has too many rows at work per enclosing row."""
+        """Groups of rows, so that no limited scope processes too many rows per enclosing row at once."""
         limited = [
             node
             for node in (self._graph.scopes[item] for item in self._graph.scope_chain(scope))
@@ -167,7 +167,7 @@ class Evaluation:
 
 
 def _element(place: Place, live: list[int] | None) -> Callable[[int], str]:
-    """For messages, which row an entry comes from. ``live``: rows by entry, where some were left out."""
+    """A function that names the row of an entry, for messages. ``live``: rows by entry, if some are excluded."""
     return place.of if live is None else lambda entry: place.of(live[entry])
 
 

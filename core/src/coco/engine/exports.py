@@ -17,13 +17,14 @@ from coco.types.schema import BasicValueType, FieldSchema
 from coco.types.storage import pack
 
 StoredForm = Callable[[Any], Any]
-"""From an engine value to what the target will give back; not called for null."""
+"""Converts an engine value to the value that the target will return; not called for null."""
 
 
 class ExportRun(Struct):
-    """``partial``: the target can write single columns, so fields are fingerprinted one by one.
+    """One export during one run.
 
-    ``shared``: rows of several source rows may meet in one target row, so their owners are kept.
+    ``partial``: the target can write single columns, so each field has its own fingerprint. ``shared``: several source
+    rows may yield one target row, so state stores the owners of target rows.
     """
 
     step: ExportStep
@@ -39,7 +40,7 @@ class ExportRun(Struct):
         return self.step.name
 
     def row_prefix(self) -> bytes:
-        """What a row's fingerprint covers besides its values: their names, and the trust in what is stored."""
+        """The part of a row's fingerprint besides its values: field names, and whether stored values can be compared."""
         return fingerprint_json(["row", self.schema_version, schema_identity(self.step.value_fields)])
 
     def _field_prefixes(self) -> list[bytes]:
@@ -51,10 +52,10 @@ class ExportRun(Struct):
     def rows_of(
         self, collected: Collected, count: int, on_duplicates: Callable[[int, str], None]
     ) -> tuple[list[TargetRows | None], dict[int, RowProblem]]:
-        """Target rows per source row. A null in a key is a problem of its source row.
+        """Target rows per source row. A null in a key fails its source row.
 
-        Entries of one source row with one key: the later wins; ``on_duplicates(rows, example)`` is
-        told of those that differed.
+        If one source row yields several entries with one key, the last one is kept; ``on_duplicates(rows, example)`` is
+        called for those that differ.
         """
         rows: list[tuple[list[Any], ...] | None] = [None] * count
         places: list[Any] = [None] * count
@@ -104,7 +105,7 @@ class ExportRun(Struct):
         return RowProblem(Phase.EVALUATE.value, f"export:{self.name}", error, element=element)
 
     def _stored_forms(self) -> tuple[list[StoredForm | None], list[StoredForm | None]]:
-        """By key and value field: what makes values equal that the target cannot tell apart."""
+        """Per key and value field, a conversion that makes values equal if the target cannot distinguish them."""
         if self.forms is None:
             hook = self.step.target.method("stored_form")
             wants_indexes = hook is not None and len(inspect.signature(hook).parameters) >= 3

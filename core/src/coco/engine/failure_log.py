@@ -1,7 +1,7 @@
-"""Rows that failed in one run, in the log of the flow (logger ``coco.<flow>``).
+"""Logs the failed rows of one run with the flow's logger, ``coco.<flow>``.
 
-A run may fail on every row for one reason. So the first rows of each kind of failure are logged in full, and the rest
-as a number at the end; all of them are in the state.
+A run may fail on every row for the same reason. So the first rows of each kind of failure are logged in full, and the
+number of the others at the end; state has all of them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from coco.errors import wants_tracebacks
 from coco.printable import printable, printable_lines
 
 ROWS_OF_A_KIND = 5
-"""Rows logged of one source, operation and type of error."""
+"""Most rows logged for one source, operation and type of error."""
 ROWS = 50
-"""Rows logged in all."""
+"""Most rows logged in one run."""
 
 
 class FailureLog:

@@ -1,4 +1,4 @@
-"""Rows that could not be brought up to date: remembered, retried, quarantined."""
+"""Records of failed rows: attempts are counted, and rows that fail too often are quarantined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coco.types.storage import pack
 
 
 def version_of(ordinal: int | None, content_fp: bytes | None) -> bytes:
-    """Identifies the version of a row that failed; any of both moving counts as a new version."""
+    """Identifies the version of a row that failed; a change of either argument is a new version."""
     return pack((ordinal, content_fp if ordinal is None else None))
 
 
@@ -48,12 +48,12 @@ def next_failure(
 
 
 def message_of(problem: RowProblem) -> str:
-    """One line: what was raised, where in the user's code, and in which row of nested tables."""
+    """One line: the error, the place in the user's code, and the row of nested tables."""
     return FailureTexts().message(problem)
 
 
 class FailureTexts:
-    """Texts of the errors of one batch. Where one error is that of many rows, its texts are made once."""
+    """Texts of the errors of one batch. If many rows share one error, its texts are made once."""
 
     def __init__(self) -> None:
         self._lines: dict[int, str] = {}
@@ -75,7 +75,7 @@ class FailureTexts:
 
 
 def is_quarantined(failure: Failure | None, version: bytes, logic_fp: bytes) -> bool:
-    """Whether an ordinary update leaves this row alone."""
+    """Whether an ordinary update skips this row."""
     return (
         failure is not None
         and failure.quarantined

@@ -1,4 +1,4 @@
-"""Numbers by which a target tells the writes of a run from those of earlier and later ones."""
+"""Fencing tokens: increasing numbers by which a target refuses writes of earlier runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ async def _always() -> bool:
 
 
 class Fencing:
-    """The token of one run, made when a target first asks for it.
+    """The token of one run, drawn when a target first needs it.
 
-    confirm: whether the lease of the flow is held by this run and was all the time. A number is given out only when that
-    was so after it was drawn, so a later holder of the lease draws a higher one.
+    confirm: whether this run holds the lease of the flow and has held it all the time. The token is used only if
+    ``confirm`` is true after the token was drawn; so a later holder of the lease draws a higher one.
     """
 
     def __init__(self, store: StateStore, threads: Threads, flow: str) -> None:
@@ -31,7 +31,7 @@ class Fencing:
         self.confirm: Callable[[], Awaitable[bool]] = _always
 
     async def token(self) -> FencingToken:
-        """Raises ``FencedError`` if another process has taken over the flow."""
+        """The token of this run. Raises ``FencedError`` if another process has taken over the flow."""
         async with self._lock:
             if not self._number:
                 (drawn,) = await self._threads.store(self._store.allocate_ids, 1)
@@ -40,9 +40,9 @@ class Fencing:
             return FencingToken(self._flow, self._number)
 
     async def token_above(self, number: int) -> FencingToken:
-        """After a target said that it has seen ``number``: a higher one, if this run still has the right to write.
+        """A token above ``number``, which the target has seen. Raises ``FencedError`` like ``token``.
 
-        So it is where state is older than the target: a backup, or another state store that fed the same target.
+        Needed if state is older than the target: it is a backup, or another state store wrote to the same target.
         """
         async with self._lock:
             await self._check(number)
@@ -52,6 +52,6 @@ class Fencing:
     async def _check(self, number: int) -> None:
         if not await self.confirm():
             raise FencedError(
-                f"another process took over flow '{self._flow}'; what this one still had to write is left to it",
+                f"another process took over flow '{self._flow}'; what this one had not written yet, the other one writes",
                 number,
             )

@@ -41,7 +41,7 @@ class RootData(Struct):
 class Place:
     """The way from source rows to rows of a nested table, innermost level first: name, parents, key columns.
 
-    It holds no other values, so that it may outlive the frames.
+    It references no other values, so that it may be kept longer than the frames.
     """
 
     __slots__ = ("_levels",)
@@ -50,7 +50,7 @@ class Place:
         self._levels = levels
 
     def of(self, row: int) -> str:
-        """Which row this is, for messages: ``chunks[3] (start=40) / words[0]``. Numbers count from 0 within a table.
+        """Names a row for messages: ``chunks[3] (start=40) / words[0]``. Numbers count from 0 within a table.
 
         Empty for a source row.
         """
@@ -116,7 +116,7 @@ class Frames:
         return list(range(self._frames[scope].count)) if known is None else known
 
     def place(self, scope: int) -> Place:
-        """Where rows of ``scope`` lie in the tables between the source row and them."""
+        """The path from source rows to rows of ``scope``."""
         levels = []
         at: int | None = scope
         while at is not None and at != self._base and (parents := self._frames[at].parents) is not None:
@@ -149,7 +149,7 @@ class Frames:
         return self._down(column, scope, home)
 
     def root_data(self, wholes: Sequence[ValueRef]) -> RootData:
-        """What an evaluation at the root gave."""
+        """The values that an evaluation at the root of the flow computed."""
         values = {slot: column[0] for slot, column in self._frames[ROOT_SCOPE].columns.items() if column}
         return RootData(values, {id(ref): self.column(ref, ROOT_SCOPE)[0] for ref in wholes})
 

@@ -1,7 +1,7 @@
-"""One transform at work: null check, memo, the calls that remain, results.
+"""Evaluation of one transform: null check, memo lookup, calls, results.
 
-``FunctionStep`` is made once per transform and run; ``call`` is given argument columns of one batch
-and returns a result column. Equal calls are made once, within a batch and across batches in flight.
+One ``FunctionStep`` exists per transform and run; ``call`` takes the argument columns of one batch and returns a result
+column. Equal calls are made once, within a batch and across batches in flight.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _home(function: BoundFunction) -> asyncio.AbstractEventLoop | None:
 
 
 class Executors:
-    """Instances of user functions, shared by equal (class, spec) and prepared once."""
+    """Prepared instances of user functions; uses with equal class and spec share one."""
 
     def __init__(self, threads: Threads, runners: Runners | None = None) -> None:
         self._threads = threads
@@ -47,7 +47,7 @@ class Executors:
     async def get(self, function: BoundFunction) -> Any:
         """The prepared executor; ``RemoteCalls`` for a function that runs elsewhere.
 
-        An async one belongs to the loop that it runs on: what it opens there is of no use on another.
+        An async function has one executor per event loop, since what it opens can be used on that loop only.
         """
         home = _home(function)
         key = (key_of(function), home)
@@ -109,7 +109,7 @@ class CallResult:
 
 
 class _Answers:
-    """By call fingerprint: what calls gave, or why not. ``hits``: those of ``values`` that were known."""
+    """Results or errors by call fingerprint. ``hits``: the calls whose results came from the memo."""
 
     __slots__ = ("calls", "errors", "hits", "values")
 
@@ -121,7 +121,7 @@ class _Answers:
 
 
 class FunctionStep:
-    """A transform bound to the services of one run. ``namespace`` separates memo entries of apps."""
+    """One transform, with the services of one run. ``namespace`` separates the memo entries of apps."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class FunctionStep:
 
     @property
     def name(self) -> str:
-        """For messages and events: what runs, and the field it fills, with the scope the field is in."""
+        """For messages and events: the function and the path of the field that it fills."""
         return f"{self.function.kind} ({self.step.path})"
 
     async def call(
@@ -196,7 +196,7 @@ class FunctionStep:
     ) -> CallResult:
         """Results for ``count`` rows. ``live``: rows to call (None: all); the others get null.
 
-        ``waves``: groups of rows that must not be worked on at the same time (row limits of nested scopes).
+        ``waves``: groups of rows that are processed one after the other (row limits of nested scopes).
         """
         result = CallResult(count)
         if self._null_constant:
@@ -292,9 +292,9 @@ class FunctionStep:
         one_of: dict[bytes, int],
         answers: _Answers,
     ) -> int:
-        """Look up ``fps``, call for those that are unknown. Others who want them wait meanwhile.
+        """Look up the calls ``fps`` in the memo and make the missing ones. Other batches wait for calls in flight.
 
-        ``one_of``: a row by call fingerprint. Returns how often user code ran.
+        ``one_of``: one row for each call fingerprint. Returns how often user code ran.
         """
         loop = asyncio.get_running_loop()
         looked_up: asyncio.Future[None] = loop.create_future()
@@ -314,7 +314,7 @@ class FunctionStep:
                             memo.in_flight.pop(fp, None)
                             continue
                     except StoredValueError:
-                        pass  # of another release, or damaged: called again
+                        pass  # stored by another release, or damaged: call the function
                     misses.append(fp)
             if not misses:
                 return 0
@@ -335,7 +335,7 @@ class FunctionStep:
             end(called)
 
     async def _run(self, args: Sequence[list[Any]], rows: list[int], keep: _Keeper | None) -> Outcome:
-        """Call user code for ``rows``; ``keep`` is told of results as they come."""
+        """Call user code for ``rows``; ``keep`` receives results as they arrive."""
         function = self.function
         try:
             executor = await self._executors.get(function)
@@ -361,7 +361,7 @@ class FunctionStep:
     async def _run_async(
         self, invoke: Callable[[int], Coroutine[Any, Any, Any]], count: int, keep: _Keeper | None
     ) -> Outcome:
-        """On the caller's loop, if there is one."""
+        """Run on the caller's event loop, if there is one."""
         home, timeout = user_loop(), self.function.timeout_seconds
         if home is None:
             return await run_async(invoke, count, timeout, self.name, keep)
@@ -389,7 +389,7 @@ class FunctionStep:
             items, bad = _decode_items(param.decode, column, rows)
         good = [position for position in range(len(rows)) if position not in bad]
         invoke, limit, remote = executor, function.timeout_seconds, function.runner is not None
-        if remote:  # the limit is kept there, so that waiting for a worker does not count
+        if remote:  # the runner applies the limit, so that waiting for a worker does not count
             invoke = functools.partial(executor.call_batch, timeout=limit, op=self.name)
         elif function.is_async and (home := user_loop()) is not None:
 
@@ -466,7 +466,7 @@ class FunctionStep:
 
 
 class _Keeper:
-    """Puts results into the memo: ``fingerprints`` by item position."""
+    """Stores results in the memo; ``fingerprints``: the call of each item position."""
 
     __slots__ = ("_fingerprints", "_memo", "room")
 
@@ -484,14 +484,14 @@ class _Keeper:
         return self._memo.is_full
 
     def of(self, positions: list[int]) -> _Keeper:
-        """For some of the items, counted anew."""
+        """The same for a subset of the items, with positions that begin at 0."""
         if len(positions) == len(self._fingerprints):
             return self
         return _Keeper(self._memo, [self._fingerprints[position] for position in positions])
 
 
 class _KeeperElsewhere:
-    """The same for calls on another loop, which must not be held up. ``home``: the engine's loop."""
+    """The same for calls on another event loop, without blocking it. ``home``: the engine's loop."""
 
     __slots__ = ("_home", "_keeper")
 

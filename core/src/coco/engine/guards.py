@@ -1,4 +1,4 @@
-"""Guards against losing data by accident: a source that suddenly lists nothing, a run that deletes too much."""
+"""Guards against accidental loss of data: a source that suddenly lists nothing, a run that deletes too much."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from coco.errors import SafetyStopError
 
 DEFAULT_MAX_DELETE_SHARE = 0.5
 MIN_GUARDED_ROWS = 10
-"""Targets may shrink by fewer rows than this whatever the share."""
+"""A run may always remove fewer rows than this from a target."""
 
 
 class DeleteGuard(Struct):
-    """Watches how much each target shrinks during one run.
+    """Limits how many rows one run may remove from each target.
 
-    ``share``: part of a target's rows that a run may take away, net of what it adds. ``allow``: off.
+    ``share``: part of a target's rows that the run may remove, net of what it adds. ``allow``: switches the guard off.
     """
 
     share: float = DEFAULT_MAX_DELETE_SHARE
@@ -27,7 +27,7 @@ class DeleteGuard(Struct):
         self._now.setdefault(target, rows)
 
     def check(self, flow: str, target: str, net: int) -> None:
-        """Raise ``SafetyStopError`` if this batch would shrink ``target`` too far; otherwise account for it."""
+        """Add the net change of a batch; raise ``SafetyStopError`` if ``target`` would lose too many rows."""
         start = self._start.get(target, 0)
         after = self._now.get(target, start) + net
         lost = start - after

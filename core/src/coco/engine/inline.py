@@ -33,7 +33,7 @@ async def evaluate_inline(
     if collected.problems:
         index = min(collected.problems)
         error = collected.problems[index].error
-        if isinstance(error, PrepareError):  # errors of user code arrive as they are
+        if isinstance(error, PrepareError):  # errors of user code are raised unchanged
             error = error.reason
         if count > 1:
             error.add_note(f"while evaluating {inline.name}, element {index}")

@@ -1,4 +1,4 @@
-"""In-flight limits: rows and bytes, per source and for the whole process."""
+"""Limits on rows and bytes in flight, per source and for the whole process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Limiter:
-    """Rows and bytes that may be worked on at once; first come, first served. ``None``: no limit.
+    """Limits the rows and bytes in flight; requests are admitted in order. ``None``: no limit.
 
-    More than the limit at once is capped to it, so a row larger than ``max_bytes`` runs alone instead of
-    waiting for ever.
+    A request above the limit is reduced to it. So a row larger than ``max_bytes`` is processed alone and does not wait
+    forever.
     """
 
     def __init__(self, max_rows: int | None = None, max_bytes: int | None = None) -> None:
@@ -30,7 +30,7 @@ class Limiter:
         return self._bytes
 
     def capped(self, rows: int, size: int) -> tuple[int, int]:
-        """What will really be taken for a request."""
+        """The rows and bytes that a request reserves."""
         return (
             rows if self.max_rows is None else min(rows, self.max_rows),
             size if self.max_bytes is None else min(size, self.max_bytes),
@@ -42,7 +42,7 @@ class Limiter:
         )
 
     async def acquire(self, rows: int, size: int, *, first: bool = False) -> tuple[int, int]:
-        """Wait until admitted; give back exactly what is returned through ``release``. ``first``: before all others."""
+        """Block until admitted; returns what was reserved, for ``release``. ``first``: ahead of waiting requests."""
         rows, size = self.capped(rows, size)
         if (first or not self._waiting) and self._fits(rows, size):
             self._rows += rows
@@ -85,7 +85,7 @@ class Limiter:
 
 
 def weight_of(value: Any) -> int:
-    """Bytes of an inline value, roughly; 0 when unknown."""
+    """Approximate bytes of an inline value; 0 if unknown."""
     if value is None:
         return 0
     if hasattr(value, "__dict__"):
@@ -94,14 +94,14 @@ def weight_of(value: Any) -> int:
 
 
 def size_of(value: Any) -> int:
-    """Bytes of a value, roughly."""
+    """Approximate bytes of a value."""
     if isinstance(value, (str, bytes)):
         return len(value)
     return sum(size_of(item) for item in value) if isinstance(value, (tuple, list)) else 8
 
 
 class Permits:
-    """Permits of one batch over several limiters, local ones first."""
+    """Permits of one batch from several limiters; the source's come before those of the process."""
 
     def __init__(self, limiters: list[Limiter]) -> None:
         self._limiters = limiters

@@ -1,4 +1,4 @@
-"""Work on another event loop: the engine runs on one of its own, the code of a caller who awaits may belong to another."""
+"""Work on another event loop: the engine has its own, and a caller that awaits an operation may use another one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 USER_LOOP: contextvars.ContextVar[asyncio.AbstractEventLoop | None] = contextvars.ContextVar(
     "coco_user_loop", default=None
 )
-"""The loop on which a caller awaits the operation at hand; None where the caller blocks, or is gone."""
+"""The loop on which a caller awaits the current operation; None if the caller blocks or has stopped awaiting."""
 LOOK_SECONDS = 1.0
-"""How often one that waits for another loop looks whether it still runs."""
+"""How often a call that waits for another loop checks that the loop still runs, in seconds."""
 
 
 def submit(
@@ -26,9 +26,9 @@ def submit(
     coroutine: Coroutine[Any, Any, T],
     context: contextvars.Context | None = None,
 ) -> concurrent.futures.Future[T]:
-    """Start a coroutine on a loop of another thread. Cancelling the future cancels it there.
+    """Start a coroutine on a loop of another thread. Cancelling the future cancels the coroutine.
 
-    context: default is a copy of the present one.
+    context: default is a copy of the current one.
     """
     result: concurrent.futures.Future[T] = concurrent.futures.Future()
     chosen = context if context is not None else contextvars.copy_context()
@@ -62,7 +62,7 @@ def submit(
 
 
 class _HeldUp:
-    """Loops whose thread waits for the engine in a blocking call, so that nothing runs on them."""
+    """Loops whose thread is blocked in a call of the engine, so that nothing can run on them."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -70,7 +70,7 @@ class _HeldUp:
 
     @contextlib.contextmanager
     def by_this_call(self) -> Iterator[None]:
-        """As long as this lasts the running loop, if there is one, is held up."""
+        """Register the running loop, if there is one, as blocked while the context lasts."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -83,7 +83,7 @@ class _HeldUp:
         finally:
             with self._guard:
                 self._calls[id(loop)] -= 1
-                self._calls += collections.Counter()  # without those that are at zero
+                self._calls += collections.Counter()  # drops entries that are zero
 
     def __contains__(self, loop: asyncio.AbstractEventLoop) -> bool:
         return self._calls[id(loop)] > 0
@@ -93,12 +93,12 @@ HELD_UP = _HeldUp()
 
 
 def is_of_use(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop runs the coroutines that it is given."""
+    """Whether a loop executes coroutines: it runs, and its thread is not blocked."""
     return loop.is_running() and loop not in HELD_UP
 
 
 def user_loop() -> asyncio.AbstractEventLoop | None:
-    """The caller's loop, as long as it is of use and another than this one."""
+    """The caller's loop, if it differs from the running one and executes coroutines; else None."""
     loop = USER_LOOP.get()
     if loop is None or loop is asyncio.get_running_loop() or not is_of_use(loop):
         return None
@@ -106,9 +106,9 @@ def user_loop() -> asyncio.AbstractEventLoop | None:
 
 
 async def on_loop(loop: asyncio.AbstractEventLoop | None, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Await ``make()`` on a loop; None: on this one.
+    """Await ``make()`` on a loop; None: on the running one.
 
-    If the loop ends meanwhile or is held up, without anybody having cancelled this call, ``make()`` is awaited here
+    If that loop ends or is blocked meanwhile, and this call was not cancelled, ``make()`` is awaited on the running loop
     instead.
     """
     if loop is None or not is_of_use(loop):

@@ -1,8 +1,7 @@
 """Results of cached functions, shared by call fingerprint.
 
-Lookups and writes go to the store in batches. A result is handed to the writer the moment its call
-ends, so that a crash loses at most the calls of one flush interval; a batch is committed only after
-the results it refers to are durable.
+Lookups and writes go to the store in batches. The writer receives a result as soon as its call ends, so that a crash
+loses at most the calls of one flush interval. A batch is committed only after the results that it uses are stored.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ ROOM_SECONDS = 0.1
 
 
 class MemoSession:
-    """The memo during one run. ``write=False``: read only (``evaluate``). ``ignore``: treat all as missing."""
+    """The memo during one run. ``write=False``: read only (``evaluate``). ``ignore``: treat all results as missing."""
 
     def __init__(
         self,
@@ -62,12 +61,12 @@ class MemoSession:
         self._begun, self._first = False, True
         self._unclaimed: set[bytes] = set()
         self.in_flight: dict[bytes, asyncio.Future[None]] = {}
-        """Calls that a batch looks up or makes just now, and the future that ends with all of them."""
+        """Calls that a batch is looking up or making, and the future that is resolved when all of them have ended."""
         self._awaited: dict[bytes, asyncio.Future[None]] = {}
         self.written = 0
 
     async def get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Packed results that are known."""
+        """Packed results of those calls that the memo contains."""
         found: dict[bytes, bytes] = {}
         missing: Sequence[bytes] = fingerprints
         if self._pending or self._writing:
@@ -82,9 +81,9 @@ class MemoSession:
         return found
 
     def put_many(self, fps: Sequence[bytes], packed: Sequence[bytes], *, wait: bool = True) -> None:
-        """Remember results, from any thread; they are written soon, or at the next ``flush``.
+        """Store results, from any thread; they are written soon, or at the next ``flush``.
 
-        wait: whether a thread that is none of the loop waits for room.
+        wait: whether a worker thread blocks while too many results wait to be written.
         """
         if not self._write:
             return
@@ -94,19 +93,19 @@ class MemoSession:
             self._unclaimed.update(fps)
             if len(self._unclaimed) > MOST_UNCLAIMED:
                 self._unclaimed.clear()
-                self._first = False  # the mark stays: what no row uses is found by a search
+                self._first = False  # the flag stays set: unused results are found by a search
             if self._ignore:
                 self._fresh.update(fps)
             forget = self.in_flight.pop
             for fp in fps:
-                forget(fp, None)  # known from here on, whatever becomes of the rest of its batch
+                forget(fp, None)  # other batches can use it now, even if the rest of its batch fails
             if self._awaited:
                 awaited = [self._awaited.pop(fp) for fp in fps if fp in self._awaited]
             unwritten = len(self._pending) + len(self._writing)
             wake = len(self._pending) >= FLUSH_ENTRIES and not self._woken and self._loop is not None
             self._woken = self._woken or wake
         if self._loop is not None and (wake or awaited):
-            with contextlib.suppress(RuntimeError):  # calls that outlived their run, whose loop is closed
+            with contextlib.suppress(RuntimeError):  # the run has ended, and its loop is closed
                 if wake:
                     self._loop.call_soon_threadsafe(self._wake.set)
                 for future in awaited:
@@ -116,11 +115,11 @@ class MemoSession:
 
     @property
     def writes(self) -> bool:
-        """Whether results are kept."""
+        """Whether results are stored."""
         return self._write
 
     def claim(self, used: Iterable[Sequence[bytes]]) -> None:
-        """Rows that use these calls were committed."""
+        """Record that committed rows use these calls."""
         if self._unclaimed:
             with self._guard:
                 for fps in used:
@@ -136,21 +135,21 @@ class MemoSession:
 
     @property
     def is_full(self) -> bool:
-        """Whether who makes calls should wait for ``room``. From any thread."""
+        """Whether so many results wait to be written that calls should wait for ``room``. From any thread."""
         flusher = self._flusher
         if flusher is None or flusher.done():
             return False
         return len(self._pending) + len(self._writing) >= MOST_UNWRITTEN
 
     async def room(self) -> None:
-        """Wait as threads do in ``put_many``. That results cannot be written is left for the commit to tell."""
+        """Wait until fewer results wait to be written. If writing fails, the commit raises the error, not this."""
         if not self.is_full:
             return
         with contextlib.suppress(StateStoreError):
             await self.flush()
 
     async def wait_for(self, fps: Sequence[bytes]) -> None:
-        """Wait until none of these calls is under way elsewhere: each for itself, or for all of its batch to end."""
+        """Wait until no other batch is looking up or making these calls."""
         loop = asyncio.get_running_loop()
         waits: list[asyncio.Future[None]] = []
         with self._guard:
@@ -172,7 +171,7 @@ class MemoSession:
         end(one)
 
     def start(self) -> None:
-        """Begin to write in the background; needs a running loop."""
+        """Start the background writer; needs a running loop."""
         if self._write:
             self._loop = asyncio.get_running_loop()
             self._loop_thread = threading.get_ident()
@@ -189,7 +188,7 @@ class MemoSession:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Make everything put so far durable."""
+        """Write all results that were put so far."""
         async with self._lock:
             if self._pending and not self._begun:
                 first = await self._threads.store(self._store.memo_begin, self._flow)
@@ -213,7 +212,7 @@ class MemoSession:
                 self._emit(MemoWritten(self._flow, written))
 
     async def close(self, source_id: int = 0) -> None:
-        """Stop the background writer, write the rest, and release what no row came to use, as ``source_id``'s."""
+        """Stop the writer, write the rest, and release results that no row uses, under the source ``source_id``."""
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)

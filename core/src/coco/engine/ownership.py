@@ -1,9 +1,9 @@
-"""Owners of target rows in which several source rows may meet: when they are kept, and who must act.
+"""Owners of target rows: the source rows that yield one target row, if several may.
 
-Exports whose rows cannot meet need no owners. That is decided by the plan, but a target outlives a plan: rows
-of a source that feeds it no longer, or rows under another key rule, may still stand in the way of new ones.
-So what fed a target, and by which rule, is noted in the store, under a cursor of the target's id; until all
-such rows are gone, owners are kept for this export too.
+The plan decides whether the rows of an export can have several owners. But a target outlives a plan: it may still hold
+rows of a source that no longer feeds it, or rows with keys of another rule, and new rows may have the same keys. So state
+stores what has fed a target, and by which key rule, in a cursor of the target's id. Until all such rows have been deleted,
+state stores the owners of this export too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CURSOR = "fed by"
 CHUNK = 500
 
 Waiting = dict[tuple[int, bytes], list[tuple[int, bytes]]]
-"""(source id, source key) -> (target id, packed key) pairs that this source row must write again."""
+"""(source id, source key) -> the (target id, packed key) pairs that this source row must write again."""
 
 
 class Feeding(Struct, frozen=True):
-    """What has fed one target so far. ``rule`` None: under several rules. ``owners``: they are kept."""
+    """The sources that have fed one target. ``rule``: its key rule, None if there were several. ``owners``: stored or not."""
 
     sources: frozenset[int]
     rule: str | None
@@ -49,12 +49,12 @@ class Feeding(Struct, frozen=True):
 
 
 def prepare_ownership(run: Run) -> None:
-    """Decide for each export whether owners are kept, and build them where they were not. In the store's thread."""
+    """Decide for each export whether state stores owners, and build missing ones. Runs in the store's thread."""
     for export in run.exports.values():
         wanted = _wanted(run, export)
         known = Feeding.load(run.store, export.target_id)
         if known is None:
-            # New, as a rule; otherwise state of unknown history.
+            # A new target, or state without a record of what fed it.
             every = frozenset((*run.source_ids.values(), *run.removed_sources))
             fresh = run.store.row_counts([export.target_id])[export.target_id] == 0
             known = wanted if fresh and not wanted.owners else Feeding(every, None, False)
@@ -80,7 +80,7 @@ def settle_ownership(run: Run) -> None:
 
 
 def _wanted(run: Run, export: ExportRun) -> Feeding:
-    """What the plan alone asks for."""
+    """What the current plan requires."""
     rules = [plan.exclusive.get(export.name) for plan in run.whole_plan.sources if plan.name in export.logic]
     rule = rules[0] if len(rules) == 1 else None
     return Feeding(frozenset(run.source_ids[name] for name in export.logic), rule, rule is None)
@@ -108,9 +108,9 @@ def _build_owners(run: Run, target_id: int, sources: Iterable[int]) -> None:
 
 
 def mark_waiting(run: Run, waiting: Waiting) -> None:
-    """Make rows unfinished that must write a target row again, before its present winner gives it up.
+    """Mark source rows as unfinished that must write a target row again, before its current owner releases it.
 
-    So they are taken up by the next pass, should this one die. In the store's thread.
+    So if this run is killed, the next one processes them. Runs in the store's thread.
     """
     by_source: dict[int, list[bytes]] = {}
     for source_id, key in waiting:
@@ -134,7 +134,7 @@ def winning_owner(owners: Sequence[Owner]) -> Owner:
 
 
 def uncertain_rows(run: Run, export: ExportRun, *, written: bool = False) -> int:
-    """How many rows attempts that did not end may have deleted, or ``written``. In the store's thread."""
+    """Number of target rows that unfinished attempts may have deleted (``written``: written). In the store's thread."""
     keys: set[bytes] = set()
     for source_id in {*run.source_ids.values(), *run.removed_sources}:
         for batch in run.store.scan(source_id, CHUNK):
@@ -150,7 +150,7 @@ def uncertain_rows(run: Run, export: ExportRun, *, written: bool = False) -> int
 def change_of_counts(
     before: Mapping[int, Mapping[bytes, Sequence[Owner]]], changes: Sequence[OwnerChange]
 ) -> dict[int, int]:
-    """By target id: how many keys gained their first owner less how many lost their last."""
+    """Change of the row count by target id: keys that gained their first owner minus keys that lost their last."""
     claims: dict[tuple[int, bytes], set[tuple[int, bytes]]] = {}
     for target_id, owners in before.items():
         for key, items in owners.items():

@@ -1,6 +1,6 @@
-"""One pass over a flow: all sources side by side, then what is gone, then what must be written again.
+"""One run of a flow: all sources concurrently, then deletions, then rows that must be written again.
 
-What leaves a target leaves last, over all sources, so that a row that moved is in before it is taken out.
+Deletions come last, over all sources, so that a row that moved to another key is written before its old one is deleted.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from coco.ops.error_text import describe
 from coco.plan.plan import SourcePlan
 
 MAX_ROUNDS = 100
-"""Of exporting rows again because another one gave way; each round can only follow from the one before."""
+"""Most rounds of exporting rows again. A round is needed only for rows that the previous one released."""
 
 
 async def run_update(run: Run) -> None:
-    """One pass over all sources. Raises the first error that concerned a whole source or the state store."""
+    """Update all sources. Raises the first error of a whole source or of the state store."""
     started = time.monotonic()
     names = tuple(plan.name for plan in run.plan.sources)
     run.emit(RunStarted(run.flow, run.options.mode, names, run.options.kind))
@@ -48,9 +48,9 @@ async def run_update(run: Run) -> None:
             states.append(SourceRun(run, plan, shared_lock))
         run.info.sources = [SourceUpdateInfo(item.plan.name, item.stats) for item in states]
         errors = await _gather_all([item.update() for item in states])
-        # A row may have moved to another source: it is in before it is taken out.
+        # A row may have moved to another source: it is written before its old key is deleted.
         errors += await _gather_all([item.delete() for item in states])
-        if run.covers_all and not errors:  # last, so that what replaces them is in
+        if run.covers_all and not errors:  # last, so that replacements are written first
             for source_id in run.removed_sources:
                 errors += await purge_source(run, source_id, shared_lock)
         errors += await _reexport_waiting(run, states)
@@ -79,7 +79,7 @@ async def run_update(run: Run) -> None:
 
 
 async def _gather_all(coroutines: list[Any]) -> list[BaseException]:
-    """Run all to their end whatever fails, and return what failed; on cancellation cancel all and wait."""
+    """Run all to their end, even if some fail, and return the errors. On cancellation, cancel all and wait."""
     tasks = [asyncio.ensure_future(item) for item in coroutines]
     try:
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -92,9 +92,9 @@ async def _gather_all(coroutines: list[Any]) -> list[BaseException]:
 
 
 async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseException]:
-    """Rows whose target row was taken over by a row that is now gone are exported again.
+    """Export rows again whose target row belonged to a row that was deleted now.
 
-    Those that cannot be now are marked in state, and taken up by the next pass.
+    Rows that cannot be exported stay marked in state, and the next run processes them.
     """
     by_id = {item.state.source_id: item for item in states}
     errors: list[BaseException] = []
@@ -102,7 +102,7 @@ async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseExcep
         waiting, run.waiting = run.waiting, set()
         keys: dict[int, list[bytes]] = {}
         for source_id, key in sorted(waiting):
-            # A row that failed in this pass, or is quarantined, is marked and waits until it can be had.
+            # A row that failed in this run, or is quarantined, stays marked until it can be evaluated.
             if source_id in by_id and key not in by_id[source_id].state.left:
                 keys.setdefault(source_id, []).append(key)
         if not keys:
@@ -116,10 +116,10 @@ async def _reexport_waiting(run: Run, states: list[SourceRun]) -> list[BaseExcep
 
 
 async def heartbeat(run: Run) -> None:
-    """Ask each target that can tell how many rows it holds, and which run wrote last; a difference is reported, never
-    repaired silently.
+    """Compare the row count of each target, and the epoch of the last run that wrote, with state. Targets that cannot
+    count are skipped. A difference is reported and never repaired.
 
-    Goes on while sources are listed, as a target may be far away and large; the first write waits for it.
+    Runs while sources are listed, since a target may be remote and large; the first write waits for it.
     """
 
     async def one(name: str) -> None:
@@ -142,19 +142,19 @@ async def heartbeat(run: Run) -> None:
             problem = port.closed_door or error
         if actual is not None and actual >= expected:
             if actual > expected and not epoch.kept:
-                await _say_more(run, export, expected, actual)
+                await _warn_of_more(run, export, expected, actual)
             return
         if actual is not None and actual >= expected - await run.threads.store(uncertain_rows, run, export):
-            return  # what is missing may have been deleted by an attempt that did not end
-        known = f"state knows {expected} rows there"
+            return  # an unfinished attempt may have deleted the missing rows
+        known = f"state has {expected} rows on record"
         if isinstance(problem, DriftError):
             message = f"target '{name}' is missing or altered: {problem}; {known}; {port.way_out}"
         elif problem is not None:
             message = f"target '{name}' cannot be read: {problem}; {known}; if it is missing, {port.way_out}"
         else:
             message = (
-                f"target '{name}' holds {actual} rows where state knows {expected}; "
-                "run `coco verify --repair APP` to restore it"
+                f"target '{name}' holds {actual} rows, and state has {expected} on record; "
+                "run `coco verify --repair APP` to repair it"
             )
         run.emit(DriftNoticed(run.flow, name, expected, actual, message))
         run.info.drifted.append(name)
@@ -165,13 +165,13 @@ async def heartbeat(run: Run) -> None:
     await asyncio.gather(*(one(name) for name in run.exports))
 
 
-async def _say_more(run: Run, export: ExportRun, expected: int, actual: int) -> None:
-    """Warn of rows that state does not know, where no mark tells which of the two sides is older."""
+async def _warn_of_more(run: Run, export: ExportRun, expected: int, actual: int) -> None:
+    """Warn of rows that state has not on record, if no epoch shows which of the two sides is older."""
     if actual > expected + await run.threads.store(partial(uncertain_rows, run, export, written=True)):
         run.warn(
-            f"target '{export.name}' holds {actual} rows where state knows {expected}. If the state is older than the "
-            "target (a restored backup, a copied project), or somebody else writes there, run `coco verify --repair APP`, "
-            "which removes what is not of this flow"
+            f"target '{export.name}' holds {actual} rows, and state has {expected} on record. If the state is older "
+            "than the target (a restored backup, a copied project), or another program writes there, run `coco verify "
+            "--repair APP`, which deletes rows that do not belong to this flow"
         )
 
 
@@ -195,7 +195,7 @@ async def purge_source(run: Run, source_id: int, shared_lock: asyncio.Lock) -> l
         return [
             TargetError(
                 f"{state.stats.num_errors} rows of a source that left flow '{run.flow}' could not be deleted from "
-                "their targets; the next update tries again"
+                "their targets; the next update retries them"
             )
         ]
     await run.threads.store(run.store.drop_sources, [source_id])

@@ -1,4 +1,4 @@
-"""Functions that cannot be prepared: tried once in a pass, and after a pause that grows where passes follow closely."""
+"""Functions whose ``prepare`` fails: tried once per run, and in live mode after pauses that grow."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 
 class ExecutorSource(Protocol):
-    """Where a step has its executor from."""
+    """Provides the executors of functions."""
 
     async def get(self, function: BoundFunction) -> Any:
         """The prepared executor. Raises what its ``prepare`` raised."""
 
 
 def key_of(function: BoundFunction) -> Hashable:
-    """Equal for uses that share an executor."""
+    """A key that is equal for uses that share an executor."""
     return function.gpu, function.runner, function.executor_key
 
 
@@ -34,13 +34,13 @@ class _Pause(Struct):
 
 
 class Pauses:
-    """Executors that could not be prepared, by key. Outlives the passes; touched on the runtime's loop only."""
+    """Errors of executors that could not be prepared, by key. Kept between runs; used on the engine's loop only."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, _Pause] = {}
 
     def error(self, key: Hashable) -> Exception | None:
-        """Why it failed, as long as it is too early for another attempt."""
+        """The error, until the pause has ended; then None."""
         known = self._known.get(key)
         return known.error if known is not None and time.monotonic() < known.until else None
 
@@ -57,9 +57,9 @@ class Pauses:
 
 
 class RunExecutors:
-    """Executors as one pass sees them: one that could not be prepared is not tried again for each row.
+    """The executors of one run: one that cannot be prepared is tried once, not for each row.
 
-    ``patient``: nor while its pause lasts, which is for passes that nobody asked for (live mode).
+    ``patient``: do not try it while its pause lasts. For runs that live mode starts by itself.
     """
 
     def __init__(self, inner: ExecutorSource, pauses: Pauses, *, patient: bool = False) -> None:
@@ -76,7 +76,7 @@ class RunExecutors:
         try:
             executor = await self._inner.get(function)
         except Exception as error:
-            if key not in self._failed:  # batches that waited for one attempt are one failure
+            if key not in self._failed:  # batches that waited for one attempt count as one failure
                 self._failed[key] = error
                 self._pauses.failed(key, error)
             raise

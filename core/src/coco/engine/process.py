@@ -24,11 +24,11 @@ from coco.state.protocol import CollapseRow, Tracked, unfinished
 __all__ = ["BatchProcessor", "SourceState", "readable_key"]
 
 OnRead = Callable[[ReadOutcome], Awaitable[None]]
-"""Told of a batch as soon as it was read, for the limits on bytes in flight."""
+"""Called when a batch has been read, for the limits on bytes in flight."""
 
 
 LONGEST_KEY = 200
-"""Characters of a key in an event."""
+"""Most characters of a key in an event."""
 
 
 class BatchProcessor:
@@ -114,7 +114,7 @@ class BatchProcessor:
         outcome.keep(keep)
 
     async def _drop_unchanged(self, outcome: ReadOutcome) -> None:
-        """Level 2: equal content and current logic end the work; only the ordinal is noted."""
+        """Level 2: drop rows with equal content and current logic; state stores their new ordinal."""
         run, state = self._run, self._state
         keep: list[int] = []
         collapse: list[CollapseRow] = []
@@ -210,7 +210,7 @@ class BatchProcessor:
     def _spared(
         self, names: frozenset[str], positions: list[int], collected: Collected
     ) -> dict[frozenset[str], list[int]]:
-        """Rows that need a function that could not be prepared, by the exports that can be had without it."""
+        """Rows that need a function that could not be prepared, by the exports that do not need it."""
         run, state = self._run, self._state
         found: dict[frozenset[str], list[int]] = {}
         known: dict[int | None, frozenset[str]] = {}
@@ -273,8 +273,8 @@ class BatchProcessor:
         produced: list[dict[str, TargetRows | None]],
         problems: dict[int, RowProblem],
     ) -> None:
-        """Sort what was collected for the exports ``names`` to the rows at ``positions``: into ``produced`` by export,
-        or into ``problems``. Also for evaluations that write nothing.
+        """Assign the entries collected for the exports ``names`` to the rows at ``positions``: their target rows go to
+        ``produced``, their errors to ``problems``. Also used by operations that write nothing.
         """
         run, state = self._run, self._state
         for place, problem in collected.problems.items():
@@ -286,7 +286,7 @@ class BatchProcessor:
                 state.stats.num_duplicate_keys += count
                 run.emit(DuplicateKeys(run.flow, name, count, example))
                 run.warn(
-                    f"export '{name}': several collected rows had one key (for example {example}); the later one was kept"
+                    f"export '{name}': several collected rows had one key (for example {example}); the last one was kept"
                 )
 
             rows, bad = export.rows_of(collected, len(positions), on_duplicates)

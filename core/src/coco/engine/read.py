@@ -30,9 +30,9 @@ READ_FAN_OUT = 16
 
 
 class Listed(Struct):
-    """Listed rows, converted, as columns: packed keys, their parts, the connector's key objects, what it said of them.
+    """Listed rows as columns: packed keys, their parts, the connector's key objects, and their attributes.
 
-    ``values``: the connector's objects, None where none was given.
+    ``values``: the connector's value objects, None if the listing has none.
     """
 
     keys: list[bytes]
@@ -44,7 +44,7 @@ class Listed(Struct):
     values: list[Any]
 
     def row(self, position: int, head: Head | None, code: int, *, forced: bool = False) -> WorkRow:
-        """The row at ``position``, to be looked at more closely."""
+        """The row at ``position``, for processing."""
         return WorkRow(
             self.keys[position],
             self.parts[position],
@@ -60,7 +60,7 @@ class Listed(Struct):
 
 
 class ReadOutcome(Struct):
-    """Rows that were read: ``columns`` are aligned with ``rows``; the others are told apart."""
+    """Rows that were read, with ``columns`` aligned to ``rows``; and rows that were deleted or failed."""
 
     rows: list[WorkRow]
     columns: list[list[Any]]
@@ -76,7 +76,7 @@ class ReadOutcome(Struct):
 
 
 class OwnPaths(NamedTuple):
-    """Files and folders that the state store and the targets of the project write; those of this flow's targets apart."""
+    """Files and folders that the project writes: by state store and all targets, and by the targets of this flow."""
 
     every: tuple[str, ...] = ()
     of_flow: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ NO_PATHS = OwnPaths()
 
 
 class SourcePort:
-    """One source during one run. Made by ``open``; ``close`` it."""
+    """One source during one run. Call ``open`` first and ``close`` at the end."""
 
     def __init__(self, step: SourceStep, threads: Threads, flow: str, own_paths: OwnPaths) -> None:
         self.step = step
@@ -131,7 +131,7 @@ class SourcePort:
         return SourceReadOptions(include_ordinal=True, include_content_version_fp=True, include_value=value)
 
     async def listing(self, *, include_values: bool, rows: int | None = None) -> AsyncIterator[Listed]:
-        """All keys, in batches of ``rows`` where it is ours to say. Raises ``SourceError`` when the listing breaks off."""
+        """All keys in batches, of ``rows`` unless the connector makes them. Raises ``SourceError`` if the listing fails."""
         options = self.options(value=include_values)
         ahead = 0 if include_values else LIST_AHEAD
         try:
@@ -184,7 +184,7 @@ class SourcePort:
         )
 
     def _convertible(self, rows: Sequence[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
-        """Rows whose keys can be keys of the flow; the others are noted as problems of the listing."""
+        """The rows with valid keys; the others become problems of the listing."""
         good: list[Any] = []
         parts: list[tuple[Any, ...]] = []
         for row in rows:
@@ -198,7 +198,7 @@ class SourcePort:
     async def incomplete(self) -> tuple[list[str], list[str]]:
         """(key prefixes that could not be listed, messages) of the last listing.
 
-        An error without a prefix concerns everything: the empty prefix.
+        An error without a prefix protects all keys: the empty prefix.
         """
         prefixes = getattr(self._connector, "incomplete_prefixes", None)
         errors = getattr(self._connector, "listing_errors", None)
@@ -211,7 +211,7 @@ class SourcePort:
         return missing or ([""] if texts else []), texts
 
     async def skipped(self) -> list[tuple[str, str]]:
-        """(name, message) of what the last listing showed, and what cannot be a row."""
+        """(name, message) of entries of the last listing that cannot be rows."""
         method = getattr(self._connector, "skipped_rows", None)
         found = [] if method is None else await self._threads.call(method)
         return self._shapes.pairs("skipped_rows", found) + [
@@ -219,19 +219,19 @@ class SourcePort:
         ]
 
     async def warnings(self) -> list[str]:
-        """What the connector wants the user to know of the last listing."""
+        """Warnings of the connector about the last listing."""
         method = getattr(self._connector, "listing_warnings", None)
         found = []
         if method is not None:
             found = self._shapes.texts("listing_warnings", await self._threads.call(method))
         return found + [
-            f"it reads {path}, where a target of this flow writes, so what is written there comes back as rows. Give the "
+            f"it reads {path}, where a target of this flow writes, so the files of the target become rows. Give the "
             "target another folder, or exclude its files"
             for path in self._read_back
         ]
 
     async def read(self, rows: list[WorkRow]) -> ReadOutcome:
-        """Values of ``rows``: inline ones as they are, the others fetched, many at once where possible."""
+        """Values of ``rows``: inline ones are used, the others are fetched, many at once if the connector can."""
         from coco.ops.sources import NO_ORDINAL, NON_EXISTENCE
 
         read_at = time.time_ns() // 1_000
@@ -284,7 +284,7 @@ class SourcePort:
             try:
                 answers = list(await self._threads.call(many, *args))
             except Exception:
-                answers = []  # one bad key must not cost its neighbours: ask one by one
+                answers = []  # one bad key must not fail the others: fetch one by one
             if len(answers) == len(rows):
                 return {
                     row.key: self._checked(answer, "get_values")
@@ -309,7 +309,7 @@ class SourcePort:
         return found
 
     def _checked(self, answer: Any, method: str) -> Any:
-        """What a row was read as, or the error that says why it is none. A connector may answer with an error itself."""
+        """The data of a row, or the error. A connector may return an error as the answer for a row."""
         if isinstance(answer, Exception):
             return answer
         try:
@@ -321,7 +321,7 @@ class SourcePort:
 async def open_connector(
     threads: Threads, record: RegisteredSource, spec: Any, own_paths: OwnPaths
 ) -> tuple[Any, Sequence[str]]:
-    """A connector that leaves out ``own_paths``, if it is asked to, and those that it reads all the same."""
+    """A connector that excludes ``own_paths`` if it can, and those of the paths that it reads nevertheless."""
     made = await threads.call(record.create, spec)
     connector = Shapes(record.connector_cls).connector(made)
     exclude = getattr(connector, "exclude_paths", None)
@@ -333,9 +333,9 @@ async def open_connector(
 async def _drive(
     threads: Threads, start: Callable[[], Awaitable[Any]], chunk: int, ahead: int = 0
 ) -> AsyncIterator[list[Any]]:
-    """Items of a sync or async iterable, which ``start`` gives, in lists of up to ``chunk``; a sync one is driven in a thread.
+    """Items of the iterable that ``start`` returns, in lists of up to ``chunk``. A sync iterable runs in a thread.
 
-    ``ahead``: how many lists a sync one may be ahead of who takes them.
+    ``ahead``: how many lists a sync iterable may produce before they are consumed.
     """
     listing = await start()
     if hasattr(listing, "__aiter__"):
@@ -382,7 +382,9 @@ async def _drive(
         if producer is not None:
             producer.cancel()
         if close is not None:
-            if taking is not None and not taking.done():  # whatever it waits for, nobody waits for it
+            if (
+                taking is not None and not taking.done()
+            ):  # the thread is still blocked; it closes the listing when it returns
                 taking.add_done_callback(lambda _: threads.submit(close))
             else:
                 await threads.run(close)

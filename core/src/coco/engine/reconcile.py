@@ -1,9 +1,9 @@
-"""From what a batch yields and what state knows to the minimal change of each target.
+"""Computes the minimal change of each target from the rows that a batch yields and those on record in state.
 
-Pure: no store, no target. For exclusive exports a source row's keys are its own and each row is compared
-with its own past. Keys of shared exports may have several owners; then the winner is the owner with the
-highest process ordinal, a key is deleted only when no owner is left, and a row whose content already is
-what the new owner yields is not written: a row that moved between source keys costs nothing.
+Pure: no store, no target. In an exclusive export each target key belongs to one source row, and a row is compared with
+its own previous rows. A key of a shared export may have several owners. The owner with the highest process ordinal wins;
+a key is deleted only when it has no owner left; and a row with the content that the target has already is not written, so
+a row that moves between source keys causes no write.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ NO_ROWS = TargetRows()
 class RowInput(Struct):
     """One source row to reconcile. ``rows``: by export name, for the exports that were evaluated.
 
-    An export in ``rows`` with ``None`` yields nothing now. ``tracked`` None: never seen. ``force``: write
-    even what looks equal.
+    ``None`` for an export: the row yields nothing now. ``tracked`` None: a new row. ``force``: write equal rows too.
     """
 
     key: bytes
@@ -38,7 +37,7 @@ class RowInput(Struct):
 
 
 class Delta(Struct):
-    """All that one batch will do: per export, and per source row what state stages and commits.
+    """All changes of one batch: per export those of the target, per source row those that state stages and commits.
 
     ``waiting``: source rows outside the batch (source id, key) that must write (target id, packed key) again.
     """
@@ -213,7 +212,7 @@ def _reconcile_shared(
         own = positions.get(winner[1]) if winner[0] == source_id else None
         place_of = values.get((key, own)) if own is not None else None
         if own is None or place_of is None:
-            # What remains was yielded by a row outside this batch: it is exported again in this update.
+            # The remaining owner is outside of this batch: the same run exports it again.
             delta.waiting.setdefault(winner, []).append((target_id, key))
             continue
         rows = inputs[own].rows[export.name] or NO_ROWS
@@ -227,7 +226,7 @@ def _reconcile_shared(
 
 
 def _winner(claim: Mapping[tuple[int, bytes], tuple[bytes, int]]) -> tuple[int, bytes] | None:
-    """The owner whose row the target holds: the highest process ordinal, then source and key."""
+    """The owner whose row the target holds: the one with the highest process ordinal, then source and key."""
     if not claim:
         return None
     return max(claim, key=lambda who: (claim[who][1], who))

@@ -1,7 +1,7 @@
-"""What one pass remembers of a source's keys: 17 bytes a slot, whatever the length of keys.
+"""The keys of one source during one run, in 17 bytes a slot, independent of the length of keys.
 
-A record per row would make memory follow the corpus. So a pass keeps what proves "unchanged", and fetches the state
-of all other rows batch by batch.
+With a record per row, memory would grow with the corpus. So a run keeps only what proves that a row is unchanged, and
+loads the state of all other rows batch by batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FEWEST_SLOTS = 1024
 def versions(
     store: StateStore, source_id: int, logic_fp: bytes, tick: int | None, batch_rows: int
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """What ``StateStore.scan_versions`` gives, also of a store that has only ``scan``."""
+    """Rows of ``StateStore.scan_versions``, made from ``scan`` if the store does not implement it."""
     quick = getattr(store, "scan_versions", None)
     if quick is not None:
         yield from quick(source_id, logic_fp, tick, batch_rows)
@@ -36,12 +36,12 @@ def _version(head: Head, logic_fp: bytes, tick: int | None) -> tuple[Any, ...]:
 
 
 class KeyRegister:
-    """Tracked rows that can be told to be unchanged, and all keys that were listed.
+    """The versions of tracked rows, and which keys were listed.
 
-    ``by_content``: the listing gives fingerprints of contents; else ordinals and sizes are compared.
+    ``by_content``: compare fingerprints of contents, which the listing provides; else ordinals and sizes.
 
-    Keys are told apart by 64 bits: of a million keys two are taken for one with a chance of 1 : 30 million, and the
-    second is then left to the next pass, whose hashes are others.
+    Keys are distinguished by 64 bits. Among a million keys, two have the same 64 bits with a probability of 1 : 30
+    million; then the next run, which hashes differently, processes the second one.
     """
 
     def __init__(self, *, by_content: bool) -> None:
@@ -51,7 +51,7 @@ class KeyRegister:
         self._used = 0
 
     def track(self, rows: list[tuple[Any, ...]]) -> None:
-        """Enter rows of state as ``versions`` gives them."""
+        """Add rows of state, in the form that ``versions`` yields."""
         self._make_room(len(rows))
         self._used += enter_tracked(self._cells, self._marks, rows)
 
@@ -64,9 +64,9 @@ class KeyRegister:
         *,
         trust: bool,
     ) -> tuple[list[int], list[int]]:
-        """Note keys as listed; returns the positions to look at closely and those of keys that were listed before.
+        """Mark keys as listed; returns the positions that may have changed, and those of keys that were listed before.
 
-        All others are unchanged. ``trust``: False if every row is to be looked at.
+        All other rows are unchanged. ``trust``: False if every row counts as changed.
         """
         self._make_room(len(keys))
         rest, repeated, new = match_listed(
@@ -79,7 +79,7 @@ class KeyRegister:
         return were_listed(self._cells, self._marks, keys)
 
     def _make_room(self, count: int) -> None:
-        """A third of the slots stays free."""
+        """Keep at least a third of the slots free."""
         slots = len(self._marks)
         while (self._used + count) * 3 > slots * 2:
             slots *= 2

@@ -1,8 +1,8 @@
-"""Calls of functions that run elsewhere: what is the same for all runners.
+"""Calls of functions that run in a runner: the part that all runners share.
 
-A runner answers each call by bytes, or says that the call was too long or that its worker ended. Here calls whose
-worker ended are made again, alone, so that the guilty one is found however little the runner knows; limits and ends are
-put in words; and results get back to their rows.
+A runner answers each call with bytes, or reports that the call exceeded its limit or that its worker ended. This module
+retries calls whose worker ended, one at a time, so that the call that ends the worker is identified even if the runner
+cannot name it; makes error messages; and assigns results to their rows.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("coco.engine")
 CRASHES = 3
-"""Times that a call may take its worker with it before it is given up."""
+"""How often a call may end its worker before it fails."""
 BATCH_CRASHES = 2
 
 Deliver = Callable[[int, Any, "BaseException | None"], None]
-"""Told of each call's end: position, value, error."""
+"""Called when a call has ended: position, value, error."""
 FindRunner = Callable[[str], "Factory | None"]
 
 
 class Runners:
-    """The runners of one environment, made at the first need. ``find``: what makes the runner of a name, None if nothing."""
+    """The runners of one environment, created at first use. ``find``: returns the factory for a name, or None."""
 
     def __init__(self, find: FindRunner = RUNNERS.get) -> None:
         self._find = find
@@ -41,13 +41,13 @@ class Runners:
         self._making = asyncio.Lock()
 
     async def calls_of(self, function: BoundFunction, threads: Threads) -> RemoteCalls:
-        """A function's executor, not yet prepared. Raises what making the runner raises."""
+        """The executor of a function, not yet prepared. Raises what creating the runner raises."""
         assert function.runner is not None
         name = function.runner
-        async with self._making:  # one is enough for functions that come at the same time
+        async with self._making:  # concurrent functions share one runner
             runner = self._made.get(name)
             if runner is None:
-                runner = self._made[name] = await threads.run(self.make, name)  # its import may take a while
+                runner = self._made[name] = await threads.run(self.make, name)  # its import may be slow
         remote = RemoteFunction(function.record, function.spec, gpu=function.gpu)
         return RemoteCalls(remote, runner.executor(remote))
 
@@ -61,7 +61,7 @@ class Runners:
         return factory()
 
     async def close(self) -> None:
-        """End them; executors are closed before."""
+        """Close the runners. Their executors must be closed already."""
         made, self._made = self._made, {}
         for name, runner in made.items():
             close = getattr(runner, "close", None)
@@ -70,7 +70,7 @@ class Runners:
 
 
 class RemoteCalls:
-    """One function at work with a runner."""
+    """One function in a runner."""
 
     def __init__(self, function: RemoteFunction, executor: RunnerExecutor) -> None:
         self._function = function
@@ -78,7 +78,7 @@ class RemoteCalls:
         self._gate = _Gate()
 
     async def prepare(self) -> None:
-        """Make a worker ready; raises what the function's ``prepare`` raises there."""
+        """Prepare a worker; raises what the function's ``prepare`` raises there."""
         await self._executor.prepare()
 
     async def close(self) -> None:
@@ -88,10 +88,10 @@ class RemoteCalls:
     async def run(
         self, calls: Sequence[bytes], timeout: float, op: str, deliver: Deliver, attempts: int = CRASHES
     ) -> None:
-        """Make calls, pickled by ``pack_call``; each end is delivered as it comes.
+        """Make calls, pickled by ``pack_call``, and deliver each result or error as it arrives.
 
-        timeout: limit of one call in seconds. A call that exceeds it fails alone. One whose worker ends is made
-        again, ``attempts`` times in all, and then fails alone.
+        timeout: limit of one call in seconds. A call that exceeds it fails alone. A call whose worker ends is made up to
+        ``attempts`` times and then fails alone.
         """
         if not calls:
             return
@@ -117,7 +117,7 @@ class RemoteCalls:
 
         def answer(place: int, data: bytes | Exception) -> None:
             position = waiting.pop(place, None)
-            if position is None:  # told twice, or too late
+            if position is None:  # answered twice, or too late
                 return
             if isinstance(data, WorkerDiedError):
                 suspects[position] = data
@@ -146,7 +146,7 @@ class RemoteCalls:
         return suspects
 
     async def call_batch(self, items: list[Any], *, timeout: float, op: str) -> Any:
-        """One call of a batching function. A batch is soon halved if it kills the process."""
+        """One call of a batching function. If it ends the worker, the caller halves the batch."""
         outcome: list[Any] = []
         await self.run(
             [pack_call(items)],
@@ -169,7 +169,7 @@ class RemoteCalls:
         timeout: float,
         op: str,
     ) -> Outcome:
-        """A call for each of ``items``: ``pack`` gives its arguments, ``keep`` is told of results."""
+        """One call for each of ``items``: ``pack`` returns its arguments, ``keep`` receives results."""
         outcome = Outcome(len(items))
         packed: list[bytes] = []
         places: list[int] = []
@@ -198,7 +198,7 @@ class RemoteCalls:
 
 
 class _Gate:
-    """Many at a time, or one alone; who waits to be alone goes first."""
+    """Admits many calls at a time, or one alone; a call that must be alone is admitted first."""
 
     def __init__(self) -> None:
         self._changed = asyncio.Condition()
@@ -240,19 +240,19 @@ class _Gate:
 async def _closed(close: Callable[[], Awaitable[None]], what: str) -> None:
     try:
         await close()
-    except Exception as error:  # the others are to be closed all the same
+    except Exception as error:  # close the others nevertheless
         LOG.warning("%s could not be closed: %s: %s", what, type(error).__name__, error)
 
 
 def _crashed(op: str, attempts: int, died: WorkerDiedError) -> WorkerDiedError:
     return WorkerDiedError(
-        f"{op}: worker process died {attempts} times in the same call (at last with {died}); "
+        f"{op}: the worker process ended {attempts} times in the same call (the last time with {died}); "
         "its standard error may say more"
     )
 
 
 def _timed_out(op: str, timeout: float) -> FunctionTimeoutError:
     return FunctionTimeoutError(
-        f"{op} took longer than its limit of {timeout:g} s; its worker was ended. "
+        f"{op} took longer than its limit of {timeout:g} s; its worker was stopped. "
         "Raise `timeout` of the function or give it less to do"
     )

@@ -1,4 +1,4 @@
-"""Values computed at the root of a flow: once per pass, and only if a row needs them."""
+"""Values computed at the root of a flow: once per run, and only if a row needs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coco.plan.plan import Call, Program
 
 
 async def root_values(run: Run, program: Program) -> tuple[RootData, RowProblem | None]:
-    """What ``program`` may look up; empty if it uses none. With a problem, its rows cannot be evaluated."""
+    """The root values that ``program`` uses. With a problem, the rows of the program cannot be evaluated."""
     needed = {item.step.slot for item in run.plan.root.instructions if isinstance(item, Call)} & program.used
     if not needed:
         return RootData(), None

@@ -1,8 +1,7 @@
-"""Running user functions over the items of one batch: inline in a thread, fanned out on the loop, or batched.
+"""Calls user functions for the items of one batch: in a thread, concurrently on the loop, or as batches.
 
-A runner takes decoded-on-demand argument columns and gives, per item, an encoded result or an exception.
-One bad item never costs another its result: exceptions stay with their item, a failing batch is halved
-until the culprit stands alone, a call that exceeds its limit is given up alone.
+The result is, for each item, an encoded value or an exception. An item that fails does not affect others: a failing batch
+is halved until the item is alone, and a call that exceeds its limit is abandoned alone.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ THREAD_FAN_OUT = 8
 DEFAULT_BATCH = 256
 HAND_ON_SECONDS = 0.0005
 HAND_ON_CALLS = 64
-"""Results of quick calls are handed to the memo together: as many as come in that time, and no more than that."""
+"""The memo receives results of quick calls together: at most this many, or those of the time above."""
 WATCH_SECONDS = 0.05
-"""How long results may wait for a slow call behind them."""
+"""How long finished results may wait while a slow call runs, in seconds."""
 
 
 class Outcome:
-    """Results by item position; ``errors`` holds those that failed. ``executions``: times user code ran.
+    """Results and ``errors`` by item position. ``executions``: how often user code ran.
 
-    ``called``: False if it could not be prepared for any call.
+    ``called``: False if the function could not be prepared, so that it was not called.
     """
 
     __slots__ = ("called", "errors", "executions", "results")
@@ -45,19 +44,19 @@ class Outcome:
 
 
 class Keep(Protocol):
-    """Told of calls that ended well: item positions, encoded results.
+    """Receives the results of calls: item positions, encoded results.
 
-    Called in any thread; one that makes calls waits there while too many results are not written yet.
+    Called in any thread; blocks a worker thread while too many results wait to be written.
     """
 
     def __call__(self, items: Sequence[int], values: Sequence[Any], /) -> None: ...
 
     async def room(self) -> None:
-        """The same wait for calls that the loop makes: before they begin."""
+        """The same wait for calls on the loop, before they begin."""
 
 
 class Calls(Struct):
-    """Blocking calls to make: ``encode(call(args[item]))`` for each item; ``keep`` is told of the results."""
+    """Blocking calls to make: ``encode(call(args[item]))`` for each item; ``keep`` receives the results."""
 
     call: Callable[[Any], Any]
     args: Sequence[Any]
@@ -66,16 +65,16 @@ class Calls(Struct):
 
 
 class Pace(Struct):
-    """What is known of a function's calls. ``slow``: whether they were when last looked at."""
+    """The pace of a function's calls, measured batch by batch. ``slow``: whether they were slow the last time."""
 
     slow: bool = False
 
 
 class _Stretch:
-    """Items ``[next, stop)`` run one after the other in a thread; watched from the loop. ``seconds``: it ends when the
-    calls have taken that long.
+    """Items ``[next, stop)``, called one after the other in a thread and watched from the loop. ``seconds``: the stretch
+    ends when its calls have taken that long.
 
-    Results of quick calls are handed on together, those of slow ones as they come.
+    Results of quick calls are handed over together, those of slow calls one by one.
     """
 
     __slots__ = (
@@ -107,7 +106,7 @@ class _Stretch:
         try:
             self._work()
         finally:
-            self.current = -1  # handing on may make us wait, which is no call that lasts
+            self.current = -1  # handing over may block, which must not count as a slow call
             self.hand_on()
 
     def _work(self) -> None:
@@ -137,7 +136,7 @@ class _Stretch:
                 self.hand_on()
                 handed_on = clock()
                 if deadline is not None:
-                    deadline += handed_on - now  # where the memo made us wait, calls are not slow for that
+                    deadline += handed_on - now  # time blocked by the memo does not count as time of calls
                 now = handed_on
             if deadline is not None and now > deadline:
                 return
@@ -163,10 +162,10 @@ async def run_sync(
     fan_out: int = THREAD_FAN_OUT,
     pace: Pace | None = None,
 ) -> Outcome:
-    """Blocking calls. Quick ones share one thread; slow ones spread over up to ``fan_out`` threads.
+    """Make blocking calls. Quick calls share one thread; slow ones use up to ``fan_out`` threads.
 
-    ``pace``: that of the function, learned from batch to batch. Where calls were quick so far, two looks must find
-    them slow: a busy machine may hold up any call, and threads take memory that they keep.
+    ``pace``: that of the function, updated with each batch. Calls that were quick before count as slow after two checks:
+    on a busy machine any call may be slow once, and each further thread keeps memory.
     """
     count = len(calls.args)
     outcome = Outcome(count)
@@ -193,7 +192,7 @@ async def run_sync(
 
 
 async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -> None:
-    """Run a stretch; when one call exceeds its limit, fail it alone and go on with the rest in another thread."""
+    """Run a stretch. If one call exceeds its limit, fail it alone and continue with the rest in another thread."""
     end = stretch.stop
     part = stretch
     calls, outcome = stretch._calls, stretch._outcome
@@ -209,7 +208,7 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
                 if stuck < 0:
                     continue
                 if lasts > WATCH_SECONDS and not future.done():
-                    part.hand_on()  # others may wait for what is known already
+                    part.hand_on()  # others may wait for these results
                 if lasts >= timeout:
                     break
         except asyncio.CancelledError:
@@ -221,13 +220,13 @@ async def _watch(threads: Threads, stretch: _Stretch, timeout: float, op: str) -
             stretch.next = part.next
             return
         part.abandoned = True
-        part.stop = stuck  # the lost thread ends after its call
+        part.stop = stuck  # the abandoned thread ends after its call
         part.hand_on()
         threads.give_up(future)
         outcome.errors[stuck] = _timed_out(op, timeout)
         stretch.next = stuck + 1
         if stretch.next >= end or stretch.seconds is not None:
-            return  # of a look it is known now what there was to know
+            return  # the first check was conclusive
         part = _Stretch(calls, outcome, stuck + 1, end, None)
 
 
@@ -245,7 +244,7 @@ async def run_async(
     keep: Keep | None = None,
     fan_out: int = ASYNC_FAN_OUT,
 ) -> Outcome:
-    """Coroutine calls that give encoded results, at most ``fan_out`` at a time; each is cancelled at its own limit."""
+    """Await coroutine calls, at most ``fan_out`` at a time; each is cancelled at its own limit."""
     outcome = Outcome(count)
     gate = asyncio.Semaphore(fan_out)
 
@@ -276,7 +275,9 @@ async def run_async(
         for item in range(count):
             if keep is not None:
                 await keep.room()
-            await gate.acquire()  # before there is a task: those of all items at once would need much memory
+            await (
+                gate.acquire()
+            )  # before the task is created: tasks of all items at once would need much memory
             if count == 1:
                 await one(item)
             else:
@@ -287,8 +288,8 @@ async def run_async(
 class BatchRunner:
     """A batching function: lists in, lists out, halved on failure.
 
-    ``invoke``: takes the decoded list, gives the raw result list; ``is_async`` tells its nature.
-    ``timeout``: limit of one call in seconds; None: ``invoke`` keeps one of its own.
+    ``invoke``: takes the decoded list, returns the raw list of results; ``is_async``: it is a coroutine function.
+    ``timeout``: limit of one call in seconds; None: ``invoke`` applies its own.
     """
 
     def __init__(

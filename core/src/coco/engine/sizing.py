@@ -1,9 +1,8 @@
-"""How many rows travel together, and how many batches are under way at once.
+"""Adaptive batching: how many rows a batch has, and how many batches are in flight.
 
-Large batches cost least per row. Where user functions *wait* (for a model, a service), small ones are better:
-many at once, so that one slow call holds up few rows. Waiting is told from work by the process's own
-processor time, for more batches at once do not speed up what keeps the processor busy: they only cost memory
-and switches between threads.
+Large batches cost least per row. If user functions *wait* (for a model, a service), many small batches are better, so that
+one slow call delays few rows. The processor time of the process distinguishes waiting from computing: more batches do not
+speed up computation, they only cost memory and thread switches.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ FIRST_BATCH = 64
 LARGEST_BATCH = 512
 SMALLEST_BATCH = 4
 FEWEST_LANES = 3
-"""One batch is read, one evaluated, one written."""
+"""At least three batches are in flight: one is read, one evaluated, one written."""
 MOST_LANES = 64
 QUICK_SECONDS = 0.25
 SLOW_SECONDS = 1.0
@@ -20,9 +19,9 @@ BUSY_SHARE = 0.5
 
 
 class BatchSizer:
-    """What the next batch of a source should look like.
+    """Chooses the size of the next batch of a source.
 
-    rows: its size, at most ``largest``. lanes: how many batches may be under way at the same time.
+    rows: its size, at most ``largest``. lanes: how many batches may be in flight.
     """
 
     def __init__(self, largest: int = LARGEST_BATCH) -> None:
@@ -31,7 +30,7 @@ class BatchSizer:
         self.lanes = FEWEST_LANES
 
     def learn(self, rows: int, seconds: float, busy: float) -> None:
-        """Functions took ``seconds`` for a batch of ``rows``; meanwhile the process computed for ``busy`` seconds."""
+        """Adjust to a batch of ``rows`` that took ``seconds``, of which the process computed for ``busy`` seconds."""
         if rows < self.rows:
             return  # the rest of a listing, or rows that need only a part of the flow
         waiting = busy < BUSY_SHARE * seconds

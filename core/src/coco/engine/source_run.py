@@ -1,4 +1,4 @@
-"""One source during one pass: listing, detection, batches in flight within limits, what is gone."""
+"""One source during one run: listing, detection, batches in flight within limits, deletions."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from coco.state.protocol import Failure, Head
 from coco.types.storage import pack, unpacker
 
 TICK_MICROS = 2_000_000
-"""Ordinals this close to the time of reading prove nothing."""
+"""Ordinals this close to the time of reading do not prove that a row is unchanged."""
 SCAN_ROWS = 4_000
 
 
 def deleted_row(key: bytes, parts: tuple[Any, ...], head: Head) -> WorkRow:
-    """A tracked key that is to leave the targets."""
+    """A tracked row that was deleted in the source."""
     return WorkRow(key, parts or (key.hex(),), None, head, STALE_LOGIC, deleted=True)
 
 
 class Looked(Struct):
-    """What ``SourceRun.look`` saw. Two marks: of what state says, and of what the source lists, ordinals included.
+    """Result of ``SourceRun.look``. Two fingerprints: of the rows in state, and of the listing with its ordinals.
 
-    ``problems``: of the listing, which protect keys from deletion. ``stop``: why an update would refuse.
+    ``problems``: of the listing; they protect keys from deletion. ``stop``: the message of a guard, or empty.
     """
 
     work: list[WorkRow]
@@ -52,7 +52,7 @@ class Looked(Struct):
 
 
 class SourceRun:
-    """One source during one pass. Memory follows the limits on rows and bytes in flight."""
+    """One source during one run. Its memory is bounded by the limits on rows and bytes in flight."""
 
     def __init__(self, run: Run, plan: SourcePlan, shared_lock: asyncio.Lock) -> None:
         self.run = run
@@ -67,7 +67,7 @@ class SourceRun:
         size = step.max_inflight_bytes if step is not None else None
         self._limiters = [Limiter(rows, size), run.global_limiter]
         bounds = [item for item in (rows, run.global_limiter.max_rows) if item is not None]
-        # Two batches have room at least, so that a call that does not end leaves the other one free.
+        # At least two batches fit into the limits, so that a call that hangs does not block the other batch.
         self._sizer = BatchSizer(min([LARGEST_BATCH, *(item // 2 for item in bounds)]))
         self._processor = BatchProcessor(self.state, shared_lock, self._sizer)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class SourceRun:
             self._opened = True
 
     async def update(self) -> None:
-        """List, detect, process; what is gone is left to ``delete``."""
+        """List, detect and process rows; ``delete`` removes deleted ones later."""
         run = self.run
         try:
             await self._open()
@@ -149,7 +149,7 @@ class SourceRun:
             await self._forget_failures()
 
     async def _compared(self, mark: _Mark | None = None) -> AsyncIterator[Listed]:
-        """The listing, as soon as state is there to compare it with; ``mark`` is told of the rows of state."""
+        """The listing, once the state to compare it with is loaded; ``mark`` receives the rows of state."""
         run, state = self.run, self.state
         known = await run.threads.store(next, run.store.scan(state.source_id, 1), None)
         by_content, waiting = False, True
@@ -178,7 +178,7 @@ class SourceRun:
             if self.plan.step is None and self.plan.collects:
                 yield Listed([pack(())], [()], [None], [None], [b"root"], [None], [()])
             return
-        # Values in hand count like those at work; how many bytes are to come is known where they are read.
+        # Inline values count as rows in flight; with a limit of bytes, rows are read later, when their size is reserved.
         values = first and self._max_bytes is None
         async for batch in self.port.listing(
             include_values=values, rows=self._sizer.largest if values else None
@@ -186,7 +186,7 @@ class SourceRun:
             yield batch
 
     async def _detect(self, batch: Listed) -> list[WorkRow]:
-        """Level 1: the listing against state. Rows that cannot be told to be unchanged, or need work whatever they are."""
+        """Level 1: compare the listing with state; returns rows that may have changed or must be processed anyway."""
         run, state, register = self.run, self.state, self._register
         assert register is not None
         force = run.options.reexport or run.options.reprocess
@@ -194,7 +194,7 @@ class SourceRun:
         rest, repeated = register.compare(
             batch.keys, batch.ordinals, batch.content_fps, batch.sizes, trust=trust and not force
         )
-        for position in repeated:  # at no time are two of one key at work
+        for position in repeated:  # two rows with one key must not be in flight at once
             run.warn(
                 f"source '{self.plan.name}' listed a key more than once: {readable_key(batch.parts[position])}"
             )
@@ -240,7 +240,7 @@ class SourceRun:
         return work
 
     async def _unlisted(self) -> AsyncIterator[tuple[bytes, tuple[Any, ...]]]:
-        """Key and parts of tracked rows that the listing, now complete, did not have."""
+        """Key and parts of tracked rows that the complete listing lacks."""
         run, register = self.run, self._register
         if self._met >= self._tracked or register is None:
             return
@@ -253,8 +253,8 @@ class SourceRun:
                     yield key, read_parts(key)
 
     async def _note_unlisted(self, problems: list[tuple[str, str]]) -> None:
-        """Record (name, message) of all that this listing could not turn into rows, and forget what earlier ones could
-        not. None of it hinders other rows."""
+        """Record (name, message) of entries of this listing that cannot be rows, and remove the records of earlier
+        listings. They do not affect other rows."""
         run, state = self.run, self.state
         records = [
             unlisted_failure(
@@ -277,7 +277,7 @@ class SourceRun:
             await run.threads.store(run.store.clear_failures, state.source_id, list(settled))
 
     async def _forget_failures(self) -> None:
-        """Of rows that never came in and are no longer listed; those of tracked rows go with the row."""
+        """Remove failures of rows that are neither tracked nor listed; those of tracked rows are removed with the row."""
         run, register = self.run, self._register
         keys = list(self._known_failures)
         if not keys or register is None:
@@ -291,7 +291,7 @@ class SourceRun:
     async def _start_some(self, pending: list[WorkRow]) -> list[WorkRow]:
         """Start the first batch of ``pending``, as large as the limits allow; returns the rest.
 
-        Under a limit of bytes, a batch takes half of it at most, and rows of unknown size travel alone.
+        With a limit of bytes, a batch takes at most half of it, and a row of unknown size is a batch of its own.
         """
         end, size = 0, 0
         while end < len(pending) and end < self._sizer.rows:
@@ -307,7 +307,7 @@ class SourceRun:
         return pending[end:]
 
     def _weight_of(self, row: WorkRow) -> int:
-        """Bytes to reserve for a row: its size, else that of the rows read so far, else all there is."""
+        """Bytes to reserve for a row: its size, else the average of the rows read so far, else the whole limit."""
         if row.size is not None or self._max_bytes is None or row.deleted:
             return row.size or 0
         if row.value is not None:
@@ -358,7 +358,7 @@ class SourceRun:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def delete(self) -> None:
-        """Take the rows that are gone out of the targets. Comes last, so that replacements are in first."""
+        """Remove deleted rows from the targets. Called last, so that replacements are written first."""
         deleted, self._deleted = self._deleted, []
         if not deleted:
             return
@@ -381,7 +381,7 @@ class SourceRun:
         return unpacker(list(self.plan.step.table.key_fields))
 
     async def process_keys(self, keys: Iterable[bytes], *, forced: bool = True, again: bool = False) -> None:
-        """Process given keys: whatever they look like (retries, repairs, ownership), or as far as they changed."""
+        """Process given keys: ``forced`` even if unchanged (retries, repairs, ownership), else those that changed."""
         await self._open()
         read_parts = self._key_reader()
         chosen = list(keys)
@@ -405,7 +405,7 @@ class SourceRun:
         await self._drain()
 
     async def look(self) -> Looked:
-        """What a pass would take up, from listing and state alone. Reads no value and writes nothing."""
+        """The rows that a run would process, from listing and state alone. Reads no value and writes nothing."""
         await self._open()
         tracked, seen = _Mark(), _Mark()
         work: list[WorkRow] = []
@@ -442,7 +442,7 @@ class SourceRun:
 
 
 class _Mark:
-    """A fingerprint of many things, in whatever order they come: the sum of theirs."""
+    """A fingerprint of many items that does not depend on their order: the sum of their fingerprints."""
 
     def __init__(self) -> None:
         self._sum = 0
@@ -456,7 +456,7 @@ class _Mark:
 
 
 def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
-    """The light state of all rows of a source, by key."""
+    """The heads of all rows of a source, by key."""
     heads: dict[bytes, Head] = {}
     for batch in store.scan(source_id):
         heads.update(batch)
@@ -464,7 +464,7 @@ def load_heads(store: Any, source_id: int) -> dict[bytes, Head]:
 
 
 def _under(parts: tuple[Any, ...], prefixes: list[str]) -> bool:
-    """Whether a key lies in a part that could not be listed; one that cannot be told is taken to."""
+    """Whether a key lies under a prefix that could not be listed; True if that cannot be decided."""
     if not prefixes:
         return False
     first = parts[0] if parts else ""

@@ -1,6 +1,6 @@
-"""What source connectors give back, checked: whatever it is, the message says what was expected of which method.
+"""Checks of what source connectors return. A message names the method and what it must return.
 
-Checks are made for a list of rows at once, since listings may be long.
+A check covers a whole list of rows, since listings may be long.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coco.ops.sources import NO_ORDINAL
 
 ROW = "PartialSourceRow(key=..., data=PartialSourceRowData(...))"
 DATA = "PartialSourceRowData(value=...)"
-GONE = "PartialSourceRowData(value=NON_EXISTENCE) for a row that is no more"
+DELETED = "PartialSourceRowData(value=NON_EXISTENCE) for a row that does not exist"
 
 
 class Shapes:
@@ -24,7 +24,7 @@ class Shapes:
         self._name = connector_cls.__name__
 
     def connector(self, made: Any) -> Any:
-        """What ``create`` made; raises ``SourceError`` if it cannot be a connector."""
+        """The result of ``create``; raises ``SourceError`` if it cannot be a connector."""
         missing = [name for name in ("list", "get_value") if not _has_method(made, name)]
         if missing and not (missing == ["list"] and _has_method(made, "list_batches")):
             raise SourceError(
@@ -34,7 +34,7 @@ class Shapes:
         return made
 
     def listing(self, method: str, given: Any) -> Any:
-        """What a listing method returned, which must be a sync or async iterable of rows."""
+        """The result of a listing method, which must be a sync or async iterable of rows."""
         if isinstance(given, AsyncIterable) or _is_sequence(given):
             return given
         raise SourceError(
@@ -42,7 +42,7 @@ class Shapes:
         )
 
     def batch(self, given: Any) -> Sequence[Any]:
-        """What ``list_batches`` yielded."""
+        """One batch of ``list_batches``."""
         if isinstance(given, (list, tuple)):
             return given
         if _is_sequence(given):
@@ -93,10 +93,10 @@ class Shapes:
         return ""
 
     def data(self, given: Any, method: str) -> Any:
-        """What one row was read as; raises ``SourceReadError``."""
+        """The data of one row; raises ``SourceReadError``."""
         if not _is_data(given):
             raise SourceReadError(
-                f"{self._name}.{method}() must return {DATA}, or {GONE}; it returned {shown(given)}"
+                f"{self._name}.{method}() must return {DATA}, or {DELETED}; it returned {shown(given)}"
             )
         for name, wrong in (
             ("ordinal", _wrong_ordinal),
@@ -108,7 +108,7 @@ class Shapes:
         return given
 
     def texts(self, method: str, given: Any) -> list[str]:
-        """A list of strings, or of tuples that begin with one; None stands for nothing."""
+        """A list of strings, or of tuples that begin with one; None stands for an empty list."""
         if given is None:
             return []
         if _is_sequence(given):
@@ -120,7 +120,7 @@ class Shapes:
         )
 
     def pairs(self, method: str, given: Any) -> list[tuple[str, str]]:
-        """A list of pairs of strings; None stands for nothing."""
+        """A list of pairs of strings; None stands for an empty list."""
         found = [] if given is None else list(given) if _is_sequence(given) else [given]
         if all(isinstance(item, (tuple, list)) and len(item) == 2 for item in found):
             return [(str(name), str(text)) for name, text in found]
@@ -129,7 +129,7 @@ class Shapes:
         )
 
     def stream(self, given: Any) -> Any:
-        """What ``change_stream`` returned."""
+        """The result of ``change_stream``."""
         if isinstance(given, AsyncIterable):
             return given
         raise SourceError(
@@ -137,7 +137,7 @@ class Shapes:
         )
 
     def changes(self, given: Any) -> list[tuple[Any, Any, Any]]:
-        """What ``change_stream`` yielded: a list of (key, data or None, ack or None)."""
+        """One item of ``change_stream``: a list of (key, data or None, ack or None)."""
         if _is_sequence(given):
             found = list(given)
             if all(isinstance(item, (list, tuple)) and len(item) == 3 for item in found):
@@ -184,14 +184,14 @@ def _wrong_size(value: Any) -> str:
 
 
 def _has_method(made: Any, name: str) -> bool:
-    """Whether it can be called there; of a class only what needs no instance."""
+    """Whether ``made`` has a method ``name`` that can be called on it; for a class: without an instance."""
     if isinstance(made, type):
         return isinstance(inspect.getattr_static(made, name, None), (staticmethod, classmethod))
     return callable(getattr(made, name, None))
 
 
 def _is_sequence(value: Any) -> bool:
-    """Whether it gives items one after the other, and is no text or mapping, which would be a mistake."""
+    """Whether a value is a sequence of items. Texts and mappings are refused: they would be mistakes."""
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, bytearray, Mapping))
 
 
@@ -204,11 +204,11 @@ def _is_data(given: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: its type, and how to mend what was forgotten. Its content may be a secret."""
+    """A value for a message: its type, and advice if a call or `await` is missing. Not its content: it may be secret."""
     if value is None:
         return "None (is a `return` missing?)"
     if inspect.iscoroutine(value):
-        value.close()  # else Python warns of it as well
+        value.close()  # prevents a further warning of Python
         return "a coroutine (is an `await` missing?)"
     if isinstance(value, type):
         return f"the class {value.__name__} and no instance of it"

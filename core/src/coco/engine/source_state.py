@@ -1,4 +1,4 @@
-"""What the batches of one source share during one pass, and what becomes of rows that failed."""
+"""State that the batches of one source share during one run, and the handling of failed rows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from coco.state.protocol import Failure
 
 
 class SourceState:
-    """``logic_fp``: all exports together; ``logic``: by export. ``failures``: recorded ones, by packed key.
+    """One source during one run, shared by its batches.
 
-    ``left``: keys that failed in this pass, or are left alone because they are quarantined.
+    ``logic_fp``: logic fingerprint of all exports; ``logic``: per export. ``failures``: recorded failures by packed key.
+    ``left``: keys that failed in this run, or were skipped because they are quarantined.
     """
 
     def __init__(
@@ -50,12 +51,12 @@ class SourceState:
         return known
 
     def next_batch(self) -> int:
-        """A number for a batch that begins."""
+        """The number of the next batch."""
         self._batches += 1
         return self._batches
 
     def count(self, row: WorkRow) -> None:
-        """Raise the one outcome counter of a row that was committed."""
+        """Count the outcome of a committed row."""
         stats, head = self.stats, row.head
         if row.again:
             return
@@ -71,12 +72,12 @@ class SourceState:
             stats.num_updates += 1
 
     def skip_quarantined(self, key: bytes) -> None:
-        """Count a row that is not tried again."""
+        """Count a quarantined row, which this run skips."""
         self.stats.num_quarantined += 1
         self.left.add(key)
 
     async def fail(self, problems: list[tuple[WorkRow, RowProblem]]) -> None:
-        """Note rows that could not be brought up to date. Raises what concerns the state store."""
+        """Record failed rows. Raises errors of the state store."""
         run = self.run
         records = []
         texts = FailureTexts()
@@ -93,7 +94,7 @@ class SourceState:
                 quarantine_after=run.options.quarantine_after,
                 texts=texts,
             )
-            self.failures[row.key] = replace(record, traceback="")  # long, and nothing here asks for it
+            self.failures[row.key] = replace(record, traceback="")  # long, and not used here
             self.left.add(row.key)
             records.append(record)
             self.stats.num_errors += 1
@@ -102,7 +103,7 @@ class SourceState:
 
 
 def logic_fingerprint(run: Run, source: str) -> bytes:
-    """One fingerprint over all exports that a source feeds, with their ids."""
+    """One fingerprint of the logic of all exports that a source feeds, with their ids."""
     return fingerprint_json(
         sorted(
             [export.target_id, export.logic[source]]

@@ -1,7 +1,7 @@
-"""Change messages that come late, or are answered by a replica that lags behind.
+"""Late change messages, or change messages whose row is read from a replica that lags behind.
 
-What they bring is left alone if it is older than what is known, and a listing is asked for: it says what there is,
-be it a version that someone restored.
+A version older than the committed one is ignored, and the source is listed: the listing shows the current version, also if
+an older one was restored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from coco.engine.source_state import SourceState
 
 
 def leave_older(run: Run, state: SourceState, outcome: ReadOutcome) -> None:
-    """Leave out of ``outcome`` what is older than the row's committed version, or than its deletion."""
+    """Remove rows from ``outcome`` that are older than their committed version or their deletion."""
     if run.options.only_keys is None or not run.trust_ordinals.get(state.name, True):
         return
     deletions = run.options.deleted.setdefault(state.name, {})

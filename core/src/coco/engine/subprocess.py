@@ -1,9 +1,8 @@
-"""The built-in runner ``process``: a child process per executor, restarted when it dies.
+"""The built-in runner ``process``: a child process per executor, restarted after a crash.
 
-Children are fresh interpreters, never forks of this process, which has many threads. Each holds one executor
-for as long as the environment lives; calls are sent in batches and answered one by one, so that a time-out or
-a crash is laid at the door of one call. With ``gpu=True`` children take turns, so that they do not contend for
-one device.
+Children are fresh interpreters and not forks of this process, which has many threads. Each keeps one executor until the
+environment is closed. Calls are sent in batches and answered one by one, so that a time-out or a crash is assigned to one
+call. With ``gpu=True`` one child works at a time, so that children do not compete for one device.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from coco.engin
 
 
 class ProcessRunner:
-    """A process of its own for each function. Of those with ``gpu=True`` only one works at a time."""
+    """Runs each function in its own process. Of functions with ``gpu=True``, one works at a time."""
 
     def __init__(self) -> None:
         self._gpu_turn = asyncio.Lock()
 
     def executor(self, function: RemoteFunction) -> ProcessExecutor:
-        """An executor whose process starts at the first call."""
+        """An executor; its process starts at the first call."""
         return ProcessExecutor(function, self._gpu_turn if function.gpu else asyncio.Lock())
 
 
@@ -43,7 +42,7 @@ class _Died(Exception):
 
 
 class ChildProcess:
-    """One running child. Every method may raise ``_Died``."""
+    """One running child process. Every method may raise ``_Died``."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -68,13 +67,13 @@ class ChildProcess:
         return self._process.pid
 
     async def load(self, function: RemoteFunction) -> None:
-        """Make, analyse and prepare the executor there; raises what that raises."""
+        """Create, analyse and prepare the executor in the child; raises what that raises."""
         self._described = function.description()
         self._send(worker.START, self._described)
         open_answer(await self.receive())
 
     def call(self, function: RemoteFunction, calls: Sequence[bytes]) -> None:
-        """Begin calls; each is answered by one ``receive``, in order."""
+        """Send calls; ``receive`` returns their answers in order."""
         described = function.description()
         if described is not self._described:
             self._described = described
@@ -98,7 +97,7 @@ class ChildProcess:
             raise _Died from error
 
     async def hurry(self) -> None:
-        """Tell it to stop, and end it if it does not, while somebody reads its answers."""
+        """Ask the child to stop, and kill it if it does not, while another task reads its answers."""
         with contextlib.suppress(_Died):
             self._send(worker.STOP, None)
         with contextlib.suppress(TimeoutError):
@@ -109,14 +108,14 @@ class ChildProcess:
                 self._process.kill()
 
     async def stop(self) -> None:
-        """End in order, by force if need be."""
+        """Stop the child; kill it if it does not stop."""
         await self.hurry()
         await self.kill()
 
     async def kill(self, *, ending: bool = False) -> int:
-        """End at once; returns the exit code (negative: the signal). ``ending``: it seems to end by itself."""
+        """Kill the child; returns the exit code (negative: the signal). ``ending``: it is about to end by itself."""
         process = self._process
-        if ending:  # asking whether it has ended, as killing does, would take the exit code from its watcher
+        if ending:  # polling, as kill() does, would take the exit code from the watcher of the child
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ENDING_SECONDS):
                     await process.wait()
@@ -128,14 +127,14 @@ class ChildProcess:
         process.stdin.close()
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(STOP_SECONDS):
-                while await process.stdout.read(1 << 20):  # else the transport is never done
+                while await process.stdout.read(1 << 20):  # otherwise the transport is never closed
                     pass
         code: int = await process.wait()
         return code
 
 
 class ProcessExecutor:
-    """An executor in a process of its own. ``turn``: held while calls run, perhaps shared by several."""
+    """An executor in its own process. ``turn``: a lock held during calls, which several executors may share."""
 
     def __init__(self, function: RemoteFunction, turn: asyncio.Lock) -> None:
         self._function = function
@@ -147,11 +146,11 @@ class ProcessExecutor:
 
     @property
     def pid(self) -> int | None:
-        """Id of the process, if one is running."""
+        """Id of the process; None if it does not run."""
         return None if self._process is None else self._process.pid
 
     async def prepare(self) -> None:
-        """Start the process and prepare the executor there."""
+        """Start the process and prepare the executor in it."""
         async with self._work():
             await self._running()
 
@@ -181,7 +180,7 @@ class ProcessExecutor:
         return self._process
 
     async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
-        """Calls one after the other. One that exceeds its limit or kills the process costs no other call."""
+        """Make calls one after the other. A call that exceeds its limit or ends the process does not fail others."""
         async with self._work():
             position = 0
             while position < len(calls):
@@ -206,7 +205,7 @@ class ProcessExecutor:
                     answer(position, WorkerDiedError(_ending(code)))
                     position += 1
                 except BaseException:
-                    await self._end()  # it is in the middle of something
+                    await self._end()  # the process is in the middle of a call
                     raise
 
     async def _end(self, *, died: bool = False) -> int:
@@ -223,10 +222,10 @@ class ProcessExecutor:
                 self._idle.set()
 
     async def close(self) -> None:
-        """End the process: in order if it is idle, or soon is."""
+        """Stop the process; a call that runs may end first if it is short."""
         self._closed = True
         if not self._idle.is_set() and self._process is not None:
-            await self._process.hurry()  # who waits for its answers ends it
+            await self._process.hurry()  # the task that reads its answers ends the process
             await self._idle.wait()
         process, self._process = self._process, None
         if process is not None:

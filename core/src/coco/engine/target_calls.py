@@ -1,4 +1,4 @@
-"""Calls of connectors of targets, each within a limit of time."""
+"""Calls of target connectors, each with a time limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coco.errors import TargetTimeoutError
 from coco.kit.interruption import LimitedCall, current_call
 
 INTERRUPT_SECONDS = 20.0
-"""What a call is given to end after it was interrupted; then its thread is left behind."""
+"""Seconds that an interrupted call has to end; then its thread is abandoned."""
 AGAIN_SECONDS = 0.5
 
 
@@ -30,7 +30,7 @@ class TargetCalls:
     async def __call__(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
         """The result. ``what``: for the error, such as "target 'rows' of flow 'Demo', writing 50 rows".
 
-        Raises ``TargetTimeoutError`` after the limit, once the call ended or ``INTERRUPT_SECONDS`` later.
+        Raises ``TargetTimeoutError`` after the limit, once the call has ended or ``INTERRUPT_SECONDS`` later.
         """
         call = LimitedCall()
         token = current_call.set(call)
@@ -40,7 +40,7 @@ class TargetCalls:
             current_call.reset(token)
         try:
             result = await self._within_limit(what, call, running)
-            if inspect.isawaitable(result):  # a plain function that gives a coroutine
+            if inspect.isawaitable(result):  # a sync function that returns a coroutine
                 running = asyncio.ensure_future(result)
                 result = await self._within_limit(what, call, running)
         except asyncio.CancelledError:
@@ -73,7 +73,7 @@ class TargetCalls:
             await asyncio.wait({running, stopping}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 break
-            if stopping.done():  # what it stopped may not have begun yet
+            if stopping.done():  # the thread may not have started the call yet
                 await asyncio.wait({running}, timeout=min(left, AGAIN_SECONDS))
                 stopping = self._threads.submit(call.interrupt)
         for future in (running, stopping):
@@ -82,15 +82,15 @@ class TargetCalls:
         text = f"{what}: no answer for {waited:.0f} s"
         if not running.done():
             raise TargetTimeoutError(
-                f"{text}, and the call could not be interrupted; its thread is left behind. {_ADVICE}",
+                f"{text}, and the call could not be interrupted; its thread is abandoned. {_ADVICE}",
                 left=True,
             )
         if running.cancelled():
             raise TargetTimeoutError(f"{text}; the call was cancelled. {_ADVICE}")
         error = running.exception()
         if error is None:
-            return running.result()  # it ended in the last moment
+            return running.result()  # it ended at the last moment
         raise TargetTimeoutError(f"{text}; the call was cancelled. {_ADVICE}") from error
 
 
-_ADVICE = "See what holds up the server, or raise COCO_TARGET_CALL_TIMEOUT (seconds; 0: no limit). The next update tries again"
+_ADVICE = "Find out what blocks the server, or raise COCO_TARGET_CALL_TIMEOUT (seconds; 0: no limit). The next update retries"

@@ -1,4 +1,4 @@
-"""The target port: one call per batch, an answer per row, bad rows told from good ones."""
+"""The target port: one call per batch, one answer per row; failing rows are isolated."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MAX_ROWS_PER_CALL = 5_000
 
 
 class KeptTargets:
-    """What stays open between the passes of a live updater, by export: connectors with ``stays_open = True``.
+    """Targets that stay open between the runs of a live updater, by export: connectors with ``stays_open = True``.
 
-    Also what was said of targets that take no rows, since each pass would say it again of each row.
+    Also stores the logged reasons of targets that are down, so that runs do not log them again for each row.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -39,32 +39,34 @@ class KeptTargets:
         self._said: dict[str, str] = {}
 
     def is_news(self, name: str, reason: str) -> bool:
-        """Whether a target takes no rows for a reason that was not said yet; then it counts as said."""
+        """Whether the reason why a target is down has not been logged yet; it then counts as logged."""
         known = self._said.get(name)
         self._said[name] = reason
         return known != reason
 
     def is_back(self, name: str) -> bool:
-        """Whether a target that takes rows took none before."""
+        """Whether a target that accepts rows was down before."""
         return self._said.pop(name, None) is not None
 
     def take(self, name: str) -> Any:
-        """What is open for an export, for the one who asks alone; None if nothing is."""
+        """The open target of an export, which now belongs to the caller; None if none is open."""
         return self._open.pop(name, None)
 
     def give_back(self, name: str, prepared: Any) -> None:
         self._open[name] = prepared
 
     async def close(self) -> None:
-        """Close all."""
+        """Close all open targets."""
         while self._open:
             _, prepared = self._open.popitem()
             await self._threads.dispose(prepared)
 
 
 class TargetPort:
-    """One export's target during one run. ``down``: the error after which it is no longer asked; ``closed_door``: what
-    the connector said when it could not be opened.
+    """One export's target during one run.
+
+    ``down``: the error after which the run no longer writes to it. ``closed_door``: the connector's error when it could
+    not be opened.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class TargetPort:
         return self.export.name
 
     async def call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
-        """A method of the connector. ``what``: what it does, such as "counting rows"."""
+        """Call a method of the connector. ``what``: a description for errors, such as "counting rows"."""
         try:
             return await self._calls(f"target '{self.name}' of flow '{self._flow}', {what}", function, *args)
         except TargetTimeoutError as error:
@@ -108,7 +110,7 @@ class TargetPort:
             raise
 
     async def prepare(self) -> Any:
-        """Open once, when there is something to do."""
+        """Open the target at first use."""
         if self._ready:
             return self._prepared
         step = self.export.step
@@ -156,9 +158,9 @@ class TargetPort:
             await self.call("closing it", dispose, self._prepared)
 
     async def apply(self, delta: TargetDelta) -> dict[int, BaseException]:
-        """Write a delta; the answer names the source rows (by index) whose rows were not written."""
+        """Write a delta; returns the errors of source rows (by index) whose rows were not written."""
         failed: dict[int, BaseException] = {}
-        async with self._lock:  # two calls for one export never overlap
+        async with self._lock:  # calls for one export never overlap
             if self.down is not None:
                 return self._all(delta, self.down)
             try:
@@ -171,11 +173,11 @@ class TargetPort:
         return failed
 
     async def _fence(self) -> None:
-        """Before the first write: from here on writes of earlier runs have no effect."""
+        """Make the target refuse writes of earlier runs. Called before the first write."""
         fence = self._record.method("fence")
         if fence is None or self._fenced:
             return
-        what = "ending what earlier updates left"
+        what = "refusing writes of earlier updates"
         try:
             try:
                 await self.call(what, fence, self._prepared, await self._fencing.token())
@@ -216,9 +218,9 @@ class TargetPort:
                 await self._apply_part(half, failed)
 
     def _refused(self, delta: TargetDelta, error: MutationError) -> dict[int, BaseException]:
-        """Source rows behind the keys a target refused, be they given as tuples, alone, or as ``mutate`` got them.
+        """Errors of the source rows of refused keys, which may be tuples, single values, or keys as passed to ``mutate``.
 
-        If one of them is none of ours, nothing can be taken as written.
+        If a key was not in the delta, no row counts as written.
         """
         owners: dict[Any, list[int]] = {}
         decode = self.export.step.bound.decode_key
@@ -275,7 +277,7 @@ class TargetPort:
 
 
 def _split(delta: TargetDelta) -> list[TargetDelta]:
-    """Parts of bounded size; deletions come after upserts, so that nothing goes before its replacement is in."""
+    """Parts of bounded size; deletions follow upserts, so that replacements are written first."""
     if len(delta.upsert_keys) + len(delta.delete_keys) <= MAX_ROWS_PER_CALL:
         return [delta]
     return [part for half in _halves(delta) for part in _split(half)]

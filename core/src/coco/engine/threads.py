@@ -1,4 +1,4 @@
-"""Where blocking work runs: one thread for the state store, a pool for everything else."""
+"""Threads for blocking work: one for the state store, a pool for everything else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Threads:
         self._store = ThreadPoolExecutor(1, thread_name_prefix="coco-store")
 
     async def store(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a state store method; calls are serialised."""
+        """Run a method of the state store; calls run one after the other."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._store, lambda: function(*args, **kwargs))
 
@@ -35,12 +35,12 @@ class Threads:
         return await self.submit(lambda: function(*args, **kwargs))
 
     def submit(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Start blocking code; the caller watches the future."""
+        """Start blocking code; the caller handles the future."""
         context = contextvars.copy_context()
         return asyncio.wrap_future(self._pool.submit(lambda: context.run(function)))
 
     def give_up(self, future: asyncio.Future[Any]) -> None:
-        """Nobody waits for this any more. Its thread cannot be stopped, so another one takes its place until it ends."""
+        """Abandon a call. Its thread cannot be stopped, so the pool may start another one until it ends."""
         self._pool.grow(1)
 
         def ended(done: asyncio.Future[Any]) -> None:
@@ -67,7 +67,7 @@ class Threads:
 
 
 def dispose(thing: Any) -> Any:
-    """Call ``aclose`` or ``close`` of what a connector made, if it has one; gives what is to be awaited, if anything."""
+    """Call ``aclose`` or ``close`` of what a connector made, if it has one; returns the awaitable, if any."""
     for name in ("aclose", "close"):
         method = getattr(thing, name, None)
         if method is not None:
@@ -76,11 +76,11 @@ def dispose(thing: Any) -> Any:
 
 
 class _Pool:
-    """Threads that start as they are needed, up to a limit that may change. Daemons: a call that never ends keeps
-    no process alive.
+    """Daemon threads that start when needed, up to a limit that may change. A call that hangs does not keep the process
+    running.
 
-    As few as possible are at work, since each that ever was keeps memory of its own, which the allocator frees for
-    nobody else: the one that became free last comes first, and it is free before anybody hears of its result.
+    Jobs use as few threads as possible (last in, first out), since the allocator keeps memory for each thread that has
+    run. A thread counts as free before the result of its job is delivered.
     """
 
     def __init__(self, limit: int, name: str) -> None:
@@ -89,7 +89,7 @@ class _Pool:
         self._guard = threading.Lock()
         self._waiting: collections.deque[_Job] = collections.deque()
         self._free: list[queue.SimpleQueue[_Job | None]] = []
-        """Where threads that have nothing to do look for their next job."""
+        """Inboxes of idle threads."""
         self._threads = 0
         self._closed = False
 
@@ -97,7 +97,7 @@ class _Pool:
         future: Future[T] = Future()
         with self._guard:
             if self._closed:
-                raise RuntimeError("coco was stopped while it was at work")
+                raise RuntimeError("coco was stopped during this call")
             if self._free:
                 self._free.pop().put((future, function))
             else:
@@ -111,7 +111,7 @@ class _Pool:
             self._start_if_needed()
 
     def close(self) -> None:
-        """Drop what has not begun; running calls end when they end."""
+        """Drop jobs that have not started; calls that run end by themselves."""
         with self._guard:
             self._closed = True
             for future, _ in self._waiting:
@@ -132,12 +132,12 @@ class _Pool:
     def _work(self, inbox: queue.SimpleQueue[_Job | None]) -> None:
         while (job := inbox.get()) is not None:
             self._do(*job, inbox)
-            del job  # nothing of it stays while there is nothing to do
+            del job  # an idle thread must not keep objects of its last job
 
     def _do(
         self, future: Future[Any], function: Callable[[], Any], inbox: queue.SimpleQueue[_Job | None]
     ) -> None:
-        """One job, and whatever comes next into ``inbox``."""
+        """Run one job, then jobs from ``inbox``."""
         if not future.set_running_or_notify_cancel():
             self._next(inbox)
             return
@@ -146,7 +146,7 @@ class _Pool:
         except BaseException as error:
             self._next(inbox)
             future.set_exception(error)
-            del future  # which knows the error, and that this frame
+            del future  # it references the error, which references this frame
         else:
             self._next(inbox)
             future.set_result(result)

@@ -1,4 +1,4 @@
-"""What a listing could not turn into rows: recorded beside failed rows, so that all commands tell the same of it."""
+"""Entries of a listing that cannot be rows. They are recorded like failed rows, so that all commands show them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from coco.ops.error_text import storable
 from coco.state.protocol import Failure
 
 _MARK = b"\xc1"
-"""No packed key begins with this byte: MessagePack leaves it out."""
+"""No packed key begins with this byte, which MessagePack does not use."""
 
 _NAMELESS = b"\0"
 
 
 def unlisted_key(name: str, message: str) -> bytes:
-    """Key of the record. ``name``: readable name of what could not be listed; empty where only the message tells."""
+    """Key of the record. ``name``: readable name of the entry; empty if only the message identifies it."""
     if name:
         return _MARK + name.encode("utf-8", "backslashreplace")
     return _MARK + _NAMELESS + message.encode("utf-8", "backslashreplace")
 
 
 def is_unlisted(key: bytes) -> bool:
-    """Whether a recorded failure is one of a listing, so that there is no row to try again."""
+    """Whether a recorded failure belongs to a listing, so that there is no row to retry."""
     return key.startswith(_MARK)
 
 
 def unlisted_name(key: bytes) -> str:
-    """The name that the key was made of."""
+    """The name in a key made by ``unlisted_key``."""
     text = key[len(_MARK) :]
     return "" if text.startswith(_NAMELESS) else text.decode("utf-8")
 
@@ -34,7 +34,7 @@ def unlisted_name(key: bytes) -> str:
 def unlisted_failure(
     source_id: int, source: str, name: str, message: str, previous: Failure | None
 ) -> Failure:
-    """The record, after one more listing that met with the problem."""
+    """The record after one more listing with the same problem."""
     now = time.time_ns() // 1_000
     return Failure(
         source_id=source_id,

@@ -1,8 +1,8 @@
 """The child's side of the built-in runner: one worker, calls one after the other.
 
-Runs as ``main()`` of a fresh interpreter. Messages are pickles with a length before them, on what were
-standard input and output; whatever user code prints goes to standard error. When the pipe from the parent
-ends without a word, the parent is dead and the process ends at once, whatever it is doing.
+Runs as ``main()`` of a fresh interpreter. Messages are pickles preceded by their length, on the original standard input
+and output; what user code prints goes to standard error. If the pipe from the parent is closed without a message, the
+parent has been killed, and this process exits at once.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from coco.ops.remote import Worker
 
 LENGTH = struct.Struct(">Q")
 WATCH_SECONDS = 10.0
-"""How often the parent's life is looked at, besides the pipe."""
+"""How often the child checks that the parent still runs, besides reading the pipe, in seconds."""
 
 START, CALL, AUTH, STOP = "start", "call", "auth", "stop"
 
 
 def pack_message(kind: str, content: Any) -> bytes:
-    """A message to the child, with its length before it."""
+    """A message to the child, preceded by its length."""
     data = pickle.dumps((kind, content), protocol=5)
     return LENGTH.pack(len(data)) + data
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until the parent sends ``STOP``."""
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     inward = os.fdopen(os.dup(0), "rb")
@@ -67,7 +67,7 @@ def _watch(parent: int) -> None:
 
 
 def serve(messages: queue.SimpleQueue[Any], outward: BinaryIO) -> None:
-    """Take messages in order until ``STOP``. Answers are written with their length before them."""
+    """Process messages in order until ``STOP``. Answers are written, preceded by their length."""
     worker: Worker | None = None
     while True:
         kind, content = messages.get()

@@ -19,14 +19,14 @@ from coco.events import DuplicateKeys, GuardStopped, RowsCommitted, RowsStaged, 
 from coco.state.protocol import CommitRow, Owner, OwnerChange, StageRow, Tracked
 
 Owners = dict[int, dict[bytes, list[Owner]]]
-"""By target id and packed key."""
+"""Owners by target id and packed key."""
 
 
 class Evaluated(Struct):
-    """Source rows with what they yield: aligned lists. ``read_at``: microseconds since the epoch.
+    """Source rows with their target rows, as aligned lists. ``read_at``: microseconds since the epoch.
 
-    ``held``: why some exports of a row could not be had now, by key. What it yields for the others is written, and
-    the row remains to be done again, whatever it looks like.
+    ``held``: by key, why some exports of a row could not be evaluated. The rows of its other exports are written, and the
+    next run processes the row again, even if it is unchanged.
     """
 
     rows: list[WorkRow]
@@ -49,7 +49,7 @@ class Evaluated(Struct):
 
 
 class Writer:
-    """Writes batches of one source. ``shared_lock``: one per run, for rows that may meet."""
+    """Writes batches of one source. ``shared_lock``: one per run, for exports whose rows have several owners."""
 
     def __init__(self, state: SourceState, shared_lock: asyncio.Lock) -> None:
         self._state = state
@@ -57,7 +57,7 @@ class Writer:
         self._lock = shared_lock
 
     async def write(self, work: Evaluated) -> None:
-        """Once begun it is not cancelled in between: each call of a target is waited for."""
+        """Stage, apply and commit. A cancellation waits until that is done, since targets may be written already."""
         shares = any(export.shared for export in self._run.exports.values())
         lock: Any = self._lock if shares else contextlib.nullcontext()
         async with lock:
@@ -90,14 +90,14 @@ class Writer:
         accepted = await run.threads.store(run.store.stage, state.source_id, delta.stage)
         refused = {position for position, fine in enumerate(accepted) if not fine}
         run.emit(RowsStaged(run.flow, state.name, len(work.rows) - len(refused), len(refused)))
-        state.stats.num_no_change += len(refused)  # someone newer took the row up
+        state.stats.num_no_change += len(refused)  # a newer run processes the row
         failed = await self._apply(delta, refused)
         if run.in_doubt():
             refused |= await self._overtaken(delta, refused)
         await self._commit(work, inputs, delta, owners, refused, failed)
 
     async def _with_marks(self, work: Evaluated) -> Evaluated:
-        """With what was noted since about rows that go: they need not be exported again, only to know of it."""
+        """Reload deleted rows that ``mark_waiting`` changed meanwhile. They need not be exported again."""
         run, state = self._run, self._state
         keys = [row.key for row in work.rows if row.deleted and (state.source_id, row.key) in run.waiting]
         if not keys:
@@ -107,7 +107,7 @@ class Writer:
         return replace(work, tracked={**work.tracked, **marked})
 
     def _leave_waiting(self, work: Evaluated) -> Evaluated:
-        """Without the rows that another batch asked to be exported again: their turn comes at the end."""
+        """Without rows that another batch marked to be exported again: that happens at the end of the run."""
         run, state = self._run, self._state
         late = {
             position
@@ -169,7 +169,7 @@ class Writer:
                 raise
 
     async def _apply(self, delta: Delta, refused: set[int]) -> dict[int, RowProblem]:
-        """Write all targets side by side; one failing target does not stop the others."""
+        """Write all targets concurrently; a target that fails does not stop the others."""
         run, stats = self._run, self._state.stats
         failed: dict[int, RowProblem] = {}
 
@@ -188,7 +188,7 @@ class Writer:
             stats.num_target_upserts += ups
             stats.num_target_deletes += downs
             tried = len(target.upsert_owners) + len(target.delete_owners)
-            # Rows that it named as refused say nothing against the target.
+            # A target that refuses single rows is not down.
             faults = (error for error in problems.values() if not isinstance(error, RowRefusedError))
             run.note_writes(name, ups + downs, tried - ups - downs, next(faults, None))
             partial = sum(item is not None for item in target.changed)
@@ -205,7 +205,7 @@ class Writer:
         return failed
 
     async def _overtaken(self, delta: Delta, refused: set[int]) -> set[int]:
-        """Rows that another process took up while this one was away: who wrote last to the targets is not known.
+        """Rows that another process processed while this one was suspended: either may have written to the targets last.
 
         They become unfinished, so that the next update writes them again.
         """
@@ -222,7 +222,7 @@ class Writer:
         if overtaken:
             await run.threads.store(run.store.stage, state.source_id, list(overtaken.values()))
             run.warn(
-                f"another process worked on flow '{run.flow}' while this one was held up; the next update writes "
+                f"another process worked on flow '{run.flow}' while this one was suspended; the next update writes "
                 f"{len(overtaken)} rows of source '{state.name}' again"
             )
         return set(overtaken)
@@ -249,7 +249,9 @@ class Writer:
                 continue
             refs = work.memo[position]
             if item.tracked is not None and len(item.rows) < len(run.exports):
-                refs = tuple(dict.fromkeys((*item.tracked.memo, *refs)))  # parts not evaluated keep theirs
+                refs = tuple(
+                    dict.fromkeys((*item.tracked.memo, *refs))
+                )  # exports that were not evaluated keep their calls
             commits.append(
                 CommitRow(
                     row.key,
@@ -289,7 +291,7 @@ class Writer:
 
 
 async def to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Await something that is not to be cut off: a cancellation waits for it first; a second one does not."""
+    """Await a coroutine to its end before a cancellation takes effect; a second cancellation does not wait."""
     task = asyncio.get_running_loop().create_task(coroutine)
     try:
         await asyncio.shield(task)
@@ -297,12 +299,12 @@ async def to_the_end(coroutine: Coroutine[Any, Any, None]) -> None:
         if not task.done():
             await asyncio.wait({task})
         if not task.cancelled():
-            task.exception()  # looked at: the cancellation is what the caller hears of
+            task.exception()  # retrieved, since the caller receives the cancellation instead
         raise
 
 
 def _without(target: TargetDelta, refused: set[int]) -> TargetDelta:
-    """The delta without the rows of some source rows."""
+    """The delta without the target rows of refused source rows."""
     ups = [i for i, owner in enumerate(target.upsert_owners) if owner not in refused]
     downs = [i for i, owner in enumerate(target.delete_owners) if owner not in refused]
     return TargetDelta(

@@ -392,7 +392,7 @@ def test_the_guilty_call_is_found_among_those_that_shared_its_worker() -> None:
     assert executor.seen == [["a", "b", "poison", "d"], ["b"], ["poison"], ["poison"], ["d"]]
     assert (found[0], found[1], found[3]) == ("A", "B", "D")
     assert str(found[2]).startswith(
-        "f: worker process died 3 times in the same call (at last with exit code 3)"
+        "f: the worker process ended 3 times in the same call (the last time with exit code 3)"
     )
 
 
