@@ -127,9 +127,7 @@ def test_one_name_in_two_namespaces_is_two_flows() -> None:
 
 
 def test_targets_of_one_flow() -> None:
-    with pytest.raises(
-        DefinitionError, match=r"'rows' and 'Rows' would have names that differ only in case"
-    ):
+    with pytest.raises(DefinitionError, match=r"'rows' and 'Rows' would have names that differ only in case"):
         shelving("Library", "rows", "Rows").setup()
     coco.flow_by_name("Library").close()
     with pytest.raises(DefinitionError, match=r"'rows' and 'other' would have names"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -127,6 +128,26 @@ def test_every_listed_module_is_there() -> None:
     assert len(listed()) == len(set(listed()))
     for module in public_modules():
         assert names_of(module), module
+
+
+def test_public_modules_cost_little() -> None:
+    """A plugin's module of specs may import any of them at the top."""
+    modules = sorted(
+        public_modules() - {"coco.kit.adapters", "coco.kit.retry"}
+    )  # they work with an event loop
+    heavy = [
+        "asyncio",
+        "numpy",
+        "pydantic",
+        "sqlite3",
+        "click",
+        "coco.engine",
+        "coco.environment",
+        "coco.flow",
+    ]
+    code = f"import sys, {', '.join(modules)}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_import_linter_has_the_same_lists() -> None:

@@ -76,7 +76,8 @@ def private_uses(source: str) -> Iterator[str]:
             yield from _module(name)
         return
     here = set()
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.Import):
             for item in node.names:
                 if _is_ours(item.name):
@@ -100,7 +101,7 @@ def private_uses(source: str) -> Iterator[str]:
             elif "coco" in text and "import" in text:
                 for name in SCRIPT.findall(text):
                     yield from _module(name)
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         if node.value.id in here and node.attr not in names_of("coco") and not node.attr.startswith("__"):
