@@ -248,7 +248,7 @@ def test_a_corrupt_state_file_is_left_as_it_is(corpus: Path, tmp_path: Path) -> 
     content = path.read_bytes()
     with pytest.raises(StateStoreError) as caught:
         flow.update()
-    for said in (str(path), "corrupt", "left as it is", "restore a backup"):
+    for said in (str(path), "corrupt", "has not changed it", "restore a backup"):
         assert said in str(caught.value)
     assert path.read_bytes() == content and texts(target) == before
 

@@ -1,11 +1,11 @@
-"""What is said of a state that does not hold what was written."""
+"""Messages about a state that does not hold what was written."""
 
 from __future__ import annotations
 
 from coco.errors import StateStoreError
 
 CORRUPT_HELP = (
-    "It was left as it is: restore a backup, or move it away and run `coco setup` and `coco update` to build "
+    "coco has not changed it: restore a backup, or move it away and run `coco setup` and `coco update` to build "
     "the state anew"
 )
 

@@ -1,9 +1,9 @@
-"""Where this process runs: which boot of which machine, a clock that nobody sets, and names for who holds a lease.
+"""Identifies this process and its machine, for leases: the boot of the machine, its monotonic clock, and holders' names.
 
-Host name and process number do not tell processes apart: containers may share the first and repeat the second, and each
-sees only its own numbers. So a holder's name also says which boot of the machine it belongs to (Linux: ``boot_id``,
-which all containers of a machine share), in which namespace its number counts, and when it started. Only where all of
-these are known and equal can a process be said to run no longer.
+A host name and a process number do not identify a process: several containers may have the same host name and the same
+numbers, and each sees only its own numbers. So the name of a holder also has the boot of the machine (on Linux ``boot_id``,
+which all containers of a machine share), the namespace of the process number, and the time when the process started.
+Only if all of these are known and equal, coco can conclude that a process has ended.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from typing import NamedTuple
 
 _LINUX: bool = sys.platform.startswith("linux")
 _OURS: set[str] = set()
-"""Names that this process made and still works under."""
+"""Names that this process has made and still uses."""
 
 
 @functools.cache
 def boot_id() -> str:
-    """What processes share whose ``boot_clock`` is the same. Other systems than Linux: the host's name."""
+    """Return text that is equal for all processes with the same ``boot_clock``. Without Linux: the host's name."""
     boot = _read("/proc/sys/kernel/random/boot_id").strip()
     return f"{boot} {_namespace('time')}" if boot else f"host {socket.gethostname()}"
 
 
 def boot_clock() -> float:
-    """Seconds on a clock that setting the time does not move, sleep included. Elsewhere than on Linux: the time."""
+    """Return seconds of a clock that counts sleep and ignores changes of the time. Without Linux: the time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if _LINUX else time.time()
 
 
 class Holder(NamedTuple):
-    """Who holds a lease. The last four are empty where they cannot be known."""
+    """A process that holds a lease. The last four fields are empty if they are unknown."""
 
     host: str
     process: int
@@ -48,7 +48,7 @@ class Holder(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Holder | None:
-        """None for a name of another form."""
+        """Return the holder that a name describes; None for a name of another form."""
         host, _, rest = text.partition("/")
         process, _, token = rest.partition("/")
         if not process.isdigit():
@@ -58,19 +58,19 @@ class Holder(NamedTuple):
 
 
 def new_holder() -> str:
-    """A name for this process, which no other has; it counts as at work until ``end_holder``."""
+    """Return a new name for this process. The process counts as running under it until ``end_holder``."""
     holder = str(_this_process()._replace(token=uuid.uuid4().hex[:12]))
     _OURS.add(holder)
     return holder
 
 
 def end_holder(holder: str) -> None:
-    """This process no longer works under the name."""
+    """Note that this process no longer uses a name."""
     _OURS.discard(holder)
 
 
 def is_running(holder: str) -> bool | None:
-    """Whether the holder still works; None where that cannot be seen from here."""
+    """Return whether the process of a holder still runs; None if that is unknown on this machine."""
     found, us = Holder.parse(holder), _this_process()
     if found is None or os.name == "nt":
         return None
@@ -96,7 +96,7 @@ def is_running(holder: str) -> bool | None:
 
 
 def describe_holder(holder: str) -> str:
-    """``process 12 on web-1``, for people."""
+    """Return ``process 12 on web-1``, for messages."""
     found = Holder.parse(holder)
     return holder if found is None else f"process {found.process} on {found.host}"
 
@@ -107,7 +107,7 @@ def _this_process() -> Holder:
 
 
 def _started(process: str) -> str:
-    """When a process started, in ticks since the boot."""
+    """Return the time when a process started, in ticks since the boot."""
     # The name of the program, in brackets, may hold anything.
     fields = _read(f"/proc/{process}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else ""

@@ -1,4 +1,4 @@
-"""State that ends with the process: for tests, evaluation and ``memory://``."""
+"""A state store in memory, for tests, evaluation and ``memory://``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from coco.state.sqlite import SqliteStore
 
 
 class MemoryStore(SqliteStore):
-    """The SQLite store without a file: one implementation, so the two cannot differ in what they mean.
+    """The SQLite store without a file. It shares the code of the SQLite store, so the two behave alike.
 
-    Each instance has its own contents, which end with ``close``.
+    Each instance has its own contents. ``close`` deletes them.
     """
 
     def __init__(self) -> None:

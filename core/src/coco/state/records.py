@@ -1,8 +1,8 @@
-"""Tracking maps as bytes, and back. Bytes that do not read raise ``DamagedRecordError``.
+"""Encodes tracking records as bytes, and decodes them. Damaged bytes raise ``DamagedRecordError``.
 
-What attempts staged is kept by attempt, as ((process ordinal, targets), ...) with rising ordinals: at most
-the latest one, and all earlier ones joined. Joining never forgets: where two attempts meant different
-things for a target key, its fingerprint becomes ``b""``, which equals no row.
+Staged attempts are stored as ((process ordinal, targets), ...) with rising ordinals: the latest one, and all earlier ones
+joined. Joining keeps all target keys. If two attempts have different fingerprints for a key, the joined one is ``b""``,
+which equals no row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FP = 16
 
 
 class DamagedRecordError(StateStoreError):
-    """Bytes in the store that are not what was written. Stores add where, and what to do."""
+    """The store holds other bytes than were written. Stores add the place, and what to do."""
 
 
 Attempts = tuple[tuple[int, Mapping[int, TargetKeys]], ...]
@@ -31,7 +31,7 @@ _ATTEMPTS = msgspec.msgpack.Decoder(tuple[tuple[int, _Targets], ...])
 
 
 def encode_targets(targets: Mapping[int, TargetKeys]) -> bytes | None:
-    """None for nothing, so that an empty map costs no bytes."""
+    """Return the bytes of a map of target keys; None for an empty one."""
     return _ENCODER.encode(targets) if targets else None
 
 
@@ -46,7 +46,7 @@ def decode_targets(data: bytes | None) -> dict[int, TargetKeys]:
 
 
 def encode_attempts(attempts: Attempts) -> bytes | None:
-    """None where no attempt staged anything."""
+    """Return the bytes of staged attempts; None if there are none."""
     return _ENCODER.encode(attempts) if attempts else None
 
 
@@ -65,7 +65,7 @@ def _typed(targets: _Targets) -> dict[int, TargetKeys]:
 
 
 def join_attempts(attempts: Iterable[tuple[int, Mapping[int, TargetKeys]]]) -> Mapping[int, TargetKeys]:
-    """One map over all attempts, oldest first; fingerprints that disagree become ``b""``."""
+    """Return one map of target keys over all attempts, oldest first. Fingerprints that differ become ``b""``."""
     maps = [targets for _, targets in attempts]
     if len(maps) == 1:
         return maps[0]
@@ -82,18 +82,18 @@ def join_attempts(attempts: Iterable[tuple[int, Mapping[int, TargetKeys]]]) -> M
 
 
 def add_attempt(earlier: Attempts, ordinal: int, staged: Mapping[int, TargetKeys]) -> Attempts:
-    """The attempts after one more. Earlier ones are joined, so that a row that fails for ever stays small."""
+    """Return the attempts with one more. Earlier ones are joined, so that the record of a failing row stays small."""
     before: Attempts = ((earlier[-1][0], join_attempts(earlier)),) if earlier else ()
     return (*before, (ordinal, staged)) if staged else before
 
 
 def newer_attempts(attempts: Attempts, ordinal: int) -> Attempts:
-    """Those begun after ``ordinal``: all that its commit leaves."""
+    """Return the attempts after ``ordinal``, which its commit keeps."""
     return tuple(item for item in attempts if item[0] > ordinal)
 
 
 def join_fingerprints(fingerprints: Sequence[bytes]) -> bytes | None:
-    """None for none. Raises ``ValueError`` unless all have 16 bytes."""
+    """Return fingerprints as one byte string; None for none. Raises ``ValueError`` unless each has 16 bytes."""
     joined = b"".join(fingerprints)
     if len(joined) != FP * len(fingerprints):
         raise ValueError("call fingerprints have 16 bytes each")
@@ -101,9 +101,9 @@ def join_fingerprints(fingerprints: Sequence[bytes]) -> bytes | None:
 
 
 def split_fingerprints(data: bytes | None) -> tuple[bytes, ...]:
-    """16-byte pieces."""
+    """Return the fingerprints in a byte string."""
     if not data:
         return ()
     if len(data) % FP:
-        raise DamagedRecordError("references to remembered calls cannot be read")
+        raise DamagedRecordError("references to cached calls cannot be read")
     return tuple(data[i : i + FP] for i in range(0, len(data), FP))

@@ -1,31 +1,30 @@
 """The tables of schema version 4.
 
-- ``tracking``: the light part of each source row, in key order, so that a scan reads only this. ``row_id`` leads
-  to the heavy parts, which lie in order of arrival: a batch of new rows is appended to them, wherever its keys sort.
-- ``tracked_rows``: what is committed. ``attempts``: what was staged since; empty when nothing is in flight.
-- ``memo``: appended in order of arrival as well (its fingerprints are random: a table ordered by them rewrites a page
-  per entry). ``id`` tells the age. An entry that was deleted leaves a blank row: its value is overwritten with zeros
-  where it lies, and its fingerprint with one from ``BLANK`` on. (A row that SQLite deletes makes it move others,
-  and what it leaves of them in a page would outlast them.)
-- ``released``: entries that a row of ``source_id`` or a run gave up at ``since`` (microseconds), the latest last.
-  Others may still use them. ``held_calls``: what a source uses besides its rows. ``memo_runs``: flows at work, or
-  killed at it, with the first entry that their run may have made.
-- ``leases``: ``until`` by the clock of the day, ``boot_until`` by that of the machine's boot ``boot``.
-- ``totals``: numbers that would otherwise take a scan, and ``next_row_id``.
+- ``tracking``: the head of each source row, in the order of keys, so that a scan reads this table only. ``row_id`` refers
+  to the other parts of the record. Those are stored in the order of arrival, so a batch of new rows is appended.
+- ``tracked_rows``: what is committed. ``attempts``: what has been staged since; empty while no attempt is unfinished.
+- ``memo``: in the order of arrival too, as fingerprints are random, and a table in their order would rewrite a page per
+  entry. ``id`` grows with time. Deleting an entry overwrites its value with zeros and its fingerprint with one from
+  ``BLANK`` on, and keeps the row: if SQLite deletes a row, it moves others, and copies of their values stay in the page.
+- ``released``: entries that a row of ``source_id`` or a run has released at ``since`` (microseconds), the latest last.
+  Other rows may still use them. ``held_calls``: what a source uses in addition to its rows. ``memo_runs``: flows with a
+  run that has not ended, with the first entry that the run may have stored.
+- ``leases``: ``until`` by the time of day, ``boot_until`` by the clock of the machine's boot ``boot``.
+- ``totals``: numbers that are expensive to compute, and ``next_row_id``.
 """
 
 from __future__ import annotations
 
 SCHEMA_VERSION = 4
 APPLICATION_ID = 0x636F636F
-"""What ``file`` and other tools see in the header of an SQLite file."""
+"""The application id in the header of the SQLite file, by which ``file`` and other tools recognise it."""
 
 DIGEST = "blake3-16"
 ENCODING = "1"
 HEADER = {"schema_version": str(SCHEMA_VERSION), "digest": DIGEST, "encoding": ENCODING, "next_id": "1"}
 TOTALS = {"memo_entries": 0, "memo_bytes": 0, "memo_blank_bytes": 0, "memo_gaps": 0, "next_row_id": 1}
 BLANK = b"\xff" * 8
-"""How fingerprints of deleted entries begin, and no others: it would take 10**19 calls to meet one."""
+"""Start of the fingerprints of deleted entries. A call has such a fingerprint with a chance of 1 in 10**19."""
 
 TABLES = (
     "CREATE TABLE header(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",

@@ -186,7 +186,7 @@ def test_an_sqlite_file_of_something_else_is_not_touched(tmp_path: Path, table: 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(b"The quick brown fox jumps over the lazy dog. " * 100)
-    refused(path, r"is corrupt .*left as it is.*restore a backup")
+    refused(path, r"is corrupt .*has not changed it.*restore a backup")
 
 
 def test_a_file_cut_off_in_its_first_page(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_file_that_was_emptied(size: int, match: str, tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     opened(path).close()
     path.write_bytes(path.read_bytes()[:size])
-    refused(path, rf"state.db is corrupt \({match}\).*left as it is.*restore a backup")
+    refused(path, rf"state.db is corrupt \({match}\).*has not changed it.*restore a backup")
     assert path.stat().st_size == size
 
 
