@@ -261,7 +261,7 @@ def test_damage_inside_is_reported_when_met(tmp_path: Path) -> None:
     ("statement", "match"),
     [
         ("UPDATE tracked_rows SET targets=x'c1'", "tracked target keys"),
-        ("UPDATE tracked_rows SET memo=x'0102'", "references to remembered calls"),
+        ("UPDATE tracked_rows SET memo=x'0102'", "references to cached calls"),
         ("INSERT INTO attempts SELECT row_id, x'c1' FROM tracking", "staged target keys"),
         ("INSERT INTO setup VALUES('f', 't', 'k', '{', '[]')", "setup metadata"),
     ],

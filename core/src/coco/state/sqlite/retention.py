@@ -295,7 +295,7 @@ def release(db: sqlite3.Connection, source_id: int, fingerprints: Iterable[bytes
 def _split_all(memos: Iterable[bytes]) -> list[bytes]:
     parts = list(memos)
     if any(len(memo) % FP for memo in parts):
-        raise DamagedRecordError("references to remembered calls cannot be read")
+        raise DamagedRecordError("references to cached calls cannot be read")
     data = b"".join(parts)
     return [data[i : i + FP] for i in range(0, len(data), FP)]
 
