@@ -7,13 +7,12 @@
 | ``interruption`` | letting the engine end a call that takes too long |
 | ``iso_text`` | UUIDs, dates, times and spans of time as text, and back |
 | ``json_data`` | values of any type as JSON data, and back |
-| ``masking`` | addresses in messages, without passwords |
 | ``naming`` | default names of resources, within a product's limit on length |
 | ``packed`` | engine values as bytes, and back |
 | ``plain`` | specs, keys and setup states as plain data, and back |
 | ``quoting`` | names and literals as text of SQL and Cypher |
 | ``retry`` | trying again after faults that pass |
-| ``secrets`` | values of references to secrets, where a connection is made |
+| ``secrets`` | values of references to secrets, where a connection is made; addresses without passwords |
 | ``state_diff`` | what to add, alter and drop, from any of several former states |
 | ``values`` | engine values from Python values, and back |
 

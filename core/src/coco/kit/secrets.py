@@ -1,7 +1,16 @@
-"""Values of references to secrets, where a connection is made."""
+"""References to secrets, resolved where a connection is made, and addresses in messages without their passwords."""
 
 from __future__ import annotations
 
+from coco import setting
 from coco.secrets import SecretRef, resolve_secret, resolve_secrets
 
-__all__ = ["SecretRef", "resolve_secret", "resolve_secrets"]
+__all__ = ["SecretRef", "mask_url", "resolve_secret", "resolve_secrets"]
+
+
+def mask_url(url: str) -> str:
+    """A URL, or a connection string of ``name=value`` pairs, with ``***`` in the place of its password.
+
+    Works for mistyped ones too: it shows only what cannot be part of a secret.
+    """
+    return setting.mask_url(url)

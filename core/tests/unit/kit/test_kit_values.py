@@ -11,9 +11,9 @@ import pytest
 from coco import op
 from coco.auth_registry import AuthEntryReference
 from coco.errors import DefinitionError, StoredValueError, ValueConversionError
-from coco.kit.masking import mask_url
 from coco.kit.packed import pack, unpacker
 from coco.kit.plain import from_plain, to_plain
+from coco.kit.secrets import mask_url
 from coco.kit.values import key_decoder, key_encoder, value_decoder, value_encoder
 from coco.typing import BasicValueType, EnrichedValueType, FieldSchema, StructType
 

@@ -17,9 +17,8 @@ from coco import current_settings
 from coco.auth_registry import TransientAuthEntryReference, get_auth_entry
 from coco.errors import TargetError, mark_retriable
 from coco.kit.interruption import interruptible
-from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
-from coco.kit.secrets import resolve_secret
+from coco.kit.secrets import mask_url, resolve_secret
 from coco_target_neo4j.settings import Neo4jConnection
 
 T = TypeVar("T")

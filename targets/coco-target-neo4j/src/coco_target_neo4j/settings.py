@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coco.kit.masking import mask_url
+from coco.kit.secrets import mask_url
 from coco.typing import Secret
 
 

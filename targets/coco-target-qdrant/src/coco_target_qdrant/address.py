@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from coco.auth_registry import get_auth_entry
 from coco.errors import ClientError
-from coco.kit.masking import mask_url
 from coco.kit.retry import DEFAULT, SYSTEM, RetryPolicy, Timing, retry
-from coco.kit.secrets import resolve_secret
+from coco.kit.secrets import mask_url, resolve_secret
 from coco.typing import Secret
 from coco_target_qdrant.wire import TransientError
 
