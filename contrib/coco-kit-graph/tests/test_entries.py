@@ -97,4 +97,4 @@ def test_rows_are_taken_apart() -> None:
     assert found.source.keys == [("1",), ("2",)]
     assert found.target.nodes == {("x",): ("small",)}
     assert list(found.refused) == [("3",)]
-    assert split.restored(("n1",), ("1",), ("x",), 3) == ("x", ..., "n1")
+    assert split.assembled(("n1",), ("1",), ("x",), 3) == ("x", ..., "n1")

@@ -131,7 +131,7 @@ class RelationshipSplit:
         self._key_size = len(key_fields)
         self._source = _End(mapping.source, source, positions)
         self._target = _End(mapping.target, target, positions)
-        self._restored = {
+        self._assembled = {
             place - self._key_size: (side, number)
             for side, end in (("source", self._source), ("target", self._target))
             for number, place in enumerate(end.key)
@@ -156,11 +156,11 @@ class RelationshipSplit:
                 rows.nodes[end_key] = tuple([whole[place] for place in end.values])
         return found
 
-    def restored(self, own: Row, source: Row, target: Row, size: int) -> Row:
+    def assembled(self, own: Row, source: Row, target: Row, size: int) -> Row:
         """A value row from what the graph holds; ``...`` for values of ends, which others may have written."""
         row: list[Any] = [...] * size
         for place, value in zip(self.own_positions, own, strict=True):
             row[place] = value
-        for place, (side, number) in self._restored.items():
+        for place, (side, number) in self._assembled.items():
             row[place] = (source if side == "source" else target)[number]
         return tuple(row)

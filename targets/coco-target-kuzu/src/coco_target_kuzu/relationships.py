@@ -232,7 +232,7 @@ class RelationshipPlace(Place):
         own, source = len(self.fields), len(self._source.key.parts)
         found = {}
         for key, values in self.found(keys, "".join(f", {item}" for item in parts)):
-            found[key] = self._split.recreated(
+            found[key] = self._split.assembled(
                 _engine(self.fields, values[:own]),
                 _engine(self._source.key.parts, values[own : own + source]),
                 _engine(self._target.key.parts, values[own + source :]),

@@ -71,7 +71,7 @@ class RelationshipPlace(Place):
         found = self.graph.read(lambda tx: tx.run(query, {"ids": list(by_id)}), "reading rows")
         own, source = len(self.values.names), len(self.source.key.names)
         return {
-            by_id[id_]: self.split.recreated(
+            by_id[id_]: self.split.assembled(
                 self.values.engine(values[:own]),
                 self.source.key.engine(values[own : own + source]),
                 self.target.key.engine(values[own + source :]),
