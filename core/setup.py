@@ -19,6 +19,9 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).resolve().parent
 KERNELS = Path("src", "coco", "hot")
 
+DESCRIBES = {"sdist", "egg_info", "dist_info"}
+"""Commands that only describe or pack sources, which needs no translation of kernels."""
+
 
 def asked(variable: str) -> bool:
     """Whether an environment variable says yes."""
@@ -33,7 +36,7 @@ def kernel_sources() -> dict[str, Path]:
 
 def kernel_extensions() -> list[Extension]:
     """What there is to compile. Empty if nothing is wanted or Cython is not there."""
-    if asked("COCO_PURE"):
+    if asked("COCO_PURE") or DESCRIBES.intersection(sys.argv):
         return []
     try:
         from Cython.Build import cythonize

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import workspace
-from clean_venv import ROOT, build, environment, name_of, run
+from clean_venv import QUICK_PIP, ROOT, build, environment, name_of, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -136,7 +136,8 @@ def test_commands_of_the_tutorial(wheels: dict[str, Path], tmp_path: Path) -> No
     links = wheels["coco-core"].parent
     interpreter = environment(tmp_path / "venv", ["coco-core", "coco-testing"], links, with_pip=True)
     path = f"{interpreter.parent}{os.pathsep}{os.environ['PATH']}"
-    run("bash", "-e", "-c", "\n".join(found), cwd=tmp_path, PATH=path, COCO_STRICT_PLUGINS="1")
+    commands = "\n".join(found)
+    run("bash", "-e", "-c", commands, cwd=tmp_path, PATH=path, COCO_STRICT_PLUGINS="1", **QUICK_PIP)
     assert sorted(item.suffix for item in (tmp_path / "coco-target-jsonl" / "dist").iterdir()) == [
         ".gz",
         ".whl",
