@@ -22,7 +22,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples" / "third-party").glob("*/pyproject.toml"))
 KINDS = ("target", "source", "function", "store", "runner")
-NEW = {f"coco-{kind}-json-lines": kind for kind in KINDS}
+NEW = {
+    **{f"coco-{kind}-json-lines": (kind, "json-lines") for kind in KINDS},
+    "coco-target-small-lines": ("target", "small-lines", "--minimal"),
+}
+"""Name -> arguments of ``coco new``."""
 every = pytest.mark.parametrize("name", [*(path.name for path in EXAMPLES), *NEW])
 
 
@@ -30,8 +34,8 @@ every = pytest.mark.parametrize("name", [*(path.name for path in EXAMPLES), *NEW
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of all third-party packages, by name: the examples, and one of each kind that ``coco new`` writes."""
     place = tmp_path_factory.mktemp("authors")
-    for name, kind in NEW.items():
-        run(sys.executable, "-c", "from coco.cli import main; main()", "new", kind, "json-lines", cwd=place)
+    for name, arguments in NEW.items():
+        run(sys.executable, "-c", "from coco.cli import main; main()", "new", *arguments, cwd=place)
         assert (place / name).is_dir()
     for folder in EXAMPLES:
         shutil.copytree(folder, place / folder.name, ignore=workspace.NOT_SOURCE)
@@ -60,7 +64,7 @@ def test_found_by_coco_plugins(outside: Path, packages: dict[str, Path], tmp_pat
     loaded = {item["distribution"] for item in installed if item["status"] == "loaded"}
     assert loaded == {*packages, "coco-testing"}
     brought = {op["name"] for item in installed for op in item["ops"]}
-    assert brought == {"Jsonl", "ZipArchive", "JsonLines"}
+    assert brought == {"Jsonl", "ZipArchive", "JsonLines", "SmallLines"}
     assert [store["scheme"] for item in installed for store in item["stores"]] == ["json-lines"]
     assert [runner["name"] for item in installed for runner in item["runners"]] == ["json-lines"]
 
@@ -79,13 +83,14 @@ def test_passes_the_kit_as_installed(
         "-q",
         "-p",
         "no:cacheprovider",
+        "--coco-strict",
         f"--coco-report={report}",
         cwd=tmp_path / name,
         COCO_STRICT_PLUGINS="1",
         PYTHONDONTWRITEBYTECODE="1",
     )
     shown = json.loads(report.read_text())
-    assert "passed" in json.dumps(shown)
+    assert shown["complete"], [item for item in shown["results"] if item["outcome"] in ("failed", "skipped")]
 
 
 @every
@@ -111,9 +116,10 @@ def test_is_clean(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("name", ["a", "abcdefghijklmnopqrstuvwx"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "target --minimal"])
 def test_any_length_of_name_is_formatted(tmp_path: Path, kind: str, name: str) -> None:
-    run(sys.executable, "-c", "from coco.cli import main; main()", "new", kind, name, cwd=tmp_path)
+    kind, *options = kind.split()
+    run(sys.executable, "-c", "from coco.cli import main; main()", "new", kind, name, *options, cwd=tmp_path)
     for command in (["check"], ["format", "--check"]):
         run(sys.executable, "-m", "ruff", *command, "--no-cache", ".", cwd=tmp_path / f"coco-{kind}-{name}")
 

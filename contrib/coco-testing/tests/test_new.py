@@ -59,12 +59,39 @@ def test_writes_a_package(kind: str) -> None:
     assert project["name"] == folder.name
     assert project["entry-points"]["coco.plugins"] == {f"{kind}-json-lines": f"{package}._plugin"}
     workflow = yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())
-    assert {"run": "pytest --coco-report=conformance.md"} in workflow["jobs"]["test"]["steps"]
+    assert {"run": "pytest --coco-strict --coco-report=conformance.md"} in workflow["jobs"]["test"]["steps"]
     assert "${{ matrix.python }}" in str(workflow)
     assert (
         f"cd {folder} && pip install --find-links DIST -e '.[test]' && pytest && coco plugins"
         in result.stderr
     )
+
+
+def test_a_target_of_one_function() -> None:
+    result = new("target", "json-lines", "--minimal")
+    assert result.exit_code == 0, result.output
+    folder = Path("coco-target-json-lines")
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in (".py", ".toml")}
+    assert written == {
+        "pyproject.toml",
+        "src/coco_target_json_lines/__init__.py",
+        "tests/test_conformance.py",
+        "tests/test_plugin.py",
+    }
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["coco.plugins"] == {
+        "target-json-lines": "coco_target_json_lines:JsonLines"
+    }
+    made = runpy.run_path(str(folder / "src/coco_target_json_lines/__init__.py"))
+    made["write"](made["JsonLines"](url="u"), {"k": {"text": "v"}}, ["gone"])
+    assert made["read_all"](made["JsonLines"](url="u")) == [("k", {"text": "v"})]
+
+
+def test_only_targets_are_that_small() -> None:
+    result = new("source", "feed", "--minimal")
+    assert result.exit_code == 2
+    assert "there is no smaller package of a source" in result.stderr
+    assert os.listdir() == []
 
 
 def test_store_has_all_methods_of_the_protocol() -> None:
@@ -148,7 +175,8 @@ def test_any_good_name_makes_good_files(kind: str, slug: str) -> None:
     except BadNameError:
         assert slug in ("none", "true", "false", "sqlite", "memory", "process") or slug.split("-")[0] in KINDS
         return
-    for path, text in package_files(names, "0.4.2").items():
+    minimal = package_files(names, "0.4.2", minimal=True) if kind == "target" else {}
+    for path, text in (*package_files(names, "0.4.2").items(), *minimal.items()):
         assert "$" not in re.sub(r"\$\{\{", "", text)
         assert not text.strip() or text.endswith("\n")
         if path.endswith(".py"):

@@ -20,7 +20,8 @@ from coco_testing.scaffold.names import KINDS
     type=click.Path(path_type=Path),
     help="Folder to write into. Default: coco-KIND-NAME, in the current one.",
 )
-def new(kind: str, name: str, folder: Path | None) -> None:
+@click.option("--minimal", is_flag=True, help="A target of one function, in one module.")
+def new(kind: str, name: str, folder: Path | None, minimal: bool) -> None:
     """Write the package of a plugin, with tests that pass.
 
     KIND is target, source, function, store or runner. NAME is one word or a few, joined by hyphens: the package
@@ -29,16 +30,18 @@ def new(kind: str, name: str, folder: Path | None) -> None:
     The package works as it is, on a stand-in in memory or in processes. A folder that holds anything is not touched.
     """
     import coco
-    from coco_testing.scaffold.files import package_files
+    from coco_testing.scaffold.files import MINIMAL, package_files
     from coco_testing.scaffold.names import BadNameError, plugin_names
 
     try:
         names = plugin_names(kind, name)
     except BadNameError as error:
         raise click.BadParameter(str(error), param_hint="'NAME'") from None
+    if minimal and kind not in MINIMAL:
+        raise click.BadParameter(f"there is no smaller package of a {kind}", param_hint="'--minimal'")
     place = folder or Path(names.distribution)
     _check_free(place)
-    for path, text in package_files(names, coco.__version__).items():
+    for path, text in package_files(names, coco.__version__, minimal=minimal).items():
         file = place / path
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -22,12 +22,17 @@ ALSO = {
 }
 
 
-def package_files(names: PluginNames, version: str) -> dict[str, str]:
-    """Path -> text. version: of the coco-core that the package is written against."""
+MINIMAL = ("target",)
+"""Kinds that have a package of one function, too."""
+
+
+def package_files(names: PluginNames, version: str, *, minimal: bool = False) -> dict[str, str]:
+    """Path -> text. version: of the coco-core that the package is written against. minimal: for kinds of ``MINIMAL``."""
     values = {
         "name": names.distribution,
         "entry": names.entry,
         "package": names.package,
+        "value": f"{names.package}:{names.spec}" if minimal else f"{names.package}._plugin",
         "spec": names.spec,
         "slug": names.slug,
         "upper": names.slug.replace("-", "_").upper(),
@@ -39,8 +44,10 @@ def package_files(names: PluginNames, version: str) -> dict[str, str]:
     }
     found = {}
     root = files("coco_testing.scaffold") / "templates"
-    for folder in ("common", names.kind):
+    for folder in ("common", f"{names.kind}_minimal" if minimal else names.kind):
         for path, text in sorted(_templates(root / folder)):
+            if minimal and path.endswith("/_plugin.py.in"):
+                continue  # the entry point is the operation
             path = path.replace("PACKAGE", names.package).replace("DOT", ".")
             found[path.removesuffix(".in")] = string.Template(text).substitute(values)
     return found
