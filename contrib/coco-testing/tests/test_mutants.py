@@ -15,7 +15,7 @@ import pytest
 from coco_testing.audit import checks_of
 
 HERE = Path(__file__).parent
-KINDS = ("target", "source", "function", "store", "runner")
+KINDS = ("target", "source", "function", "store", "runner", "secret")
 AT_ONCE = {"runner": 3, "source": 2}
 """Processes that run the mutants of a kind: several where most of them wait for a time limit."""
 
