@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import pickle
 import subprocess
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 import coco
 from coco import op
 from coco.auth_registry import AuthRegistry
+from coco.cli.logs import PrintableFormatter
 from coco.engine_object import content_data, dump_engine_object, dump_for_identity, load_engine_object
 from coco.errors import AuthEntryError, DefinitionError, SecretError, is_retriable, mark_retriable
 from coco.kit.secrets import resolve_secret, resolve_secrets
@@ -340,6 +342,11 @@ class TestMasking:
         vault.answers["name"] = "postgresql://me:pass%20word-1@host/db"
         resolve_secret(coco.secret("vault:name"))
         assert masked("no such user: pass word-1, pass%20word-1") == "no such user: ***, ***"
+
+    def test_logs_of_the_command_line(self, vault: Vault) -> None:
+        resolve_secret(coco.secret("vault:name"))
+        record = logging.LogRecord("x", logging.WARNING, "f.py", 1, "login %s refused", (VALUE,), None)
+        assert PrintableFormatter().format(record) == "login *** refused"
 
     def test_errors_that_leave_the_process(self, vault: Vault) -> None:
         resolve_secret(coco.secret("vault:name"))

@@ -8,11 +8,13 @@ from coco.printable import printable_lines
 
 
 class PrintableFormatter(logging.Formatter):
-    """Writes control characters in messages and tracebacks as escapes."""
+    """Writes control characters in messages and tracebacks as escapes, and masks secrets that coco knows."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The text of a record, safe to show."""
-        return printable_lines(super().format(record))
+        from coco.ops.error_text import masked
+
+        return printable_lines(masked(super().format(record)))
 
 
 def prepare_logs() -> None:

@@ -23,6 +23,7 @@ from coco.engine_object import dump_engine_object
 from coco.environment.environment import ENVIRONMENT, Environment, current_settings
 from coco.errors import AuthEntryError, LifecycleError
 from coco.lib import get_app_namespace
+from coco.operations.settings_report import settings_report
 from coco.setting import mask_url
 
 NAMES = (
@@ -349,6 +350,24 @@ def test_where_state_lives(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     assert environment.state_url() == "postgres://me:p%2Fw%40@h/d?a=b"
     monkeypatch.setenv("COCO_STATE_URL", "memory://")
     assert environment.state_url() == "memory://"
+
+
+def test_state_in_a_database_that_secrets_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """References are resolved for the store's URL, only if there is such a store, and the report shows them."""
+    url, password = coco.secret("env:URL_OF_TESTS"), coco.secret("env:PASSWORD_OF_TESTS")
+    environment = Environment()
+    environment.init(coco.Settings(coco.DatabaseConnectionSpec(url, password=password)))
+    host = importlib_host(monkeypatch, installed=False)
+    assert environment.state_url() == "sqlite:///.coco/state.db"  # nothing is asked for
+    host["installed"] = True
+    monkeypatch.setenv("URL_OF_TESTS", "postgresql://me@h/d")
+    monkeypatch.setenv("PASSWORD_OF_TESTS", "p/w@")
+    assert environment.state_url() == "postgres://me:p%2Fw%40@h/d"
+    shown = {line.name: line.value for line in settings_report(environment).settings}
+    assert shown["state_url"] == shown["database.url"] == "SecretRef('env:URL_OF_TESTS')"
+    assert shown["database.password"] == "SecretRef('env:PASSWORD_OF_TESTS')"
+    monkeypatch.setenv("URL_OF_TESTS", "mysql://me@h/d")
+    assert environment.state_url() == "sqlite:///.coco/state.db"
 
 
 def importlib_host(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> dict[str, bool]:
