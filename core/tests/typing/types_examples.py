@@ -6,12 +6,13 @@ mode reports an ignore that is not needed.
 
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coco import op
 from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
 from coco.typing import (
     BasicValueType,
@@ -107,3 +108,29 @@ def codecs_and_schemas() -> None:
     schema = EnrichedValueType(BasicValueType("Int64"))
     assert_type(make_engine_value_decoder(["x"], schema, int)(1), Any)
     make_engine_value_decoder(["x"], "Int64", int)  # type: ignore[arg-type]
+
+
+class Shelf(op.TargetSpec):
+    folder: str
+
+
+@op.row_target()
+def write_shelf(spec: Shelf, upserts: dict[str, Chunk], deletes: list[str]) -> None: ...
+
+
+@op.row_target(key="folder")
+async def made_shelf(
+    upserts: Mapping[str, Chunk], deletes: Sequence[str], folder: str, size: int = 3
+) -> None: ...
+
+
+def targets_of_one_function() -> None:
+    assert_type(made_shelf("a"), op.TargetSpec)
+    write_shelf(Shelf(folder="a"), {}, ["k"])
+    made_shelf(folder=3)  # type: ignore[arg-type]
+    made_shelf(folder="a", sizes=3)  # type: ignore[call-arg]
+    write_shelf(Shelf(folder="a"), {}, [3])  # type: ignore[list-item]
+
+
+@op.row_target()  # type: ignore[type-var, arg-type]
+def keys_of_another_type(upserts: dict[str, Chunk], deletes: list[int], folder: str) -> None: ...
