@@ -315,7 +315,7 @@ def test_live_mode_ends_at_a_signal_although_a_function_hangs(
 
 def test_a_flow_that_cannot_be_followed_is_refused_at_once(project: Path) -> None:
     done = run(project, "update", "-L", "-f", "app.py", code=2)
-    assert "nothing to follow in flow Slow: source 'docs' (LocalFile)" in done.stderr
+    assert "flow Slow has no source to follow: source 'docs' (LocalFile)" in done.stderr
     assert "refresh_interval=" in done.stderr and "watch_changes=True" in done.stderr
     assert not (project / "out.db").exists() and not (project / ".coco").exists()
 

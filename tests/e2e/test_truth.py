@@ -257,10 +257,10 @@ def test_apply_refuses_what_has_moved(corpus: Path, tmp_path: Path, monkeypatch:
     write(corpus / "a.md", "other words", OLD + 50)
     invoke("plan", app.name, "-o", "first.json")
     write(corpus / "a.md", "other again", OLD + 90)
-    assert "something changed in the sources of flow Planned" in invoke("apply", "first.json", code=1).stderr
+    assert "the sources changed of flow Planned" in invoke("apply", "first.json", code=1).stderr
     invoke("plan", app.name, "-o", "second.json")
     write(corpus / "new.md", "a file that the plan does not know", OLD)
-    assert "something changed in the sources" in invoke("apply", "second.json", code=1).stderr
+    assert "the sources changed" in invoke("apply", "second.json", code=1).stderr
     (corpus / "new.md").unlink()
     assert load("out.json")[("a.md",)] == {"loud": "ONE TWO"}, "nothing was done so far"
     assert json.loads(invoke("apply", "second.json", "--json").stdout)["ok"]

@@ -62,7 +62,7 @@ def test_a_lease_from_the_far_future(flow: coco.Flow, tmp_path: Path) -> None:
         "Locked: held by process 7 on web-1",
         "s ahead of the clock here: one of the two clocks is wrong",
         "renewed every 20 s and lasts 60 s",
-        "cannot be seen from here",
+        "coco cannot determine here whether it still runs",
         "Use --force",
     ):
         assert part in said

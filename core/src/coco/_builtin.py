@@ -1,7 +1,7 @@
-"""What coco-core brings itself, by the hooks that a plugin has: state stores, a runner, the commands of the program.
+"""What coco-core provides, through the hooks of a plugin: state stores, a runner, the commands of the program.
 
-The loader starts this plugin before all others and without a search; ``COCO_PLUGINS`` has no say in it. Import paths
-stand here as text, so nothing of what they name is imported before it is used.
+The loader loads this plugin before all others and without a search; ``COCO_PLUGINS`` does not affect it. Import paths are
+text, so that a module is imported at first use.
 """
 
 from __future__ import annotations
@@ -50,19 +50,21 @@ def coco_cli_commands() -> list[CommandManifest]:
         _command("init", "Write a small project that runs."),
         _command("show", "Show a flow: its operations and its fields.", takes="flow"),
         _command("ls", "List flows."),
-        _command("setup", "Create or adapt targets and state to the flows.", takes="app"),
+        _command("setup", "Create or change targets and state as the flows require.", takes="app"),
         _command("update", "Bring targets up to date with their sources.", takes="flow"),
-        _command("plan", "Say what setup and update would do.", takes="flow"),
-        _command("apply", "Carry out a plan, unless things have moved since."),
-        _command("evaluate", "Run a flow into files, touching no target.", takes="flow"),
+        _command("plan", "Show what setup and update would do.", takes="flow"),
+        _command("apply", "Carry out a plan if it is still valid."),
+        _command(
+            "evaluate", "Evaluate a flow and write the results to files instead of targets.", takes="flow"
+        ),
         _command("verify", "Compare targets with what they should hold.", takes="flow"),
         _command("errors", "List the rows that failed.", takes="flow"),
         _command("retry", "Update, and retry quarantined rows.", takes="flow"),
         _command("drop", "Remove targets and state of flows.", takes="app"),
         _command("cache", "Show or prune the results that functions with cache=True returned."),
-        _command("unlock", "Take the lease of a flow from a process that no longer works."),
+        _command("unlock", "Release the lease of a flow whose process no longer runs."),
         _command("settings", "Show the settings in force and where they come from."),
-        _command("plugins", "List plugins and what is wrong with them."),
+        _command("plugins", "List the plugins, and the problems of each."),
         _command("stubs", "Tell type checkers what the installed plugins provide."),
     ]
 

@@ -249,8 +249,8 @@ def test_no_terminal_is_no(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(FakeBundle, "destructive", False)
     runtime.pending = {"First"}
     refused = run("update", APP_FILE, answer="yes\n", code=1).stderr
-    assert "no terminal to ask on" in refused and "setup of ['First', 'Second']" in refused
-    assert "Add `--force` (or `--setup`, which asks only where data would be lost)" in refused
+    assert "no terminal to ask" in refused and "setup of ['First', 'Second']" in refused
+    assert "Add `--force` (or `--setup`, which asks only if data would be lost)" in refused
     assert "--setup" not in run("setup", APP_FILE, code=1).stderr
     run("update", "-f", APP_FILE)
     assert [call[0] for call in runtime.calls] == ["setup", "update", "update"]
@@ -353,7 +353,7 @@ def test_live_ends_well_by_signal(runtime: FakeRuntime) -> None:
 @pytest.mark.usefixtures("followable")
 def test_live_ends_when_nothing_is_left(runtime: FakeRuntime) -> None:
     runtime.signalled = False
-    assert "Nothing is left to follow in flow First" in run("update", "-L", f"{APP_FILE}:First").stderr
+    assert "Flow First has no source left to follow" in run("update", "-L", f"{APP_FILE}:First").stderr
     runtime.info.sources[0].stats.num_errors = 1
     run("update", "-L", f"{APP_FILE}:First", code=1)
 
@@ -399,15 +399,15 @@ def test_plan_and_apply(runtime: FakeRuntime, tmp_path: Path) -> None:
     refused = run("apply", "plan.json", code=1)
     assert "another update changed the state of flow First" in refused.stderr
     runtime.version, runtime.changed = "v1", 1
-    assert "something changed in the sources of flow First" in run("apply", "plan.json", code=1).stderr
+    assert "the sources changed of flow First" in run("apply", "plan.json", code=1).stderr
     runtime.changed, runtime.pending = 0, {"Second"}
-    assert "flow Second needs another setup" in run("apply", "plan.json", code=1).stderr
+    assert "the setup of flow Second differs from the plan" in run("apply", "plan.json", code=1).stderr
     assert len(runtime.calls) == 2
 
 
 def test_plan_of_pending_setup(runtime: FakeRuntime) -> None:
     runtime.pending, runtime.persisted = {"First"}, set()
-    assert "after setup, everything" in run("plan", f"{APP_FILE}:First", "-o", "p.json").stdout
+    assert "after the setup, all rows" in run("plan", f"{APP_FILE}:First", "-o", "p.json").stdout
     run("apply", "p.json", "--allow-deletes")
     assert runtime.calls == [("setup", "First"), ("update", "First", {"allow_deletes"})]
 

@@ -44,8 +44,8 @@ def test_a_command_that_is_almost_right() -> None:
 @pytest.mark.parametrize(
     ("app", "words"),
     [
-        ("notes.md", "notes.md is no Python file"),
-        ("docs", "docs is a folder and no Python package; name a file in it"),
+        ("notes.md", "notes.md is not a Python file"),
+        ("docs", "docs is a folder and not a Python package; name a file in it"),
         ("docs/", "docs is a folder; name a file in it"),
         ("gone.py", "there is no file"),
         ("gone", "there is no module 'gone'"),
@@ -70,9 +70,9 @@ def test_places_that_cannot_be_written(folder: Path) -> None:
         "import coco\n@coco.flow_def(name='Empty')\ndef empty(builder, scope): pass\n"
     )
     text = said("evaluate", "app_of_messages.py", "-o", "file/x", code=1)
-    assert "cannot make file/x: Not a directory; name another folder with -o" in text
+    assert "cannot create file/x: Not a directory; name another folder with -o" in text
     text = said("plan", "app_of_messages.py", "-o", "file/x", code=1)
-    assert "cannot write file/x: Not a directory; name another place with -o" in text
+    assert "cannot write file/x: Not a directory; name another file with -o" in text
 
 
 def test_frames_are_the_users_own() -> None:

@@ -151,8 +151,8 @@ def mine():
     assert shown(found["global_execution_options.source_max_inflight_rows"]) == (1024, "default", "")
     said = run(name)
     assert f"function {place}" in said.stdout
-    assert "COCO_APP_NAMESPACE is set and does not count" in said.stderr
-    assert "COCO_SOURCE_MAX_INFLIGHT_ROWS is set and does not count" in said.stderr
+    assert "COCO_APP_NAMESPACE is set and has no effect" in said.stderr
+    assert "COCO_SOURCE_MAX_INFLIGHT_ROWS is set and has no effect" in said.stderr
 
 
 def test_init_supplies_all(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The ``coco`` program. Importing this package imports nothing else; ``main`` does the rest."""
+"""The ``coco`` program. Importing this package imports nothing else; ``main`` imports what it needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the program on ``sys.argv`` and leave the interpreter with its exit code.
+    """Run the program with ``sys.argv`` and end the interpreter with its exit code.
 
     0: done. 1: failed, or done with rows that failed. 2: called wrongly. 130: interrupted. 143: terminated.
     """
@@ -14,7 +14,7 @@ def main() -> None:
     import sys
     import threading
 
-    # A tenth of a short update went into looking for cycles among the classes and code just imported.
+    # Garbage collection of the classes and code just imported took a tenth of a short update.
     gc.set_threshold(50_000)
 
     import warnings
@@ -35,6 +35,6 @@ def main() -> None:
             item.join(0.2 / len(working))
         if any(
             item.is_alive() for item in working
-        ):  # a function that does not return must not keep the program
+        ):  # a function that hangs must not keep the process running
             leave(end.code if isinstance(end.code, int) else 0 if end.code is None else 1)
         raise

@@ -1,4 +1,4 @@
-"""Getting at the user's flows: specifiers, loading, choosing."""
+"""Loads the user's apps and chooses flows by specifier."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from coco.flow import Flow
 
 APP_VARIABLE = "COCO_APP_TARGETS"
-"""The apps that this process has loaded, for child processes to load as well."""
+"""Environment variable with the apps that this process has loaded; child processes load them too."""
 
 
 def warn(text: str) -> None:
-    """A note for people, on standard error."""
+    """Print a warning to standard error."""
     say(f"WARNING: {text}", err=True)
 
 
 def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[str] = ()) -> None:
-    """What comes before every command: variables of ``.env``, then the folder to import apps from.
+    """Prepare the process for a command: load ``.env``, then add the folder to import apps from.
 
-    words: of the command, among them the app. If it has the name of a standard module, that one is imported first.
+    words: the command line. If the app in it has the name of a standard module, the standard module is imported first.
     """
     from coco import env_file as env_files
     from coco.cli.logs import prepare_logs
@@ -56,7 +56,7 @@ def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[s
         say(f"Loaded environment variables from: {path}", err=True)
     folder = os.path.abspath(app_dir or os.curdir)
     if os.path.isfile(os.path.join(folder, "json.py")):
-        _import_standard("json", folder)  # what a command says may be written with it
+        _import_standard("json", folder)  # commands print JSON with it
     for word in words:
         app = Path(folder, word.partition(":")[0])
         if _is_standard(app.stem) and app.with_suffix(".py").is_file():
@@ -66,7 +66,7 @@ def prepare_process(env_file: str | None, app_dir: str | None, words: Sequence[s
 
 
 def _name_env_file(variable: str, path: str) -> None:
-    """Have child processes read the same file as this command."""
+    """Make child processes read the same file as this command."""
     before = os.environ.get(variable)
     os.environ[variable] = path
 
@@ -89,7 +89,7 @@ class Specifier:
 
 
 def parse_specifier(text: str) -> Specifier:
-    """Split at the first colon; a bad part raises ``click.BadParameter``, which is a usage error."""
+    """Split at the first colon; an invalid part raises ``click.BadParameter``, a usage error."""
     start = 2 if os.name == "nt" and re.match(r"[A-Za-z]:[\\/]", text) else 0
     colon = text.find(":", start)
     app, flow = (text, "") if colon < 0 else (text[:colon], text[colon + 1 :])
@@ -103,12 +103,12 @@ def parse_specifier(text: str) -> Specifier:
 def load_app(target: str) -> dict[str, Flow]:
     """Import an app; returns its flows by name.
 
-    Raises ``click.ClickException`` (exit code 1) if that fails, with where in the user's code.
+    Raises ``click.ClickException`` (exit code 1) with the place in the user's code if that fails.
     """
     from coco.flow import flows
 
     before = set(flows())
-    # What coco has imported by now stays; at its end the interpreter would look through it for cycles twice.
+    # Modules of coco live until the end; otherwise the interpreter would search them for cycles twice at exit.
     gc.freeze()
     try:
         if os.sep in target or (os.altsep and os.altsep in target) or target.endswith(".py"):
@@ -127,7 +127,7 @@ def load_app(target: str) -> dict[str, Flow]:
     place = getattr(module, "__file__", None) if target.endswith(".py") else target
     os.environ[APP_VARIABLE] = os.pathsep.join(dict.fromkeys([*filter(None, loaded), place or target]))
     known = flows()
-    # A module that was imported before registers nothing now; then all flows of the process are meant.
+    # A module that was imported before registers nothing now; then the app has all flows of the process.
     return (
         known if before >= set(known) else {name: flow for name, flow in known.items() if name not in before}
     )
@@ -135,11 +135,11 @@ def load_app(target: str) -> dict[str, Flow]:
 
 def _load_module(name: str) -> ModuleType:
     if Path(name).is_file():
-        raise ClientError(f"{name} is no Python file: its name must end in .py")
+        raise ClientError(f"{name} is not a Python file: its name must end in .py")
     if _is_standard(name) and Path(name + ".py").is_file():
         return _load_file(name + ".py")
     if Path(name).is_dir() and not (Path(name) / "__init__.py").is_file():
-        raise ClientError(f"{name} is a folder and no Python package; name a file in it")
+        raise ClientError(f"{name} is a folder and not a Python package; name a file in it")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -165,7 +165,7 @@ def _load_file(target: str) -> ModuleType:
     folder = str(path.parent)
     known = folder in sys.path
     sys.path.insert(0, folder)
-    sys.modules[name] = module  # dataclasses, pickle and inspect look it up there
+    sys.modules[name] = module  # dataclasses, pickle and inspect look modules up there
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -174,25 +174,27 @@ def _load_file(target: str) -> ModuleType:
     finally:
         sys.path.remove(folder)
         if not known:
-            sys.path.append(folder)  # for imports inside functions, but behind everything else
+            sys.path.append(folder)  # for imports inside functions, after all other folders
     return module
 
 
 def _module_name(path: Path) -> str:
-    """The file's stem; another name if a module of that name is in use already."""
+    """The file's stem; another name if a module of that name is loaded already."""
     stem = path.stem
     if _is_standard(stem):
         _import_standard(stem, str(path.parent))
         warn(
-            f"{path.name} has the name of a module of Python's standard library, {stem}, which others import; it is loaded "
-            f"as {stem}_app. Give it another name"
+            f"{path.name} has the name of a module of Python's standard library, {stem}, which other code imports; it is "
+            f"loaded as {stem}_app. Give it another name"
         )
         return f"{stem}_app"
     other = sys.modules.get(stem)
     if other is not None:
         if _same_file(getattr(other, "__file__", None), path):
             return stem
-        warn(f"{path.name} has the name of a module that is in use, {stem}; it is loaded as {stem}_app")
+        warn(
+            f"{path.name} has the name of a module that is loaded already, {stem}; it is loaded as {stem}_app"
+        )
         return f"{stem}_app"
     try:
         spec = importlib.util.find_spec(stem) if stem.isidentifier() else None
@@ -212,13 +214,13 @@ def _is_standard(name: str) -> bool:
 
 
 def _import_standard(name: str, folder: str) -> None:
-    """Import a module of the standard library although a file of its name comes first."""
+    """Import a module of the standard library although ``folder`` has a file of the same name."""
     path = sys.path[:]
     sys.path[:] = [item for item in path if os.path.abspath(item) != folder]
     try:
         importlib.import_module(name)
     except ImportError:
-        pass  # of another platform
+        pass  # a module of another platform
     finally:
         sys.path[:] = path
 
@@ -228,15 +230,15 @@ def _same_file(name: str | None, path: Path) -> bool:
 
 
 def need_lasting_state(command: str) -> None:
-    """Refuse work that would be forgotten when the command ends, while its targets stay."""
+    """Raise unless state outlives the command; otherwise targets would stay without a record of them."""
     from coco.environment.environment import ENVIRONMENT
     from coco.errors import CocoError
 
     if not ENVIRONMENT.is_persistent:
         raise CocoError(
-            f"coco {command} needs a state that lasts: with memory:// it would be gone when the command ends, and the "
-            "next one would know nothing of what stands in the targets. Set COCO_STATE_URL=sqlite:///PATH, or leave it "
-            "out; show, plan and evaluate work without"
+            f"coco {command} needs a state that lasts: state in memory:// ends with the command, and the next "
+            "command would have no record of the rows in the targets. Set COCO_STATE_URL=sqlite:///PATH, or do not set "
+            "it; show, plan and evaluate work with memory://"
         )
 
 
@@ -245,7 +247,7 @@ def load_flows(text: str) -> dict[str, Flow]:
     specifier = parse_specifier(text)
     remember_app(text)
     if specifier.flow is not None:
-        warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
+        warn(f"the flow name '{specifier.flow}' is ignored: this command applies to the whole app")
     return _some(load_app(specifier.app), specifier.app)
 
 
@@ -258,7 +260,7 @@ def load_chosen(text: str) -> dict[str, Flow]:
 
 
 def load_one(text: str) -> Flow:
-    """The flow that a specifier names, the only one of the app, or the one that the user picks."""
+    """The flow that a specifier names, the only flow of the app, or the one that the user chooses."""
     specifier = parse_specifier(text)
     remember_app(text)
     found = load_app(specifier.app)

@@ -1,4 +1,4 @@
-"""The ``.env`` file, under the name that it had in the command line."""
+"""Former place of ``coco.env_file``."""
 
 from __future__ import annotations
 

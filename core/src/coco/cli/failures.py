@@ -1,4 +1,4 @@
-"""Errors as a user sees them: one message, and where in the user's own code."""
+"""Errors as the user sees them: one message, and the place in the user's code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
 def _ask_for_tracebacks(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """By the variable, so that the engine's log and child processes know of it too; until the program ends."""
+    """Set the variable for the time of the command, so that the engine's log and child processes see it too."""
     if not value or context.resilient_parsing:
         return
     before = os.environ.get(TRACEBACK_VARIABLE)
@@ -40,7 +40,7 @@ verbose_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=_ask_for_tracebacks,
-    help="Whole tracebacks of what fails.",
+    help="Show whole tracebacks of failures.",
 )
 """``-v`` of commands that run the user's code."""
 
@@ -48,8 +48,8 @@ verbose_option = click.option(
 def report(error: Exception) -> None:
     """Print an error to standard error.
 
-    One of coco's own is its message. Anything else was raised by user code or a plugin, or is a fault: where
-    it happened is shown too.
+    Of an error that coco raises, print its message. Other errors come from user code, a plugin or a fault of coco: print
+    the place too.
     """
     note_failure(type(error).__name__, message_with_place(error))
     if wants_tracebacks():
@@ -73,7 +73,7 @@ def report(error: Exception) -> None:
 def message(error: BaseException) -> str:
     """An error's text, then its contexts from the inside out and its notes; a bare ``SyntaxError`` with its line.
 
-    Commands in it can be run as they are.
+    Commands in the text are complete: the user can copy and run them.
     """
     if isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error)).strip()
@@ -86,9 +86,9 @@ def message(error: BaseException) -> str:
 
 
 def hiding_files(error: BaseException) -> list[str]:
-    """For an error that was not foreseen: files in the folder of apps that hide a module of the standard library.
+    """Advice for an unexpected error: files in the folder of apps that hide a module of the standard library.
 
-    What imports the module gets the file, and may then fail anywhere.
+    Code that imports the module gets the file, and may then fail anywhere.
     """
     if not isinstance(error, (ImportError, AttributeError, TypeError, NameError)):
         return []
@@ -106,7 +106,7 @@ def hiding_files(error: BaseException) -> list[str]:
 
 
 def message_with_place(error: BaseException) -> str:
-    """The same, with the innermost line of the user's code that was at work, for who sees nothing but this."""
+    """The message with the innermost line of the user's code, for output without a traceback."""
     from coco.ops.error_text import place_of
 
     text = message(error)
@@ -115,13 +115,13 @@ def message_with_place(error: BaseException) -> str:
 
 
 def _remarks(error: BaseException) -> list[str]:
-    """Where it happened, from the inside out, then what was said about it."""
+    """The contexts of an error from the inside out, then its notes."""
     found = [*getattr(error, "__coco_contexts__", ()), *getattr(error, "__notes__", ())]
     return [f"  {text}" for text in dict.fromkeys(found)]
 
 
 def user_frames(error: BaseException) -> list[str]:
-    """The traceback without the frames of coco, of click, of the standard library and of what is installed."""
+    """The traceback without frames of coco, click, the standard library and installed packages."""
     from coco.ops.error_text import user_frames as frames_of
 
     return [f"  {frame}" for frame in frames_of(error)]
@@ -135,6 +135,6 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """What a Python warning looks like on the command line: its text, and where, if that is not within coco."""
+    """Print a Python warning: its text, and the place unless that is in coco."""
     where = "" if filename.startswith(_PACKAGE) else f" ({filename}:{lineno})"
     say(f"WARNING: {message}{where}", err=True)

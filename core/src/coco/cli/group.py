@@ -1,4 +1,4 @@
-"""The command group: which commands there are, without importing any of them."""
+"""The command group: lists the commands without importing them."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 def own_commands() -> dict[str, CommandManifest]:
-    """coco's own commands by name, in the order of ``coco --help``. No plugin is looked for."""
+    """The built-in commands by name, in the order of ``coco --help``. Does not search for plugins."""
     from coco.plugins.built_in import built_in_plugin
 
     return {item.name: item for item in built_in_plugin().commands}
 
 
 class _Kept(io.StringIO):
-    """What click prints, with escape sequences, which it would drop where no terminal is: ``say`` shows them."""
+    """Collects what click prints, with escape sequences: click drops them without a terminal, ``say`` shows them."""
 
     def isatty(self) -> bool:
         return True
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they run. Plugins add theirs after the built-in ones."""
+    """A group that imports a command when it runs. Commands of plugins follow the built-in ones."""
 
     def main(
         self,
@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click does it, but what a message holds cannot steer a terminal, and ``--json`` is one document."""
+        """As in click, but control characters in messages are escaped, and ``--json`` prints one document."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         words = list(sys.argv[1:] if args is None else args)
@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
                 say(shown.getvalue().rstrip("\n"), err=True)
                 usage = isinstance(error, click.UsageError)
                 note_failure("UsageError" if usage else "CommandError", error.format_message())
-            except SystemExit as end:  # the app's or a plugin's code ends the program
+            except SystemExit as end:  # code of the app or of a plugin called sys.exit()
                 code = end.code if isinstance(end.code, int) else int(end.code is not None)
                 raise
             except click.Abort:
@@ -93,7 +93,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        # Before the command is looked up: .env may choose plugins, and these may bring the command.
+        # Before the command is looked up: .env may choose plugins, and a plugin may bring the command.
         if not ctx.resilient_parsing and "--help" not in args:
             from coco.cli.apps import prepare_process
 
@@ -118,7 +118,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what the user can fix becomes one message, Ctrl-C becomes exit code 130."""
+        """Run the command. An error that the user can fix becomes one message, Ctrl-C becomes exit code 130."""
         from coco.cli.failures import report
         from coco.cli.signals import INTERRUPTED, TERMINATED, Terminated
 
@@ -129,7 +129,7 @@ class LazyGroup(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort) as error:
             ctx.meta[_INTERRUPTED_MARK] = True
-            text = "Interrupted. What was done so far is kept; the next update goes on from there."
+            text = "Interrupted. Everything done so far is kept; the next update continues from there."
             say(f"\n{text}", err=True)
             note_failure("Interrupted", text)
             ctx.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
@@ -143,7 +143,7 @@ class LazyGroup(click.Group):
     def _plugin_docs(self) -> dict[str, str]:
         try:
             return {printable(item.name): printable(item.doc) for item in _host().commands()}
-        except CocoError as error:  # help must come, whatever plugins do
+        except CocoError as error:  # help must work even if plugins fail
             say(f"WARNING: {error}", err=True)
             return {}
 
@@ -155,7 +155,7 @@ def _host() -> PluginHost:
 
 
 def _missing_command(name: str) -> str:
-    """What to do for a command that a known distribution brings; empty if none does."""
+    """Advice for a command that comes with a known distribution; empty for other commands."""
     from coco.plugins import distribution_for
 
     distribution = distribution_for("command", name)
@@ -171,7 +171,7 @@ def _missing_command(name: str) -> str:
 
 STOP_SECONDS = 10.0
 STOP_SECONDS_INTERRUPTED = 0.5
-"""How long the end of the program waits for what may hang in code that is not ours."""
+"""Seconds that the end of the program waits for code of users and plugins that hangs."""
 _INTERRUPTED_MARK = "coco.interrupted"
 
 

@@ -1,4 +1,4 @@
-"""Commands that messages name, made ready to be run: with the app that this command is about."""
+"""Completes commands in messages with the app of the current command, so that the user can copy and run them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COMMAND = re.compile(r"`coco (\w+)([^`]*)`")
 
 
 def remember_app(specifier: str) -> None:
-    """Note what the user named, ``app`` or ``app:flow``, for ``runnable``."""
+    """Store the specifier of the command line, ``app`` or ``app:flow``, for ``runnable``."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.find_root().meta[_KEY] = specifier
@@ -20,7 +20,7 @@ def remember_app(specifier: str) -> None:
 def runnable(text: str) -> str:
     """A message with its commands completed: ``coco update`` in backquotes becomes ``coco update main.py``.
 
-    ``APP`` stands for the app where more follows. Without an app nothing changes.
+    ``APP`` in a command stands for the app. Without an app the text stays as it is.
     """
     context = click.get_current_context(silent=True)
     known = context.find_root().meta.get(_KEY) if context is not None else None
@@ -43,7 +43,7 @@ def _completed(match: re.Match[str], specifier: str) -> str:
 
 
 def _takes(command: str) -> str:
-    """What the command's manifest says its argument is. Plugins are not looked for on behalf of a message."""
+    """The argument that a command's manifest declares. Does not search for plugins."""
     from coco.plugins.loader import known_command
 
     found = known_command(command)

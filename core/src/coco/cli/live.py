@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from coco.flow.graph import SourceStep
 
 STOP_SECONDS = 1.8
-"""After a signal, what hangs in code that is not ours is left behind."""
+"""Seconds after a signal; then the program ends without waiting for code of users and plugins that hangs."""
 
 
 def check_followable(flows: Mapping[str, Flow]) -> None:
-    """Refuse what cannot be followed, before anything is done; remark on the part that is updated once only.
-
-    Raises ``click.UsageError`` if none of the flows has a source that can be followed.
-    """
+    """Raise ``click.UsageError`` if no source can be followed; warn of sources that are updated once only."""
     from coco.operations.live_source import can_be_followed, how_to_follow
 
     still = {
@@ -37,13 +34,12 @@ def check_followable(flows: Mapping[str, Flow]) -> None:
     }
     if all(len(still[name]) == len(flow.graph.sources) for name, flow in flows.items()):
         lines = [
-            f"there is nothing to follow in flow {name}: {_ways(still[name], how_to_follow)}"
-            for name in flows
+            f"flow {name} has no source to follow: {_ways(still[name], how_to_follow)}" for name in flows
         ]
-        raise click.UsageError("\n".join([*lines, "Without -L they are updated once."]))
+        raise click.UsageError("\n".join([*lines, "Without -L, `coco update` updates them once."]))
     for name, steps in still.items():
         for step in steps:
-            warn(f"flow {name}: {how_to_follow(step)}. As it is, it is updated once and not followed")
+            warn(f"flow {name}: {how_to_follow(step)}. Until then it is updated once and not followed")
 
 
 def _ways(steps: list[SourceStep], how_to_follow: Callable[[SourceStep], str]) -> str:
@@ -53,7 +49,7 @@ def _ways(steps: list[SourceStep], how_to_follow: Callable[[SourceStep], str]) -
 def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: bool) -> bool:
     """Follow all flows until SIGINT or SIGTERM, or until no source is left to follow.
 
-    Returns whether all went well; an end by signal is well. A second signal ends at once.
+    Returns whether all updates succeeded; an end by a signal is a success. A second signal ends the process at once.
     """
     from coco.environment.runtime import RUNTIME
     from coco.flow import FlowLiveUpdater, FlowLiveUpdaterOptions
@@ -63,7 +59,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
         for name, flow in flows.items()
     }
     if not quiet:
-        note("Live: following the sources until Ctrl-C. Changes of code count after a restart.")
+        note("Live: following the sources until Ctrl-C. Changes of code take effect after a restart.")
     failures: dict[str, str] = {}
     started: dict[str, FlowLiveUpdater] = {}
     timers: list[threading.Timer] = []
@@ -81,7 +77,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
                     failures[name] = message_with_place(error)
                     report(error)
                 if not stopped and not quiet and name not in failures:
-                    note(f"Nothing is left to follow in flow {name}.")
+                    note(f"Flow {name} has no source left to follow.")
         except BaseException:
             for updater in started.values():
                 updater.abort()
@@ -99,7 +95,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
 def _stop_after(
     updaters: Mapping[str, FlowLiveUpdater], timers: list[threading.Timer]
 ) -> Callable[[int], None]:
-    """What the first signal does: abort, and make sure of an end."""
+    """The handler of the first signal: aborts the updaters, and ends the process if they do not stop."""
 
     def stop(number: int) -> None:
         timer = threading.Timer(STOP_SECONDS, leave, (0,))

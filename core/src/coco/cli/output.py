@@ -1,6 +1,6 @@
-"""What commands share of talking to the user: results to stdout, the rest to stderr.
+"""Output of commands: results to stdout, everything else to stderr.
 
-All text goes through ``say``, which writes control characters as escapes: keys, paths and messages come from outside.
+All text goes through ``say``, which escapes control characters: keys, paths and messages come from outside of coco.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ QUESTION = "Changes need to be pushed. Continue? [yes/N]"
 
 
 def say(text: str, *, err: bool = False, **style: Any) -> None:
-    """Print lines for people, as a result or (``err``) as a remark. ``style``: as for ``click.style``."""
+    """Print text, as a result or (``err``) as a remark. ``style``: as for ``click.style``."""
     shown = printable_lines(text)
     say_styled(click.style(shown, **style) if style else shown, err=err)
 
 
 def say_styled(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """The same for text that is safe already and may hold our own codes; they are left out where no terminal is."""
+    """Print text that is escaped already and may contain our own colour codes; without a terminal they are removed."""
     stream = sys.stderr if err or document_wanted() else sys.stdout
     if stream is not None:  # None: the stream is closed
-        # click would choose an encoding of its own for a stream that says ASCII, unless it is named.
+        # click would choose another encoding for a stream with ASCII, unless the stream is passed.
         click.echo(text, file=stream, nl=nl)
 
 
 def note(text: str) -> None:
-    """A remark for people, on standard error."""
+    """Print a remark to standard error."""
     say(text, err=True)
 
 
 def print_json(data: Any) -> None:
-    """A result for programs: the one JSON document of a command, on standard output."""
+    """Print the JSON document of a command to standard output."""
     write_json(data)
 
 
@@ -48,11 +48,11 @@ def is_interactive() -> bool:
 def confirm(pending: str, way_out: str) -> None:
     """Ask before pending changes are made. An answer other than yes ends the command with exit code 1.
 
-    Without a terminal the command fails. pending: the changes, for the message. way_out: what to call instead.
+    Without a terminal the command fails. pending: the changes, for the message. way_out: what to do instead.
     """
     if not is_interactive():
         fail(
-            f"nothing was done: there is no terminal to ask on whether to push these changes: {pending}. {way_out}"
+            f"nothing was done: these changes need a confirmation, and there is no terminal to ask: {pending}. {way_out}"
         )
     ask(QUESTION)
 
@@ -64,11 +64,11 @@ def ask(question: str) -> None:
 
 
 def fail(text: str) -> NoReturn:
-    """End with exit code 1 and a message."""
+    """End the command with exit code 1 and a message."""
     raise click.ClickException(text)
 
 
 def finish(ok: bool) -> None:
-    """End with exit code 0 or 1; everything has been said."""
+    """End the command with exit code 0 or 1 and no message."""
     if not ok:
         click.get_current_context().exit(1)

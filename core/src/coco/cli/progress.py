@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Progress | None]:
-    """A listener for the time of an update; None if the user wants no progress."""
+    """A listener that shows the progress of an update; None if the user wants no progress."""
     if quiet or sys.stderr is None:
         yield None
         return
@@ -28,7 +28,7 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
 
 @contextmanager
 def saying_waits(quiet: bool = False) -> Iterator[None]:
-    """For commands without progress: a line when they must wait for another process."""
+    """For commands without progress: print a line if they must wait for another process."""
     if quiet:
         yield
         return

@@ -1,4 +1,4 @@
-"""Setup and drop as commands do them: describe, ask, apply."""
+"""Setup and drop for commands: describe, ask, apply."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def push_setup(
     setup_given: bool | None = None,
     forget: bool = False,
 ) -> bool:
-    """Set flows up if that is pending. Returns whether anything was to be done.
+    """Set flows up if their setup is pending. Returns whether it was.
 
-    setup_given: the command has an option ``--setup``, which does without a question what loses no data, and whether
-    it was given. quiet: print nothing but what has to be confirmed. to_stderr: standard output is for a result. say_current:
-    also describe and say so if there is nothing to do. forget: targets whose plugin is not installed.
+    setup_given: whether ``--setup`` was given, which applies a setup that loses no data without a question; None if the
+    command has no such option. quiet: print only what the user must confirm. to_stderr: standard output is for a result.
+    say_current: also report that nothing is pending. forget: remove records of targets whose plugin is not installed.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -46,14 +46,12 @@ def push_setup(
         if say_current:
             say(runnable(text), err=to_stderr)
             say("Setup is already up to date.", err=to_stderr)
-        bundle.describe_and_apply(
-            report_to_stdout=False
-        )  # changes of the engine's own records are not asked about
+        bundle.describe_and_apply(report_to_stdout=False)  # changes of internal records need no confirmation
         return False
     loses = bundle.destructive or bundle.lossy
     way_out = "Add `--force` to do it without a question"
     if setup_given is not None and not loses:
-        way_out = "Add `--force` (or `--setup`, which asks only where data would be lost) to do it"
+        way_out = "Add `--force` (or `--setup`, which asks only if data would be lost) to do it"
     sure = force or (bool(setup_given) and not loses)
     _push(bundle, text, force=sure, quiet=quiet, to_stderr=to_stderr, way_out=way_out)
     return True
@@ -69,16 +67,16 @@ def push_drop(
     keep_results: bool = False,
     forget: bool = False,
 ) -> Dropped:
-    """Drop flows, by object or by the name under which they are persisted.
+    """Drop flows, given as objects or by the names that state has on record.
 
-    keep_results: they are set up again: the memo keeps what their functions returned. forget: targets whose plugin
-    is not installed are forgotten and stay as they are.
+    keep_results: keep memoised results, since the flows are set up again. forget: remove the records of targets whose
+    plugin is not installed; these targets stay as they are.
     """
     from coco.environment.runtime import RUNTIME
 
     flows = list(flows)
     if keep_results:
-        RUNTIME.check_sources(flows)  # what could not be set up again is not dropped
+        RUNTIME.check_sources(flows)  # a flow that could not be set up again is not dropped
     bundle = RUNTIME.make_drop_bundle(flows, names=tuple(names), keep_results=keep_results, forget=forget)
     text, up_to_date = bundle.describe()
     if up_to_date:
@@ -90,7 +88,7 @@ def push_drop(
 
 
 def require_setup(flows: Iterable[Flow]) -> None:
-    """Fail, with what is pending, unless the flows are set up."""
+    """Fail with the pending changes unless the flows are set up."""
     from coco.environment.runtime import RUNTIME
 
     text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()

@@ -1,8 +1,9 @@
 """Ctrl-C and SIGTERM: the first one ends the command in order, the second one at once.
 
-The second one is left to the kernel, which ends the process whatever it does: a function in C code that holds the
-interpreter keeps Python from running any handler, even that of the first signal. So the kernel itself forgets a handler
-once it was called (SA_RESETHAND), where the platform's form of that call is known; elsewhere the first handler does it.
+The kernel handles the second signal and ends the process in any case: a function in C code that holds the interpreter
+prevents Python from running any handler, even that of the first signal. So the handlers are installed such that the kernel
+resets them once they have been called (SA_RESETHAND), on platforms whose form of that call is implemented here; on others
+the first handler does it.
 """
 
 from __future__ import annotations
@@ -23,29 +24,29 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, on the way through the program like Ctrl-C."""
+    """Raised by SIGTERM, as ``KeyboardInterrupt`` is by Ctrl-C."""
 
 
 def leave(code: int) -> None:
-    """End the process now. Threads that hang are not waited for; state and targets stay fit for the next update."""
+    """End the process now, without waiting for threads that hang. The next update continues from the stored state."""
     write_failure(code, "ended by a signal before there was a result")
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or in the middle of a write
+        except (OSError, ValueError, RuntimeError, AttributeError):  # closed, or interrupted during a write
             pass
     os._exit(code)
 
 
 class _Receiver:
-    """A handler: calls ``first`` with the number of the first signal, and makes the next one end the process."""
+    """A handler that calls ``first`` with the number of the first signal and makes the next signal end the process."""
 
     def __init__(self, first: Callable[[int], None]) -> None:
         self.came: list[int] = []
         self._first = first
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.came:  # it arrived before the kernel was told
+        if self.came:  # it arrived before the handler was reset
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self.came.append(number)
@@ -56,7 +57,7 @@ class _Receiver:
 
 @contextmanager
 def handled(first: Callable[[int], None]) -> Iterator[list[int]]:
-    """``first(number)`` at the first signal; the second ends the process. Gives the signals that came."""
+    """Call ``first(number)`` at the first signal; the second one ends the process. Yields the received signals."""
     receiver = _Receiver(first)
     before: dict[int, Any] = {number: signal.signal(number, receiver) for number in SIGNALS}
     arm()
@@ -65,7 +66,7 @@ def handled(first: Callable[[int], None]) -> Iterator[list[int]]:
     finally:
         outer = {handler for handler in before.values() if isinstance(handler, _Receiver)}
         for number, handler in before.items():
-            # Where one came already, the next one still ends the process.
+            # If one arrived already, the next one still ends the process.
             signal.signal(number, signal.SIG_DFL if receiver.came and handler in outer else handler)
         for handler in outer:
             handler.came += receiver.came
@@ -73,7 +74,7 @@ def handled(first: Callable[[int], None]) -> Iterator[list[int]]:
 
 
 def interrupt(number: int) -> None:
-    """What a signal does to a command: it leaves through its ``finally`` blocks."""
+    """Raise the exception of a signal, so that the command leaves through its ``finally`` blocks."""
     if number == signal.SIGTERM:
         raise Terminated
     raise KeyboardInterrupt
@@ -83,9 +84,9 @@ _may_arm = False
 
 
 def arm(allow: bool = False) -> None:
-    """Have the kernel forget the handlers in force once they were called, from the first call with ``allow`` on.
+    """Make the kernel reset the current handlers once they have been called.
 
-    Before, nothing is done: it costs an import that help can do without.
+    Does nothing until the first call with ``allow``: it needs an import that ``--help`` should not pay for.
     """
     global _may_arm
     _may_arm = _may_arm or allow
@@ -96,9 +97,9 @@ def arm(allow: bool = False) -> None:
 
 
 def _leave_to_kernel(number: int) -> None:
-    """Have the kernel end the process at this signal.
+    """Make the kernel end the process at this signal.
 
-    Python keeps its handler where that is possible: it drops a signal that came already if the handler is gone.
+    The Python handler stays registered if possible: without it, Python drops a signal that has already arrived.
     """
     if _may_arm and os.name == "posix":
         import ctypes
@@ -109,7 +110,7 @@ def _leave_to_kernel(number: int) -> None:
 
 
 _LINUX = ("aarch64", "armv7l", "i686", "ppc64le", "riscv64", "x86_64")
-"""Machines on which C libraries of Linux have the fields of ``struct sigaction`` in the order below."""
+"""Machines whose C libraries on Linux have the fields of ``struct sigaction`` in the order below."""
 
 
 def _forget_after_one(number: int) -> None:

@@ -1,9 +1,9 @@
-"""Standard output of the program: it carries results and nothing else.
+"""Standard output of the program: it has the results of commands and nothing else.
 
-With ``--json`` that is one document, whatever the app, functions, plugins, child processes or C libraries print:
-the real standard output is set aside when the program starts, and what anybody else writes to file descriptor 1 goes
-to standard error. A command that fails before it has a result gives a document that says why. No encoding of a
-stream is an error: characters that it lacks are written as escapes.
+With ``--json`` it has exactly one document, whatever the app, functions, plugins, child processes or C libraries print:
+the program moves the real standard output to another descriptor at its start, and output to file descriptor 1 goes to
+standard error. A command that fails before it has a result writes a document with the error. Any encoding of a stream
+works: characters that it lacks are written as escapes.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from typing import Any, TextIO
 
 @dataclass
 class _Command:
-    """What is known of the command that runs: where its one document goes, and whether it was given."""
+    """The running command: the stream for its document, and whether the document has been written."""
 
     stream: TextIO | None
-    """None: the command has no document; its results go to ``sys.stdout`` as they come."""
+    """None: the command writes no document; its results go to ``sys.stdout``."""
     given: bool = False
     error: dict[str, Any] | None = None
 
 
 _aside: TextIO | None = None
-"""The real standard output, once the program has set it aside."""
+"""The real standard output, once ``prepare_streams`` has moved it."""
 _command = _Command(None)
 
 
 def json_wanted(words: Sequence[str]) -> bool:
-    """Whether a command line asks for one JSON document; help and version are text in any case."""
+    """Whether a command line asks for JSON; help and version are always text."""
     options = words[: words.index("--")] if "--" in words else words
     return "--json" in options and not {"--help", "--version", "-V"}.intersection(options)
 
 
 def prepare_streams(words: Sequence[str]) -> None:
-    """For the start of the program: make the streams fit for any text, and set standard output aside for JSON."""
+    """Prepare the streams at the start: accept any text, and with ``--json`` move standard output."""
     global _aside
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -60,7 +60,7 @@ def prepare_streams(words: Sequence[str]) -> None:
 
 
 def _copy_of_stdout() -> int:
-    """A new descriptor of standard output that child processes do not inherit, and that is not one of the first three."""
+    """A new descriptor of standard output, above 2, that child processes do not inherit."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -70,14 +70,14 @@ def _copy_of_stdout() -> int:
 
 @contextmanager
 def one_document(words: Sequence[str]) -> Iterator[None]:
-    """For the time of a command: only ``write_json`` reaches standard output if the command line asks for JSON."""
+    """While a command runs with ``--json``, only ``write_json`` reaches standard output."""
     global _command
     before, stdout = _command, sys.stdout
     if not json_wanted(words):
         _command = _Command(None)
     else:
         _command = _Command(_aside or sys.stdout)
-        if _aside is None:  # within another program, such as a test
+        if _aside is None:  # coco runs within another program, such as a test
             sys.stdout = sys.stderr
     try:
         yield
@@ -87,7 +87,7 @@ def one_document(words: Sequence[str]) -> Iterator[None]:
 
 
 def give_stdout_back() -> None:
-    """For a command that prints its results itself, as those of plugins do."""
+    """Restore standard output for a command that prints its results itself, as commands of plugins do."""
     global _aside, _command
     if _command.stream is None:
         return
@@ -109,7 +109,7 @@ def document_wanted() -> bool:
 def write_json(data: Any) -> None:
     """Write the document of this command."""
     if _command.given and document_wanted():
-        raise RuntimeError("a command has one JSON document")
+        raise RuntimeError("a command writes one JSON document")
     stream = _command.stream or sys.stdout
     text = _json_text(data, stream.encoding if stream is not None else "utf-8")
     _command.given = True
@@ -119,12 +119,12 @@ def write_json(data: Any) -> None:
 
 
 def note_failure(kind: str, message: str, **more: Any) -> None:
-    """Remember why the command fails, for its document; the last one counts."""
+    """Store the error of the command for its document; the last one counts."""
     _command.error = {"type": kind, "message": message, **more}
 
 
 def write_failure(code: int, message: str = "") -> None:
-    """Give the document of a command that failed, unless it has given its own or was not asked for one."""
+    """Write the document of a failed command, unless it has written one or was called without ``--json``."""
     if _command.stream is None or _command.given:
         return
     error = _command.error or {"type": "CommandError", "message": message or f"ended with exit code {code}"}
@@ -135,14 +135,14 @@ def write_failure(code: int, message: str = "") -> None:
 
 
 def drop_output() -> None:
-    """The reader of standard output went away: nothing more is written there, not even at the interpreter's exit."""
+    """The reader has closed standard output: write nothing more to it, not even at the interpreter's exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     _command.given = True
     for stream in (_command.stream, sys.stdout):
         try:
             if stream is not None:
                 os.dup2(null, stream.fileno())
-        except (OSError, ValueError):  # no file stands behind it
+        except (OSError, ValueError):  # the stream has no file
             pass
     os.close(null)
 
@@ -152,12 +152,12 @@ _NOT_ASCII = re.compile("[\x7f-\U0010ffff]")
 
 
 def _json_text(data: Any, encoding: str) -> str:
-    """JSON that any reader takes and no terminal obeys; characters that the encoding lacks are JSON escapes."""
+    """Valid JSON without control characters; characters that the encoding lacks are JSON escapes."""
     import json
 
     try:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # NaN and infinity are no JSON
+    except ValueError:  # JSON has no NaN and no infinity
         text = json.dumps(_finite(data), indent=2, sort_keys=True, ensure_ascii=False)
     text = _RAW.sub(_escaped, text)
     try:
@@ -173,7 +173,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _finite(data: Any) -> Any:
-    """The same with null for numbers that are not finite."""
+    """The data with null in place of numbers that are not finite."""
     if isinstance(data, dict):
         return {key: _finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

@@ -1,4 +1,4 @@
-"""One-time updates of several flows, and what is printed about them."""
+"""One-time updates of several flows, and their output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: Any) -> bool:
-    """Update flow after flow; one that fails does not stop the others. Returns whether all went well."""
+    """Update one flow after the other; a failure does not stop the others. Returns whether all succeeded."""
     from coco.environment.runtime import RUNTIME
 
     infos: dict[str, IndexUpdateInfo] = {}
@@ -38,7 +38,7 @@ def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **opti
 def summarise(
     infos: Mapping[str, IndexUpdateInfo], failures: Mapping[str, str], *, quiet: bool, as_json: bool
 ) -> bool:
-    """Print what came of it. Returns whether no row, source or flow failed."""
+    """Print the results. Returns whether no row, source or flow failed."""
     ok = not failures and not any(info.has_errors for info in infos.values())
     if as_json:
         found: dict[str, Any] = {name: info.to_dict() for name, info in infos.items()}
@@ -63,5 +63,5 @@ def summarise(
         ]
         if failed:
             rows = "rows of flow" if total.num_errors + total.num_quarantined > 1 else "row of flow"
-            note(runnable(f"{' and '.join(failed)} {rows} {name}; `coco errors` says why."))
+            note(runnable(f"{' and '.join(failed)} {rows} {name}; `coco errors` lists them."))
     return ok

@@ -14,14 +14,14 @@ from coco.cli.output import fail, finish, note
 @click.command("apply")
 @click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--allow-deletes", is_flag=True, help="Lift the guard against mass deletion.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) -> None:
-    """Carry out a plan, unless things have moved since.
+    """Carry out a plan if it is still valid.
 
-    PLAN_FILE comes from `coco plan -o`. Sources, state and setup must be as they were then; otherwise nothing is
-    done and the exit code is 1. Asks nothing: the plan is the consent. Run it in the same folder.
+    PLAN_FILE comes from `coco plan -o`. If sources, state, setup or the definition of a flow have changed since then, the
+    command does nothing and exits with 1. It asks no question. Run it in the folder where you made the plan.
     """
     from coco.cli.plans import differences, make_plan, read_plan
     from coco.cli.pushing import push_setup
@@ -34,7 +34,7 @@ def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) ->
         for text in moved:
             note(text)
         fail(
-            f"things have moved since {plan_file} was made; nothing was done. "
+            f"{plan_file} is no longer valid; nothing was done. "
             f"Make a new one with `coco plan {plan['app']} -o {plan_file}`"
         )
     push_setup(flows.values(), force=True, quiet=quiet, to_stderr=as_json)

@@ -18,8 +18,8 @@ from coco.cli.output import print_json, say
 def command(action: str, app_target: str | None, as_json: bool) -> None:
     """Show or prune the results that functions with cache=True returned.
 
-    They are kept in the state, for all its flows together. prune deletes those that no row uses, now instead of after
-    COCO_MEMO_KEEP, and rewrites the state file without them. With APP_TARGET, of the state that its settings name.
+    The state stores them for all its flows. prune deletes the results that no row uses, without waiting for
+    COCO_MEMO_KEEP, and rewrites the state file without them. With APP_TARGET: in the state that its settings name.
     """
     from coco.environment.environment import ENVIRONMENT
 
@@ -28,7 +28,7 @@ def command(action: str, app_target: str | None, as_json: bool) -> None:
     need_lasting_state("cache")
     if not ENVIRONMENT.store_exists():
         found: dict[str, Any] = {}
-        text = "There is no state yet, and so no results."
+        text = "There is no state yet, so there are no results."
     else:
         found, text = _stats() if action == "stats" else _prune()
     if as_json:

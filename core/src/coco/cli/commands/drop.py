@@ -16,16 +16,16 @@ from coco.cli.output import fail, finish, note, print_json, say
 @click.option(
     "--forget",
     is_flag=True,
-    help="Forget targets whose plugin is not installed; they stay as they are.",
+    help="Remove the records of targets whose plugin is not installed; the targets stay as they are.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bool, as_json: bool) -> None:
     """Remove targets and state of flows.
 
-    All flows of the app, or those named; a flow that is set up but no longer defined can be named too. Results of cached
-    functions go if no other flow uses them. Exits with 1 if a target could not be dropped, as its plugin is not installed;
-    what coco knows of it stays until it can be.
+    Drops all flows of the app, or those named; you can also name a flow that is set up but no longer defined. Deletes
+    results of cached functions that no other flow uses. Exits with 1 if a target could not be dropped because its plugin is
+    not installed; the state keeps the record of that target.
     """
     from coco.cli.pushing import push_drop
     from coco.environment.runtime import RUNTIME
@@ -41,7 +41,7 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bo
         warn(f"there is no flow '{name}', neither defined nor set up; it is ignored")
         del wanted[name]
     if flow_name and not wanted:
-        fail("None of the named flows is known.")
+        fail("None of the named flows is defined or set up.")
     flows = [defined[name] for name in wanted if name in defined]
     names = [name for name in wanted if name not in defined]
     if not wanted.keys() & persisted:
@@ -62,7 +62,7 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bo
     if dropped.left:
         titles = " and ".join(title for _, title in dropped.left)
         note(
-            f"Nobody here can drop {titles}: install the plugin that made it and drop again, or add --forget, which "
+            f"No installed plugin can drop {titles}: install the plugin that made it and drop again, or add --forget, which "
             "leaves it as it is."
         )
     finish(not dropped.left)

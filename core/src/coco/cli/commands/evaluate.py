@@ -18,16 +18,16 @@ from coco.cli.output import fail, finish, note, print_json, say
     "-o",
     "--output-dir",
     type=click.Path(path_type=Path),
-    help="Where to write. Default: eval_[NAMESPACE_]FLOW_YYMMDD_HHMMSS here.",
+    help="Folder to write to. Default: eval_[NAMESPACE_]FLOW_YYMMDD_HHMMSS here.",
 )
-@click.option("--cache/--no-cache", default=True, show_default=True, help="Use results that are memoised.")
+@click.option("--cache/--no-cache", default=True, show_default=True, help="Use memoised results.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_json: bool) -> None:
-    """Run a flow into files, touching no target.
+    """Evaluate a flow and write the results to files instead of targets.
 
-    One YAML file per source row with what it would export. Needs no setup and stores nothing. Exits with 1 if a
-    row failed.
+    Writes one YAML file per source row, with the rows that it would export. Needs no setup and does not change the state.
+    Exits with 1 if a row failed.
     """
     from coco.environment.runtime import RUNTIME
     from coco.flow import EvaluateAndDumpOptions
@@ -41,7 +41,7 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_js
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        fail(f"cannot make {output_dir}: {error.strerror or error}; name another folder with -o")
+        fail(f"cannot create {output_dir}: {error.strerror or error}; name another folder with -o")
     info = RUNTIME.evaluate_and_dump(flow, EvaluateAndDumpOptions(str(output_dir), use_cache=cache))
     if as_json:
         print_json({"ok": not info.has_errors, "output_dir": str(output_dir), **info.to_dict()})

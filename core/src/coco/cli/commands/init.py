@@ -14,7 +14,7 @@ from coco.cli.output import fail, note, say
 def command(folder: Path) -> None:
     """Write a small project that runs.
 
-    FOLDER is made if it is missing; the default is the current one. Files that exist are never overwritten.
+    Creates FOLDER if it is missing; the default is the current one. Never overwrites a file.
     """
     from coco.cli.project import project_files
 

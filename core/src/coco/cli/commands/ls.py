@@ -15,7 +15,7 @@ def command(app_target: str | None, as_json: bool) -> None:
     """List flows.
 
     With APP_TARGET: the flows that it defines; [+] marks those that are not set up. Without: the flows that are
-    set up, in the present app namespace. Creates nothing.
+    set up, in the current app namespace. Creates nothing.
     """
     from coco.environment.runtime import RUNTIME
 
@@ -33,7 +33,7 @@ def command(app_target: str | None, as_json: bool) -> None:
         return
     specifier = parse_specifier(app_target)
     if specifier.flow is not None:
-        warn(f"the flow name '{specifier.flow}' is ignored: this command is about the whole app")
+        warn(f"the flow name '{specifier.flow}' is ignored: this command applies to the whole app")
     found = sorted(load_app(specifier.app))
     if as_json:
         known = set(RUNTIME.flow_names_with_setup())
@@ -47,7 +47,7 @@ def command(app_target: str | None, as_json: bool) -> None:
     for name in found:
         say(name if name in persisted else f"{name} [+]")
     if not persisted.issuperset(found):
-        say("\nNotes:\n  [+]: not set up yet; `coco setup` or `coco update` does it")
+        say("\nNotes:\n  [+]: not set up yet; run `coco setup` or `coco update`")
 
 
 def _heading(namespace: str) -> None:

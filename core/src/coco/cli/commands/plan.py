@@ -22,15 +22,15 @@ from coco.cli.output import note, print_json, say
     type=click.IntRange(min=0),
     default=1_000,
     show_default=True,
-    help="Read at most this many changed rows of each source to say what they cause.",
+    help="Read at most this many changed rows of each source, to plan what they cause.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 @verbose_option
 def command(app_flow_specifier: str, output: Path | None, read: int, as_json: bool) -> None:
-    """Say what setup and update would do.
+    """Show what setup and update would do.
 
-    Lists the sources, compares with state, reads what changed, and looks calls up in the memo. Calls no function
-    that costs anything, writes to no target. What depends on a call that is not made is said to be unknown.
+    Lists the sources, compares them with the state, reads changed rows, and looks calls up in the memo. Makes no call that
+    costs anything, and writes to no target. Results that depend on calls not made are shown as unknown.
     """
     from coco.cli.plans import make_plan, plan_text, write_plan
 

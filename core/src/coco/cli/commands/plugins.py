@@ -12,13 +12,13 @@ from coco.cli.output import finish, print_json, say
     "-v",
     "--verbose",
     is_flag=True,
-    help="Also tracebacks of plugins that failed, and what coco brings.",
+    help="Also show tracebacks of plugins that failed, and what coco itself provides.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def command(verbose: bool, as_json: bool) -> None:
-    """List plugins and what is wrong with them.
+    """List the plugins, and the problems of each.
 
-    Exits with 1 if a plugin failed, a name is in doubt, or COCO_PLUGINS names what is not there.
+    Exits with 1 if a plugin failed, if several plugins provide one name, or if COCO_PLUGINS names a missing plugin.
     """
     from coco.plugins import plugin_host
     from coco.plugins.report import has_problems, plugin_report, report_lines

@@ -11,13 +11,13 @@ from coco.cli.output import finish
 
 @click.command("retry")
 @click.argument("app_flow_specifier")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_flow_specifier: str, quiet: bool, as_json: bool) -> None:
     """Update, and retry quarantined rows.
 
-    Needs a setup that is current. Exits with 1 if a row failed again.
+    Needs a current setup. Exits with 1 if a row failed again.
     """
     from coco.cli.updating import update_once
 

@@ -18,8 +18,8 @@ from coco.printable import printable
 def command(app_target: str | None, as_json: bool) -> None:
     """Show the settings in force and where they come from.
 
-    With APP_TARGET, as its settings function or its coco.init() says; without, as the environment says. Passwords
-    are not shown. Connects to nothing.
+    With APP_TARGET: the settings of its settings function or its coco.init(). Without: those of the environment variables.
+    Masks passwords. Connects to nothing.
     """
     from coco.environment.environment import ENVIRONMENT
     from coco.operations.settings_report import settings_report
@@ -43,7 +43,7 @@ def command(app_target: str | None, as_json: bool) -> None:
     for name, value, origin in rows:
         say(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip())
     for name in report.unused:
-        note(f"{name} is set and does not count: the app supplies its settings itself")
+        note(f"{name} is set and has no effect: the app supplies its settings itself")
 
 
 def _shown(value: Any) -> str:

@@ -16,12 +16,12 @@ from coco.cli.output import print_json
 @click.option(
     "--forget",
     is_flag=True,
-    help="Forget targets of earlier definitions whose plugin is not installed; they stay as they are.",
+    help="Remove the records of earlier targets whose plugin is not installed; the targets stay as they are.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_target: str, force: bool, reset: bool, forget: bool, as_json: bool) -> None:
-    """Create or adapt targets and state to the flows.
+    """Create or change targets and state as the flows require.
 
     Describes the changes and asks before it makes them.
     """
@@ -33,7 +33,7 @@ def command(app_target: str, force: bool, reset: bool, forget: bool, as_json: bo
         reset
         and push_drop(flows.values(), force=force, to_stderr=as_json, keep_results=True, forget=forget).any
     )
-    # The same question twice would only train people to say yes.
+    # One question covers drop and setup.
     changed = push_setup(
         flows.values(), force=force or dropped, to_stderr=as_json, say_current=True, forget=forget
     )

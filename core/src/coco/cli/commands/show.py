@@ -10,8 +10,8 @@ from coco.cli.output import print_json, say_styled
 
 @click.command("show")
 @click.argument("app_flow_specifier")
-@click.option("--color/--no-color", default=True, show_default=True, help="Colours, if this is a terminal.")
-@click.option("-v", "--verbose", is_flag=True, help="Also limits, code versions and places in the code.")
+@click.option("--color/--no-color", default=True, show_default=True, help="Use colours on a terminal.")
+@click.option("-v", "--verbose", is_flag=True, help="Also show limits, code versions and places in the code.")
 @click.option("--json", "as_json", is_flag=True, help="The whole definition as JSON.")
 def command(app_flow_specifier: str, color: bool, verbose: bool, as_json: bool) -> None:
     """Show a flow: its operations and its fields.

@@ -17,7 +17,7 @@ QUESTION = (
     "Take the lease away? If its process still works, it will write at the same time as the next one. [yes/N]"
 )
 FUTURE_SECONDS = 5.0
-"""A renewal so far in the future shows that clocks differ."""
+"""A renewal at least this many seconds in the future shows that clocks differ."""
 
 
 @click.command("unlock")
@@ -25,10 +25,10 @@ FUTURE_SECONDS = 5.0
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
-    """Take the lease of a flow from a process that no longer works.
+    """Release the lease of a flow whose process no longer runs.
 
-    Shows which processes hold the leases of the flows of the app (without an app, of all flows in the state) and what is
-    known of them, and asks. It is hardly ever needed: a lease ends by itself a minute after its process was killed.
+    Shows which processes hold the leases of the app's flows (without an app: of all flows in the state) and whether they
+    run, and asks. You rarely need it: a lease ends by itself one minute after its process was killed.
     """
     from coco.environment.environment import ENVIRONMENT
     from coco.environment.runtime import RUNTIME
@@ -43,7 +43,7 @@ def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
         say("\n".join(facts(item, time.time())), err=as_json)
     if held and not force:
         if not is_interactive():
-            fail("There is no terminal to ask on: nothing was done. Use --force.")
+            fail("Nothing was done: there is no terminal to ask. Use --force.")
         ask(QUESTION)
     for item in held:
         RUNTIME.take_lease_away(item)
@@ -56,7 +56,7 @@ def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
 
 
 def facts(lease: Lease, now: float) -> list[str]:
-    """What is known of a lease and its holder; ``now``: seconds since the epoch."""
+    """Lines about a lease and its holder; ``now``: seconds since the epoch."""
     from coco.state.machine import describe_holder, is_running
 
     running = is_running(lease.holder)
@@ -72,6 +72,6 @@ def facts(lease: Lease, now: float) -> list[str]:
             True: "  that process RUNS on this machine: stop it instead",
             False: "  that process no longer runs: the next command takes the lease over by itself",
             None: "  it runs, or ran, on another machine, in another container or before a restart: "
-            "whether it still does cannot be seen from here",
+            "coco cannot determine here whether it still runs",
         }[running],
     ]

@@ -13,17 +13,15 @@ from coco.cli.output import finish
 @click.argument("app_flow_specifier")
 @click.option("-L", "--live", is_flag=True, help="Keep following the sources until Ctrl-C.")
 @click.option("--reexport", is_flag=True, help="Write every row, changed or not.")
-@click.option(
-    "--full-reprocess", is_flag=True, help="Also compute everything anew, without memoised results."
-)
+@click.option("--full-reprocess", is_flag=True, help="Also recompute everything, without memoised results.")
 @click.option("--allow-deletes", is_flag=True, help="Lift the guard against mass deletion.")
 @click.option("--reset", is_flag=True, help="Drop everything first, then set up.")
 @click.option(
     "--setup", "setup_given", is_flag=True, help="Set up without a question, unless data would be lost."
 )
-@click.option("--no-setup", is_flag=True, help="Fail if setup is pending, instead of doing it.")
+@click.option("--no-setup", is_flag=True, help="Fail if a setup is pending.")
 @click.option("-f", "--force", is_flag=True, help="Do not ask.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(
@@ -41,9 +39,8 @@ def command(
 ) -> None:
     """Bring targets up to date with their sources.
 
-    Without :FLOW, all flows of the app. Sets up what is pending, after asking; in a script, which cannot answer,
-    add --setup or --force. Exits with 1 if a source or a row
-    failed; everything else is done all the same.
+    Without :FLOW, updates all flows of the app. Asks before it applies a pending setup; in a script, add --setup or
+    --force. Exits with 1 if a source or a row failed; all other rows are updated nevertheless.
     """
     if no_setup and (reset or setup_given):
         raise click.UsageError("--no-setup contradicts --reset and --setup")

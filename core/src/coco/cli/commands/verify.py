@@ -13,20 +13,23 @@ from coco.cli.progress import saying_waits
 
 @click.command("verify")
 @click.argument("app_flow_specifier")
-@click.option("--repair", is_flag=True, help="Write what is missing or differs, remove what is too much.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Recreate missing targets, write missing and different rows, delete surplus rows.",
+)
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
-    help="Compare at most this many rows of each source and target by value; keys are all compared.",
+    help="Compare the values of at most this many rows of each source and target. All keys are compared.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @verbose_option
 def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: bool) -> None:
     """Compare targets with what they should hold.
 
-    Sources against state, state against targets: by keys, and by contents where these can be read. Calls no
-    function; --repair calls those whose results are not memoised. Exits with 1 if something is wrong and was not
-    repaired.
+    Compares sources with the state, and the state with the targets: all keys, and the contents that can be read. Calls no
+    function; --repair calls functions whose results are not memoised. Exits with 1 if differences remain.
     """
     from coco.environment.runtime import RUNTIME
 
