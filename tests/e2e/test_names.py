@@ -140,14 +140,14 @@ def test_targets_of_one_flow() -> None:
 def test_targets_of_two_flows_one_after_the_other() -> None:
     leave(shelving("a", "b__c"))
     other = shelving("a__b", "c")
-    with pytest.raises(CocoError, match=r"flow 'a' has it already"):
+    with pytest.raises(CocoError, match=r"flow 'a' uses it"):
         other.setup()
     assert SHELVES["a__b__c"]
 
 
 def test_targets_of_two_flows_of_one_plan() -> None:
     flows = [shelving("a", "b__c"), shelving("a__b", "c")]
-    with pytest.raises(CocoError, match=r"flow 'a' would have it too"):
+    with pytest.raises(CocoError, match=r"flow 'a' would use it too"):
         coco.setup_all_flows()
     flows[1].close()
     coco.setup_all_flows()

@@ -1,28 +1,28 @@
-"""What can go wrong, as a tree.
+"""The exceptions of coco, as a tree, and how they are classified.
 
 ::
 
-    CocoError                       recovery: what the caller can do next
-    ├── ClientError (ValueError)            the user's mistake: fix the definition or the input
+    CocoError                               recovery: what the caller can do next
+    ├── ClientError (ValueError)            a mistake of the user: fix the definition or the input
     │   ├── DefinitionError                 found while a flow is defined; names flow, scope, field, line
     │   ├── UnknownNameError (KeyError)     a flow, field, handler or operation that does not exist
     │   ├── CallShapeError (TypeError)      wrong arguments to a decorator or a call
     │   ├── ValueConversionError            a value does not fit its declared type; names the path
-    │   ├── StoredValueError                a stored value no longer reads as its declared type
+    │   ├── StoredValueError                a stored value does not fit its declared type
     │   ├── AuthEntryError                  a referenced auth entry is not registered
     │   └── ApiError                        carries an HTTP status
     │       ├── SetupRequiredError          setup is missing or out of date; names the command
     │       ├── SetupConflictError          another process changed the setup meanwhile (409)
-    │       └── DestructiveSetupError       setup would delete data, and nobody said that it may
-    ├── InternalError (RuntimeError)        ours, or a system we stand on
+    │       └── DestructiveSetupError       setup would delete data, and the caller did not allow it
+    ├── InternalError (RuntimeError)        a fault of coco, or of a system that it uses
     │   ├── StateStoreError                 the state store cannot be read or written
     │   ├── PluginError                     a plugin is missing, broken or ambiguous
     │   └── LeaseHeldError                  another process works on the same flow
-    ├── LifecycleError (RuntimeError)       called in a state in which it makes no sense
+    ├── LifecycleError (RuntimeError)       the object's state does not allow the call
     ├── SourceError                         a whole source cannot be listed
     ├── SourceReadError                     one source row cannot be read
     ├── FunctionTimeoutError (TimeoutError) a user function exceeded its limit
-    ├── PrepareError                        a function could not be prepared; costs the rows that need it
+    ├── PrepareError                        a function could not be prepared; the rows that need it fail
     ├── WorkerDiedError                     the process that runs a function ended in the middle of a call
     ├── BatchShapeError                     a batching function returned a wrong number of results
     ├── MutationError                       a target wrote only part of a batch; names the failed keys
@@ -30,12 +30,12 @@
     │   ├── DriftError                      its resource is missing, or another program altered it
     │   ├── TargetTimeoutError              a call of it did not answer in time, and was cancelled
     │   ├── FencedError                     a later update of the same flow writes to it
-    │   ├── RowRefusedError                 it named a row that it does not take; others were written
+    │   ├── RowRefusedError                 it refused one row and wrote the others
     │   └── UnwrittenTargetError            every write of an update to it failed
     └── SafetyStopError                     a guard stopped a run that would delete too much
 
-Exceptions of user code are never wrapped away: they are kept as ``__cause__`` and re-raised as they
-are where Python code calls Python code.
+An exception of user code is never lost: a function that a program calls directly raises it unchanged, and otherwise it is
+the ``__cause__`` of coco's error.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ TRACEBACK_VARIABLE = "COCO_TRACEBACK"
 
 
 def wants_tracebacks() -> bool:
-    """Whether ``COCO_TRACEBACK``, or ``-v`` of a command, which sets it, asks for whole tracebacks."""
+    """Return whether ``COCO_TRACEBACK`` asks for whole tracebacks. The option ``-v`` of a command sets it."""
     return os.environ.get(TRACEBACK_VARIABLE, "") not in ("", "0")
 
 
 class Phase(enum.Enum):
-    """Where in the life of a flow an error arose."""
+    """The step in the work on a flow that raised an error."""
 
     DEFINE = "define"
     SETUP = "setup"
@@ -72,7 +72,7 @@ class Phase(enum.Enum):
 
 
 class Recovery(enum.Enum):
-    """What helps: nothing without a change, trying again, or going on without the part."""
+    """What to do after an error: change something, retry, or continue without the part that failed."""
 
     FATAL = "fatal"
     RETRIABLE = "retriable"
@@ -80,39 +80,39 @@ class Recovery(enum.Enum):
 
 
 class CocoError(Exception):
-    """Root of all errors that coco raises itself."""
+    """Base of all errors that coco raises."""
 
     recovery: Recovery = Recovery.FATAL
     status: int = 500
 
 
 class ClientError(CocoError, ValueError):
-    """Something the user can fix."""
+    """A mistake that the user can fix."""
 
     status = 400
 
 
 class DefinitionError(ClientError):
-    """A flow or an operation is defined wrongly. Also usable for type analysis."""
+    """The definition of a flow, an operation or a type is wrong."""
 
 
 class UnknownNameError(ClientError, KeyError):
-    """A name that is not known; the message lists what is."""
+    """A name does not exist. The message lists the names that do."""
 
     status = 404
 
-    def __str__(self) -> str:  # KeyError would show the repr
+    def __str__(self) -> str:  # the text of a KeyError is the repr of its argument
         return str(self.args[0]) if self.args else ""
 
 
 class CallShapeError(ClientError, TypeError):
-    """Wrong arguments: an unknown keyword, missing parentheses, a wrong type."""
+    """A call has wrong arguments: an unknown keyword, missing parentheses, a wrong type."""
 
 
 class ValueConversionError(ClientError):
-    """A value that does not fit its type, in the voice "expected, got, at path".
+    """A value does not fit its type. The message reads "expected ..., got ... - at path".
 
-    ``path``: names and ``[i]`` positions, outermost first.
+    path: names and ``[i]`` positions, outermost first.
     """
 
     recovery = Recovery.IGNORABLE
@@ -124,7 +124,7 @@ class ValueConversionError(ClientError):
         self.path = tuple(path)
 
     def under(self, *outer: str) -> ValueConversionError:
-        """The same error seen from further outside."""
+        """Return the same error with an outer path in front."""
         return ValueConversionError(self.expected, self.got, (*outer, *self.path))
 
     def __str__(self) -> str:
@@ -133,15 +133,15 @@ class ValueConversionError(ClientError):
 
 
 class StoredValueError(ClientError):
-    """Stored bytes that do not read as the declared type; a memo entry like this is a miss."""
+    """Stored bytes do not hold a value of the declared type. A memo entry of this kind counts as missing."""
 
 
 class AuthEntryError(ClientError):
-    """An auth entry that is referred to but not registered."""
+    """An auth entry that a reference names is not registered, or has another type."""
 
 
 class SecretError(ClientError):
-    """A secret that cannot be had: nothing knows its scheme, or what does could not give it. Its text never holds a value."""
+    """A secret cannot be resolved: no plugin knows its scheme, or the one that does failed. The text never holds a value."""
 
 
 class ApiError(ClientError):
@@ -160,61 +160,61 @@ class SetupRequiredError(ApiError):
 
 
 class SetupConflictError(ApiError):
-    """Someone else changed the setup between describe and apply."""
+    """Another process changed the setup between describe and apply."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 409)
 
 
 class DestructiveSetupError(ApiError):
-    """Setup would delete data or lose a part of it, and ``allow_destructive=True`` was not given; nothing was changed."""
+    """Setup would delete data or lose a part of it, and was not called with ``allow_destructive=True``. It changed nothing."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 400)
 
 
 class InternalError(CocoError, RuntimeError):
-    """A fault of ours or of a system below us."""
+    """A fault of coco, or of a system that it uses."""
 
 
 class StateStoreError(InternalError):
-    """The state store failed: locked, full, corrupt, read-only or too new. Never reset silently."""
+    """The state store failed: it is locked, full, corrupt, read-only or of a newer release. coco never resets it."""
 
 
 class PluginError(InternalError):
-    """A plugin that is missing, failed to import, or clashes with another."""
+    """A plugin is missing, cannot be imported, or clashes with another one."""
 
 
 class LeaseHeldError(InternalError):
-    """Another process holds the flow's lease."""
+    """Another process holds the lease of the flow."""
 
     recovery = Recovery.RETRIABLE
 
 
 class LifecycleError(CocoError, RuntimeError):
-    """An object used in a state that does not allow it."""
+    """The state of an object does not allow the call, for example a flow that is closed."""
 
 
 class SourceError(CocoError):
-    """A source as a whole failed; no deletion is inferred from what it listed."""
+    """A source as a whole failed. coco deletes no rows that its listing lacks."""
 
     recovery = Recovery.RETRIABLE
 
 
 class SourceReadError(CocoError):
-    """One row could not be read; its old target rows stay."""
+    """One source row cannot be read. Its earlier target rows stay."""
 
     recovery = Recovery.RETRIABLE
 
 
 class FunctionTimeoutError(CocoError, TimeoutError):
-    """A function call exceeded its ``timeout``."""
+    """A call of a function exceeded its ``timeout``."""
 
     recovery = Recovery.RETRIABLE
 
 
 class PrepareError(CocoError):
-    """A function's ``prepare`` failed, so it cannot be called. ``reason``: what was raised."""
+    """The ``prepare`` of a function failed, so the function cannot be called. ``reason``: the error that it raised."""
 
     recovery = Recovery.RETRIABLE
 
@@ -226,26 +226,26 @@ class PrepareError(CocoError):
 
     def __str__(self) -> str:
         reason = f"{type(self.reason).__name__}: {self.reason}"
-        return f"{self.where}: {reason}; what needs it is tried again by the next update"
+        return f"{self.where}: {reason}; the next update retries the rows that need it"
 
 
 class WorkerDiedError(CocoError):
-    """The worker of a function that runs in another process ended during a call, repeatedly.
+    """The worker process of a function ended during a call, repeatedly.
 
-    Runners answer a call with it, and a word on how it ended; the engine then makes the call again.
+    A runner answers a call with this error if its worker ended. The engine then repeats the call.
     """
 
     recovery = Recovery.RETRIABLE
 
 
 class BatchShapeError(CocoError):
-    """A batching function returned a list of another length."""
+    """A batching function returned a list whose length is not that of its input."""
 
 
 class MutationError(CocoError):
-    """Part of a batch was not written.
+    """A target did not write some rows of a batch.
 
-    ``failed_keys``: target key (tuple of engine values) -> reason. All other rows were written.
+    failed_keys: target key (tuple of engine values) -> reason. All other rows were written.
     """
 
     recovery = Recovery.RETRIABLE
@@ -256,15 +256,15 @@ class MutationError(CocoError):
 
 
 class TargetError(CocoError):
-    """A target that cannot be reached or does not hold its resource."""
+    """A target cannot be reached, or refused a batch."""
 
     recovery = Recovery.RETRIABLE
 
 
 class TargetTimeoutError(TargetError, TimeoutError):
-    """A call of a target that did not answer within ``Settings.target_call_timeout``.
+    """A call of a target did not answer within ``Settings.target_call_timeout``.
 
-    left: its thread could not be interrupted and was left behind, so what it uses must not be touched.
+    left: whether its thread could not be interrupted and still runs; its connection must then not be used.
     """
 
     def __init__(self, message: str, *, left: bool = False) -> None:
@@ -273,13 +273,13 @@ class TargetTimeoutError(TargetError, TimeoutError):
 
 
 class RowRefusedError(TargetError):
-    """A row that a target named as one that it does not take; see ``MutationError``."""
+    """A target refused one row; see ``MutationError``."""
 
 
 class FencedError(TargetError):
-    """A later run of the same flow writes to a target, so that this one may not.
+    """A later run of the same flow writes to the target, so this run must not.
 
-    number: the highest number that the target has seen; see ``coco.op.FencingToken``.
+    number: the highest number that the target has on record; see ``coco.op.FencingToken``.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -288,13 +288,14 @@ class FencedError(TargetError):
 
 
 class DriftError(TargetError):
-    """The resource that setup made is gone, or lacks what rows need. Target connectors raise it with what and where;
-    the way out, ``coco verify --repair``, is named by coco.
+    """The resource that setup created is missing, or lacks what rows need.
+
+    Target connectors raise it with the resource and its place. coco adds what to do: ``coco verify --repair``.
     """
 
 
 class UnwrittenTargetError(TargetError):
-    """Every write of an update to a target failed. ``info``: what the update did all the same (``IndexUpdateInfo``)."""
+    """Every write of an update to a target failed. ``info``: what the update did (``IndexUpdateInfo``)."""
 
     def __init__(self, message: str, info: Any = None) -> None:
         super().__init__(message)
@@ -302,11 +303,11 @@ class UnwrittenTargetError(TargetError):
 
 
 class SafetyStopError(CocoError):
-    """A guard stopped the run; the message says how to go on."""
+    """A guard stopped the run. The message names the option that allows it."""
 
 
 def format_path(path: Sequence[str]) -> str:
-    """``("person", "tags", "[3]")`` -> ``person.tags[3]``."""
+    """Return a path as text: ``("person", "tags", "[3]")`` -> ``person.tags[3]``."""
     text = ""
     for part in path:
         text += part if part.startswith("[") or not text else f".{part}"
@@ -315,9 +316,9 @@ def format_path(path: Sequence[str]) -> str:
 
 @contextmanager
 def error_context(message: str | Callable[[], str]) -> Iterator[None]:
-    """Attach "while ..." to whatever is raised inside, keeping its type and traceback.
+    """Add a context, such as "while updating flow Demo", to an error that is raised inside. Its type stays.
 
-    A callable is evaluated only on failure.
+    message: the context, or a function that returns it, which is called only if an error is raised.
     """
     try:
         yield
@@ -334,7 +335,7 @@ def error_context(message: str | Callable[[], str]) -> Iterator[None]:
 
 
 def render_error(error: BaseException) -> str:
-    """Text with numbered contexts, outermost first, then the root."""
+    """Return the text of an error: its contexts, numbered, outermost first, and then the error itself."""
     contexts = list(getattr(error, "__coco_contexts__", ()))
     root = str(error) or type(error).__name__
     if isinstance(error, ClientError):
@@ -349,7 +350,7 @@ def render_error(error: BaseException) -> str:
 
 
 RETRIABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504, 529})
-"""HTTP answers after which the same request may succeed."""
+"""HTTP statuses after which the same request may succeed."""
 
 RetriableFn: TypeAlias = Callable[[Any], "bool | None"]
 _MARK = "__coco_retriable__"
@@ -359,12 +360,14 @@ _retriable_types: dict[type[BaseException], RetriableFn] = {}
 def register_retriable(
     error_type: type[E], when: Callable[[E], bool | None] | None = None, /, *, replace: bool = False
 ) -> None:
-    """Say of a client library's errors whether trying again may help; for the whole process.
+    """Declare errors of a client library as retriable, for the whole process.
 
-    when: looks at one error; True, False, or None for "no opinion". Left out: all of them are retriable.
-    Holds for subclasses too unless they have an entry of their own. Registering the same again is fine;
-    something else for a known type raises ``ClientError`` unless ``replace``, as does a type that does not
-    derive from ``Exception`` or that Python itself or coco owns.
+    error_type: a class of errors; its subclasses are included unless they are registered themselves. when: decides for
+    one error: True, False, or None if it cannot tell. Without it, all errors of the class are retriable. replace: whether
+    another ``when`` of the same class is replaced.
+
+    Registering the same again changes nothing. Raises ``ClientError`` for another ``when`` without ``replace``, and for a
+    class that does not derive from ``Exception`` or belongs to Python or coco.
     """
     if not (isinstance(error_type, type) and issubclass(error_type, Exception)):
         raise ClientError(f"register_retriable takes a subclass of Exception, got {error_type!r}")
@@ -384,7 +387,7 @@ def register_retriable(
 
 
 def mark_retriable(error: X, retriable: bool = True) -> X:
-    """Say of one error whether trying again may help; goes before everything else. Returns the error."""
+    """Mark one error as retriable or not, which precedes all other rules. Return the error."""
     try:
         setattr(error, _MARK, retriable)
     except AttributeError as problem:  # exceptions with __slots__
@@ -395,11 +398,11 @@ def mark_retriable(error: X, retriable: bool = True) -> X:
 
 
 def is_retriable(error: BaseException) -> bool:
-    """Whether trying again may help.
+    """Return whether a retry may succeed.
 
-    In this order: a mark (``mark_retriable``); coco's own ``recovery``; what a plugin registered for its type
-    (``register_retriable``, the nearest base class first); time-outs and connection errors; the HTTP status in
-    ``status_code``, ``status`` or ``response.status_code``. Anything else is not.
+    The first rule that applies decides: the mark of ``mark_retriable``; ``recovery`` of coco's own errors; what a plugin
+    has registered for the class (``register_retriable``, nearest base class first); time-outs and connection errors are
+    retriable; the HTTP status in ``status_code``, ``status`` or ``response.status_code``. Other errors are not retriable.
     """
     marked = getattr(error, _MARK, None)
     if marked is not None:
@@ -417,7 +420,7 @@ def is_retriable(error: BaseException) -> bool:
 
 
 def http_status(error: BaseException) -> int | None:
-    """The HTTP status that an error of a client library carries, if any."""
+    """Return the HTTP status in an error of a client library; None if there is none."""
     for owner, name in (
         (error, "status_code"),
         (getattr(error, "response", None), "status_code"),

@@ -194,7 +194,7 @@ def test_a_refused_row_is_reported_and_tried_again(notes: Path, tmp_path: Path) 
 
 def test_two_flows_cannot_share_a_folder(notes: Path, tmp_path: Path) -> None:
     make_flow(notes, tmp_path / "out").setup()
-    with pytest.raises(CocoError, match="has it already"):
+    with pytest.raises(CocoError, match="uses it"):
         make_flow(notes, tmp_path / "out", "Other").setup()
 
 

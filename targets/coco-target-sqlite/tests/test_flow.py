@@ -202,7 +202,7 @@ def test_columns_come_and_go(shelf: dict[str, str], path: Path, events: list[Flo
     assert calls(events) == 0
     assert dict(sql(path, "SELECT title, copy FROM Library__rows")) == shelf
     flow = make_flow(path, vectors=(), texts=(FtsIndexDef("text", {"tokenize": "porter"}),))
-    with pytest.raises(DestructiveSetupError, match="go with what they hold: copy"):
+    with pytest.raises(DestructiveSetupError, match="deleted with their values: copy"):
         flow.setup()
     flow.setup(allow_destructive=True)
     flow.update()
@@ -262,7 +262,7 @@ def test_two_flows_share_a_file(shelf: dict[str, str], path: Path) -> None:
 
 def test_two_flows_must_not_share_a_table(shelf: dict[str, str], path: Path) -> None:
     make_flow(path, "One", table="same").setup()
-    with pytest.raises(CocoError, match="flow 'One' has it already"):
+    with pytest.raises(CocoError, match="flow 'One' uses it"):
         make_flow(path, "Two", table="same").setup()
     sql(path, "CREATE TABLE foreign_one(a)")
     with pytest.raises(CocoError, match="was not made by coco, and does not fit"):

@@ -1,1 +1,1 @@
-"""From a graph to what the engine runs: steps in order, and fingerprints of their logic."""
+"""Plans a graph for the engine: steps in order, and fingerprints of their logic."""

@@ -1,8 +1,8 @@
-"""Logic fingerprints: what, in a flow, decides the rows of one target for one source.
+"""Logic fingerprints: they identify the logic that makes the rows of one target from one source.
 
-Every expression gets a fingerprint composed of the fingerprints of what it is computed from, so a
-changed function changes exactly the expressions that depend on it. Names of fields that are only
-passed along are not part of it: renaming an intermediate field reprocesses nothing.
+The fingerprint of an expression is composed of the fingerprints of the expressions that it is computed from. So a changed
+function changes exactly the expressions that depend on it. Names of intermediate fields are not part of a fingerprint, so
+renaming one reprocesses nothing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from coco.types.choices import without_values
 from coco.types.schema import EnrichedValueType, FieldSchema, StructType, TableType
 
 LOGIC_VERSION = 1
-"""Raised when the engine itself would give other rows for the same graph."""
+"""We increase it when the engine itself makes other rows from the same graph."""
 
 
 def fingerprint_json(data: Any) -> bytes:
-    """16-byte fingerprint of JSON-able data, independent of key order."""
+    """Return the 16-byte fingerprint of JSON-able data. The order of keys does not matter."""
     return fingerprint(json.dumps(data, sort_keys=True, separators=(",", ":"), default=_default).encode())
 
 
@@ -44,7 +44,7 @@ def _default(value: Any) -> Any:
 
 
 def schema_identity(fields: tuple[FieldSchema, ...]) -> list[Any]:
-    """Names and types without descriptions and attributes, which never change values."""
+    """Return the names and types of fields as data, without descriptions and attributes, which never change values."""
     identity = []
     for item in fields:
         data = without_values(item.encode())
@@ -55,12 +55,12 @@ def schema_identity(fields: tuple[FieldSchema, ...]) -> list[Any]:
 
 
 def type_identity(type_: EnrichedValueType) -> Any:
-    """A type without what is said of a value as a whole: whether it may be null, and its attributes."""
+    """Return a type as data, without nullability and attributes of the value itself."""
     return without_values(type_.type.encode())
 
 
 class LogicFingerprints:
-    """Fingerprints of the expressions of one graph, computed on demand."""
+    """Computes fingerprints of the expressions of one graph, on demand."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -72,7 +72,7 @@ class LogicFingerprints:
 
     @cached_property
     def _row_slots(self) -> dict[int, tuple[int, int]]:
-        """Row slot -> (scope, position in the row)."""
+        """Return row slot -> (scope, position in the row)."""
         found = {}
         for scope in self._graph.scopes:
             for position, slot in enumerate((*scope.key_slots, *scope.value_slots)):
@@ -84,7 +84,7 @@ class LogicFingerprints:
         return {step.slot: step for step in self._graph.sources}
 
     def of_slot(self, slot: int) -> bytes:
-        """Fingerprint of the computation that fills a slot."""
+        """Return the fingerprint of the computation that fills a slot."""
         known = self._slots.get(slot)
         if known is None:
             known = self._slots[slot] = self._compute(slot)
@@ -103,7 +103,7 @@ class LogicFingerprints:
         return self.of_call(self._producers[slot])
 
     def of_scope(self, scope: int) -> bytes:
-        """Fingerprint of the iteration that a scope stands for."""
+        """Return the fingerprint of the iteration over the rows of a scope."""
         node = self._graph.scopes[scope]
         if node.table is None:
             return b"root"
@@ -136,7 +136,7 @@ class LogicFingerprints:
         return fingerprint_json(["field", self.of_slot(ref.slot), list(ref.path)])
 
     def _replaced(self, ref: TableRef | StructRef) -> list[Any]:
-        """What takes the place of fields, and where the value stands in its slot; nothing if neither is so."""
+        """Return the fingerprints of values that replace fields, and of the path in the slot; empty if there are none."""
         if not ref.path and not ref.fields:
             return []
         return [list(ref.path), [None if item is None else self.of_ref(item) for item in ref.fields]]
@@ -165,7 +165,7 @@ class LogicFingerprints:
         return [schema, source.source.kind, declared(source.spec)]
 
     def of_export(self, export: ExportStep, collects: tuple[CollectStep, ...], target_identity: Any) -> bytes:
-        """Logic of one source's rows in one target. ``target_identity``: ids and stored form of the target."""
+        """Return the fingerprint of one source's rows in one target. target_identity: ids and stored form of the target."""
         return fingerprint_json(
             [
                 "export",
@@ -179,7 +179,7 @@ class LogicFingerprints:
 
 
 def _fields(ref: TableRef | StructRef) -> tuple[FieldSchema, ...]:
-    """Of the rows of the table, or of the struct."""
+    """Return the fields of the table's rows, or of the struct."""
     type_ = ref.type.type
     if isinstance(type_, TableType):
         return type_.row.fields

@@ -1,8 +1,7 @@
-"""What one source's rows go through: the steps for a set of exports, in order.
+"""Programs: the steps from the rows of one source to a set of exports, in order.
 
-A ``Program`` is the part of a graph that is needed to get from rows of one source to entries of some
-collectors. Programs for fewer exports leave out the calls that only others need: that is how a change
-to one branch leaves the other branches' functions alone.
+A ``Program`` is the part of a graph that makes entries of some collectors from the rows of one source. It holds only the
+calls that these exports need. So a change to one branch of a flow calls no functions of the other branches.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from coco.flow.graph import (
 )
 
 ROOT_SOURCE = "_root"
-"""Name under which entries collected at the root are tracked; not a legal user name prefix clash."""
+"""Name of the source under which entries of the root are tracked. No source of a user can have it."""
 
 
 class Explode(Struct, frozen=True):
@@ -51,25 +50,23 @@ Instruction = Explode | Call | Collect
 
 
 class Program(Struct, frozen=True):
-    """Instructions over one source's rows, in a valid order; ``used`` are the row slots that are read."""
+    """Instructions for the rows of one source, in a valid order. ``used``: the row slots that are read."""
 
     source: str | None
     row_scope: int
     instructions: tuple[Instruction, ...]
     used: frozenset[int]
     wholes: tuple[ValueRef, ...] = ()
-    """Tables and structs at the root with what was added inside them, which rows of sources look up."""
+    """Tables and structs at the root with added fields, which rows of sources read."""
 
 
 class SourcePlan(Struct, frozen=True):
-    """One source with the exports it feeds.
+    """One source with the exports that it feeds.
 
-    ``exclusive``: exports whose keys contain the whole key of this source and that no other source
-    feeds, so that no two source rows can ever yield the same target row (then no ownership is kept). The
-    value is a rule: where in the export's key the source's key stands. Under one rule the target rows of two
-    source rows never meet, not even those of an earlier version of the flow.
-    ``step`` is None for entries collected at the root: they are treated as the one row of a source
-    named ``ROOT_SOURCE`` with an empty key.
+    exclusive: exports that only this source feeds and whose keys contain its whole key. Two source rows then never yield
+    one target row, so no owners are stored. The value is a rule: the positions of the source's key in the export's key.
+    Source rows under one rule never share a target row, not even with rows of an earlier version of the flow. step: None
+    for entries of the root, which count as the one row of a source named ``ROOT_SOURCE`` with an empty key.
     """
 
     step: SourceStep | None
@@ -88,7 +85,7 @@ class SourcePlan(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """A whole flow, planned. ``root``: calls at the root scope, run once per pass."""
+    """The plan of a whole flow. ``root``: the calls at the root scope, made once per run."""
 
     graph: Graph
     sources: tuple[SourcePlan, ...]
@@ -157,9 +154,9 @@ class Planner:
     def _key_rule(
         self, source: SourceStep | None, export: ExportStep, collects: tuple[CollectStep, ...]
     ) -> str | None:
-        """Where the source's key stands in the export's key; None unless all of it does, in every collect call.
+        """Return the positions of the source's key in the export's key; None unless every collect call has all of it.
 
-        A generated id counts too: it is derived from the source row's key.
+        A generated id counts as well: it is derived from the key of the source row.
         """
         if source is None:
             return "root"
@@ -179,7 +176,7 @@ class Planner:
         return rules.pop() if len(rules) == 1 else None
 
     def program(self, plan: SourcePlan, exports: frozenset[str]) -> Program:
-        """The program of one source for some of its exports (kept in ``plan.programs``)."""
+        """Return the program of one source for some of its exports, from ``plan.programs`` if it was made before."""
         known = plan.programs.get(exports)
         if known is None:
             collects = {step.id: step for name in sorted(exports) for step in plan.collects[name]}
@@ -188,7 +185,7 @@ class Planner:
         return known
 
     def full_program(self, source: SourceStep | None) -> Program:
-        """Everything computable from the rows of one source, unexported collectors included (``evaluate``)."""
+        """Return the program for all collectors, those without an export included. ``evaluate`` runs it."""
         name = source.name if source is not None else None
         collects = tuple(
             step
@@ -200,15 +197,15 @@ class Planner:
         return self._program(source, collects, extra=slots)
 
     def root_program(self, slot: int) -> Program:
-        """The calls at the root that lead to one slot."""
+        """Return the calls at the root that one slot needs."""
         return self._program(None, (), extra={slot})
 
     def whole_program(self, whole: ValueRef) -> Program:
-        """The calls that lead to one of ``Program.wholes``."""
+        """Return the calls that one of ``Program.wholes`` needs."""
         return self._program(None, (), results=(whole,))
 
     def inline_program(self, result: ValueRef) -> Program:
-        """What a transform flow needs for its result."""
+        """Return the program that computes the result of a transform flow."""
         slots = set() if isinstance(result, Constant) else {result.slot}
         return self._program(None, (), extra=slots, results=(result,))
 
@@ -273,7 +270,7 @@ class Planner:
         collects: tuple[CollectStep, ...],
         results: tuple[ValueRef, ...] = (),
     ) -> tuple[Instruction, ...]:
-        """Definition order of the calls, each scope exploded right before its first use."""
+        """Return the calls in the order of definition, each scope exploded right before its first use."""
         instructions: list[Instruction] = []
         filled = {ROOT_SCOPE}
         if source is not None:
@@ -298,7 +295,7 @@ class Planner:
             if producer is not None:
                 call(producer)
             if isinstance(ref, SlotRef) or (source is not None and home == ROOT_SCOPE):
-                return  # a whole at the root is looked up like any other value there
+                return  # a whole at the root is read like any other value of the root
             if isinstance(ref, TableRef):
                 open_scope(ref.row_scope)
             for item in ref.inner:

@@ -1,4 +1,4 @@
-"""Setup and drop: what should exist against what state says exists, as a plan that can be read, confirmed and resumed."""
+"""Setup and drop: compares what a flow needs with what is on record, and makes a plan to show, confirm and apply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["SetupChangeBundle", "flow_names_with_setup", "flow_names_with_setup_
 
 
 def flow_names_with_setup() -> list[str]:
-    """Short names of the flows of this app namespace that are set up, whether or not code still defines them."""
+    """Return the short names of the flows of this app namespace that are set up, even if code no longer defines them."""
     from coco.flow.runtime import runtime
 
     return runtime().flow_names_with_setup()

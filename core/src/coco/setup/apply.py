@@ -1,9 +1,8 @@
-"""Carrying out a change plan: stage all, then apply and confirm one resource after the other.
+"""Applies a change plan: stages all changes, then applies and confirms one resource after the other.
 
-Each confirmation is its own transaction, so a crash between two steps loses neither: what was confirmed is
-done, what was staged is taken up again by the next setup, from any state it may have been left in.
-Connectors see every possible previous state in turn, oldest first, and must bear that the resource is in
-another one or absent.
+Each confirmation is a transaction. After a crash, confirmed changes are done, and the next setup continues with the staged
+ones. Connectors receive every possible previous state in turn, oldest first, and must accept that the resource has another
+state or does not exist.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ Step = tuple[Any, Any, Any]
 
 
 def write_silently(store: StateStore, change: FlowChange) -> int:
-    """Bring the engine's own records up to date, where no resource is touched. Returns the version.
+    """Update coco's own records, without a change to a resource. Return the version of the setup.
 
-    Blocking: runs where the store may be called.
+    Blocks, so call it on the thread of the store.
     """
     silent = [item for item in change.resources if item.silent]
     needed = _ids_needed(change, silent)
@@ -55,7 +54,7 @@ def _write_silent(
 
 
 class Applier(Struct):
-    """Applies one flow's change. ``call`` runs connector code, ``store_call`` state store methods."""
+    """Applies the change of one flow. ``call`` runs connector code, ``store_call`` methods of the state store."""
 
     store: StateStore
     call: CallFn
@@ -66,7 +65,7 @@ class Applier(Struct):
     version: int = 0
 
     async def apply(self, change: FlowChange) -> list[str]:
-        """Returns warnings. Raises the first failure after naming what was done and what was not."""
+        """Apply the change and return warnings. Raise the first failure, with notes of what was done and what was not."""
         warnings = [
             f"{item.title}: {note}" for item in change.resources for note in item.notes if not item.pending
         ]
@@ -98,7 +97,10 @@ class Applier(Struct):
                 if not (dropping and self.ignore_drop_failures):
                     _explain(error, done, pending, dropping=dropping)
                     raise
-                warnings += [f"{item.title} could not be dropped and is forgotten: {error}" for item in group]
+                warnings += [
+                    f"{item.title} could not be dropped and was removed from the state: {error}"
+                    for item in group
+                ]
             for item in group:
                 dead = item.dead_ids()
                 if dead:
@@ -118,7 +120,7 @@ class Applier(Struct):
         self.version = await self.store_call(self.store.setup_write, flow, self.version, writes)
 
     async def _apply_group(self, flow: str, group: Sequence[ResourceChange]) -> None:
-        """Resources of one connector: old attachments, the resources themselves, new attachments."""
+        """Apply the resources of one connector: first old attachments, then the resources, then new attachments."""
         keys = [rebuild_key(item.record, item.key) for item in group]
         for item, key in zip(group, keys, strict=True):
             for former in item.former_keys:
@@ -148,7 +150,7 @@ class Applier(Struct):
             await attached.set_up(self.call, noting(item), key)
 
     async def _forget_flow(self, flow: str) -> None:
-        """The flow's own record goes last, and stays while a resource could not be dropped."""
+        """Delete the record of the flow itself, unless a resource could not be dropped."""
         records = await self.store_call(self.store.setup_records, flow)
         if any(item.resource_type != FLOW_RESOURCE for item in records):
             return
@@ -161,7 +163,7 @@ class Applier(Struct):
 
 
 def connector_steps(item: ResourceChange, key: Any) -> list[Step]:
-    """Calls that lead from every possible version of a resource to the desired one."""
+    """Return the calls that change a resource from every possible version to the desired one."""
     versions = _readable(item)
     if item.kind is ChangeKind.DELETE:
         return [(key, state, None) for state in versions]
@@ -175,7 +177,7 @@ def connector_steps(item: ResourceChange, key: Any) -> list[Step]:
 
 
 def _readable(item: ResourceChange) -> list[Any]:
-    """Possible states, each once, in the connector's class; for an update without those that are as desired."""
+    """Return the possible states, each once, as objects of the connector; for an update, only those that are not desired."""
     wanted = item.desired.connector if item.desired is not None else None
     found: list[Any] = []
     seen: list[Any] = []
@@ -188,14 +190,14 @@ def _readable(item: ResourceChange) -> list[Any]:
         except (TypeError, ValueError, KeyError) as error:
             if item.kind is ChangeKind.DELETE:
                 raise CocoError(
-                    f"what is on record of {item.title} cannot be read by the installed plugin ({error}); "
+                    f"the installed plugin cannot read the record of {item.title} ({error}); "
                     "install the version that wrote it to drop it"
                 ) from error
     return found
 
 
 def _groups(pending: Sequence[ResourceChange]) -> list[list[ResourceChange]]:
-    """Resources whose connector takes all changes at once stand together; all others alone."""
+    """Group the resources whose connector takes all changes in one call. All others form groups of one."""
     groups: list[list[ResourceChange]] = []
     together: dict[str, list[ResourceChange]] = {}
     for item in pending:
@@ -220,7 +222,9 @@ def _explain(
         f"done: {', '.join(done) or 'nothing'}; not done: {', '.join(left)}; run setup again to continue"
     )
     if dropping:
-        error.add_note("set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and forget this one")
+        error.add_note(
+            "set COCO_IGNORE_TARGET_DROP_FAILURES=1 to drop the rest and remove this one from the state"
+        )
 
 
 def _ids_needed(change: FlowChange, items: Sequence[ResourceChange]) -> int:
@@ -247,13 +251,13 @@ def _record(state: TargetState | None) -> dict[str, Any] | None:
 
 
 def _before(item: ResourceChange) -> list[SetupWrite]:
-    """The record when the change begins."""
+    """Return the record before the change."""
     steps = AttachmentSteps.of(item)
     return _staged(item, steps.attached, steps.doubt)
 
 
 def _staged(item: ResourceChange, attached: Attached, doubt: Collection[str]) -> list[SetupWrite]:
-    """The record while the change is under way: what was, all that may be, and what is attached by now."""
+    """Return the record during the change: the old state, all possible states, and the attachments so far."""
     staging = [change.to_json() for change in item.existing.staging]
     fresh: list[dict[str, Any]] = []
     if item.kind in (ChangeKind.REBUILD, ChangeKind.DELETE):

@@ -1,7 +1,7 @@
-"""Attachments of one resource: which go, which come.
+"""Removes and creates the attachments of one resource.
 
-What is attached is noted step by step, so that a setup that failed goes on where it stopped: nothing is torn down that
-was never set up, and nothing twice. Only a process that dies between a step and its note repeats that step.
+Each step is recorded, so that a setup after a failure continues where that stopped: it tears down nothing that was not set
+up, and nothing twice. Only if the process ends between a step and its record, the next setup repeats the step.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from coco.spec import OpCategory
 
 CallFn = Callable[..., Awaitable[Any]]
 NoteFn = Callable[[Attached, Collection[str]], Awaitable[None]]
-"""Puts on record what is attached by now, and the names of what only may be."""
+"""Records the attachments so far, and the names of those that may be attached."""
 
 
 class AttachmentSteps(Struct):
-    """``attached``: by name, all versions that are or may be attached; ``doubt``: names of which nobody knows whether the
-    last of these is. Both follow the steps. ``wanted``: by name, the desired ones with their specs. ``all_go``: the
-    resource itself is dropped or made anew.
+    """The steps for the attachments of one resource.
+
+    attached: by name, all versions that are or may be attached. doubt: names whose last version may or may not be attached.
+    The steps update both. wanted: by name, the desired attachments with their specs. all_go: whether the resource itself is
+    dropped or recreated.
     """
 
     attached: Attached
@@ -37,7 +39,7 @@ class AttachmentSteps(Struct):
 
     @classmethod
     def of(cls, item: ResourceChange) -> AttachmentSteps:
-        """The steps for a change."""
+        """Return the steps for a change."""
         wanted: dict[str, tuple[SavedAttachment, Any]] = {}
         if item.desired is not None:
             specs = item.desired.attachment_specs
@@ -51,7 +53,7 @@ class AttachmentSteps(Struct):
         )
 
     async def tear_down(self, call: CallFn, note: NoteFn, key: Any) -> None:
-        """Remove what is no longer wanted, by what was saved when it was attached."""
+        """Tear down attachments that are no longer wanted, with the specs that were saved when they were attached."""
         for name, versions in list(self.attached.items()):
             for saved in list(versions):
                 kind, dumped = saved
@@ -65,7 +67,7 @@ class AttachmentSteps(Struct):
                 await note(self.attached, self.doubt)
 
     async def set_up(self, call: CallFn, note: NoteFn, key: Any) -> None:
-        """Attach what is new, changed, or perhaps attached."""
+        """Set up attachments that are new, changed, or in doubt."""
         for name, (wanted, spec) in self.wanted.items():
             connector = registry.get(OpCategory.TARGET_ATTACHMENT, wanted[0])
             before = self.attached.get(name, [])
@@ -81,7 +83,7 @@ class AttachmentSteps(Struct):
                     self._is(name, before)
                     if not doubted:
                         self.doubt.discard(name)
-                    with contextlib.suppress(StateStoreError):  # then it may be attached, and stays noted so
+                    with contextlib.suppress(StateStoreError):  # its record stays "may be attached"
                         await note(self.attached, self.doubt)
                     raise
                 self._is(name, [wanted])

@@ -1,4 +1,4 @@
-"""A set of setup or drop changes for some flows: describe, confirm, apply."""
+"""Setup or drop of several flows as one plan: describe, confirm, apply."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coco.setup.changes import ChangeKind, FlowChange, ResourceChange
 
 
 class BundleRuntime(Protocol):
-    """What a bundle needs from the environment: to compute the changes again, and to carry them out."""
+    """The part of the environment that a bundle uses: it computes the changes, and applies them."""
 
     def compute_changes(self) -> list[FlowChange]: ...
 
@@ -25,14 +25,14 @@ class BundleRuntime(Protocol):
 
 
 class SetupChangeBundle:
-    """Changes of one or more flows. Describing changes nothing; applying an up-to-date bundle neither."""
+    """The setup or drop of one or more flows. Describing it changes nothing."""
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._runtime = runtime
         self._changes: list[FlowChange] | None = None
 
     def describe(self) -> tuple[str, bool]:
-        """(description, whether nothing is to do)."""
+        """Return a description of the changes, and whether there are none."""
         self._changes = self._runtime.compute_changes()
         return self._described()
 
@@ -47,32 +47,32 @@ class SetupChangeBundle:
 
     @property
     def destructive(self) -> bool:
-        """Whether applying deletes data in a target; known after ``describe``."""
+        """Whether applying deletes data in a target. Set by ``describe``."""
         return any(item.destructive for item in self._changes or ())
 
     @property
     def lossy(self) -> bool:
-        """Whether applying loses a part of the data until it is written again; known after ``describe``."""
+        """Whether applying loses a part of the data until it is written again. Set by ``describe``."""
         return any(item.lossy for item in self._changes or ())
 
     @property
     def left(self) -> list[tuple[str, str]]:
-        """(flow, name) of each target that a drop leaves on record since nobody can drop it; known after ``describe``."""
+        """(flow, name) of each target that this process cannot drop and that stays on record. Set by ``describe``."""
         changes = [change for change in self._changes or () if change.drop]
         return [(change.flow, item.title) for change in changes for item in change.left]
 
     @property
     def invalid(self) -> list[str]:
-        """What cannot be set up, by name; known after ``describe``. Applying would fail and change nothing."""
+        """Names of the targets that cannot be set up. Set by ``describe``. Applying then fails and changes nothing."""
         found = [item for change in self._changes or () for item in change.resources]
         return [item.title for item in found if item.kind is ChangeKind.INVALID]
 
     def apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
-        """Carry out what was described (or is to do now).
+        """Apply the changes that were described, or the present ones.
 
-        allow_destructive: also a setup that the plan marks as destructive or lossy; a drop needs no such word.
-        Raises ``DestructiveSetupError``, with the plan, where that word is missing; ``SetupConflictError`` if setup
-        moved meanwhile; ``LifecycleError`` if an updater of this process is at work on one of the flows.
+        allow_destructive: whether a setup may be destructive or lossy; a drop does not need it. Raises
+        ``DestructiveSetupError``, with the plan, if that is missing; ``SetupConflictError`` if another process has changed
+        the setup since ``describe``; ``LifecycleError`` if a live updater of this process works on one of the flows.
         """
         if self._changes is None:
             self._changes = self._runtime.compute_changes()
@@ -90,7 +90,7 @@ class SetupChangeBundle:
         self._changes = None
 
     def describe_and_apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
-        """Describe (printed if asked), then apply unless up to date."""
+        """Describe the changes, print them if ``report_to_stdout``, and apply them if there are any."""
         text, current = self.describe()
         if self._announce(text, current, report_to_stdout):
             self.apply(report_to_stdout, allow_destructive)
@@ -104,7 +104,7 @@ class SetupChangeBundle:
             await self.apply_async(report_to_stdout, allow_destructive)
 
     def _need_consent(self, allow_destructive: bool) -> None:
-        """Raise unless whoever asks for a setup that loses data says that it may. A drop says so by its name."""
+        """Raise ``DestructiveSetupError`` for a setup that would lose data, unless the caller allows it."""
         if allow_destructive:
             return
         losing = [item for item in self._changes or () if not item.drop and (item.destructive or item.lossy)]
@@ -138,7 +138,7 @@ def _show(warnings: list[str], report: bool) -> None:
 
 
 def describe_changes(changes: list[FlowChange]) -> str:
-    """One block per flow: a line per resource, its actions and remarks below."""
+    """Return one block of text per flow: a line per resource, with its actions and remarks below."""
     lines: list[str] = []
     for change in changes:
         lines.append(f"Flow {change.flow} [{change.status}]")
@@ -154,13 +154,13 @@ def describe_changes(changes: list[FlowChange]) -> str:
 
 
 def _state_lines(change: FlowChange) -> list[str]:
-    """What a drop does to coco's own records."""
+    """Return the lines about coco's own records in a drop."""
     if change.left:
         return ["  [ TO KEEP ] internal state", "    NOTE: it goes with the last target"]
     if change.keep_results:
-        note = "what is known of its rows and failures; results of cached functions stay"
+        note = "the records of its rows and failures; results of cached functions stay"
     else:
-        note = "what is known of its rows and failures, and the results of cached functions that no other flow uses"
+        note = "the records of its rows and failures, and the results of cached functions that no other flow uses"
     return [f"  [ {ChangeKind.DELETE.value} ] internal state", f"    NOTE: {note}"]
 
 
@@ -172,5 +172,5 @@ def _remarks(item: ResourceChange) -> list[str]:
         marks.append("lossy: some of its data is lost until it is written again")
     if item.lost_fields:
         names = ", ".join(item.lost_fields)
-        marks.append(f"lossy: no longer exported, so they go with what they hold: {names}")
+        marks.append(f"lossy: no longer exported, so these fields are deleted with their values: {names}")
     return [*marks, *item.notes]

@@ -1,4 +1,4 @@
-"""The records of a change plan: what will be done to one resource, and to one flow."""
+"""The records of a change plan: the change of one resource, and of one flow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coco.state.protocol import SetupWrite
 
 
 class ChangeKind(enum.Enum):
-    """What setup will do to a resource; the value is what a plan shows."""
+    """What setup will do to a resource. A plan shows the value."""
 
     NONE = "READY"
     CREATE = "TO CREATE"
@@ -39,16 +39,14 @@ _TOUCHING = (
 
 
 class ResourceChange(Struct):
-    """One resource's change.
+    """The change of one resource.
 
-    destructive: data is lost for good unless it can be computed again; lossy: rows are written again.
-    lost_fields: fields that leave the resource, with what they hold.
-    only_adds: the fields are those of before and further ones, or setup touches no row, so that a lossy change loses
-    nothing.
-    state: what will be on record afterwards; None where the record stays as it is, or goes.
-    forget: the record goes and the resource stays, because it is the user's, or its plugin is not installed.
-    stored_key: the key as an earlier release spelled it on record; empty if it is ``key``.
-    adopted: the resource is there already, made by someone else, and is taken over as it is.
+    destructive: whether data is deleted, which has to be computed again. lossy: whether rows have to be written again.
+    lost_fields: fields that are removed from the resource, with their values. only_adds: whether the change only adds
+    fields or touches no row, so that a lossy change loses nothing. state: what will be on record afterwards; None if the
+    record does not change or is deleted. forget: whether the record is deleted and the resource stays, because it is the
+    user's or its plugin is not installed. stored_key: the key in the form of an earlier release; empty if it equals
+    ``key``. adopted: whether the resource exists, was not made by coco, and is taken over.
     """
 
     kind: ChangeKind
@@ -69,46 +67,46 @@ class ResourceChange(Struct):
     stored_key: str = ""
     adopted: bool = False
     former_keys: tuple[str, ...] = ()
-    """Keys under which the resource may stand until it is renamed to ``key``."""
+    """Keys that the resource may still have; setup renames it to ``key``."""
 
     @property
     def loses(self) -> bool:
-        """Whether values that the resource holds go, be it until the next update writes them again."""
+        """Whether values in the resource are deleted, even if the next update writes them again."""
         return bool(self.lost_fields) or (self.lossy and not self.only_adds)
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to do, be it to our own record only."""
+        """Whether there is a change, of the resource or of its record."""
         return self.kind in _TOUCHING or self.silent
 
     @property
     def silent(self) -> bool:
-        """Whether only our own record changes, which needs nobody's consent."""
+        """Whether only the record changes, which needs no confirmation."""
         return self.kind not in _TOUCHING and (self.state is not None or self.forget)
 
     @property
     def final(self) -> TargetState | None:
-        """What is on record when this is done; None if nothing is."""
+        """The record after the change; None if there is none."""
         return None if self.kind is ChangeKind.DELETE or self.forget else self.state
 
     def writes(self, state: dict[str, Any] | None, staging: Sequence[Any] = ()) -> list[SetupWrite]:
-        """What brings the record to ``state``; one in an old spelling goes at the same time."""
+        """The writes that change the record to ``state`` and delete a record in an old form."""
         found = [SetupWrite(self.resource_type, self.key, state, tuple(staging))]
         if self.stored_key:
             found.insert(0, SetupWrite(self.resource_type, self.stored_key, None))
         return found
 
     def dead_ids(self) -> list[int]:
-        """Ids whose rows and owners mean nothing any more when this is done."""
+        """Target ids whose row counts and owners are obsolete after the change."""
         final = self.final
         kept = final.target_id if final is not None else 0
         return sorted({item.target_id for item in self.existing.states() if item.target_id != kept} - {0})
 
 
 class FlowChange(Struct):
-    """Everything setup or drop will do for one flow. ``note``: what to say of the flow as a whole.
+    """All that setup or drop will do for one flow.
 
-    ``keep_results``: a drop leaves the results of cached functions.
+    note: a remark about the flow as a whole. keep_results: whether a drop keeps the results of cached functions.
     """
 
     flow: str
@@ -123,18 +121,18 @@ class FlowChange(Struct):
 
     @property
     def left(self) -> list[ResourceChange]:
-        """What nobody can drop: its plugin is not installed, or a credential is missing."""
+        """The changes that this process cannot apply, since the plugin is not installed or a credential is missing."""
         return [item for item in self.resources if item.kind is ChangeKind.UNKNOWN and not item.forget]
 
     @property
     def up_to_date(self) -> bool:
-        """Nothing to decide (changes of the engine's own records alone are no decision)."""
+        """Whether there is no change of a resource. Changes of coco's own records need no confirmation."""
         touching = any(item.pending and not item.silent for item in self.resources)
         return not touching and not (self.drop and self.status != "NONE")
 
     @property
     def silent(self) -> bool:
-        """Whether the engine's own records have to follow, though nothing has to be decided."""
+        """Whether only coco's own records have to change."""
         return self.up_to_date and (self.flow_state_changed or any(item.silent for item in self.resources))
 
     @property
@@ -146,7 +144,7 @@ class FlowChange(Struct):
         return any(item.loses for item in self.resources if item.pending)
 
     def within(self, described: FlowChange) -> bool:
-        """Whether this does nothing that ``described`` did not show."""
+        """Return whether this plan holds no change that ``described`` lacks."""
         shown = {(item.resource_type, item.key): item for item in described.resources if item.pending}
         for item in self.resources:
             before = shown.get((item.resource_type, item.key))
@@ -165,7 +163,7 @@ class FlowChange(Struct):
 
 
 def rebuild_key(record: Any, key: str) -> Any:
-    """The persistent key in its declared class, from any spelling that the connector knows."""
+    """Return the persistent key in its declared class, from any form that the connector can read."""
     upgrade = record.method("upgrade_key")
     data = json.loads(key)
     return load_engine_object(
@@ -174,7 +172,7 @@ def rebuild_key(record: Any, key: str) -> Any:
 
 
 def rebuild_state(record: Any, data: Any) -> Any:
-    """A stored connector state in its declared class; unknown fields are ignored, missing take defaults."""
+    """Return a stored connector state in its declared class. Unknown fields are ignored; missing ones have defaults."""
     upgrade = record.method("upgrade_state")
     return load_engine_object(
         record.setup_state_cls or record.spec_cls, data if upgrade is None else call_blocking(upgrade, data)
@@ -182,11 +180,11 @@ def rebuild_state(record: Any, data: Any) -> Any:
 
 
 def describe_resource(record: Any, kind: str, key: str) -> str:
-    """The connector's own name for a resource, else kind and key."""
+    """Return the connector's description of a resource, or else its kind and key."""
     describe = record.method("describe") if record is not None else None
     if describe is not None:
         try:
             return str(describe(rebuild_key(record, key)))
-        except Exception as error:  # a description must never stop a plan
+        except Exception as error:  # an error in a description must not stop a plan
             return f"{kind} {key} ({error})"
     return f"{kind} {key}"

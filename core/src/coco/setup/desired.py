@@ -1,4 +1,4 @@
-"""What a graph wants to exist: one desired resource per export and declaration, and the flow's own record."""
+"""The resources that a graph needs: one for each export and declaration, and the record of the flow itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from coco.spec.meta import is_secret
 
 
 class DesiredTarget(Struct, frozen=True):
-    """``state``: the connector's setup state object; ``record``: the registered target or declaration."""
+    """A resource that a flow needs.
+
+    state: the connector's setup state object. record: the registered target or declaration.
+    """
 
     resource_type: str
     key: str
@@ -36,11 +39,11 @@ class DesiredTarget(Struct, frozen=True):
     attachment_specs: dict[str, Any]
     export: ExportStep | None = None
     former_keys: tuple[str, ...] = ()
-    """Keys under which earlier releases of the connector made a resource with this default name."""
+    """Keys that earlier releases of the connector gave a resource with this default name."""
 
 
 class DesiredSource(Struct, frozen=True):
-    """``identity``: digest of the dumped spec."""
+    """A source of a flow. ``identity``: digest of the stored form of its spec."""
 
     name: str
     kind: str
@@ -49,9 +52,9 @@ class DesiredSource(Struct, frozen=True):
 
 
 def _storable(value: Any, title: str) -> Any:
-    """``value``, dumped for the state store. Raises ``DefinitionError`` if one of its fields is a secret.
+    """Return the stored form of ``value``. Raise ``DefinitionError`` if one of its fields is a secret.
 
-    A reference to one is refused too: what setup compares must not change with where a password is taken from.
+    A reference to a secret is refused too: setup would see a change when the password is taken from another place.
     """
     name = _secret_in(value)
     if name:
@@ -94,7 +97,7 @@ def _former_keys(export: ExportStep, title: str) -> tuple[str, ...]:
 
 
 def desired_targets(graph: Graph) -> list[DesiredTarget]:
-    """Every export's and declaration's resource. Calls only connector methods without side effects."""
+    """Return the resource of each export and declaration. Calls only connector methods without side effects."""
     found = []
     for export in graph.exports:
         record: Any = export.target
@@ -162,7 +165,7 @@ def desired_targets(graph: Graph) -> list[DesiredTarget]:
 
 
 def desired_sources(graph: Graph) -> list[DesiredSource]:
-    """Every source, and the root's pseudo source where entries are collected at the root."""
+    """Return every source, and the pseudo source of the root if entries are collected there."""
     found = [
         DesiredSource(
             step.name,

@@ -1,4 +1,4 @@
-"""Desired against existing: the change plan, with words for what a user confirms."""
+"""Compares desired with existing resources, and makes the change plan with texts for the user."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ORDER = (
 def worst_compatibility(
     record: Any, desired: DesiredTarget, versions: Iterable[TargetState]
 ) -> tuple[TargetStateCompatibility, str]:
-    """The weakest answer over all possible versions, and why, where we know."""
+    """Return the weakest compatibility over all possible versions, with the reason if it is known."""
     worst = TargetStateCompatibility.COMPATIBLE
     check = record.method("check_state_compatibility")
     for version in versions:
@@ -56,7 +56,7 @@ def worst_compatibility(
         try:
             existing = rebuild_state(record, version.connector)
         except (TypeError, ValueError, KeyError) as error:
-            reason = f"what is on record cannot be read by the installed plugin: {error}"
+            reason = f"the installed plugin cannot read its record: {error}"
             return TargetStateCompatibility.NOT_COMPATIBLE, reason
         answer = TargetStateCompatibility.PARTIALLY_COMPATIBLE
         if check is not None:
@@ -71,7 +71,7 @@ def worst_compatibility(
 
 
 def diff_target(desired: DesiredTarget, existing: CombinedState, rows: int) -> ResourceChange:
-    """The change of one wanted resource. ``rows``: how many rows state tracks there."""
+    """Return the change of one wanted resource. ``rows``: how many rows the state tracks in it."""
     record = desired.record
     change = ResourceChange(
         ChangeKind.NONE,
@@ -103,7 +103,7 @@ def diff_target(desired: DesiredTarget, existing: CombinedState, rows: int) -> R
     else:
         change.kind = ChangeKind.REBUILD
         change.destructive = True
-        change.actions.append(f"create {change.title} anew (an interrupted setup left it undecided)")
+        change.actions.append(f"create {change.title} again (an interrupted setup may have created it)")
         change.notes.append(f"{rows} rows there are deleted and written again by the next update")
     if change.kind in (ChangeKind.CREATE, ChangeKind.REBUILD):
         change.state = _fresh(desired)
@@ -118,7 +118,7 @@ def _diff_user_managed(change: ResourceChange, desired: DesiredTarget, existing:
     if current is None or not current.setup_by_user or current.key_fields != desired.key_fields:
         change.state = _fresh(desired)
         if any(not item.setup_by_user for item in existing.states()):
-            change.notes.append("was managed by coco: it is left alone from now on")
+            change.notes.append("was managed by coco: from now on its user manages it")
         return
     wanted = _with_ids(desired, [current], bump=False)
     if wanted != current or existing.undecided:
@@ -137,7 +137,7 @@ def _diff_existing(
         for item in versions
     ):
         if any(item.value_fields != desired.value_fields for item in versions):
-            # The connector's state does not tell: nothing to alter, rows follow through their logic.
+            # The connector's state does not depend on fields: nothing to alter, and the logic of the rows has changed.
             change.state = _with_ids(desired, versions, bump=False)
             change.notes.append("its fields change: rows are written again by the next update")
         return
@@ -167,14 +167,14 @@ def _diff_existing(
 
 
 def _lost_fields(desired: DesiredTarget, versions: Iterable[TargetState]) -> list[str]:
-    """Value fields of these versions that the desired one has under no type. Each field is a ``FieldSchema`` as data."""
+    """Return the value fields of these versions whose names the desired one lacks. Fields are ``FieldSchema`` as data."""
     kept = {item["name"] for item in (*desired.key_fields, *desired.value_fields)}
     before = [item["name"] for state in versions for item in state.value_fields]
     return [name for name in dict.fromkeys(before) if name not in kept]
 
 
 def _only_adds(desired: DesiredTarget, versions: Iterable[TargetState]) -> bool:
-    """Whether the desired fields are those of each version, of the same types, and at least one more."""
+    """Return whether the desired fields are those of each version, with the same types, and at least one more."""
     return all(
         len(desired.value_fields) > len(state.value_fields)
         and all(item in desired.value_fields for item in state.value_fields)
@@ -202,7 +202,7 @@ def _attachment_actions(desired: DesiredTarget, existing: CombinedState) -> list
 
 
 def _fresh(desired: DesiredTarget) -> TargetState:
-    """A state whose id is given when it is staged (0 until then)."""
+    """Return a state whose id is allocated when it is staged, and is 0 until then."""
     return TargetState(
         0,
         1,
@@ -217,7 +217,7 @@ def _fresh(desired: DesiredTarget) -> TargetState:
 
 
 def _with_ids(desired: DesiredTarget, versions: Sequence[TargetState], *, bump: bool) -> TargetState:
-    """A state that goes on with the id of the confirmed version, which is the oldest."""
+    """Return a state with the id of the confirmed version, which is the oldest."""
     highest = max(item.max_schema_version for item in versions)
     version = highest + 1 if bump else versions[0].schema_version
     return replace(
@@ -229,7 +229,7 @@ def _with_ids(desired: DesiredTarget, versions: Sequence[TargetState], *, bump: 
 
 
 def registered(record: SetupRecord) -> tuple[Any, str]:
-    """The target or declaration that a record is of, or (None, why there is none)."""
+    """Return the registered target or declaration of a record, or None and the reason."""
     prefix, _, kind = record.resource_type.partition(":")
     category = OpCategory.TARGET if prefix + ":" == TARGET_PREFIX else OpCategory.DECLARATION
     try:
@@ -239,7 +239,7 @@ def registered(record: SetupRecord) -> tuple[Any, str]:
 
 
 def diff_deleted(stored: SetupRecord, rows: int) -> ResourceChange:
-    """A resource that no export names any more (or that is dropped)."""
+    """Return the change of a resource that no export names any more, or that is dropped."""
     known, reason = registered(stored)
     record = respelled(stored, known)
     existing = CombinedState.of(record)
@@ -275,13 +275,13 @@ def diff_deleted(stored: SetupRecord, rows: int) -> ResourceChange:
 
 
 def _missing_auth(record: Any, key: str, versions: Sequence[TargetState]) -> str | None:
-    """Key of an auth entry that dropping needs and nobody registered."""
+    """Return the key of an auth entry that a drop needs and that is not registered."""
     found: list[str] = []
     try:
         found += auth_keys(rebuild_key(record, key))
         for version in versions:
             found += auth_keys(rebuild_state(record, version.connector))
-    except (TypeError, ValueError, KeyError):  # said when the drop is tried
+    except (TypeError, ValueError, KeyError):  # the drop reports it
         pass
     return next((item for item in found if item not in default_registry()), None)
 
@@ -293,7 +293,7 @@ def diff_flow_state(
     defined: tuple[str, str] | None = None,
     home: str = "",
 ) -> tuple[FlowState, bool]:
-    """The flow's own record after setup, and whether it differs. Ids of new sources are 0 until given."""
+    """Return the record of the flow itself after setup, and whether it changes. Ids of new sources are 0 until then."""
     before = existing or FlowState()
     ids = iter(new_ids)
     records: dict[str, SourceRecord] = {}
@@ -320,7 +320,7 @@ def diff_flow(
     defined: tuple[str, str] | None = None,
     home: str = "",
 ) -> FlowChange:
-    """Setup of one flow. ``defined``, ``home``: where it is, as in ``FlowState``."""
+    """Return the setup of one flow. defined, home: its place, as in ``FlowState``."""
     existing = _flow_state(records)
     changes = []
     wanted = {(item.resource_type, item.key) for item in targets}
@@ -330,7 +330,7 @@ def diff_flow(
     for target in targets:
         same = [item for item in left if item.resource_type == target.resource_type and _is_key(target, item)]
         left = [item for item in left if item not in same]
-        same.sort(key=lambda item: item.key != target.key)  # today's spelling first
+        same.sort(key=lambda item: item.key != target.key)  # today's form first
         former = None if same else _under_former_key(target, left, wanted)
         if former is not None:
             left.remove(former)
@@ -353,13 +353,13 @@ def _flow_state(records: Sequence[SetupRecord]) -> FlowState | None:
 
 
 def _redefined(flow: str, known: FlowState | None, defined: tuple[str, str] | None) -> Sequence[str]:
-    """What to say where another definition than the last one is at work."""
+    """Return a remark if another definition of the flow has run before; empty text otherwise."""
     if known is None or known.defined is None or defined is None or known.defined == defined:
         return ()
     before, now = (f"{name} in {file}" for file, name in (known.defined, defined))
     text = (
-        f"flow '{flow}' was defined by {before} until now, and is now by {now}. If you moved it, all is well. If these are "
-        "two apps, each takes the other's state and targets for its own: give one of them another flow name, another "
+        f"flow '{flow}' was defined by {before} until now, and is now by {now}. If you moved it, ignore this. If these are "
+        "two apps, each uses the state and the targets of the other: give one of them another flow name, another "
         "namespace (COCO_APP_NAMESPACE) or another state (COCO_STATE_URL)"
     )
     return (text,)
@@ -372,7 +372,7 @@ def _is_key(target: DesiredTarget, record: SetupRecord) -> bool:
 def _diff_recorded(
     target: DesiredTarget, stored: SetupRecord | None, row_counts: Mapping[int, int]
 ) -> ResourceChange:
-    """The change of a wanted resource with what is on record of it, be that in an old spelling."""
+    """Return the change of a wanted resource that is on record, possibly in an old form."""
     if stored is None:
         return diff_target(target, CombinedState(None), 0)
     record = respelled(stored, target.record)
@@ -381,14 +381,14 @@ def _diff_recorded(
     if change.existing.undecided:  # it may have been interrupted before it renamed
         change.former_keys = target.former_keys
     if record != stored and change.state is None and record.state is not None and not change.pending:
-        change.state = TargetState.from_json(record.state)  # our own record follows silently
+        change.state = TargetState.from_json(record.state)  # the record changes without a confirmation
     return change
 
 
 def _under_former_key(
     target: DesiredTarget, left: Sequence[SetupRecord], wanted: Collection[tuple[str, str]]
 ) -> SetupRecord | None:
-    """The record of a resource that an earlier release of the connector made under another name."""
+    """Return the record of a resource that an earlier release of the connector created under another name."""
     for record in left:
         if record.resource_type != target.resource_type or (record.resource_type, record.key) in wanted:
             continue
@@ -402,7 +402,7 @@ def _under_former_key(
 def _diff_renamed(
     target: DesiredTarget, stored: SetupRecord, row_counts: Mapping[int, int]
 ) -> ResourceChange:
-    """The change of a resource that also gets another name; its rows stay."""
+    """Return the change of a resource that is also renamed. Its rows stay."""
     record = respelled(stored, target.record)
     change = diff_target(target, CombinedState.of(record), _rows(record, row_counts))
     if change.kind is ChangeKind.NONE:
@@ -416,7 +416,7 @@ def _diff_renamed(
 
 
 def _forgotten(target: DesiredTarget, record: SetupRecord) -> ResourceChange:
-    """A second record of one resource, in an old spelling: the resource stays, the record goes."""
+    """Return the change that deletes a second record of a resource, in an old form, and keeps the resource."""
     title = describe_resource(target.record, target.resource_type.partition(":")[2], target.key)
     return ResourceChange(
         ChangeKind.NONE,
@@ -438,7 +438,7 @@ def diff_drop(
     defined: tuple[str, str] | None = None,
     home: str = "",
 ) -> FlowChange:
-    """Drop of one flow, from stored records alone. ``defined``: where it is, if it is defined at all."""
+    """Return the drop of one flow, from its records only. ``defined``: the place of its definition, if there is one."""
     known = _flow_state(records)
     was_in = known.home if known is not None else ""
     moved = Moved.of(records, was_in, home)
@@ -457,7 +457,7 @@ def _rows(record: SetupRecord | None, counts: Mapping[int, int]) -> int:
 
 
 def forget_unknown(change: FlowChange) -> None:
-    """Let a plan forget what nobody can drop: it stays as it is."""
+    """Make a plan remove resources from the state that this process cannot drop. The resources stay."""
     for item in change.left:
         item.forget = True
         item.actions = [f"forget {item.title} (it stays as it is)"]

@@ -1,6 +1,6 @@
-"""What stands already where a resource is to be made: taken over if it fits, refused if not.
+"""Checks whether a resource that setup will create exists already: it is taken over if it fits, and refused if not.
 
-Looked at twice: for the plan, so that the user confirms a take-over, and before anything is written.
+The check runs twice: for the plan, so that the user confirms a take-over, and again before anything is written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CallFn = Callable[..., Awaitable[Any]]
 
 
 def refuse_shared(change: FlowChange, records: Iterable[SetupRecord]) -> None:
-    """Mark what another flow has on record already: two flows in one resource would delete each other's rows."""
+    """Refuse resources that another flow has on record: two flows in one resource would delete each other's rows."""
     owners = {
         (record.resource_type, record.key): record.flow
         for record in records
@@ -34,13 +34,13 @@ def refuse_shared(change: FlowChange, records: Iterable[SetupRecord]) -> None:
             item.kind = ChangeKind.INVALID
             item.actions = []
             item.notes.append(
-                f"flow '{owner}' has it already; export into another one, or drop that flow: "
+                f"flow '{owner}' uses it; export into another one, or drop that flow: "
                 f"`coco drop APP {owner.rpartition('.')[2]}`"
             )
 
 
 def refuse_twins(changes: Iterable[FlowChange]) -> None:
-    """Mark what two flows of one plan want to make: such as ``a__b`` with ``c``, and ``a`` with ``b__c``."""
+    """Refuse resources that two flows of one plan need, such as target ``c`` of ``a__b`` and ``b__c`` of ``a``."""
     first: dict[tuple[str, str], str] = {}
     for change in changes:
         for item in change.resources:
@@ -53,14 +53,15 @@ def refuse_twins(changes: Iterable[FlowChange]) -> None:
                 item.kind = ChangeKind.INVALID
                 item.actions = []
                 item.notes.append(
-                    f"flow '{other}' would have it too; rename a flow or a target, or name one of the resources"
+                    f"flow '{other}' would use it too; rename a flow or a target, or name one of the resources"
                 )
 
 
 def check_flow_name(flow: str, others: Iterable[str]) -> None:
-    """Raise ``DefinitionError`` if a new flow could be taken for one on record where names are joined.
+    """Raise ``DefinitionError`` if the joined name of a new flow equals that of a flow on record.
 
-    Full names, of all namespaces. ``a.b__c`` and ``a__b.c`` are such, and names that differ in case alone.
+    Names are full names, of all namespaces. ``a.b__c`` and ``a__b.c`` have equal joined names, and so do names that differ
+    only in case.
     """
     for other in others:
         if other != flow and state_name(other) == state_name(flow):
@@ -72,14 +73,17 @@ def check_flow_name(flow: str, others: Iterable[str]) -> None:
 
 
 async def look_at_existing(change: FlowChange, call: CallFn) -> None:
-    """Complete a plan: mark what will be taken over and what cannot be made. Does not fail; says what it cannot see."""
+    """Complete a plan: mark resources that will be taken over, and those that cannot be created.
+
+    Never fails. If a connector cannot check, the plan says so.
+    """
     for item in change.resources:
         if not _may_be_foreign(item):
             continue
         try:
             answer = await _look(item, call)
         except Exception as error:
-            item.notes.append(f"cannot look whether it exists: {type(error).__name__}: {error}")
+            item.notes.append(f"cannot check whether it exists: {type(error).__name__}: {error}")
             continue
         if isinstance(answer, Adoption):
             item.adopted = True
@@ -92,7 +96,7 @@ async def look_at_existing(change: FlowChange, call: CallFn) -> None:
 
 
 async def refuse_foreign(change: FlowChange, call: CallFn) -> None:
-    """Raise, before anything is on record, where a resource cannot be made or was not planned to be taken over."""
+    """Raise, before anything is recorded, for a resource that cannot be created or whose take-over was not planned."""
     for item in change.resources:
         if not _may_be_foreign(item):
             continue
@@ -101,14 +105,14 @@ async def refuse_foreign(change: FlowChange, call: CallFn) -> None:
         if isinstance(answer, Adoption):
             if not item.adopted:
                 raise SetupConflictError(
-                    f"{item.title} was made by someone else meanwhile; describe the setup again; nothing was changed"
+                    f"{item.title} was created by another program meanwhile; describe the setup again; nothing was changed"
                 )
         elif answer:
             raise CocoError(f"{answer}; nothing was changed")
 
 
 def _may_be_foreign(item: ResourceChange) -> bool:
-    """Whether nobody but coco can have made what is there only if there is nothing."""
+    """Return whether an existing resource would be from another program, as coco has not created one."""
     if item.kind is not ChangeKind.CREATE or item.desired is None:
         return False
     if item.record.method("check_existing") is None:

@@ -1,7 +1,7 @@
-"""Records of a project that was moved or copied as a whole: what lies in its folder went along.
+"""Adapts records of a project that was moved or copied as a whole, with the files in its folder.
 
-A resource in files is known by its absolute path. Taken as it is on record, that of a copied project would be the
-original's: the copy would drop it to make its own.
+A resource in files is identified by its absolute path. Without this, a copied project would find the path of the original
+on record, and would drop that resource to create its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coco.state.protocol import SetupRecord
 
 
 class Moved(Struct):
-    """``records``: as they are where the project is now. ``before``: (resource type, key) -> key on record."""
+    """Adapted records. ``records``: with paths in the present folder. ``before``: (resource type, key) -> key on record."""
 
     records: list[SetupRecord]
     before: dict[tuple[str, str], str]
@@ -45,7 +45,7 @@ class Moved(Struct):
         return found
 
     def note(self, changes: Iterable[ResourceChange]) -> None:
-        """Let a plan bring the records along, whatever else it does."""
+        """Add the adaption of the records to a plan."""
         for change in changes:
             before = self.before.get((change.resource_type, change.stored_key or change.key))
             if before is None:
@@ -57,15 +57,15 @@ class Moved(Struct):
                 change.state = TargetState.from_json(current)
 
     def words(self, flow: str, old: str, new: str) -> Sequence[str]:
-        """What to say of it, if anything was moved."""
+        """Return a remark for the plan; empty text if nothing was moved."""
         if not self.before:
             return ()
-        text = f"flow '{flow}': the project was in {old} and is in {new} now, so its targets in files are taken to be here too"
+        text = f"flow '{flow}': the project was in {old} and is in {new} now, so coco looks for its targets in files here too"
         return (text,)
 
 
 def _elsewhere(data: Any, old: str, new: str) -> Any:
-    """Data in which each path in the folder ``old`` is one in ``new``."""
+    """Return data with each path in the folder ``old`` replaced by the one in ``new``."""
     if isinstance(data, str):
         inside = data == old or data.startswith(os.path.join(old, ""))
         return new + data[len(old) :] if inside else data

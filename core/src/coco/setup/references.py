@@ -1,4 +1,4 @@
-"""References to credentials inside keys and states that are on record."""
+"""Finds references to credentials in keys and states that are on record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coco.auth_registry import AuthEntryReference
 
 
 def auth_keys(value: Any) -> list[str]:
-    """Keys of all stable references in a key or state, outermost first."""
+    """Return the keys of all stable references in a key or state, outermost first."""
     if isinstance(value, AuthEntryReference):
         return [value.key]
     parts: list[Any] = []

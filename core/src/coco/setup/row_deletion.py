@@ -1,4 +1,4 @@
-"""Rows of targets that have no resource to drop: deleted by the keys that state tracks."""
+"""Deletes the rows of targets that have no resource to drop, by the keys that the state tracks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ KEYS_PER_CALL = 5_000
 
 
 def tracked_keys(store: StateStore, flow: str, target_id: int) -> list[bytes]:
-    """Packed keys of all rows that state knows in a target, or that an interrupted update may have written.
+    """Return the packed keys of all rows that the state tracks in a target, or that an update may have written.
 
-    Blocking: runs where the store may be called.
+    Blocks, so call it on the thread of the store.
     """
     found: set[bytes] = set()
     for source in _source_ids(store, flow):
@@ -32,7 +32,7 @@ def tracked_keys(store: StateStore, flow: str, target_id: int) -> list[bytes]:
 
 
 def _source_ids(store: StateStore, flow: str) -> list[int]:
-    """Sources that have fed the flow's targets: those of today and those that the next update takes out."""
+    """Return the ids of the sources of the flow, and of former ones whose rows are not deleted yet."""
     for record in store.setup_records(flow):
         if record.resource_type == FLOW_RESOURCE:
             for data in (record.state, *(item.get("upsert") for item in record.staging)):
@@ -48,9 +48,9 @@ async def delete_tracked_rows(
     tracked: Callable[[int], Awaitable[Sequence[bytes]]],
     call: Callable[..., Awaitable[Any]],
 ) -> None:
-    """Have a connector with ``delete_rows`` delete the rows of a resource that goes, of all its possible versions.
+    """Delete the rows of all possible versions of a resource, by the connector's ``delete_rows``.
 
-    tracked: gives the packed keys of a target, by its id.
+    tracked: returns the packed keys of a target, by its id.
     """
     delete = item.record.method("delete_rows")
     if delete is None or item.kind not in (ChangeKind.DELETE, ChangeKind.REBUILD):
@@ -63,7 +63,7 @@ async def delete_tracked_rows(
 
 
 def _keys(record: Any, version: TargetState) -> Callable[[bytes], Any]:
-    """From a packed key to what ``mutate`` gets."""
+    """Return a function from a packed key to the key that ``mutate`` receives."""
     fields = [FieldSchema.decode(json.loads(json.dumps(data))) for data in version.key_fields]
     unpack, decode = unpacker(fields), record.key_decoder(fields)
     return lambda packed: decode(unpack(packed))

@@ -1,7 +1,7 @@
-"""Records that an earlier release wrote, as this one would write them.
+"""Upgrades records of earlier releases to the form of this one.
 
-A class gains a field with a default, a connector renames one: the resource is the same, only its spelling in state
-is not. Records are read in today's spelling, and written so at the next apply; nothing is dropped or made anew.
+If a class gains a field with a default, or a connector renames one, the resource is the same and only its stored form
+differs. Records are read in today's form, and written in it by the next setup. No resource is dropped or recreated.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _UNREADABLE = (TypeError, ValueError, KeyError)
 
 
 def respelled(record: SetupRecord, known: Any) -> SetupRecord:
-    """The record with key and connector states in today's spelling.
+    """Return the record with key and connector states in today's form.
 
-    ``known``: the registered target or declaration; None if its plugin is not installed. What the plugin cannot
-    read stays as it is: the plan says so.
+    known: the registered target or declaration; None if its plugin is not installed. Data that the plugin cannot read stays
+    unchanged, and the plan says so.
     """
     if known is None:
         return record

@@ -1,4 +1,4 @@
-"""Setup states: what a resource should be, was, or may be."""
+"""Setup states: the desired, the recorded, and the possible states of a resource."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ DECLARATION_PREFIX = "Declaration:"
 
 
 SavedAttachment = list[Any]
-"""Kind and dumped spec, as on record."""
+"""Kind and stored spec of an attachment, as on record."""
 Attached = dict[str, list[SavedAttachment]]
-"""By name, every version of an attachment that is attached or may be."""
+"""By name, every version of an attachment that is or may be attached."""
 
 
 def encode_key(key: Any) -> str:
-    """Persistent keys as canonical JSON text."""
+    """Return a persistent key as canonical JSON text."""
     return json.dumps(key, sort_keys=True, separators=(",", ":"))
 
 
 class TargetState(Struct, frozen=True):
-    """One export's resource. ``connector``: the connector's own state, dumped. Ids are never reused.
+    """The state of an export's resource.
 
-    ``attachments``: name -> (kind, dumped spec). ``export``: name of the export, for messages.
+    connector: the stored form of the connector's state. attachments: name -> (kind, stored spec). export: name of the
+    export, for messages. Ids are never used again.
     """
 
     target_id: int
@@ -53,7 +54,7 @@ class TargetState(Struct, frozen=True):
 
 
 class SourceRecord(Struct, frozen=True):
-    """``identity``: digest of the dumped spec; when it moves, ordinals are not trusted for one pass."""
+    """A source on record. identity: digest of its stored spec. If it changes, the next run does not rely on ordinals."""
 
     source_id: int
     kind: str
@@ -62,11 +63,11 @@ class SourceRecord(Struct, frozen=True):
 
 
 class FlowState(Struct, frozen=True):
-    """The flow's own record. ``removed``: ids of sources whose rows the next update takes out of the targets.
+    """The record of the flow itself.
 
-    ``defined``: file and qualified name of the flow function that was last at work; None if it was in no file. A file
-    beside the state or below is noted relative to it, so that a project may move as a whole. ``home``: the folder of the
-    project, "" if state is in no file.
+    removed: ids of sources whose rows the next update deletes from the targets. defined: file and qualified name of the flow
+    function that ran last; None if it was in no file. A file in the folder of the state, or below, is recorded relative to
+    it, so that a project can be moved as a whole. home: the folder of the project; empty if the state is not a file.
     """
 
     sources: dict[str, SourceRecord] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class FlowState(Struct, frozen=True):
 
 
 class Staged(Struct, frozen=True):
-    """A change that was begun: ``state`` None is a deletion."""
+    """A change that was started. ``state`` None means a deletion."""
 
     state: dict[str, Any] | None
 
@@ -110,14 +111,14 @@ class Staged(Struct, frozen=True):
 
 
 ATTACHED = "attached"
-"""Marks what is attached among the records of a change that was begun."""
+"""Marks the record of attachments among the staged records of a change."""
 
 
 class CombinedState(Struct, frozen=True):
-    """A resource as far as state knows it: last applied, and what may have been applied since.
+    """The record of a resource: the state that was confirmed last, and states that may have been applied since.
 
-    ``attached``: what the last attempt left attached; None if there was none, or an older release made it. ``doubt``: names
-    of attachments in the middle of whose set-up the process died.
+    attached: the attachments after the last attempt; None if there was none, or if an older release made it. doubt: names
+    of attachments whose set-up was interrupted.
     """
 
     current: dict[str, Any] | None
@@ -136,7 +137,7 @@ class CombinedState(Struct, frozen=True):
         return cls(record.state, staged)
 
     def attachments(self) -> Attached:
-        """What is attached, or may be."""
+        """The attachments that are or may be attached."""
         if self.attached is not None:
             return self.attached
         found: Attached = {}
@@ -148,7 +149,7 @@ class CombinedState(Struct, frozen=True):
         return found
 
     def possible_versions(self) -> Iterator[dict[str, Any]]:
-        """Every state the resource may be in, newest last."""
+        """Every state that the resource may have, newest last."""
         if self.current is not None:
             yield self.current
         for item in self.staging:
@@ -156,7 +157,7 @@ class CombinedState(Struct, frozen=True):
                 yield item.state
 
     def states(self) -> list[TargetState]:
-        """The possible versions of a target's resource, each once: the confirmed one, then those begun."""
+        """The possible versions of a target's resource, each once: the confirmed one, then the staged ones."""
         found: list[TargetState] = []
         for data in self.possible_versions():
             state = TargetState.from_json(data)
@@ -166,12 +167,12 @@ class CombinedState(Struct, frozen=True):
 
     @property
     def always_exists(self) -> bool:
-        """Whether the resource is there whatever happened."""
+        """Whether the resource exists in every possible state."""
         return self.current is not None and all(item.state is not None for item in self.staging)
 
     @property
     def undecided(self) -> bool:
-        """Whether a change was begun and not confirmed."""
+        """Whether a change was staged and not confirmed."""
         return bool(self.staging)
 
     @property

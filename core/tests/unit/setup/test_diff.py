@@ -271,7 +271,7 @@ def test_a_state_of_an_older_plugin() -> None:
     unreadable = structs.replace(state("c"), connector={"mark": 3})
     change = change_of(combined(unreadable))
     assert change.kind is ChangeKind.REBUILD
-    assert change.notes[0].startswith("what is on record cannot be read by the installed plugin")
+    assert change.notes[0].startswith("the installed plugin cannot read its record")
     assert calls(change) == [("goal", None), (None, "goal")]
 
 

@@ -165,7 +165,7 @@ def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> N
     assert not current
     assert text.splitlines()[-2:] == [
         "  [ TO DELETE ] internal state",
-        "    NOTE: what is known of its rows and failures, and the results of cached functions that no other flow uses",
+        "    NOTE: the records of its rows and failures, and the results of cached functions that no other flow uses",
     ]
     assert text.count("NOTE: 2 rows there are deleted") == 2
     flow.drop()

@@ -41,7 +41,7 @@ def test_handing_a_resource_over_to_the_user_leaves_it_alone(lab: Lab) -> None:
     flow = define(LabTarget("one"), setup_by_user=True)
     text, current = plan_of(flow)
     assert current
-    assert "NOTE: was managed by coco: it is left alone from now on" in text
+    assert "NOTE: was managed by coco: from now on its user manages it" in text
     flow.setup()
     flow.drop()
     assert lab.taken() == []
@@ -108,7 +108,7 @@ def test_what_appears_after_the_plan_is_not_taken_over(lab: Lab) -> None:
     bundle = make_setup_bundle([define(LabTarget("one"))])
     bundle.describe()
     lab.tables["one"] = TEXT
-    with pytest.raises(SetupConflictError, match="made by someone else meanwhile"):
+    with pytest.raises(SetupConflictError, match="created by another program meanwhile"):
         bundle.apply()
     assert lab.taken() == []
 
@@ -116,7 +116,7 @@ def test_what_appears_after_the_plan_is_not_taken_over(lab: Lab) -> None:
 def test_a_backend_that_cannot_be_reached_does_not_hide_the_plan(lab: Lab) -> None:
     lab.unreachable = True
     flow = define(LabTarget("one"))
-    assert "NOTE: cannot look whether it exists: OSError: no route to the lab" in plan_of(flow)[0]
+    assert "NOTE: cannot check whether it exists: OSError: no route to the lab" in plan_of(flow)[0]
     with pytest.raises(OSError, match="no route"):
         flow.setup()
     assert lab.taken() == []
@@ -140,8 +140,8 @@ def test_two_flows_cannot_have_one_resource(lab: Lab) -> None:
     text, current = plan_of(other)
     assert not current
     assert "[ INVALID ] table one" in text
-    assert "flow 'First' has it already" in text and "coco drop APP First" in text
-    with pytest.raises(CocoError, match=r"flow 'First' has it already.*nothing was changed"):
+    assert "flow 'First' uses it" in text and "coco drop APP First" in text
+    with pytest.raises(CocoError, match=r"flow 'First' uses it.*nothing was changed"):
         other.setup()
     assert lab.taken() == []
     coco.flows()["First"].drop()

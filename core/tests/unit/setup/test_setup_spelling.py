@@ -127,4 +127,4 @@ def test_what_cannot_be_read_is_built_anew_and_said(lab: Lab) -> None:
     age(KEY, lambda state: {**state, "connector": {"columns": 5}})
     text, current = plan_of(flow)
     assert not current
-    assert "[ TO REBUILD ] table one" in text and "cannot be read by the installed plugin" in text
+    assert "[ TO REBUILD ] table one" in text and "the installed plugin cannot read its record" in text
