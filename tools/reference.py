@@ -220,7 +220,7 @@ def of_class(name: str, value: type) -> Iterator[str]:
     """A class: how it is made, what it is for, its public methods."""
     if issubclass(value, enum.Enum):
         yield from ("```py", *(f"{name}.{item.name} = {item.value!r}" for item in value), "```")
-    elif name not in MADE_BY_COCO:
+    elif name not in MADE_BY_COCO and not getattr(value, "_is_protocol", False):
         yield from signature(name, value)
     yield from ("", *paragraphs(inspect.cleandoc(value.__doc__ or "")))
     fields = [(field, doc) for field, doc in field_docs(value) if not field.startswith("_")]

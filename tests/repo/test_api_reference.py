@@ -11,9 +11,11 @@ import inspect
 import re
 from pathlib import Path
 
+import pytest
 from public_modules import names_of, public_modules
 
-from coco.ops import runners, sources, targets
+from coco.ops import runners
+from coco.ops.methods import ATTACHMENT, DECLARATION, EXECUTOR, RUNNER, SOURCE, TARGET, Contract
 from coco.plugins import API_NUMBER, CommandManifest, OpManifest, RunnerManifest, StoreManifest, hookspecs
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "authors" / "reference.md"
@@ -46,18 +48,49 @@ def test_manifests() -> None:
     }
 
 
-def test_methods_of_sources() -> None:
-    assert set(calls("Sources")) == {*sources.REQUIRED_METHODS, *sources.OPTIONAL_METHODS}
-    takes_options = {name for name, given in calls("Sources").items() if "options" in given}
-    assert takes_options == set(sources.TAKE_OPTIONS)
+def parameters(contract: Contract) -> dict[str, list[str]]:
+    return {name: [item for item, _ in method.parameters] for name, method in contract.methods.items()}
 
 
-def test_methods_of_targets() -> None:
-    assert set(calls("Targets")) == {
-        *targets.REQUIRED_SETUP_METHODS,
-        *targets.OPTIONAL_SETUP_METHODS,
-        *targets.DATA_METHODS,
-    }
+@pytest.mark.parametrize(("contract", "section"), [(SOURCE, "Sources"), (TARGET, "Targets")])
+def test_methods_of_connectors(contract: Contract, section: str) -> None:
+    """Names and parameters; what is required; what must not be async; what belongs to the class; what may be left out."""
+    assert calls(section) == parameters(contract)
+    rows = {name: (before, line) for name, before, line in described(section)}
+    for name, method in contract.methods.items():
+        before, line = rows[name]
+        assert ("| required |" in before) == (method.required or name == "mutate"), name
+        assert ("may be left out" in line) == bool(method.optional), name
+        assert ("sync:" in line) == (not method.waits and not method.returns.startswith("AsyncIterable")), (
+            name
+        )
+        if contract is SOURCE:
+            assert ("static:" in line or "static, sync:" in line) == method.on_class, name
+    part = TEXT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    for flag in contract.flags:
+        assert f"`{flag} = True`" in part, flag
+
+
+def described(section: str) -> list[tuple[str, str, str]]:
+    """(name, the table's head, line) for each method of a section."""
+    part = TEXT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    found, head, last = [], "", ""
+    for line in part.split("\n"):
+        if line.startswith("|---"):
+            head = last
+        elif match := CALL.match(line):
+            found.append((match[1], head, line))
+        last = line
+    return found
+
+
+def test_methods_of_attachments_declarations_and_functions() -> None:
+    """Named in prose."""
+    for name, given in parameters(ATTACHMENT).items():
+        assert f"`{name}({', '.join(given)})`" in TEXT
+    for name in EXECUTOR.methods:
+        assert re.search(rf"`{name}(\(spec\))?`", TEXT), name
+    assert set(DECLARATION.methods) <= set(TARGET.methods)
 
 
 def methods(protocol: type) -> dict[str, list[str]]:
@@ -77,25 +110,9 @@ def test_methods_of_runners() -> None:
         }
         for text in (runner, executor)
     ]
-    optional = {name: [] for name in runners.OPTIONAL_METHODS[runners.Runner]}
-    assert told[0] == {**methods(runners.Runner), **optional}
+    assert told[0] == parameters(RUNNER)
+    assert methods(runners.Runner).items() <= told[0].items()
     assert told[1] == methods(runners.RunnerExecutor)
-    assert set(told[0]) == {
-        *runners.REQUIRED_METHODS[runners.Runner],
-        *runners.OPTIONAL_METHODS[runners.Runner],
-    }
-    assert tuple(told[1]) == runners.REQUIRED_METHODS[runners.RunnerExecutor]
-
-
-def test_required_methods_are_those_of_the_protocols() -> None:
-    for protocol, section in ((sources.SourceConnector, "Sources"), (targets.TargetConnector, "Targets")):
-        for name, given in calls(section).items():
-            method = vars(protocol).get(name)
-            if method is None:
-                continue
-            function = method.__func__ if isinstance(method, staticmethod) else method
-            names = set(inspect.signature(function).parameters) - {"self"}
-            assert len(names) == len(given), name
 
 
 NO_NAMES_OF_COCO = {

@@ -15,7 +15,7 @@ pytest.importorskip("mypy")
 @pytest.mark.slow
 def test_mypy_agrees_with_the_examples(request):
     source = Path(coco.typing.__file__).parents[1]
-    examples = Path(__file__).with_name("types_examples.py")
+    examples = [Path(__file__).with_name(f"{name}_examples.py") for name in ("types", "connector")]
     # mypy refuses a MYPYPATH inside site-packages; there, it finds the installed package by itself.
     path = {} if "site-packages" in source.parts else {"MYPYPATH": str(source)}
     cache = request.config.cache.mkdir("types_examples")
@@ -27,7 +27,7 @@ def test_mypy_agrees_with_the_examples(request):
             "--strict",
             "--config-file=",
             f"--cache-dir={cache}",
-            str(examples),
+            *map(str, examples),
         ],
         capture_output=True,
         text=True,

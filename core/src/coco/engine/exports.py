@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from coco.engine.batches import Collected, RowProblem, TargetRows
 from coco.errors import Phase, ValueConversionError
 from coco.flow.graph import ExportStep
 from coco.hot import FIELD_FP, ROW_FP, fingerprint_rows, fingerprint_values, group_rows, pack_all
+from coco.ops.calls import accepts
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.types.schema import BasicValueType, FieldSchema
 from coco.types.storage import pack
@@ -108,7 +108,7 @@ class ExportRun(Struct):
         """Per key and value field, a conversion that makes values equal if the target cannot distinguish them."""
         if self.forms is None:
             hook = self.step.target.method("stored_form")
-            wants_indexes = hook is not None and len(inspect.signature(hook).parameters) >= 3
+            wants_indexes = hook is not None and accepts(hook, 3)
             more = (self.step.index_options,) if wants_indexes else ()
 
             def forms(fields: tuple[FieldSchema, ...]) -> list[StoredForm | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from coco.errors import (
     is_retriable,
 )
 from coco.events import BatchBisected, EmitFn
+from coco.ops.calls import accepts
 from coco.ops.error_text import describe
 
 MAX_ROWS_PER_CALL = 5_000
@@ -121,7 +121,7 @@ class TargetPort:
         elif prepare is None:
             self._prepared = step.spec
         else:
-            wants_schema = len(inspect.signature(prepare).parameters) >= 3
+            wants_schema = accepts(prepare, 3)
             args = (
                 (step.spec, list(step.key_fields), list(step.value_fields)) if wants_schema else (step.spec,)
             )

@@ -20,6 +20,7 @@ from coco.flow.specs import checked_spec
 from coco.flow.state import BuildState
 from coco.index import FtsIndexDef, IndexOptions, VectorIndexDef, VectorSimilarityMetric
 from coco.naming import default_name, namespace_of
+from coco.ops.calls import accepts
 from coco.ops.targets import ExportView, FlowView
 from coco.spec import OpCategory, spec_kind
 from coco.types.schema import KEY_KINDS, BasicValueType, FieldSchema, StructType, ValueType
@@ -286,7 +287,7 @@ def persistent_key(record: Any, spec: Any, name: str) -> str | None:
     method = record.method("get_persistent_key")
     if method is None or inspect.iscoroutinefunction(method):
         return None
-    wants_name = len(inspect.signature(method).parameters) >= 2
+    wants_name = accepts(method, 2)
     return canonical_json(plain_data(method(spec, name) if wants_name else method(spec)))
 
 

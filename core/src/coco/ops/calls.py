@@ -46,12 +46,10 @@ def call_blocking(function: Callable[..., Any], *args: Any) -> Any:
     return value
 
 
-def positional_arity(function: Callable[..., Any]) -> tuple[int, bool]:
-    """Number of positional parameters, and whether any number is taken. ``self``/``cls`` must be bound."""
-    count = 0
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-            return count, True
-        if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
-            count += 1
-    return count, False
+def accepts(function: Callable[..., Any], count: int) -> bool:
+    """Whether ``count`` arguments can be passed by position. ``self`` and ``cls`` must be bound."""
+    try:
+        inspect.signature(function).bind(*(None,) * count)
+    except TypeError:
+        return False
+    return True

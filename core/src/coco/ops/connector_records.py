@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 from msgspec import Struct, field
 
 from coco.errors import DefinitionError
+from coco.ops.methods import SOURCE, TAKE_OPTIONS
 from coco.ops.origin import OpOrigin
-from coco.ops.sources import TAKE_OPTIONS
 from coco.spec import OpCategory
 from coco.types.analyze import analyze_type_info, enriched_type_of, key_fields_of, struct_fields_of
 from coco.types.decode import make_engine_key_decoder, make_engine_struct_decoder
@@ -44,19 +44,7 @@ class _Connector:
         return bound
 
 
-_INSTANCE_METHODS = frozenset(
-    {
-        "list",
-        "list_batches",
-        "get_value",
-        "get_values",
-        "provides_ordinal",
-        "change_stream",
-        "exclude_paths",
-        "skipped_rows",
-        "listing_warnings",
-    }
-)
+_INSTANCE_METHODS = frozenset(name for name, method in SOURCE.methods.items() if not method.on_class)
 
 
 class RegisteredSource(_Connector, Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from coco.errors import CallShapeError, DefinitionError
 from coco.ops.calls import is_async_callable
@@ -19,11 +19,12 @@ from coco.ops.connector_records import (
     options_wanted,
 )
 from coco.ops.function_record import RegisteredFunction
+from coco.ops.method_checks import check_methods
+from coco.ops.method_shapes import needed_by_init
+from coco.ops.methods import ATTACHMENT, DECLARATION, EXECUTOR, SOURCE, TARGET
 from coco.ops.op_args import FnOptions, OpArgs, OpOptions
 from coco.ops.origin import origin_of
 from coco.ops.registry import OP_KIND, RECORD, registry
-from coco.ops.sources import REQUIRED_METHODS
-from coco.ops.targets import REQUIRED_SETUP_METHODS
 from coco.spec import (
     DeclarationSpec,
     EmptyFunctionSpec,
@@ -34,8 +35,15 @@ from coco.spec import (
 )
 from coco.spec.hints import Unresolved, class_hints
 
+if TYPE_CHECKING:
+    from coco.ops.decorated import AttachmentClass, DeclarationClass, SourceClass, TargetClass
+
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
+SpecT = TypeVar("SpecT")
+KeyT = TypeVar("KeyT")
+StateT = TypeVar("StateT")
+ValueT = TypeVar("ValueT")
 
 
 def camel_case(name: str) -> str:
@@ -198,16 +206,11 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
             )
         if not any("__call__" in base.__dict__ for base in target.__mro__):  # every class has its metaclass's
             raise DefinitionError(f"{target.__name__}: an executor needs a __call__ method")
-        needed = [
-            item.name
-            for item in _parameters_of_init(target)
-            if item.default is inspect.Parameter.empty
-            and item.kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        ]
-        if needed:
+        if needed := needed_by_init(target):
             raise DefinitionError(
                 f"{target.__name__}: executors are made without arguments, but __init__ needs {', '.join(needed)}"
             )
+        check_methods(target, EXECUTOR, {"SpecT": spec_cls})
         record = RegisteredFunction(
             spec_cls.__name__,
             spec_cls,
@@ -227,31 +230,31 @@ def executor_class(cls: Any = None, /, **op_args: Any) -> Any:
     return register if cls is None else register(cls)
 
 
-def _parameters_of_init(target: Any) -> list[inspect.Parameter]:
-    """What making an instance takes."""
-    makers = ("__init__", "__new__")
-    if type(target) is type and all(getattr(target, name) is getattr(object, name) for name in makers):
-        return []  # inspect would parse the text of what is built in, for 2 ms
-    return list(inspect.signature(target).parameters.values())
-
-
 def _check_spec(spec_cls: Any, base: type, what: str) -> None:
     if not (isinstance(spec_cls, type) and issubclass(spec_cls, base)):
         raise DefinitionError(f"{what}: spec_cls must be a subclass of {base.__name__}, got {spec_cls!r}")
 
 
-def _check_methods(cls: type, names: Sequence[str], what: str) -> None:
-    missing = [name for name in names if not callable(getattr(cls, name, None))]
-    if missing:
-        raise DefinitionError(f"{what} {cls.__name__} lacks required methods: {', '.join(missing)}")
+@overload
+def source_connector(
+    *, spec_cls: type[SpecT], key_type: type[KeyT], value_type: type[ValueT]
+) -> Callable[[SourceClass[SpecT, KeyT, ValueT]], Any]: ...
+@overload
+def source_connector(
+    *, spec_cls: type[SpecT], key_type: Any = ..., value_type: Any = ...
+) -> Callable[[SourceClass[SpecT, Any, Any]], Any]: ...
+def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = Any) -> Any:
+    """Register a source connector class for ``spec_cls``.
 
-
-def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = Any) -> Callable[[C], C]:
-    """Register a source connector class for ``spec_cls``."""
+    key_type, value_type: what rows are made of; may be left out if the connector has ``types``. Raises ``DefinitionError``
+    for a class that is no ``op.Source``: one error that names every method which coco could not call as it is, and every
+    public method whose name is nearly that of an optional one.
+    """
     _check_spec(spec_cls, SourceSpec, "@source_connector")
 
     def register(cls: C) -> C:
-        _check_methods(cls, REQUIRED_METHODS, "source connector")
+        types = {"SpecT": spec_cls, "KeyT": key_type}
+        check_methods(cls, SOURCE, types)
         check_source_types(spec_cls.__name__, cls, key_type, value_type)
         registry.register(
             RegisteredSource(
@@ -270,19 +273,45 @@ def source_connector(*, spec_cls: type, key_type: Any = Any, value_type: Any = A
     return register
 
 
+@overload
 def target_connector(
-    *, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None
-) -> Callable[[C], C]:
-    """Register a target connector class for ``spec_cls``."""
+    *, spec_cls: type[SpecT], persistent_key_type: type[KeyT], setup_state_cls: type[StateT]
+) -> Callable[[TargetClass[SpecT, KeyT, StateT]], Any]: ...
+@overload
+def target_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: type[KeyT], setup_state_cls: None = ...
+) -> Callable[[TargetClass[SpecT, KeyT, SpecT]], Any]: ...
+@overload
+def target_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: Any = ..., setup_state_cls: type[StateT]
+) -> Callable[[TargetClass[SpecT, Any, StateT]], Any]: ...
+@overload
+def target_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: Any = ..., setup_state_cls: Any = ...
+) -> Callable[[TargetClass[SpecT, Any, Any]], Any]: ...
+def target_connector(*, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None) -> Any:
+    """Register a target connector class for ``spec_cls``.
+
+    persistent_key_type, setup_state_cls: in which classes stored keys and states are given back; plain data, and the spec
+    class, if left out. Raises ``DefinitionError`` for a class that is neither an ``op.Target`` nor an ``op.ColumnTarget``: one
+    error that names every method which coco could not call as it is, and every public method whose name is nearly that of
+    an optional one.
+    """
     _check_spec(spec_cls, TargetSpec, "@target_connector")
 
     def register(cls: C) -> C:
-        required = list(REQUIRED_SETUP_METHODS)
-        if not callable(getattr(cls, "mutate_columns", None)):
-            required.append("mutate")
-        _check_methods(cls, required, "target connector")
-        key, value = (
-            mutate_types(cls, spec_cls.__name__) if callable(getattr(cls, "mutate", None)) else (Any, Any)
+        key, value, problem = Any, Any, ""
+        if callable(getattr(cls, "mutate", None)):
+            try:
+                key, value = mutate_types(cls, spec_cls.__name__)
+            except DefinitionError as error:
+                problem = str(error)
+        check_methods(
+            cls,
+            TARGET,
+            _setup_types(spec_cls, persistent_key_type, setup_state_cls),
+            either=("mutate", "mutate_columns"),
+            more=[problem] if problem else [],
         )
         registry.register(
             RegisteredTarget(
@@ -302,12 +331,18 @@ def target_connector(
     return register
 
 
-def attachment_connector(*, spec_cls: type, target_kinds: Sequence[str]) -> Callable[[C], C]:
-    """Register an attachment: ``apply(target_key, spec)`` and ``teardown(target_key, saved_spec)``."""
+def attachment_connector(
+    *, spec_cls: type[SpecT], target_kinds: Sequence[str]
+) -> Callable[[AttachmentClass[SpecT]], Any]:
+    """Register an attachment: ``apply(target_key, spec)`` and ``teardown(target_key, saved_spec)``.
+
+    target_kinds: names of the target specs that take it. Raises ``DefinitionError`` for a class that is no
+    ``op.Attachment``.
+    """
     _check_spec(spec_cls, TargetAttachmentSpec, "@attachment_connector")
 
-    def register(cls: C) -> C:
-        _check_methods(cls, ("apply", "teardown"), "attachment connector")
+    def register(cls: Any) -> Any:
+        check_methods(cls, ATTACHMENT, {"SpecT": spec_cls})
         registry.register(
             RegisteredAttachment(
                 spec_cls.__name__,
@@ -323,14 +358,33 @@ def attachment_connector(*, spec_cls: type, target_kinds: Sequence[str]) -> Call
     return register
 
 
+@overload
+def declaration_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: type[KeyT], setup_state_cls: type[StateT]
+) -> Callable[[DeclarationClass[SpecT, KeyT, StateT]], Any]: ...
+@overload
+def declaration_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: type[KeyT], setup_state_cls: None = ...
+) -> Callable[[DeclarationClass[SpecT, KeyT, SpecT]], Any]: ...
+@overload
+def declaration_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: Any = ..., setup_state_cls: type[StateT]
+) -> Callable[[DeclarationClass[SpecT, Any, StateT]], Any]: ...
+@overload
+def declaration_connector(
+    *, spec_cls: type[SpecT], persistent_key_type: Any = ..., setup_state_cls: Any = ...
+) -> Callable[[DeclarationClass[SpecT, Any, Any]], Any]: ...
 def declaration_connector(
     *, spec_cls: type, persistent_key_type: Any = Any, setup_state_cls: Any = None
-) -> Callable[[C], C]:
-    """Register a declaration: the setup methods of a target, without rows."""
+) -> Any:
+    """Register a declaration: the setup methods of a target, without rows.
+
+    Raises ``DefinitionError`` for a class that is no ``op.Declaration``.
+    """
     _check_spec(spec_cls, DeclarationSpec, "@declaration_connector")
 
     def register(cls: C) -> C:
-        _check_methods(cls, REQUIRED_SETUP_METHODS, "declaration connector")
+        check_methods(cls, DECLARATION, _setup_types(spec_cls, persistent_key_type, setup_state_cls))
         registry.register(
             RegisteredDeclaration(
                 spec_cls.__name__,
@@ -345,3 +399,7 @@ def declaration_connector(
         return cls
 
     return register
+
+
+def _setup_types(spec_cls: type, key: Any, state: Any) -> dict[str, Any]:
+    return {"SpecT": spec_cls, "KeyT": Any if key is None else key, "StateT": state or spec_cls}

@@ -287,7 +287,7 @@ class _Opened:
         return value if value is ... else encode(value)  # ...: it cannot come back
 
 
-def _connector(write: Any, form: _Form, options: _Options) -> type:
+def _connector(write: Any, form: _Form, options: _Options) -> Any:
     spec_cls, asynchronous = form.spec_cls, is_async_callable(write)
     key = options.key or tuple(field_names(spec_cls))
 

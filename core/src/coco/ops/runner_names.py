@@ -67,10 +67,16 @@ def runner(name: str) -> Callable[[F], F]:
     """Register a class of runners, or a function without arguments that makes one, under a name, for this process.
 
     For runners of a project, and for one that is configured: a package announces its own by ``coco_runners``. What is
-    registered here is taken before what a plugin provides.
+    registered here is taken before what a plugin provides. Raises ``DefinitionError`` for a class that is no
+    ``op.Runner``.
     """
 
     def register(factory: F) -> F:
+        if isinstance(factory, type):
+            from coco.ops.method_checks import check_methods
+            from coco.ops.methods import RUNNER
+
+            check_methods(factory, RUNNER, {})
         RUNNERS.register(name, factory)
         return factory
 

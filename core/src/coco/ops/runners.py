@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from coco.ops.function_record import RegisteredFunction
 
 __all__ = [
-    "OPTIONAL_METHODS",
-    "REQUIRED_METHODS",
     "Answer",
     "RemoteFunction",
     "Runner",
@@ -71,10 +69,6 @@ class Runner(Protocol):
 
     def executor(self, function: RemoteFunction) -> RunnerExecutor:
         """An executor for a function. Starts nothing yet."""
-
-
-REQUIRED_METHODS = {Runner: ("executor",), RunnerExecutor: ("prepare", "run", "close")}
-OPTIONAL_METHODS = {Runner: ("close",)}
 
 
 class RemoteFunction:

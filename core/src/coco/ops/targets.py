@@ -1,10 +1,10 @@
-"""What target connectors receive and return."""
+"""What target connectors receive and return. Their methods are in ``target_protocols``."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -82,102 +82,3 @@ class FencingToken(Struct, frozen=True):
 
     flow: str
     number: int
-
-
-class TargetConnector(Protocol):
-    """Required of a class under ``@target_connector``. Methods are static or class methods, sync or async.
-
-    Optional: ``get_setup_state(spec, key_fields, value_fields, index_options)``,
-    ``check_state_compatibility(desired, existing)``, ``describe(key)``, ``prepare(spec)`` or
-    ``prepare(spec, key_fields, value_fields)``, and the abilities ``mutate_columns`` (in place of
-    ``mutate``), ``count_rows``, ``list_keys``, ``read_rows``, ``values_equal``, ``read_epoch`` with ``write_epoch``,
-    ``validate``, ``with_default_name``, ``former_keys``, ``rename``, ``with_flow``, ``data_identity``, ``describe_change``,
-    ``check_existing``, ``apply_setup_changes``.
-
-    ``with_flow(spec, flow: FlowView)`` gives the spec completed by what only the rest of the flow tells, as a
-    graph's relationships need the keys of their end nodes; it also refuses what does not fit together. Called
-    once per export and declaration when the flow is defined; must be pure.
-
-    ``check_existing(key, desired_state)`` looks, changing nothing, at what is there before the resource is first made:
-    None for nothing, an ``Adoption`` for something that can be taken over without altering or losing any of it, else
-    the reason to refuse. ``upgrade_key(data)`` and ``upgrade_state(data)`` turn what an older release of the
-    connector stored, as plain data, into today's spelling.
-
-    ``former_keys(spec, name)`` gives the persistent keys under which earlier releases of the connector made the
-    resource with a default name; where one of these is on record, ``rename(former, key, states)`` gives the resource
-    its key of today, with all rows. It may be repeated, and may find nothing under ``former``.
-
-    ``local_paths(key)`` gives the files and folders on this machine in which the target keeps the resource, files that
-    accompany them included; sources of files leave them out.
-
-    ``fence(prepared, token: FencingToken)`` is called before the first write of a run. Once it has returned, no write
-    under a lower number of the same flow takes effect, whenever it was sent: the target refuses it, or has ended it,
-    or has waited for it; ``mutate`` under such a number raises ``FencedError``. ``fence`` raises ``FencedError`` with the
-    number that it knows where that is not lower.
-
-    ``stored_form(spec, field)``, or ``stored_form(spec, field, index_options)``, gives a function from a field's
-    engine value to the one that comes back from the target (text without NUL, a rounded number, a vector of unit
-    length), or ``None`` where the two are always equal. The engine identifies and compares rows by what it returns.
-    A row from ``read_rows`` may hold ``...`` for a value that cannot come back.
-
-    ``read_epoch(prepared, flow) -> str | None`` and ``write_epoch(prepared, flow, epoch)`` keep a mark of at most 64 ASCII
-    characters beside the rows, one for each flow: whatever copies or restores the rows does so with the mark. coco writes
-    a new one into state and target before the first row of a run, and so notices that one of the two was restored alone.
-    A mark goes with the resource when that is dropped.
-    """
-
-    @staticmethod
-    def get_persistent_key(spec: Any, target_name: str) -> Any: ...
-
-    @staticmethod
-    def apply_setup_change(key: Any, previous: Any, current: Any) -> Any: ...
-
-    @staticmethod
-    def mutate(*all_mutations: Any) -> Any: ...
-
-
-class AttachmentConnector(Protocol):
-    """Required of a class under ``@attachment_connector``. Both methods must be idempotent.
-
-    ``apply`` runs when the target exists; ``teardown`` gets the spec as it was when last applied.
-    """
-
-    @staticmethod
-    def apply(target_key: Any, spec: Any) -> Any: ...
-
-    @staticmethod
-    def teardown(target_key: Any, saved_spec: Any) -> Any: ...
-
-
-REQUIRED_SETUP_METHODS: Sequence[str] = ("get_persistent_key", "apply_setup_change")
-OPTIONAL_SETUP_METHODS: Sequence[str] = (
-    "get_setup_state",
-    "check_state_compatibility",
-    "describe",
-    "describe_change",
-    "check_existing",
-    "apply_setup_changes",
-    "upgrade_key",
-    "upgrade_state",
-    "validate",
-    "with_default_name",
-    "former_keys",
-    "rename",
-    "delete_rows",
-    "with_flow",
-    "stored_form",
-    "local_paths",
-    "data_identity",
-)
-DATA_METHODS: Sequence[str] = (
-    "mutate",
-    "mutate_columns",
-    "prepare",
-    "count_rows",
-    "list_keys",
-    "fence",
-    "read_rows",
-    "values_equal",
-    "read_epoch",
-    "write_epoch",
-)

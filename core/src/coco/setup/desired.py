@@ -10,7 +10,7 @@ from msgspec import Struct
 from coco.engine_object import content_data, plain_data
 from coco.errors import DefinitionError
 from coco.flow.graph import ExportStep, Graph
-from coco.ops.calls import call_blocking, positional_arity
+from coco.ops.calls import accepts, call_blocking
 from coco.plan.fingerprints import fingerprint_json, schema_identity
 from coco.plan.plan import ROOT_SOURCE, Planner
 from coco.secrets import SecretRef
@@ -84,8 +84,7 @@ def _secret_in(value: Any) -> str:
 
 def _persistent_key(record: Any, spec: Any, name: str) -> Any:
     method = record.method("get_persistent_key")
-    count, any_number = positional_arity(method)
-    return call_blocking(method, *((spec, name) if count >= 2 or any_number else (spec,)))
+    return call_blocking(method, *((spec, name) if accepts(method, 2) else (spec,)))
 
 
 def _former_keys(export: ExportStep, title: str) -> tuple[str, ...]:

@@ -32,14 +32,14 @@ class Row:
     size: int | None = None
 
 
-def source(cls: type, **types: Any) -> RegisteredSource:
+def source(cls: Any, **types: Any) -> RegisteredSource:
     op.source_connector(spec_cls=CheckedRows, **(types or {"key_type": Key, "value_type": Row}))(cls)
     record = registry.get(op.OpCategory.SOURCE, "CheckedRows")
     assert isinstance(record, RegisteredSource)
     return record
 
 
-def target(cls: type, **options: Any) -> RegisteredTarget:
+def target(cls: Any, **options: Any) -> RegisteredTarget:
     op.target_connector(spec_cls=CheckedTable, **options)(cls)
     record = registry.get(op.OpCategory.TARGET, "CheckedTable")
     assert isinstance(record, RegisteredTarget)
@@ -240,8 +240,8 @@ def test_what_a_target_must_have() -> None:
     class Empty: ...
 
     class ColumnsOnly:
-        get_persistent_key = TargetBase.get_persistent_key
-        apply_setup_change = TargetBase.apply_setup_change
+        get_persistent_key = staticmethod(TargetBase.get_persistent_key)
+        apply_setup_change = staticmethod(TargetBase.apply_setup_change)
 
         @staticmethod
         def mutate_columns(*batches: Any) -> None: ...
@@ -263,22 +263,22 @@ def test_methods_may_be_static_class_or_plain() -> None:
         def describe(cls, key: str) -> str:
             return f"{cls.__name__} {key}"
 
-        def validate(self, spec: CheckedTable) -> str:
-            return type(self).__name__
+        def with_default_name(self, spec: CheckedTable, name: str) -> CheckedTable:
+            return CheckedTable(type(self).__name__)
 
     record = target(Mixed)
-    describe, validate = record.method("describe"), record.method("validate")
+    describe, complete = record.method("describe"), record.method("with_default_name")
     assert describe is not None
-    assert validate is not None
+    assert complete is not None
     assert describe("k") == "Mixed k"
-    assert validate(CheckedTable()) == "Mixed"
+    assert complete(CheckedTable(), "t") == CheckedTable("Mixed")
     assert record.method("prepare") is None
 
     class NeedsArguments(Mixed):
         def __init__(self, needed: int) -> None: ...
 
-    with pytest.raises(DefinitionError, match="validate must be a static or class method"):
-        target(NeedsArguments).method("validate")
+    with pytest.raises(DefinitionError, match=r"with_default_name.* must be a static or class method"):
+        target(NeedsArguments)
 
 
 # attachments, declarations
@@ -303,11 +303,13 @@ def test_attachments_and_declarations_are_open_to_all() -> None:
     assert registry.get(op.OpCategory.TARGET_ATTACHMENT, "Index").target_kinds == ("CheckedTable",)
 
     class Declared:
-        get_persistent_key = TargetBase.get_persistent_key
+        @staticmethod
+        def get_persistent_key(spec: Nodes) -> str:
+            return spec.label
 
     with pytest.raises(ValueError, match="lacks required methods: apply_setup_change"):
         op.declaration_connector(spec_cls=Nodes)(Declared)
-    Declared.apply_setup_change = TargetBase.apply_setup_change  # type: ignore[attr-defined]
+    Declared.apply_setup_change = staticmethod(TargetBase.apply_setup_change)  # type: ignore[attr-defined]
     op.declaration_connector(spec_cls=Nodes)(Declared)
     assert registry.get(op.OpCategory.DECLARATION, "Nodes").connector_cls is Declared
 
