@@ -286,7 +286,7 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
-    with pytest.raises(StateStoreError, match=r"cannot be made or opened: .*COCO_STATE_URL"):
+    with pytest.raises(StateStoreError, match=r"cannot be created or opened: .*COCO_STATE_URL"):
         SqliteStore(str(tmp_path / "x" / "state.db")).open()
 
 

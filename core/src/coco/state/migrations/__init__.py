@@ -1,8 +1,8 @@
 """Forward migrations of the SQLite state file, one numbered module per schema version.
 
-A migration runs inside the one transaction that also writes the new version number: a crash, a full disk or an
-error in the middle leaves the old file as it was, and no copy is made. Its statements are frozen: they never
-use ``coco.state.schema``, which moves on. A state file of every release is kept in ``tests/upgrade/files``.
+A migration runs in the transaction that also writes the new version number. After a crash, a full disk or an error the old
+file is unchanged, so no copy is needed. Statements of a migration never change, and never use ``coco.state.schema``, which
+does. ``tests/upgrade/files`` has a state file of every release.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     3: m0003_failure_tracebacks.migrate,
     4: m0004_memo_retention.migrate,
 }
-"""By the version that a migration leads to."""
+"""Migrations by the version that they lead to."""
 
 
 def migrate(db: sqlite3.Connection, current: int, wanted: int) -> None:
-    """Take the tables from version ``current`` to ``wanted``. The caller holds the write transaction."""
+    """Migrate the tables from version ``current`` to ``wanted``. The caller has started a write transaction."""
     for number in range(current + 1, wanted + 1):
         MIGRATIONS[number](db)
     db.execute("UPDATE header SET value=? WHERE key='schema_version'", (str(wanted),))

@@ -1,7 +1,7 @@
-"""Version 2: rows in order of arrival, staged keys by attempt, totals.
+"""Version 2: rows in the order of arrival, staged keys by attempt, totals.
 
-Version 1 kept everything in trees ordered by key or fingerprint, where a batch of new entries touched a page each,
-and remembered only the last attempt's staged keys.
+Version 1 kept everything in trees ordered by key or fingerprint, where each new entry of a batch touched another page, and
+it stored the staged keys of the last attempt only.
 """
 
 from __future__ import annotations

@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Add the column; failures that were recorded before have none."""
+    """Add the column. Earlier failures have no traceback."""
     db.execute("ALTER TABLE failures ADD COLUMN traceback TEXT")

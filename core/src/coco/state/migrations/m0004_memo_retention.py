@@ -1,6 +1,6 @@
-"""Version 4: which results of calls are no longer used and since when; leases with their length and the boot's clock.
+"""Version 4: times since when results of calls are unused; leases with their length and the clock of the boot.
 
-Earlier versions kept results for ever below a size. What no row refers to on migration counts as released at that moment.
+Earlier versions kept results for ever up to a size limit. Results that no row uses count as released at the migration.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TABLES = (
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Add the new tables, and find what is not used."""
+    """Add the new tables, and release the results that no row uses."""
     for statement in _TABLES:
         db.execute(statement)
     last = 0

@@ -1,7 +1,7 @@
-"""Looking for damaged values, once something went wrong that a sound file does not explain.
+"""Searches for damaged values, after an error that a sound file does not explain.
 
-A bit that flips inside a record may change a value or its type without breaking a page. Checking each value when it is
-read would cost all that are sound; a search over the file costs only who has such an error.
+A flipped bit inside a record may change a value or its type without breaking a page. Checking each value on every read
+would slow down all sound files; a search over the file runs only after an error.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _VALUES: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("setup", "state", lambda value: msgspec.json.decode(value, type=dict[str, Any])),
     ("setup", "staging", lambda value: msgspec.json.decode(value, type=list[Any])),
 )
-"""Table, column, and what raises for a value (not NULL) that was not written there."""
+"""Table, column, and a function that raises for a value, not NULL, that coco cannot have written."""
 
 
 class Damage(Database):
-    """The search in one file."""
+    """Searches one file."""
 
     def find_damage(self) -> str | None:
-        """The first value that cannot have been written, by table and column; None: there is none to be seen."""
+        """Return the place of the first value that coco cannot have written, by table and column; None if it finds none."""
         with self._reading() as db:
             try:
                 return _find(db)

@@ -1,14 +1,14 @@
-"""One SQLite file: opening, creating, migrating it, and transactions in it.
+"""One SQLite file: opens, creates and migrates it, and runs transactions in it.
 
-Settings, with what they were measured to do (55 000 memo entries of 300 bytes in batches of 1 000; 2 cores):
+Settings, with their measured effect (55 000 memo entries of 300 bytes in batches of 1 000; 2 cores):
 
-- ``journal_mode=WAL``: readers never wait for the writer, and a killed process leaves a consistent file.
-- ``synchronous=NORMAL``: no fsync per transaction; a power cut may take the last ones, never consistency. What must
-  not be lost before a target is written (``stage``, ``setup_write``) is committed with ``FULL``, 0.1 to 1 ms more.
+- ``journal_mode=WAL``: readers never block on the writer, and a killed process leaves a consistent file.
+- ``synchronous=NORMAL``: no fsync per transaction. A power cut may lose the last transactions, but never consistency.
+  Transactions that must survive before a target is written (``stage``, ``setup_write``) use ``FULL``, 0.1 to 1 ms more.
 - ``wal_autocheckpoint`` of 16 MB instead of 4: with 300 000 entries in the file 2.2 times as fast, as pages that many
   batches touch are copied back once.
-- ``cache_size`` of 16 MB instead of 2: reads 1.4 times as fast; it is filled only by what is used.
-- Bigger pages and ``mmap`` made no difference beyond noise, sorting a batch before writing it 5 %.
+- ``cache_size`` of 16 MB instead of 2: reads are 1.4 times as fast. SQLite fills it only with pages that are read.
+- Bigger pages and ``mmap`` made no difference beyond noise. Sorting a batch before writing it gained 5 %.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _PRAGMAS: Mapping[str, int | str] = {
     "secure_delete": "ON",
 }
 _OPEN: dict[tuple[str, int], int] = {}
-"""(path, process) -> connections open. What a forked child finds here of its parent it must not open again."""
+"""(path, process) -> number of open connections. A forked child must not open a file that its parent has open."""
 _ABANDONED: list[sqlite3.Connection] = []
-"""Connections of a parent process: never closed, as that would release or take locks that are not ours."""
+"""Connections of the parent process. They are never closed, because that would release or take locks of the parent."""
 
 
 class Database:
-    """Connection, transactions and errors. Methods may be called from any thread; they run one at a time."""
+    """Connection, transactions and errors of one file. Methods may be called from any thread; they run one at a time."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Database:
         busy_timeout_seconds: float = 10.0,
         pragmas: Mapping[str, int | str] | None = None,
     ) -> None:
-        """``busy_timeout_seconds``: wait for other processes; ``pragmas``: SQLite settings beyond ours."""
+        """busy_timeout_seconds: how long to wait for other processes. pragmas: further settings of SQLite."""
         self._path = path if path == MEMORY else os.path.abspath(path)
         self._timeout = busy_timeout_seconds
         self._pragmas = dict(pragmas or {})
@@ -74,14 +74,14 @@ class Database:
 
     @property
     def location(self) -> str:
-        """Path of the file."""
+        """The path of the file."""
         return self._path
 
     # -- life -------------------------------------------------------------------------------------
     def open(self) -> None:
-        """Create (mode 0600) or open, migrate an older file forward.
+        """Create the file, with mode 0600, or open it, and migrate an older one forward.
 
-        Raises ``StateStoreError`` for a file that is newer, corrupt, not ours, locked, or cannot be reached.
+        Raises ``StateStoreError`` for a file that is newer, corrupt, not coco's, locked, or cannot be reached.
         """
         self._refuse_fork()
         with self._lock:
@@ -111,7 +111,7 @@ class Database:
             _OPEN[self._path, self._pid] = _OPEN.get((self._path, self._pid), 0) + 1
 
     def close(self) -> None:
-        """Close the file; ``open`` may follow. What ``:memory:`` held is gone."""
+        """Close the file; ``open`` may follow. The contents of ``:memory:`` are deleted."""
         if self._db is not None and self._pid != os.getpid():
             _ABANDONED.append(self._db)
             self._db, self._closed = None, True
@@ -138,12 +138,12 @@ class Database:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         if os.path.getsize(self._path) < HEADER_BYTES and not os.path.exists(mark):
-            size = os.path.getsize(self._path)  # another process may just have written it
+            size = os.path.getsize(self._path)  # another process may have written it meanwhile
             if size < HEADER_BYTES and not os.path.isdir(self._path):
                 raise corrupt(self._path, f"it has {size} bytes" if size else "it is empty")
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        version = self._version(db)  # first of all, as a file that is refused must not be touched
+        version = self._version(db)  # first, because a file that is refused must not be changed
         self._wal = self._path != MEMORY and self._start_wal(db)
         settings = {**_PRAGMAS, **({} if self._wal else {"synchronous": "FULL"}), **self._pragmas}
         self._usual = str(settings["synchronous"])
@@ -152,7 +152,7 @@ class Database:
         if version == SCHEMA_VERSION:
             return
         with transaction(db):
-            version = self._version(db)  # another process may have been faster
+            version = self._version(db)  # another process may have migrated it meanwhile
             if version == 0:
                 for statement in TABLES:
                     db.execute(statement)
@@ -164,7 +164,7 @@ class Database:
             db.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     def _version(self, db: sqlite3.Connection) -> int:
-        """Of the tables in the file; 0 if there are none yet."""
+        """Return the schema version of the tables in the file; 0 if there are none yet."""
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
         if "header" not in tables:
             if tables:
@@ -175,7 +175,7 @@ class Database:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
                 raise
-            raise faults.foreign(self._path) from error  # a table "header" of another shape
+            raise faults.foreign(self._path) from error  # a table "header" with other columns
         text = header.get("schema_version", "")
         if not str(text).isdigit() or int(text) < OLDEST:
             raise corrupt(self._path, f"its schema version is {text!r}")
@@ -191,7 +191,7 @@ class Database:
         return version
 
     def _start_wal(self, db: sqlite3.Connection) -> bool:
-        """SQLite does not wait for others when it changes the mode, so we do."""
+        """Change the mode. SQLite does not wait for other processes in that, so this method does."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:
@@ -212,13 +212,13 @@ class Database:
                 self.open()
             assert self._db is not None
             found = self._found()
-            if found != self._identity:  # SQLite would go on in a file that has no name any longer
+            if found != self._identity:  # SQLite would write to a deleted file
                 raise faults.moved(self._path, replaced=found is not None)
             yield self._db
 
     @contextlib.contextmanager
     def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """One transaction. ``durable``: on the disk when it ends, with all that came before, power cut or not."""
+        """Run one transaction. ``durable``: it and all earlier ones survive a power cut after it ends."""
         with self._reading() as db:
             durable = durable and self._wal
             if durable:
@@ -231,7 +231,7 @@ class Database:
                     db.execute(f"PRAGMA synchronous={self._usual}")
 
     def _found(self) -> tuple[int, int] | None:
-        """Which file the path leads to now; None: none."""
+        """Return the identity of the file at the path; None if there is none."""
         if self._path == MEMORY:
             return None
         try:
@@ -257,7 +257,7 @@ class Database:
             raise faults.unreachable(self._path, error) from error
 
     def _workers(self) -> str:
-        """Who works on flows in this file, for the message that it is locked."""
+        """Return the processes that work on flows in this file, for the message that it is locked."""
         if self._db is None:
             return ""
         with contextlib.suppress(sqlite3.Error):
@@ -274,7 +274,7 @@ class Database:
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; a commit that fails is rolled back as well."""
+    """Run a transaction. A commit that fails is rolled back too."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -287,8 +287,9 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Parts that fit into one ``IN (...)``. The last one repeats its last item, up to a power of two: a statement for
-    each length that occurs would have to be prepared, and is then kept.
+    """Yield parts that fit into one ``IN (...)``.
+
+    The last one repeats its last item up to a power of two, because SQLite prepares and caches a statement per length.
     """
     for start in range(0, len(items), CHUNK):
         part = items[start : start + CHUNK]
@@ -297,12 +298,12 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def marks(part: Sequence[object]) -> str:
-    """Placeholders."""
+    """Return placeholders for these items."""
     return ",".join("?" * len(part))
 
 
 def next_total(db: sqlite3.Connection, name: str, count: int) -> int:
-    """The value of a total before ``count`` is added."""
+    """Add ``count`` to a total, and return its value before that."""
     (value,) = db.execute("SELECT value FROM totals WHERE name=?", (name,)).fetchone()
     db.execute("UPDATE totals SET value=? WHERE name=?", (value + count, name))
     return int(value)

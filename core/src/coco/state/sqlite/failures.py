@@ -1,4 +1,4 @@
-"""Source rows that could not be brought up to date."""
+"""Failures of source rows in one file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ALL = f"{_COLUMNS}, traceback"
 
 
 class Failures(Database):
-    """Failures of one file. A tracked row's ``failed`` mark follows them."""
+    """The failures in one file. Writing one also sets ``failed`` of the tracked row."""
 
     def put_failures(self, failures: Sequence[Failure]) -> None:
-        """Record or replace."""
+        """Record failures, replacing those of the same rows."""
         with self._writing() as db:
             db.executemany(
                 f"INSERT OR REPLACE INTO failures({_ALL}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -51,7 +51,7 @@ class Failures(Database):
     def get_failures(
         self, source_id: int, keys: Sequence[bytes] | None = None, *, tracebacks: bool = False
     ) -> dict[bytes, Failure]:
-        """Recorded failures in key order, of all keys or of some. ``tracebacks``: with theirs."""
+        """Return the recorded failures of all keys or of some, in the order of keys. ``tracebacks``: with tracebacks."""
         traceback = "coalesce(traceback, '')" if tracebacks else "''"
         select = f"SELECT {_COLUMNS}, {traceback} FROM failures WHERE source_id=?"
         with self._reading() as db:
@@ -67,7 +67,7 @@ class Failures(Database):
         return {row[1]: _failure(row) for row in rows}
 
     def clear_failures(self, source_id: int, keys: Sequence[bytes]) -> None:
-        """Forget failures; tracked rows no longer count as failed."""
+        """Delete failures, and clear ``failed`` of the tracked rows."""
         with self._writing() as db:
             pairs = [(source_id, key) for key in keys]
             db.executemany("DELETE FROM failures WHERE source_id=? AND key=?", pairs)
@@ -81,7 +81,7 @@ def _failure(row: Sequence[Any]) -> Failure:
 
 
 def keys_with_failures(db: sqlite3.Connection, source_id: int, keys: Sequence[bytes]) -> set[bytes]:
-    """Those of ``keys`` that a failure is recorded for; next to free where a source has none."""
+    """Return those of ``keys`` with a recorded failure. Costs almost nothing if the source has none."""
     found: set[bytes] = set()
     if db.execute("SELECT 1 FROM failures WHERE source_id=? LIMIT 1", (source_id,)).fetchone() is None:
         return found
@@ -95,7 +95,7 @@ def keys_with_failures(db: sqlite3.Connection, source_id: int, keys: Sequence[by
 
 
 def forget_failures(db: sqlite3.Connection, source_id: int, keys: Sequence[bytes]) -> None:
-    """Of rows that were committed."""
+    """Delete the failures of rows that were committed."""
     db.executemany(
         "DELETE FROM failures WHERE source_id=? AND key=?",
         [(source_id, key) for key in keys_with_failures(db, source_id, keys)],

@@ -1,4 +1,4 @@
-"""What SQLite says, as an error that says what failed, where, and what to do."""
+"""Turns errors of SQLite into errors with what failed, the place, and what to do."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ ELSEWHERE = "name another place with COCO_STATE_URL=sqlite:///PATH"
 _DAMAGE = (
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_MISMATCH,  # a value of another type where a row number stood
-    sqlite3.SQLITE_CONSTRAINT,  # a number that was given twice, as the count of them is wrong
+    sqlite3.SQLITE_MISMATCH,  # a value of another type in place of a row number
+    sqlite3.SQLITE_CONSTRAINT,  # a number that was allocated twice, as the total is wrong
 )
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection holds a lock."""
+    """Return whether an error means that another connection holds a lock."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the class of the error
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def explain(location: str, error: sqlite3.Error, waited: float, workers: str = "") -> StateStoreError:
-    """``waited``: seconds given to other processes; ``workers``: who holds leases in the file, if known."""
+    """Return the error for an error of SQLite.
+
+    waited: seconds that coco waited for other processes. workers: processes that hold leases in the file, if known.
+    """
     text = str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     where = f"state file {location}"
@@ -53,23 +56,23 @@ def explain(location: str, error: sqlite3.Error, waited: float, workers: str = "
 
 
 def moved(location: str, *, replaced: bool) -> StateStoreError:
-    """The file that is open is not the one that has its name."""
+    """Return the error for a file that was deleted or replaced while it was open."""
     what = "was replaced by another file" if replaced else "was deleted or moved"
     return StateStoreError(
-        f"state file {location} {what} while coco worked with it, so nothing that is done can be noted. Put the file "
+        f"state file {location} {what} while coco worked with it, so coco cannot record its work. Put the file "
         "back, or run `coco setup` and `coco update` to build the state anew, and then `coco verify --repair`"
     )
 
 
 def unreachable(location: str, error: OSError) -> StateStoreError:
-    """The folder or the file cannot be made."""
+    """Return the error for a folder or a file that cannot be created."""
     return StateStoreError(
-        f"state file {location} cannot be made or opened: {error.strerror or error}; {ELSEWHERE}"
+        f"state file {location} cannot be created or opened: {error.strerror or error}; {ELSEWHERE}"
     )
 
 
 def too_new(location: str, version: int, known: int, writer: str, release: str) -> StateStoreError:
-    """``writer``: the release that wrote the file, or ``""``; ``release``: the running one."""
+    """Return the error for a file of a newer release. writer: that release, or ``""``. release: the running one."""
     by = f", written by coco-core {writer}" if writer else ""
     needed = (
         f"coco-core {writer} or newer" if writer else "the release of coco-core that wrote it, or a newer one"
@@ -81,12 +84,12 @@ def too_new(location: str, version: int, known: int, writer: str, release: str) 
 
 
 def foreign(location: str) -> StateStoreError:
-    """An SQLite file of something else."""
+    """Return the error for an SQLite file of another program."""
     return StateStoreError(f"{location} is an SQLite file, but not one of coco's: {ELSEWHERE}")
 
 
 def forked(location: str, owner: int) -> StateStoreError:
-    """The file was open when this process was forked."""
+    """Return the error for a file that was open when this process was forked."""
     return StateStoreError(
         f"state file {location} was opened by process {owner}, from which this one was forked: SQLite's locks do not "
         "survive that. Call coco.stop() before the fork, or start processes with 'spawn'"

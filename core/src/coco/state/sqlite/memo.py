@@ -15,7 +15,7 @@ class Memo(Database):
     """The memo of one file."""
 
     def memo_get_many(self, fingerprints: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Known results."""
+        """Return the stored results of calls."""
         found: dict[bytes, bytes] = {}
         with self._reading() as db:
             for part in chunks(fingerprints):
@@ -27,7 +27,7 @@ class Memo(Database):
         return found
 
     def memo_put_many(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
-        """Write results, one transaction; of several for one fingerprint the last counts."""
+        """Write results in one transaction. Of several for one fingerprint, the last one counts."""
         values = dict(entries)
         if not values:
             return
@@ -47,14 +47,14 @@ class Memo(Database):
                 next_total(db, "memo_bytes", sum(map(len, values.values())))
 
     def memo_stats(self) -> tuple[int, int]:
-        """(entries, bytes of values), from running totals."""
+        """Return (entries, bytes of values) from running totals."""
         with self._reading() as db:
             totals = dict(db.execute("SELECT name, value FROM totals").fetchall())
             return totals["memo_entries"], totals["memo_bytes"]
 
 
 def blank(db: sqlite3.Connection, entries: Sequence[tuple[int, int]]) -> None:
-    """Delete entries (id, bytes): values are overwritten where they lie, and rows stay until the file is rewritten."""
+    """Delete entries (id, bytes). Their values are overwritten in place, and the rows stay until the file is rewritten."""
     db.executemany(
         "UPDATE memo SET fp=?, value=zeroblob(length(value)) WHERE id=?",
         [(BLANK + (number % 2**64).to_bytes(8, "big"), number) for number, _ in entries],
@@ -66,7 +66,7 @@ def blank(db: sqlite3.Connection, entries: Sequence[tuple[int, int]]) -> None:
 
 
 def _replace(db: sqlite3.Connection, values: dict[bytes, bytes], newest: int, now: int) -> None:
-    """Overwrite entries that were there before (up to the id ``newest``), and count what was added."""
+    """Overwrite entries that exist, up to the id ``newest``, and count the added ones."""
     before: dict[bytes, tuple[int, int]] = {}
     for part in chunks(list(values)):
         for fp, number, size in db.execute(

@@ -1,4 +1,4 @@
-"""Target rows that several source rows yield, and how many rows each target should hold."""
+"""The owners of target rows that several source rows may yield, and the number of rows that each target should hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Owners(Database):
     """Owners and row counts of one file."""
 
     def get_owners(self, target_id: int, target_keys: Sequence[bytes]) -> dict[bytes, list[Owner]]:
-        """Owners by packed target key, in order of source id and key."""
+        """Return owners by packed target key, in the order of source id and key."""
         found: dict[bytes, list[Owner]] = {}
         with self._reading() as db:
             for part in chunks(target_keys):
@@ -27,25 +27,25 @@ class Owners(Database):
         return found
 
     def drop_target_keys(self, target_ids: Sequence[int]) -> None:
-        """Forget owners and counts of these targets."""
+        """Delete owners and row counts of these targets."""
         with self._writing() as db:
             for table in ("owners", "row_counts"):
                 db.executemany(f"DELETE FROM {table} WHERE target_id=?", [(item,) for item in target_ids])
 
     def row_counts(self, target_ids: Sequence[int]) -> dict[int, int]:
-        """Rows each target should hold; 0 where nothing is known."""
+        """Return the number of rows that each target should hold; 0 if none is on record."""
         with self._reading() as db:
             known = dict(db.execute("SELECT target_id, rows FROM row_counts").fetchall())
         return {item: known.get(item, 0) for item in target_ids}
 
     def set_row_counts(self, counts: Mapping[int, int]) -> None:
-        """Replace counts."""
+        """Replace row counts."""
         with self._writing() as db:
             db.executemany("INSERT OR REPLACE INTO row_counts VALUES(?, ?)", list(counts.items()))
 
 
 def change_owners(db: sqlite3.Connection, changes: Sequence[OwnerChange]) -> None:
-    """Apply changes in their order: of several for one owner the last counts."""
+    """Apply changes in their order. Of several for one owner, the last one counts."""
     last = {
         (item.target_id, item.target_key, item.source_id, item.source_key): (
             item.row_fp,
@@ -66,7 +66,7 @@ def change_owners(db: sqlite3.Connection, changes: Sequence[OwnerChange]) -> Non
 
 
 def add_row_counts(db: sqlite3.Connection, changes: Mapping[int, int]) -> None:
-    """Add to the counts."""
+    """Add to the row counts."""
     db.executemany(
         "INSERT INTO row_counts VALUES(?, ?) ON CONFLICT DO UPDATE SET rows=rows+excluded.rows",
         list(changes.items()),

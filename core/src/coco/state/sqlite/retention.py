@@ -1,8 +1,9 @@
-"""How long results of calls are kept: who still uses them, what goes when, and that it leaves the file.
+"""Retention of results of calls: which are still used, when the others are deleted, and how the file shrinks.
 
-A row's record names the calls it used. What a commit takes out of such a list is noted as *released*, and only released
-entries are looked at later: a scan of all lists shows which of them another row still uses. Runs note what they made
-and no row came to use. A killed run could not; its mark in ``memo_runs`` says from which entry on to look.
+The record of a row lists the calls that it uses. A commit notes calls that it removes from such a list as *released*. Later
+only released entries are candidates for deletion: a scan of all lists finds those that another row still uses. A run
+releases entries that it has stored and no row uses. A killed run could not; its record in ``memo_runs`` has the first
+entry that it may have stored.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from coco.state.sqlite.memo import Memo, blank
 from coco.state.sqlite.statements import parameters, write_rows
 
 COLLECT_BATCH = 5_000
-"""Entries deleted, or rows searched for references, in one transaction: other processes wait no longer than that."""
+"""Entries deleted, or rows searched for references, in one transaction. Other processes wait for its end at most."""
 CANDIDATES = 100_000
-"""Released entries that are held in memory at once while references to them are looked for."""
+"""Released entries that are held in memory at once while references to them are searched."""
 LEAST_BLANK_BYTES = 1 << 20
 """With fewer blank bytes the file is not rewritten."""
 REWRITTEN_BYTES = 1 << 30
-"""A larger file is rewritten only on request: others wait for as long as that takes, some seconds for 1 GiB."""
+"""A larger file is rewritten only on request, because other processes wait meanwhile: some seconds for 1 GiB."""
 
 
 class Retention(Memo):
-    """What the memo of one file gives up."""
+    """Deletes unused results from the memo of one file."""
 
     _log_is_full = False
     """Whether SQLite's log may still hold deleted entries, as another process was reading it."""
 
     def memo_begin(self, flow: str) -> bool:
-        """Mark that a run of the flow makes entries from now on. False if an earlier run left its mark."""
+        """Record that a run of the flow starts to store entries. Return False if the record of an earlier run exists."""
         with self._writing() as db:
             return bool(
                 db.execute(
@@ -45,14 +46,14 @@ class Retention(Memo):
             )
 
     def memo_end(self, flow: str, source_id: int, unused: Collection[bytes], *, clear: bool) -> None:
-        """Release what the run made and no row uses, and (``clear``) take its mark away."""
+        """Release entries that the run has stored and no row uses. ``clear``: also delete the record of the run."""
         with self._writing() as db:
             release(db, source_id, unused)
             if clear:
                 db.execute("DELETE FROM memo_runs WHERE flow=?", (flow,))
 
     def memo_hold(self, source_id: int, fingerprints: Sequence[bytes]) -> None:
-        """Replace what a source uses besides its rows."""
+        """Replace the list of calls that a source uses in addition to those of its rows."""
         with self._writing() as db:
             row = db.execute("SELECT memo FROM held_calls WHERE source_id=?", (source_id,)).fetchone()
             joined = join_fingerprints(fingerprints)
@@ -72,14 +73,14 @@ class Retention(Memo):
         kept_seconds: float,
         sources: Collection[int] | None = None,
     ) -> int:
-        """As the protocol says. Where nothing is due it costs two look-ups."""
+        """Do what the protocol says. If no entry is due, this costs two look-ups."""
         now, kept = time.time_ns() // 1_000, int(kept_seconds * 1_000_000)
         with self._reading() as db:
             mark = db.execute("SELECT first_id FROM memo_runs WHERE flow=?", (flow,)).fetchone()
             oldest = db.execute("SELECT since FROM released ORDER BY id LIMIT 1").fetchone()
         if mark is not None:
             self._release_unused(flow, source_id, int(mark[0]), now)
-        # A search goes over the references of all rows: once a day is enough where entries are kept for a month.
+        # A search reads the references of all rows. Once a day is enough if entries are kept for a month.
         waits = oldest is None or 0 <= now - oldest[0] < kept + kept // 30
         if sources is None and mark is None and waits:
             if self._log_is_full:
@@ -102,7 +103,7 @@ class Retention(Memo):
             unused = self._unused({fp for _, fp in rows})
             deleted += self._delete(list(unused))
             for start in range(0, len(rows), COLLECT_BATCH):
-                with self._writing() as db:  # what was released again meanwhile has another id
+                with self._writing() as db:  # an entry that was released again has another id
                     db.executemany(
                         "DELETE FROM released WHERE id=?",
                         [(number,) for number, _ in rows[start : start + COLLECT_BATCH]],
@@ -112,10 +113,10 @@ class Retention(Memo):
         return deleted
 
     def memo_collect(self, keep_bytes: int | None = None, keep_entries: int | None = None) -> int:
-        """Delete what no tracked row refers to: all, or the oldest until values and entries fit.
+        """Delete entries that no tracked row refers to: all, or the oldest until values and entries fit.
 
-        Works in short transactions, so that others are not kept waiting: a result that a process takes up
-        again just now may be lost, which costs a call and nothing else.
+        It uses short transactions, so that other processes do not wait. A result that another process starts to use
+        meanwhile may be deleted; that process then repeats the call.
         """
         everything = keep_bytes is None and keep_entries is None
         entries, size = self.memo_stats()
@@ -152,7 +153,7 @@ class Retention(Memo):
         return deleted
 
     def memo_use(self) -> MemoUse:
-        """Totals, found by a search over all references."""
+        """Return figures, found by a search over all references."""
         self._find_references()
         with self._reading() as db:
             unused, size = db.execute(
@@ -170,9 +171,9 @@ class Retention(Memo):
         )
 
     def memo_rewrite(self, *, forced: bool) -> None:
-        """Give blank rows back, if they are as many as the others, and empty SQLite's log.
+        """Free blank rows, if they take up as much room as the others, and empty SQLite's log.
 
-        ``forced``: whatever they are, and however large the file is. Nothing is done to a file that others use.
+        forced: also if they are fewer, and however large the file is. A file that other processes use is not rewritten.
         """
         with self._reading() as db:
             totals = dict(db.execute("SELECT name, value FROM totals").fetchall())
@@ -204,7 +205,7 @@ class Retention(Memo):
 
     @staticmethod
     def _gaps(db: sqlite3.Connection) -> bool:
-        """Whether rows were deleted, so that pages may hold copies of others that SQLite moved."""
+        """Return whether rows were deleted, so that pages may hold copies of rows that SQLite moved."""
         (value,) = db.execute("SELECT value FROM totals WHERE name='memo_gaps'").fetchone()
         return bool(value)
 
@@ -221,7 +222,7 @@ class Retention(Memo):
         return deleted
 
     def _release_unused(self, flow: str, source_id: int, first_id: int, now: int) -> None:
-        """What a killed run made, and no row uses, is released as of now."""
+        """Release entries that a killed run has stored and no row uses."""
         last = first_id - 1
         while True:
             with self._reading() as db:
@@ -245,7 +246,7 @@ class Retention(Memo):
             db.execute("DELETE FROM memo_runs WHERE flow=?", (flow,))
 
     def _unused(self, candidates: set[bytes]) -> set[bytes]:
-        """Those of the candidates, which it takes apart, that nothing refers to."""
+        """Return the candidates that nothing refers to. Empties ``candidates``."""
         for used in self._references():
             if not candidates:
                 break
@@ -253,7 +254,7 @@ class Retention(Memo):
         return candidates
 
     def _references(self) -> Iterator[list[bytes]]:
-        """All fingerprints that rows and sources refer to."""
+        """Yield all fingerprints that rows and sources refer to."""
         with self._reading() as db:
             held = db.execute("SELECT memo FROM held_calls").fetchall()
         yield _split_all(memo for (memo,) in held)
@@ -271,7 +272,7 @@ class Retention(Memo):
             yield used
 
     def _find_references(self) -> None:
-        """All fingerprints that are referred to, into a temporary table, which may be larger than memory."""
+        """Write all fingerprints that are referred to into a temporary table, which may be larger than memory."""
         with self._reading() as db:
             db.execute("CREATE TEMP TABLE IF NOT EXISTS live(fp BLOB PRIMARY KEY) WITHOUT ROWID")
             db.execute("DELETE FROM live")
@@ -286,7 +287,7 @@ class Retention(Memo):
 
 
 def release(db: sqlite3.Connection, source_id: int, fingerprints: Iterable[bytes]) -> None:
-    """Note that a source uses these no longer. One that was noted before goes to the end, as the latest time counts."""
+    """Record that a source no longer uses these calls. An earlier record is replaced, because the latest time counts."""
     now = time.time_ns() // 1_000
     rows = [(fp, source_id, now) for fp in fingerprints]
     write_rows(db, "released(fp, source_id, since)", rows, replace=True)
@@ -301,7 +302,7 @@ def _split_all(memos: Iterable[bytes]) -> list[bytes]:
 
 
 def _first_until(items: list[tuple[int, int]], size: int, count: int) -> list[tuple[int, int]]:
-    """As many as it takes to free ``size`` bytes and ``count`` entries."""
+    """Return the first entries that together have ``size`` bytes and are at least ``count``."""
     for place, (_, length) in enumerate(items):
         if size <= 0 and count <= 0:
             return items[:place]

@@ -1,4 +1,4 @@
-"""What exists in targets because of which flow, ids, cursors, leases."""
+"""Setup records, ids, cursors and leases in one file."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from coco.state.protocol import Lease, SetupRecord, SetupWrite
 from coco.state.sqlite.database import Database
 
 LONGEST_SECONDS = 60.0
-"""A lease that says more is not believed, unless the one who waits would get as much."""
+"""Longest lease that is respected, unless the process that waits asks for a longer one."""
 
 
 class Setup(Database):
-    """Setup metadata and the small tables of one file."""
+    """Setup records and small tables of one file."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen: dict[str, tuple[tuple[Any, ...], float]] = {}
-        """By flow: another one's lease as it was last read, and when (monotonic) it was first read like that."""
+        """By flow: the lease of another process as it was read last, and the monotonic time when it was first read so."""
 
     def setup_version(self, flow: str) -> int:
-        """0 for a flow never set up."""
+        """Return the version of the flow's setup; 0 for a flow that was never set up."""
         with self._reading() as db:
             row = db.execute("SELECT version FROM setup_versions WHERE flow=?", (flow,)).fetchone()
             return int(row[0]) if row else 0
 
     def setup_records(self, flow: str | None = None) -> list[SetupRecord]:
-        """Records of one flow or of all, in order."""
+        """Return the setup records of one flow, or of all, in order."""
         where, args = ("WHERE flow=?", (flow,)) if flow is not None else ("", ())
         with self._reading() as db:
             rows = db.execute(
@@ -54,7 +54,7 @@ class Setup(Database):
                 raise corrupt(self._path, f"setup metadata cannot be read: {error}") from error
 
     def setup_write(self, flow: str, expected_version: int, writes: Sequence[SetupWrite]) -> int:
-        """Check and raise the flow's version, write; one transaction, on the disk when it ends."""
+        """Write setup records and raise the version of the flow in one transaction that survives a power cut."""
         with self._writing(durable=True) as db:
             row = db.execute("SELECT version FROM setup_versions WHERE flow=?", (flow,)).fetchone()
             version = int(row[0]) if row else 0
@@ -80,12 +80,12 @@ class Setup(Database):
             return version + 1
 
     def flows(self) -> list[str]:
-        """Full names with any setup record."""
+        """Return the full names of flows with a setup record."""
         with self._reading() as db:
             return [row[0] for row in db.execute("SELECT DISTINCT flow FROM setup ORDER BY flow").fetchall()]
 
     def allocate_ids(self, count: int) -> list[int]:
-        """Fresh ids, never given twice, not even after a power cut."""
+        """Return new ids. No id is returned twice, not even after a power cut."""
         with self._writing(durable=True) as db:
             first = int(db.execute("SELECT value FROM header WHERE key='next_id'").fetchone()[0])
             db.execute("UPDATE header SET value=? WHERE key='next_id'", (str(first + count),))
@@ -93,7 +93,7 @@ class Setup(Database):
 
     # -- cursors, leases --------------------------------------------------------------------------
     def get_cursor(self, source_id: int, name: str) -> bytes | None:
-        """A stored cursor."""
+        """Return a stored cursor; None if there is none."""
         with self._reading() as db:
             row = db.execute(
                 "SELECT value FROM cursors WHERE source_id=? AND name=?", (source_id, name)
@@ -101,7 +101,7 @@ class Setup(Database):
             return row[0] if row else None
 
     def put_cursor(self, source_id: int, name: str, value: bytes | None) -> None:
-        """Store or (None) delete a cursor."""
+        """Store a cursor; None deletes it."""
         with self._writing() as db:
             if value is None:
                 db.execute("DELETE FROM cursors WHERE source_id=? AND name=?", (source_id, name))
@@ -109,7 +109,7 @@ class Setup(Database):
                 db.execute("INSERT OR REPLACE INTO cursors VALUES(?, ?, ?)", (source_id, name, value))
 
     def acquire_lease(self, flow: str, holder: str, seconds: float) -> Lease | None:
-        """None on success, else the lease in the way. Waiting for it takes no lock on the file."""
+        """Acquire a lease. Return None on success, else the lease of another holder. Takes no lock while that exists."""
         with self._reading() as db:
             held = self._in_the_way(db, flow, holder, seconds)
         if held is not None:
@@ -124,8 +124,10 @@ class Setup(Database):
             return held
 
     def _in_the_way(self, db: sqlite3.Connection, flow: str, holder: str, seconds: float) -> Lease | None:
-        """Another holder's lease, unless it has ended: by the clock of the boot, if it is the same one as here, or
-        because it was seen to stay the same for as long as it lasts. Dates are not asked: clocks may differ.
+        """Return the lease of another holder; None if it has ended.
+
+        A lease has ended by the clock of the boot, if both processes share it, or if it was read unchanged for as long as it
+        lasts. The time of day does not count, because clocks may differ.
         """
         row = db.execute(
             "SELECT holder, until, seconds, boot, boot_until FROM leases WHERE flow=? AND holder<>?",
@@ -145,12 +147,12 @@ class Setup(Database):
         return Lease(flow, other, until, length)
 
     def leases(self) -> list[Lease]:
-        """All rows of the table."""
+        """Return all leases."""
         with self._reading() as db:
             rows = db.execute("SELECT flow, holder, until, seconds FROM leases ORDER BY flow").fetchall()
         return [Lease(*row) for row in rows]
 
     def release_lease(self, flow: str, holder: str) -> None:
-        """Give a lease back; another holder's stays."""
+        """Release a lease of this holder. A lease of another holder stays."""
         with self._writing() as db:
             db.execute("DELETE FROM leases WHERE flow=? AND holder=?", (flow, holder))

@@ -1,7 +1,7 @@
-"""Many rows per statement: the interpreter is let go once for a group of rows and not for each.
+"""Writes many rows per statement, so that the interpreter's lock is released once per group of rows.
 
-``executemany`` hands the interpreter's lock back and asks for it again around every row, which with other threads at
-work is a switch of threads. A first index of 10 000 files has half as many this way, at the same processor time.
+``executemany`` releases the lock and acquires it again for every row. With other threads running, each time is a switch of
+threads. With groups, a first index of 10 000 files has half as many switches, at the same processor time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 ROWS = 64
-"""Rows in one statement. What is left of a batch goes in halves of it, so that few statements are ever prepared."""
+"""Rows in one statement. The rest of a batch is written in halves of this, so that few different statements occur."""
 
 
 if sys.version_info >= (3, 12):
@@ -22,10 +22,10 @@ if sys.version_info >= (3, 12):
 else:
 
     def parameters(values: Iterable[Any]) -> Sequence[Any]:
-        """Values as they are best bound to a statement.
+        """Return values in the form that is bound fastest.
 
-        For each ``bytes``, Python 3.11 looks for an adapter and on its way raises an error and drops it, in all 3 000
-        instructions; a ``bytearray`` is bound as it is.
+        For each ``bytes``, Python 3.11 searches for an adapter, and raises and drops an error meanwhile: 3 000 instructions. A
+        ``bytearray`` is bound directly.
         """
         return [bytearray(value) if type(value) is bytes else value for value in values]
 
@@ -38,10 +38,10 @@ def write_rows(
     *,
     replace: bool = False,
 ) -> int:
-    """``INSERT INTO {into} VALUES (...), (...) {then}``; returns how many rows were changed.
+    """Run ``INSERT INTO {into} VALUES (...), (...) {then}``, and return the number of changed rows.
 
-    Rows take effect in their order. ``into``: table, and columns in brackets if not all are given. ``replace``: rows
-    that are in the way are deleted.
+    Rows take effect in their order. into: the table, with columns in brackets if not all are given. replace: whether
+    existing rows with the same key are replaced.
     """
     if not rows:
         return 0
@@ -55,7 +55,7 @@ def write_rows(
 
 
 def delete_ids(db: sqlite3.Connection, table: str, column: str, ids: Sequence[int]) -> None:
-    """``DELETE FROM {table} WHERE {column} IN (...)``."""
+    """Run ``DELETE FROM {table} WHERE {column} IN (...)``."""
     for group in _groups(ids):
         db.execute(f"DELETE FROM {table} WHERE {column} IN ({','.join('?' * len(group))})", tuple(group))
 

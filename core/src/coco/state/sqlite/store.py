@@ -1,4 +1,4 @@
-"""The store as a whole."""
+"""The SQLite state store."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PREFIX = "sqlite:///"
 
 
 def open_store(url: str) -> SqliteStore:
-    """The store of ``sqlite:///PATH``: a relative path, or an absolute one with a fourth slash. Creates nothing yet.
+    """Return the store of ``sqlite:///PATH``: a relative path, or an absolute one with a fourth slash. Creates nothing.
 
-    Raises ``StateStoreError`` for another form.
+    Raises ``StateStoreError`` for a URL of another form.
     """
     if not url.startswith(_PREFIX):
         raise StateStoreError(f"the state URL {url} cannot be read; its form is {_PREFIX}PATH")
@@ -28,18 +28,18 @@ def open_store(url: str) -> SqliteStore:
 
 
 class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
-    """State in one file, made at the first ``open``; ``:memory:`` keeps it in the process.
+    """A state store in one file, which the first ``open`` creates. ``:memory:`` keeps the state in the process.
 
-    Commits survive a killed process, stages and setup a power cut. Safe to call from several threads and from
-    several processes on one machine; not across a fork.
+    Commits survive a killed process. Staged rows and setup also survive a power cut. Several threads, and several
+    processes on one machine, may use one file; a process must not use it across a fork.
     """
 
     def exists(self) -> bool:
-        """Whether there is a file already; what is in memory is there as soon as it is asked for."""
+        """Return whether the file exists; True for ``:memory:``."""
         return self._path == MEMORY or os.path.exists(self._path)
 
     def local_paths(self) -> list[str]:
-        """The file, what SQLite keeps beside it, and the folder around it where that is ours by its name."""
+        """Return the file, the files that SQLite keeps beside it, and the folder of these if it is ``.coco``."""
         if self._path == MEMORY:
             return []
         folder = os.path.dirname(self._path)
@@ -47,7 +47,7 @@ class SqliteStore(Tracking, Failures, Retention, Setup, Damage):
         return [*beside, folder] if os.path.basename(folder) == STATE_FOLDER else beside
 
     def facts(self) -> dict[str, Any]:
-        """Header, location, memo totals, and the bytes of the file and of its log."""
+        """Return header, location, memo totals, and the bytes of the file and of its log."""
         with self._reading() as db:
             header = dict(db.execute("SELECT key, value FROM header").fetchall())
             entries, size = self.memo_stats()

@@ -1,4 +1,4 @@
-"""What is known of each source row: scan, look up, stage, commit, collapse."""
+"""Tracking records of source rows in one file: scan, look up, stage, commit, collapse."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _make = tuple.__new__  # a NamedTuple's own constructor takes twice as long
 
 
 class Tracking(Owners):
-    """Source rows of one file."""
+    """The tracking records in one file."""
 
     def scan(self, source_id: int, batch_rows: int = 10_000) -> Iterator[list[tuple[bytes, Head]]]:
-        """All tracked rows of a source in key order; writes between two batches are seen."""
+        """Yield all tracked rows of a source in the order of keys. Writes between two batches are visible."""
         after, last = ">=", b""
         common: bytes | None = None
         while True:
@@ -45,7 +45,7 @@ class Tracking(Owners):
                 return
             if rows[0][3] != common:
                 common = rows[0][3]
-            yield [  # the logic that most rows share is one object
+            yield [  # most rows share one logic, and so one object
                 (
                     key,
                     _make(
@@ -71,7 +71,7 @@ class Tracking(Owners):
     def scan_versions(
         self, source_id: int, logic_fp: bytes, tick: int | None, batch_rows: int = 10_000
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """As the protocol says, with the rows sorted out by SQLite: half the time of ``scan``."""
+        """Do what the protocol says. SQLite filters the rows, which takes half the time of ``scan``."""
         settled = "logic_fp=? AND failed=0 AND max_process_ordinal=process_ordinal"
         if tick is None:
             columns = f"CASE WHEN {settled} THEN content_fp END"
@@ -91,7 +91,7 @@ class Tracking(Owners):
             after, last = ">", rows[-1][0]
 
     def get_heads(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Head]:
-        """Heads of the keys that are tracked."""
+        """Return the heads of the tracked rows among ``keys``."""
         found: dict[bytes, Head] = {}
         with self._reading() as db:
             for part in chunks(keys):
@@ -103,7 +103,7 @@ class Tracking(Owners):
         return found
 
     def get_many(self, source_id: int, keys: Sequence[bytes]) -> dict[bytes, Tracked]:
-        """Whole records of the keys that are tracked."""
+        """Return the whole records of the tracked rows among ``keys``."""
         found: dict[bytes, Tracked] = {}
         with self._reading() as db:
             for part in chunks(keys):
@@ -122,7 +122,7 @@ class Tracking(Owners):
         return found
 
     def stage(self, source_id: int, rows: Sequence[StageRow]) -> list[bool]:
-        """Phase 2; False where the row moved meanwhile. Survives a power cut: targets are written next."""
+        """Stage rows. Return False for rows that another attempt has changed. Survives a power cut: targets come next."""
         accepted: list[bool] = []
         chosen: dict[bytes, StageRow] = {}
         with self._writing(durable=True) as db:
@@ -166,7 +166,7 @@ class Tracking(Owners):
         owners: Sequence[OwnerChange] = (),
         row_counts: Mapping[int, int] | None = None,
     ) -> None:
-        """Phase 4, one transaction. Keys staged by newer attempts stay staged."""
+        """Commit rows in one transaction. Keys that newer attempts have staged stay staged."""
         with self._writing() as db:
             known = _ordinals(db, source_id, [*(row.key for row in rows), *(key for key, _ in removed)])
             refused = {
@@ -225,7 +225,7 @@ class Tracking(Owners):
             add_row_counts(db, row_counts or {})
 
     def collapse(self, source_id: int, rows: Sequence[CollapseRow]) -> int:
-        """Only the ordinal moved; returns how many still matched."""
+        """Record new ordinals. Return the number of rows that were written."""
         if not rows:
             return 0
         with self._writing() as db:
@@ -248,7 +248,7 @@ class Tracking(Owners):
             ).rowcount
 
     def drop_sources(self, source_ids: Sequence[int]) -> None:
-        """Forget all that is known of these sources."""
+        """Delete all records of these sources."""
         with self._writing() as db:
             for source_id in source_ids:
                 _release_all(db, source_id)
@@ -264,7 +264,7 @@ class Tracking(Owners):
 def _ordinals(
     db: sqlite3.Connection, source_id: int, keys: Sequence[bytes]
 ) -> dict[bytes, tuple[int, int, int]]:
-    """Key -> (row id, committed ordinal, highest ordinal begun)."""
+    """Return key -> (row id, ordinal of the last commit, ordinal of the last attempt)."""
     found: dict[bytes, tuple[int, int, int]] = {}
     for part in chunks(keys):
         for key, *rest in db.execute(
@@ -279,7 +279,7 @@ def _ordinals(
 def _insert_new(
     db: sqlite3.Connection, source_id: int, rows: Sequence[tuple[bytes, int]]
 ) -> dict[bytes, int]:
-    """Track (key, ordinal begun); returns row ids by key. A failure may have been recorded before."""
+    """Track rows (key, ordinal of the attempt), and return row ids by key. A failure may be on record already."""
     if not rows:
         return {}
     first = next_total(db, "next_row_id", len(rows))
@@ -309,7 +309,7 @@ def _attempts(db: sqlite3.Connection, row_ids: Sequence[int]) -> dict[int, bytes
 def _finish_attempts(
     db: sqlite3.Connection, known: Mapping[bytes, tuple[int, int, int]], ordinals: Mapping[bytes, int]
 ) -> set[bytes]:
-    """Forget what was staged up to each key's ordinal; returns keys with newer attempts."""
+    """Delete attempts up to each key's ordinal, and return the keys with newer attempts."""
     open_rows = {key: known[key][0] for key in ordinals if key in known and known[key][2] > known[key][1]}
     overtaken = {key for key in open_rows if known[key][2] > ordinals[key]}
     left: dict[int, bytes | None] = {}
@@ -334,7 +334,7 @@ def _release_calls(
     calls: Mapping[bytes, Sequence[bytes]],
     deleted: Collection[bytes],
 ) -> None:
-    """Note the calls that rows with an earlier commit no longer use: ``calls`` by key are what they use now."""
+    """Release the calls that rows of an earlier commit no longer use. ``calls``: by key, the ones that they use now."""
     now = {known[key][0]: calls.get(key, ()) for key in (*calls, *deleted) if key in known and known[key][1]}
     unused: set[bytes] = set()
     for part in chunks(list(now)):
@@ -363,7 +363,7 @@ def _remove(
     deleted: Mapping[bytes, int],
     overtaken: set[bytes],
 ) -> None:
-    """Delete records; where a newer attempt is under way, what it staged has to stay findable."""
+    """Delete records, except of rows with a newer attempt, whose staged keys are still needed."""
     db.executemany(
         "DELETE FROM tracked_rows WHERE id=?", [(known[key][0],) for key in deleted if key in known]
     )
