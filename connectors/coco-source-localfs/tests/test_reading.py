@@ -258,4 +258,4 @@ def test_text_without_its_mark_is_warned_about_once(
     for name in ("a.txt", "b.txt", "a.txt"):
         made.get_value(FileKey(name), SourceReadOptions(include_value=True))
     [record] = caplog.records
-    assert "a.txt holds U+0000" in record.getMessage() and "binary=True" in record.getMessage()
+    assert "a.txt contains U+0000" in record.getMessage() and "binary=True" in record.getMessage()

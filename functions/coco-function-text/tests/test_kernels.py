@@ -162,7 +162,7 @@ def test_uncompiled_twin_is_a_module_of_its_own() -> None:
     assert twin is not importlib.import_module("coco_function_text.hot.rows_cy")
     assert not twin._is_compiled()
     assert twin.__name__ not in sys.modules
-    with pytest.raises(ImportError, match="no_such_cy is no kernel"):
+    with pytest.raises(ImportError, match="no_such_cy is not a kernel"):
         _loader.load_uncompiled_module("no_such_cy")
 
 

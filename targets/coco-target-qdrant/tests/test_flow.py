@@ -322,7 +322,7 @@ def test_a_collection_of_the_user(
     assert RUNTIME.verify(flow).ok
     flow.drop()
     assert engine.count(collection) == 7
-    with pytest.raises(CocoError, match="is there already"):
+    with pytest.raises(CocoError, match="exists already"):
         make_flow(notes, connection, collection, "Other").setup()
 
 

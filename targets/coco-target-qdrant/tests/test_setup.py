@@ -187,7 +187,7 @@ def test_points_with_other_keys_are_not_taken_over(
     engine.upsert(collection, [(5, payload, {})])
     answer = QdrantConnector.check_existing(made.key, made.state)
     assert isinstance(answer, str)
-    assert "is there already" in answer and re.search(complaint, answer)
+    assert "exists already" in answer and re.search(complaint, answer)
     assert engine.count(collection) == 1
 
 

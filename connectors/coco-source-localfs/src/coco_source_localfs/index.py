@@ -165,7 +165,7 @@ class TreeIndex:
         return sorted(found)
 
     def _is_other(self, key: str) -> bool:
-        """Whether a folder is gone, another one, or has other permissions."""
+        """Whether a folder is missing, was replaced, or has other permissions."""
         seen = self._report.folders.get(key)
         if seen is None:
             return False

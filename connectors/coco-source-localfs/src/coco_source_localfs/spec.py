@@ -59,7 +59,7 @@ class LocalFile(SourceSpec):
     def __post_init__(self) -> None:
         if not self.path or "\0" in self.path:
             raise DefinitionError(
-                f"LocalFile.path: {self.path!r} is no directory name ('.' is the current one)"
+                f"LocalFile.path: {self.path!r} is not the name of a directory ('.' is the current one)"
             )
         if _GLOB.search(self.path) and not os.path.isdir(self.path):
             raise DefinitionError(_glob_hint(self.path))
@@ -173,7 +173,7 @@ class LocalFileConnector:
     def get_value(self, key: FileKey, options: SourceReadOptions) -> FileData:
         """Content, modification time and size of one file.
 
-        ``NON_EXISTENCE`` if it is gone, no regular file, too large, or not admitted by the patterns. Raises
+        ``NON_EXISTENCE`` if it is missing, not a regular file, too large, or not admitted by the patterns. Raises
         ``SourceReadError`` if it is there but unreadable, or if ``key`` is no name under the root.
         """
         name = key.filename
@@ -214,12 +214,12 @@ class LocalFileConnector:
         text, clean = decode_text(data)
         if not clean:
             self._warn(
-                name, "holds bytes that are no valid text; each is now U+FFFD (binary=True keeps them)"
+                name, "contains bytes that are not valid text; each is now U+FFFD (binary=True keeps them)"
             )
         elif "\0" in text:
             self._warn(
                 name,
-                "holds U+0000, so it is text in an encoding without a byte order mark, or no text; save it as UTF-8, "
+                "contains U+0000, so it is binary, or text in an encoding without a byte order mark; save it as UTF-8, "
                 "exclude it, or read bytes with binary=True",
             )
         return TextFile(text)

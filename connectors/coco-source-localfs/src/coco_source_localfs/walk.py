@@ -275,7 +275,7 @@ class TreeWalk:
         if self._linked == MAX_LINKED_FOLDERS + 1:
             self.report.errors.append(
                 f"links below {self._root} lead to more than {MAX_LINKED_FOLDERS} folders; {prefix} and what else they "
-                "lead to is not listed, and rows known from there are kept as they are. Set follow_links=False, or "
+                "lead to is not listed, and the rows from there are kept. Set follow_links=False, or "
                 "exclude the folders that hold the links"
             )
         return False
@@ -364,7 +364,7 @@ class TreeWalk:
     def _unseen(self, prefix: str, error: OSError) -> None:
         self.report.incomplete.append(prefix)
         self.report.errors.append(
-            f"cannot look at {self._root}{prefix}: {error.strerror or error}; its rows are kept as they are"
+            f"cannot look at {self._root}{prefix}: {error.strerror or error}; its rows are kept"
         )
 
 

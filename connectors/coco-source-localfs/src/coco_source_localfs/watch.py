@@ -4,7 +4,7 @@ What a watcher says is a hint. Each changed file becomes ``(key, None, ack)``: g
 files changed which cannot be named, so the whole tree must be listed: after the start (files may have changed before
 the watcher was ready), after a burst or an overflow of the system's queue, and when a folder came, went, was renamed or
 replaced, or a link to one was. The watch follows the path of the root: another folder in its place is watched from then
-on, and a root that is gone is waited for.
+on, and it waits for a root that is missing.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async def _settled(tree: Tree, watch: Watcher) -> TreeIndex | None:
 
 async def _until_there(tree: Tree) -> None:
     logger.warning(
-        "%s is gone or cannot be read; what is known from it is kept, and it is watched again when it is back",
+        "%s is missing or cannot be read; its rows are kept, and coco watches it again when it is back",
         tree.root,
     )
     while not _is_there(tree):  # noqa: ASYNC110  no event tells that a missing path exists again

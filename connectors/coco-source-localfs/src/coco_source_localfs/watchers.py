@@ -41,7 +41,7 @@ class Watcher(Protocol):
     """Watches folders, not what is below them."""
 
     async def watch(self, folders: Collection[str]) -> bool:
-        """Watch exactly these folders (real paths) from now on; those that are gone or unreadable are left out.
+        """Watch exactly these folders (real paths) from now on; missing and unreadable ones are left out.
 
         Returns whether one of them was not watched until now. Raises ``SourceError`` where the system allows no more
         watches.

@@ -1,4 +1,4 @@
-"""The list, kept in the graph itself, of what coco made there and for whom.
+"""The list, kept in the graph itself, of what coco made there and for which flows.
 
 Several flows share a graph: a label that one exports may be declared by others, and goes with the last of them and
 the last relationship type that ends in it.

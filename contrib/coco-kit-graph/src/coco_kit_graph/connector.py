@@ -1,4 +1,4 @@
-"""What connectors of graph targets share: whose element a row is, and rows by way of a prepared place."""
+"""What connectors of graph targets share: the element of a row, and reading and writing rows of a prepared place."""
 
 from __future__ import annotations
 

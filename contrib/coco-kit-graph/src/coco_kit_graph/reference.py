@@ -38,7 +38,7 @@ class ReferenceGraph:
         self.nodes[node] = ReferenceNode(ADOPTED if theirs else EXPORTED, values)
 
     def delete_node(self, node: NodeId) -> None:
-        """Its row is gone."""
+        """Its row was deleted."""
         known = self.nodes.get(node)
         if known is None or known.mark not in (EXPORTED, ADOPTED):
             return
@@ -69,7 +69,7 @@ class ReferenceGraph:
             self._drop_lonely(before[:2])
 
     def delete_relationship(self, id_: tuple[str, Any]) -> None:
-        """Its row is gone."""
+        """Its row was deleted."""
         before = self.relationships.pop(id_, None)
         if before is not None:
             self._drop_lonely(before[:2])

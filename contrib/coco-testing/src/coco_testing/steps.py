@@ -1,4 +1,4 @@
-"""Sudden death in the middle of a connector's own code, at any of its lines, the same one each time.
+"""A crash in the middle of a connector's own code, at any of its lines, the same one each time.
 
 A call is stopped after a number of lines that ran in the connector's package. What a process leaves behind when it is
 killed is more than that: nothing is rolled back by Python either. ``coco_testing.process`` kills for real.
@@ -107,7 +107,7 @@ class Steps:
 
 @functools.cache
 def _may_die(path: str, line: int) -> bool:
-    """Not where a block begins or ends: an exception there would skip what gives locks back, as no death does."""
+    """Not where a block begins or ends: an exception there would skip the release of locks, as no crash does."""
     return not linecache.getline(path, line).lstrip().startswith(_BLOCKS)
 
 

@@ -172,7 +172,7 @@ class TargetDriver:
         self._open = False
 
     def abandon(self) -> None:
-        """As ``close``, after a death: whatever goes wrong then is no matter."""
+        """As ``close``, after a crash: errors are ignored."""
         with contextlib.suppress(Exception):
             self.close()
         self._open = False

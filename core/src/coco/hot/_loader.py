@@ -31,7 +31,7 @@ def load_uncompiled_module(name: str, *, as_name: str | None = None) -> ModuleTy
     short = name.rpartition(".")[2]
     path = _FOLDER / f"{short}.py"
     if short not in KERNELS or not path.is_file():
-        raise ImportError(f"{name} is no kernel of {_PACKAGE}; there are {', '.join(KERNELS)}", name=name)
+        raise ImportError(f"{name} is not a kernel of {_PACKAGE}; there are {', '.join(KERNELS)}", name=name)
     full = as_name or f"{_PACKAGE}.{short}_uncompiled"
     spec = spec_from_file_location(full, path, loader=SourceFileLoader(full, str(path)))
     assert spec is not None and spec.loader is not None

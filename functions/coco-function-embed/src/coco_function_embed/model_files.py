@@ -56,7 +56,7 @@ def find_model(model: str, path: str | None) -> ModelFiles:
         return _read(Path(path).absolute())
     if model not in MINILM_NAMES:
         raise DefinitionError(
-            f"no weights are known for the model {model!r}: give the directory with its files as path=, "
+            f"coco has no weights for the model {model!r}: give the directory with its files as path=, "
             f"or use {MINILM!r}"
         )
     found = importlib.util.find_spec(MINILM_MODULE)

@@ -156,7 +156,7 @@ class SplitRecursivelyExecutor:
     def check_constants(spec: SplitRecursively, constants: Mapping[str, Any]) -> None:
         """Checks those sizes that are constants. A size that is not known yet is taken to suit the others.
 
-        A language that nobody knows is warned about: texts in it are split as plain text.
+        An unknown language gets a warning: its texts are split as plain text.
         """
         least, overlap = constants.get("min_chunk_size"), constants.get("chunk_overlap")
         size = constants.get("chunk_size")

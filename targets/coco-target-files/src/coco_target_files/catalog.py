@@ -1,7 +1,7 @@
-"""Which files and folders are ours: a small SQLite file beside them.
+"""Which files and folders coco made: a small SQLite file beside them.
 
 A file is entered before it is written and leaves after it is deleted, so that a crash leaves no file of ours
-unknown. What is not in the catalog belongs to somebody else.
+unknown. coco did not make what is not in the catalog.
 """
 
 from __future__ import annotations
@@ -122,6 +122,6 @@ class Catalog:
             yield
         except sqlite3.Error as error:
             raise TargetError(
-                f"the catalog {self._path}, where coco keeps which files are its own, cannot be used: {error}. If it "
+                f"the catalog {self._path}, in which coco records its files, cannot be used: {error}. If it "
                 "is damaged: `coco drop`, delete the catalog and coco's files by hand, `coco setup`, `coco update`"
             ) from error

@@ -99,7 +99,9 @@ class Disk:
                 missing.append(folder)
                 continue
             if stat.S_ISLNK(mode):
-                raise RefusedPathError(f"{self.place(folder)} is a link, and coco writes through none")
+                raise RefusedPathError(
+                    f"{self.place(folder)} is a link, and coco does not write through links"
+                )
             if not stat.S_ISDIR(mode):
                 raise RefusedPathError(f"{self.place(folder)} is no folder")
             self._safe_folders.add(folder)
@@ -172,7 +174,7 @@ class Disk:
                 os.unlink(self.place(path))
 
     def remove_if_empty(self, folder: str) -> bool:
-        """Whether the folder is gone now."""
+        """Whether the folder is removed now."""
         try:
             os.rmdir(self.place(folder))
         except (FileNotFoundError, NotADirectoryError):
@@ -188,7 +190,7 @@ class Disk:
             try:
                 descriptor = os.open(self.place(folder) if folder else self.root, os.O_RDONLY)
             except OSError:
-                continue  # gone, or a system whose folders cannot be opened
+                continue  # missing, or a system whose folders cannot be opened
             try:
                 with contextlib.suppress(OSError):
                     flush(descriptor)

@@ -24,7 +24,7 @@ EPOCH = "epoch of "
 
 
 class File(NamedTuple):
-    """What shall be in a file. row: the key it stands for; key: the same, packed."""
+    """What a file must contain. row: the key of its row; key: the same, packed."""
 
     row: Row
     key: bytes
@@ -76,11 +76,11 @@ class Folder:
                 raise MutationError(failed)
 
     def _check_there(self) -> None:
-        """A catalog that was opened goes on working when it is gone, and so are the files then."""
+        """An open catalog still works after it was deleted, and its files with it."""
         if not os.path.isdir(self.root):
-            raise DriftError(f"folder {self.root} is gone: it was moved or deleted")
+            raise DriftError(f"folder {self.root} is missing: it was moved or deleted")
         if self._catalog is not None and not catalog_exists(self.root):
-            raise DriftError(f"folder {self.root} has lost {CATALOG}, in which coco knows its files")
+            raise DriftError(f"folder {self.root} has no {CATALOG} any more, in which coco records its files")
 
     def _write(self, catalog: Catalog, columns: MutationColumns, failed: dict[Row, str]) -> set[str]:
         """Returns the folders whose entries changed."""
@@ -117,8 +117,7 @@ class Folder:
                 if owner is None:
                     if seen is not Seen.NOTHING and there != file.data:
                         raise RefusedPathError(
-                            f"{disk.place(path)} is there already, and coco did not write it: move it away or "
-                            "delete it"
+                            f"{disk.place(path)} exists, and coco did not write it: move it away or delete it"
                         )
                     entries.append((path, file.key))
                 elif owner != file.key:
@@ -135,7 +134,7 @@ class Folder:
                 catalog.add_folders(folders)
                 catalog.add_files(entries)
         if folders:
-            with catalog.transaction():  # nobody removes one as empty meanwhile, and forgets that it is ours
+            with catalog.transaction():  # no other process removes an empty one meanwhile, and its record
                 catalog.add_folders(folders)
                 disk.make_folders(folders)
         problems = disk.write_all(files)
@@ -168,7 +167,7 @@ class Folder:
         for path in paths:
             self._disk.delete(path)
         if paths:
-            # A file that a power failure brings back must still be known as ours.
+            # A file that is back after a power failure must still be in the catalog.
             self._disk.flush_folders({folder_of(path) for path in paths})
             self._forget(catalog, paths)
 

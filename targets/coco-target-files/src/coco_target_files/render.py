@@ -26,7 +26,7 @@ RENDERING = 1
 """Grows when the same row gets other bytes: then files are written again."""
 
 UNREADABLE = "<this file is not as coco wrote it>"
-"""Stands for the values of a file that somebody changed."""
+"""In the place of the values of a file that another program changed."""
 
 _json = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(", ", ": "), check_circular=False

@@ -1,7 +1,7 @@
 """Where files are written before they get their names: in the root, so that renaming stays within one file system.
 
 Every process has a place of its own there, and every writer a folder in it, since making and renaming files within
-one folder goes one after the other. A lock says that the owner of a place lives; what is not locked is what a crash
+one folder goes one after the other. A locked place has an owner that still runs; a place without a lock is what a crash
 left.
 """
 
@@ -46,7 +46,7 @@ class Scratch:
             os.makedirs(self._place, exist_ok=True)
             try:
                 self._lock = _locked(own + _LOCK, _FLAGS | os.O_CREAT | os.O_EXCL)
-            except FileNotFoundError:  # somebody else who writes here closed, and found the folder empty
+            except FileNotFoundError:  # another writer closed, and removed the empty folder
                 if attempt == _ATTEMPTS - 1:
                     raise
             if self._lock is not None:
@@ -104,9 +104,9 @@ if sys.platform == "win32":
 else:
 
     def _locked(path: str, flags: int, *, certain: bool = False) -> int | None:
-        """The file opened and locked, or None if somebody else has it.
+        """The file opened and locked, or None if another process has it.
 
-        Where the file system has no locks it is only opened, or None if it must be ``certain`` that nobody has it.
+        Where the file system has no locks it is only opened, or None if it must be ``certain`` that no other process has it.
         """
         descriptor = os.open(path, flags, 0o666)
         with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ else:
         return None
 
     def _remove(path: str, descriptor: int) -> None:
-        """Unlink it while it is locked, so that nobody locks what is about to go."""
+        """Unlink it while it is locked, so that no process locks a file that is being deleted."""
         with contextlib.suppress(OSError):
             os.unlink(path)
         os.close(descriptor)

@@ -34,7 +34,7 @@ def existing_problem(root: str) -> str | None:
     if not os.path.lexists(root):
         return None
     if not os.path.isdir(root):
-        return f"{root} is there already, and is no folder. Give the target another path, or move it away"
+        return f"{root} exists and is not a folder. Give the target another path, or move it away"
     if not catalog_exists(root):
         return None
     catalog = Catalog(root)
@@ -64,7 +64,7 @@ def _bring_to(root: str, state: FolderState) -> None:
     try:
         if state.layout.case_sensitive and os.path.exists(os.path.join(root, CATALOG.upper())):
             raise TargetError(
-                f"the file system of {root} takes upper and lower case for the same: leave case_sensitive out"
+                f"the file system of {root} ignores upper and lower case: leave case_sensitive out"
             )
         layout = json.dumps(to_plain(state.layout))
         if catalog.fact(_LAYOUT) not in (None, layout):

@@ -63,6 +63,6 @@ def change_lines(previous: FolderState | None, current: FolderState) -> list[str
     if previous is None or previous == current:
         return []
     before, after = (dict(map(tuple, state.fields)) for state in (previous, current))
-    lines = [f"field {name} leaves the files" for name in before if name not in after]
-    lines += [f"field {name} comes into the files" for name in after if name not in before]
+    lines = [f"field {name} is removed from the files" for name in before if name not in after]
+    lines += [f"field {name} is added to the files" for name in after if name not in before]
     return [*lines, "write all files again"]

@@ -49,7 +49,7 @@ class History:
         self._known = True
 
     def forget(self) -> None:
-        """Somebody else wrote."""
+        """Another connection wrote."""
         self._known = False
 
 

@@ -89,7 +89,7 @@ class Database:
                 raise explained(error, self.path) from error
 
     def check_there(self) -> None:
-        """Raise ``DriftError`` if the file is gone: one that is open can be written when nobody can find it any more."""
+        """Raise ``DriftError`` if the file is missing: an open file can still be written after it was deleted."""
         if not os.path.exists(self.path):
             raise DriftError(f"graph {self.path} was moved or deleted while it was open")
 
@@ -268,7 +268,7 @@ def explained(error: Exception, path: str) -> TargetError:
     text = str(error)
     if "Could not set lock" in text:
         return TargetError(
-            f"graph {path} is open in another process, and only one can have it open: end that one, or query through it"
+            f"graph {path} is open in another process, and only one process can open it: end that one, or query through it"
         )
     if "Timeout waiting for active transactions" in text:
         return CheckpointTimeoutError(

@@ -148,7 +148,7 @@ class Place:
         return bool(lists) if fields is None else any(item.name.lower() in lists for item in fields)
 
     def present(self, label: str, key: PrimaryKey, keys: Iterable[Row]) -> set[Any]:
-        """Those of some nodes that are there, whoever made them: values of the primary key."""
+        """Which of some nodes exist, made by coco or not: values of the primary key."""
         columns = Columns()
         at = columns.add(key.field.column, [key.of(item) for item in keys])
         query = (
@@ -271,7 +271,7 @@ class NodePlace(Place):
                 {"rows": columns.table()},
             )
         except (*_BAD_ROW, TargetError):
-            return rows  # whose fault it is shows where rows are written by statements
+            return rows  # the statements that follow show which row fails
         return {key: row for key, row in rows.items() if key not in fresh}
 
     def write(self, rows: dict[Row, Row], changed: Mapping[Row, tuple[int, ...]]) -> dict[Row, str]:

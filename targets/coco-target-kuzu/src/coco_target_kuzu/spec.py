@@ -198,6 +198,6 @@ def _check_names(names: Sequence[str]) -> None:
         if other != name:
             raise DefinitionError(f"Kuzu: {other!r} and {name!r} are one name: Kuzu ignores case")
         if name.lower() in _TAKEN:
-            raise DefinitionError(f"Kuzu: {name!r} cannot be a name: Kuzu keeps it for itself")
+            raise DefinitionError(f"Kuzu: {name!r} cannot be a name: it is reserved in Kuzu")
         if "`" in name:
             raise DefinitionError(f"Kuzu: {name!r} cannot be a name: Kuzu has no way to write `")

@@ -101,7 +101,7 @@ class Column:
     """``ddl``: the column's type; ``arrow``: the type on the way there; ``cast``: what must be said to get from one to
     the other. ``out``, ``back``: engine value to Arrow's, and Kuzu's answer to engine value; None changes nothing.
     ``array``: all values at once, instead of ``out``. ``as_text``: Kuzu is asked for the value's text, since the client
-    crashes on days that Python's calendar lacks, whoever wrote them.
+    crashes on days that Python's calendar lacks, also when another program wrote them.
     """
 
     ddl: str

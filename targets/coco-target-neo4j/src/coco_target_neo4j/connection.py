@@ -151,9 +151,9 @@ class Graph:
 
     def _begun(self, session: neo4j.Session) -> neo4j.Transaction:
         try:
-            # The server's own limit ends what it still works on when nobody can tell it to.
+            # The server's own limit ends a transaction that coco can no longer cancel.
             return session.begin_transaction(timeout=current_settings().target_call_timeout or None)
-        except ValueError as error:  # a host or port that nobody knows
+        except ValueError as error:  # an invalid host or port
             raise TargetError(f"{self.title}: {error}") from error
 
     def _cut(self, driver: neo4j.Driver, session: neo4j.Session) -> None:

@@ -195,7 +195,7 @@ def mutate(batches: Iterable[tuple[Place, MutationColumns]]) -> None:
 
 
 def require_listed(tx: Transaction, places: Iterable[Place]) -> None:
-    """Raise ``DriftError`` if one is not in the catalog: somebody emptied the graph."""
+    """Raise ``DriftError`` if one is not in the catalog: another program emptied the graph."""
     by_id = {item.entry_id: item for item in places}
     rows = tx.run(f"MATCH (n:{CATALOG}) WHERE n._coco_id IN $ids RETURN n._coco_id", {"ids": list(by_id)})
     for id_ in by_id.keys() - {row[0] for row in rows}:

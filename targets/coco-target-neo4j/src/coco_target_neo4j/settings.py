@@ -10,7 +10,7 @@ from coco.typing import Secret
 
 @dataclass(frozen=True)
 class Neo4jConnection:
-    """Where a graph is, and as whom.
+    """The address of a graph, and the user.
 
     uri: ``bolt://host:7687`` or ``neo4j://host:7687``, with ``+s`` for TLS. db: the database; None: the server's default.
     uri, user and password may be references, ``coco.secret("env:NEO4J_PASSWORD")``.

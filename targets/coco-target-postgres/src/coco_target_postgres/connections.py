@@ -276,7 +276,7 @@ class Pool:
             item.close()
 
     def close_idle(self) -> None:
-        """Close what nobody uses now: after a loss, the others are likely broken, too."""
+        """Close idle connections: after one was lost, the others are probably broken, too."""
         with self._changed:
             closing = [connection for connection, _ in self._idle]
             self._idle.clear()

@@ -70,7 +70,7 @@ _ADVICE = {
 def advice(sqlstate: str | None) -> str:
     """What to do next, where it is known."""
     if sqlstate in _POOLER_STATES:
-        return "; prepared statements got lost: connect directly or through a session pooler, not a transaction pooler"
+        return "; the server lost prepared statements: connect directly or through a session pooler, not a transaction pooler"
     found = _ADVICE.get(sqlstate or "")
     return f"; {found}" if found else ""
 

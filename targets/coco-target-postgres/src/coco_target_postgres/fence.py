@@ -179,8 +179,7 @@ def _write_number(connection: Connection, key: PostgresKey, token: FencingToken)
 
 def _fenced(key: PostgresKey, token: FencingToken, number: int) -> FencedError:
     return FencedError(
-        f"{key.title}: a later update of flow '{token.flow}' has begun to write; what this one still had to write is "
-        "left to it",
+        f"{key.title}: a later update of flow '{token.flow}' writes to it now, so this update writes no more",
         number,
     )
 
@@ -192,7 +191,7 @@ def _lock_fences(connection: Connection, key: PostgresKey) -> None:
 
 
 def _limit() -> str:
-    """Where nobody else set one, the server ends a statement by itself soon after we would have it cancelled."""
+    """Unless another limit is set, the server ends a statement by itself soon after coco cancels it."""
     limit = current_settings().target_call_timeout
     milliseconds = int((limit + 15) * 1000) if limit else 0
     return (

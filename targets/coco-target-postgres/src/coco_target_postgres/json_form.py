@@ -128,7 +128,7 @@ def _offset_out(value: tuple[int, int]) -> str:
 def _offset_in(text: str) -> tuple[int, int]:
     try:
         found: tuple[int, int] = _instant_in(text)
-    except ValueError:  # somebody else's, without an offset
+    except ValueError:  # another program's, without an offset
         found = _instant_in(f"{datetime.datetime.fromisoformat(text).isoformat()}+00:00")
     return found
 

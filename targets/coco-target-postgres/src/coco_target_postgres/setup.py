@@ -223,7 +223,7 @@ class _Setup:
         actual = [(name, found.columns[name].type) for name in found.primary_key]
         if found.kind not in ("r", "p"):
             raise TargetError(
-                f"{self._key.title} is no table but a view or the like; give another table_name="
+                f"{self._key.title} is not a table but a view or the like; give another table_name="
             )
         if wanted != actual:
             shown = ", ".join(f"{name} {type_}" for name, type_ in actual) or "none"

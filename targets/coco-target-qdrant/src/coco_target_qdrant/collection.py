@@ -26,7 +26,7 @@ MAX_BYTES = 8_000_000
 MAX_IDS = 5_000
 
 UNREADABLE = "<not as coco wrote it>"
-"""Stands for a value that does not read as its type: somebody changed it."""
+"""In the place of a value that does not read as its type: another program changed it."""
 
 
 class Collection:

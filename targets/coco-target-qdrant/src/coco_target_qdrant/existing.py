@@ -30,13 +30,13 @@ def check_existing(key: QdrantKey, desired: QdrantState) -> Adoption | str | Non
             misfits = _foreign_ids(fields, wire.first(key.collection, SAMPLE))
         count = wire.count(key.collection)
     if not misfits and not count:
-        misfits = ["it is empty, so nothing tells which keys it is for"]
+        misfits = ["it is empty, so its keys are unknown"]
     if not misfits:
         return Adoption(f"it holds {count} points; see that no other flow writes into it")
     return (
-        f"{key.title} is there already, made by hand, for another flow, or with another state store, and cannot be taken "
-        f"over: {'; '.join(misfits)}. Use another collection_name, drop that collection, or export with setup_by_user=True to "
-        "write into it as it is"
+        f"{key.title} exists already, was made by hand, for another flow, or with another state store, and cannot be adopted: "
+        f"{'; '.join(misfits)}. Use another collection_name, drop that collection, or export with setup_by_user=True to write "
+        "into it as it is"
     )
 
 

@@ -31,7 +31,7 @@ def apply_change(key: QdrantKey, previous: QdrantState | None, current: QdrantSt
         missing = missing_vectors(facts, current)
         if missing:
             raise TargetError(
-                f"{key.title} is there, but not as coco made it: {'; '.join(missing)}. Drop it with `coco drop`, or by "
+                f"{key.title} exists, but not as coco made it: {'; '.join(missing)}. Drop it with `coco drop`, or by "
                 "hand, then `coco setup` and `coco update`"
             )
         changed = {name: item for name, item in current.vectors.items() if facts.vectors[name] != item}
@@ -44,7 +44,7 @@ def _create(wire: Wire, key: QdrantKey, state: QdrantState) -> CollectionFacts:
     try:
         wire.create(key.collection, state.vectors)
     except RefusedRequestError:
-        # A creation whose answer was lost, and that was tried again.
+        # A creation that was retried because its answer was lost.
         facts = wire.facts(key.collection)
         if facts is None:
             raise

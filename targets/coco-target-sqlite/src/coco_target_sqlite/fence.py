@@ -51,6 +51,6 @@ def _number(db: sqlite3.Connection, table: str, flow: str) -> int | None:
 
 def _fenced(where: str, token: FencingToken, number: int) -> FencedError:
     return FencedError(
-        f"{where}: a later update of flow '{token.flow}' has begun to write; what this one still had to write is left to it",
+        f"{where}: a later update of flow '{token.flow}' writes to it now, so this update writes no more",
         number,
     )

@@ -174,7 +174,7 @@ class Table:
                 self._check_there()
 
     def _check_there(self) -> None:
-        """A file that was opened can be written when nobody can find it any more."""
+        """An open file can still be written after it was deleted."""
         if identity(self._path) != self._file:
             raise DriftError(f"SQLite file {self._path} was moved, deleted or replaced while it was open")
 

@@ -117,7 +117,7 @@ def _entry(db: sqlite3.Connection, path: str, table: str) -> Entry:
         raise UnknownNameError(f"search: several tables of {path} end in {table!r}: {', '.join(ending)}")
     if table_exists(db, table) and table != CATALOG:
         raise TargetError(
-            f"table {table!r} of SQLite file {path} was not set up by coco, so nothing is known of its indexes; "
+            f"table {table!r} of SQLite file {path} was not set up by coco, so coco has no record of its indexes; "
             "tables exported with setup_by_user=True are searched with your own SQL"
         )
     raise UnknownNameError(

@@ -47,7 +47,7 @@ def apply_change(key: TableKey, current: TableState | None) -> None:
 
 
 def drop(key: TableKey) -> None:
-    """Remove a table of coco's with its indexes. One that is gone, or not coco's, is no error."""
+    """Remove a table of coco's with its indexes. A missing one, or one that coco did not make, is no error."""
     if not os.path.exists(key.path):
         return
     db = connect(key.path, create=False)
@@ -74,7 +74,9 @@ def foreign_table(key: TableKey, desired: TableState) -> Adoption | str | None:
         for index in desired.text_indexes:
             name = fts.index_name(key.table, index.field)
             if entry is None and table_exists(db, name):
-                return f"there is a table {name!r} in SQLite file {key.path} where a full-text index shall be"
+                return (
+                    f"there is a table {name!r} in SQLite file {key.path} in the place of a full-text index"
+                )
         if not table_exists(db, key.table):
             return None
         what = f"table {key.table!r} of SQLite file {key.path}"
@@ -146,7 +148,7 @@ def _adopt(db: sqlite3.Connection, key: TableKey, state: TableState) -> Entry:
     misfits = key_misfits(db, key.table, state)
     if misfits:
         raise TargetError(
-            f"table {key.table!r} of SQLite file {key.path} cannot be taken over: {'; '.join(misfits)}"
+            f"table {key.table!r} of SQLite file {key.path} cannot be adopted: {'; '.join(misfits)}"
         )
     names = {name.lower() for name in column_names(db, key.table)}
     known = [item for item in state.values if item.name.lower() in names]

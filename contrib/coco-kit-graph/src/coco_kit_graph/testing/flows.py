@@ -1,4 +1,4 @@
-"""A source whose pages a test holds in its hands, and flows that make a graph of what the pages say."""
+"""A source with pages that a test controls, and flows that make a graph of them."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def prices(access: GraphAccess) -> coco.Flow:
 
 
 def without_keys(access: GraphAccess) -> coco.Flow:
-    """Relationships between nodes of a label whose key nobody says."""
+    """Relationships between nodes of a label without a declared key."""
 
     @coco.flow_def(name="Wrong")
     def flow(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:

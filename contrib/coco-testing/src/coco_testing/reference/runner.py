@@ -14,7 +14,7 @@ STOP_SECONDS = 5.0
 
 
 def serve(pipe: Any) -> None:
-    """The far side: each message is answered; an empty one is the end, and so is a pipe that nobody holds."""
+    """The far side: each message is answered; an empty one is the end, and so is a closed pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker()
     with contextlib.suppress(EOFError):

@@ -49,7 +49,7 @@ FEEDS: dict[str, Feed] = {}
 
 
 HIDDEN: dict[str, set[str]] = {}
-"""Folder to prefixes of names that nobody may list for now."""
+"""Folder -> prefixes of names that a listing cannot see for now."""
 
 
 class ReferenceRows(op.SourceSpec):

@@ -36,7 +36,9 @@ class WorkerChecks(RunnerBase, kit=True):
         instances: dict[tuple[Any, ...], set[int]] = {}
         for _, _, token, prepared, loops, worker in answers:
             assert prepared == 1, f"prepared {prepared} times before a call"
-            assert loops == 1, "calls of one worker had several event loops, so clients of the first are dead"
+            assert loops == 1, (
+                "calls of one worker had several event loops, so clients of the first no longer work"
+            )
             instances.setdefault(tuple(worker), set()).add(token)
         assert all(len(tokens) == 1 for tokens in instances.values()), "an instance for each call"
 

@@ -143,7 +143,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check()
     def test_vanished(self, world: World) -> None:
-        """A row that is gone, or never was, is ``NON_EXISTENCE`` and no error; listings have it no more.
+        """A deleted row, or one that never existed, is ``NON_EXISTENCE`` and no error; listings do not have it.
 
         If it fails: deleted between listing and reading is ordinary, and must not stop a run.
         """

@@ -75,7 +75,7 @@ class StoreBase(Suite, kit=True):
         raise NotImplementedError("give the fixture `store`")
 
     def reopened(self, store: Any) -> StateStore | None:
-        """May give: the store as another process would find it after this one ended. None: it is gone."""
+        """May give: the store as another process would find it after this one ended. None: it does not outlive the process."""
         return None
 
     @staticmethod

@@ -42,7 +42,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check()
     def test_setup_of_two_processes(self, store: StateStore) -> None:
-        """Who comes with an old version is refused, and nothing of what he brought is written."""
+        """A write with an old version is refused, and nothing of it is written."""
         version = store.setup_write("flow", 0, [SetupWrite("T:x", "k", 1)])
         for wrong in (0, version + 1):
             with pytest.raises(SetupConflictError):
@@ -80,7 +80,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check()
     def test_leases(self, store: StateStore) -> None:
-        """One holder at a time; it may renew; the other learns who it is; only the holder gives it back."""
+        """One holder at a time; it may renew; others get the name of the holder; only the holder can release it."""
         assert store.acquire_lease("flow", "me", 3_600) is None
         assert store.acquire_lease("flow", "me", 7_200) is None
         blocked = store.acquire_lease("flow", "you", 3_600)

@@ -1,4 +1,4 @@
-"""Two handles on one store, in one process and in two: who works on what, and who sees what."""
+"""Two handles on one store, in one process and in two: which one may work on a row, and what each of them sees."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ class SharingChecks(StoreBase, kit=True):
     @two
     @check("{name}")
     def test_race_of_two(self, store: StateStore, name: str) -> None:
-        """Both handles at the same things at the same moment: one of them gets each row, lease and id; who must waits.
+        """Two handles race for the same rows, leases and ids: one of them gets each; the other blocks if it must.
 
-        If it fails: a check and a write in two transactions, or a lock for which nobody waits.
+        If it fails: a check and a write in two transactions, or an error instead of blocking on a lock.
         """
         rows = list(range(EACH))
         together = threading.Barrier(2, timeout=WAIT_SECONDS)

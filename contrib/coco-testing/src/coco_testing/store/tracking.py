@@ -45,7 +45,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_staging_checks_each_row(self, store: StateStore) -> None:
-        """Rows that somebody else took up meanwhile are refused one by one, and left as they are."""
+        """Rows that another run staged meanwhile are refused one by one, and stay as they are."""
         self.stage(store, 1)
         rows = [
             StageRow(key(1), -1, 2, {1: target_keys(8)}),  # no longer untracked
@@ -102,7 +102,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_an_older_commit_is_left_alone(self, store: StateStore) -> None:
-        """Who processed last wins, whoever commits last."""
+        """The row that was processed last wins, in whatever order the commits come."""
         self.stage(store, 1)
         self.stage(store, 1, expected=1, ordinal=2)
         store.commit(1, [committed(1, 2, ordinal=7)])
@@ -117,7 +117,7 @@ class TrackingChecks(StoreBase, kit=True):
     def test_a_commit_leaves_a_newer_attempt_open(self, store: StateStore) -> None:
         """While a newer attempt is under way the row stays unfinished, and what that one staged stays known.
 
-        If it fails: the newer attempt dies, and what it wrote is never found again.
+        If it fails: the newer attempt crashes, and coco no longer knows what it wrote.
         """
         self.stage(store, 1)
         newer = {1: target_keys(1, 8)}

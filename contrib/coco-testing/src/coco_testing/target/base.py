@@ -116,7 +116,7 @@ class TargetBase(Suite, kit=True):
     def assert_untorn(self, driver: TargetDriver, before: NaturalRows, after: NaturalRows) -> None:
         """Each row is, as a whole, what it was or what it was to be."""
         found = self.found(driver)
-        assert found is not None, "the resource is gone"
+        assert found is not None, "the resource is missing"
         there, old, new = driver.shape.encode(found), driver.stored(before), driver.stored(after)
         for key in {*there, *old, *new}:
             states = (old.get(key), new.get(key))

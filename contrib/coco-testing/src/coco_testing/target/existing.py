@@ -45,7 +45,7 @@ class ExistingChecks(TargetBase, kit=True):
 
     @check("setup.adopt")
     def test_adoption(self, spec: Any) -> None:
-        """What somebody else made and what fits is offered for adoption, and taken over as it is, rows included.
+        """A resource that another program made and that fits is offered for adoption, and adopted as it is, rows included.
 
         If it fails: ``check_existing`` gives a text (a refusal) or nothing (as if nothing were there) in place of
         an ``Adoption``, alters what it looks at, or setup makes anew what it was to take over.
@@ -71,7 +71,7 @@ class ExistingChecks(TargetBase, kit=True):
 
     @check("drift")
     def test_lost_resource(self, spec: Any) -> None:
-        """Rows for a resource that is gone are a ``DriftError``, be it open or not; reading it is an error too.
+        """Rows for a missing resource are a ``DriftError``, whether it is open or not; reading it is an error too.
 
         If it fails: rows are written to nowhere, or a missing table is taken for an empty one, and `coco verify`
         finds nothing wrong. Any other error hides the way out, `coco verify --repair`, from the user.
@@ -116,4 +116,4 @@ class ExistingChecks(TargetBase, kit=True):
         except Exception as error:
             self.assert_no_failed_check(error)
             return error
-        raise AssertionError(f"{what} goes well although the resource is gone")
+        raise AssertionError(f"{what} raises no error although the resource is missing")

@@ -1,4 +1,4 @@
-"""Faults: one bad row, several writers, connections that break, and death half way."""
+"""Faults: one bad row, several writers, broken connections, and crashes in the middle of a write."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class FaultChecks(TargetBase, kit=True):
     def test_concurrent_writes(self, spec: Any) -> None:
         """Several connections write different rows of one resource at a time: all of them are there.
 
-        If it fails: state that connections share without a lock, or a lock for which nobody waits. An error that
+        If it fails: connections share state without a lock, or a writer raises instead of blocking on a lock. An error that
         names no row and passes (a conflict of transactions) must be tried again by the connector.
         """
         self.created(spec).close()
@@ -110,7 +110,7 @@ class FaultChecks(TargetBase, kit=True):
         del wanted["a"]
         self.assert_holds(driver, {**wanted, "c": row("three")})
 
-    # -- death ------------------------------------------------------------------------------------
+    # -- crashes ----------------------------------------------------------------------------------
     @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
     @check("crash.setup")
     def test_death_during_setup(self, spec: Any) -> None:

@@ -1,4 +1,4 @@
-"""Death for real: the process that does the work is killed."""
+"""Real crashes: the process that does the work is killed."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_delete(self, spec: Any) -> None:
-        """Deleted rows are gone, their neighbours stay."""
+        """Deleted rows are missing afterwards, their neighbours stay."""
         driver = self.created(spec)
         driver.write({"a": row("one"), "b": row("two"), "c": row("three")})
         driver.write(deletes=["a", "c"])

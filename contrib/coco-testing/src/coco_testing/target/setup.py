@@ -84,7 +84,7 @@ class SetupChecks(TargetBase, kit=True):
 
     @check("setup.remove_field")
     def test_field_removed(self, spec: Any) -> None:
-        """A value field that is gone is removed in place or left behind unseen: the other fields stay."""
+        """A removed value field is dropped in place or ignored from then on: the other fields stay."""
         before = self.created(spec, WIDER)
         before.write({"a": {**row("one"), "extra": "x"}})
         before.close()

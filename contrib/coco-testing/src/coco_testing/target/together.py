@@ -27,7 +27,7 @@ class TogetherChecks(TargetBase, kit=True):
 
         Two flows of two processes may feed one target. If it fails and ``concurrent_writes`` holds: a lock that only
         threads of one process see, a file that is read, changed and written back, or what another process is about
-        to use, taken for what a crash left. Who has to wait waits; a conflict that passes is tried again.
+        to use, taken for what a crash left. A writer that must wait blocks; a temporary conflict is retried.
         """
         driver = self.created(spec)
         ours, theirs = ([self._batch(writer, number) for number in range(ROUNDS)] for writer in "ab")

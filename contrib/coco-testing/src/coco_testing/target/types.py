@@ -64,7 +64,7 @@ class TypeChecks(TargetBase, kit=True):
     def test_wrong_dimension(self, spec: Any) -> None:
         """A vector of another dimension than its field is refused, or comes back as it was; never cut or filled up.
 
-        Nor does it harm its neighbours once it is gone.
+        Nor does it harm its neighbours after it is deleted.
         """
         shape = Shape.of({"id": NUMBER}, {"value": SAMPLES["Vector[Float32, 3]"].type})
         driver = self.created(spec, shape)

@@ -30,7 +30,7 @@ def load_uncompiled_module(name: str, *, as_name: str | None = None) -> ModuleTy
     """
     path = _FOLDER / f"{name}.py"
     if name not in KERNELS or not path.is_file():
-        raise ImportError(f"{name} is no kernel of {_PACKAGE}; there are {', '.join(KERNELS)}", name=name)
+        raise ImportError(f"{name} is not a kernel of {_PACKAGE}; there are {', '.join(KERNELS)}", name=name)
     full = as_name or f"{_PACKAGE}.{name}_uncompiled"
     spec = spec_from_file_location(full, path, loader=SourceFileLoader(full, str(path)))
     assert spec is not None and spec.loader is not None
