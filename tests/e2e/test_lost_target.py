@@ -172,7 +172,7 @@ def test_a_lost_table_is_named_made_again_and_filled(
     assert (report.repaired, report.calls, CALLS) == (3, 0, [])
     assert backend.rows() == WANTED and backend.indexes() == indexes and indexes
     assert "it was missing or altered, and has been recreated" in report.render()
-    assert "compared again: all is well" in report.render()
+    assert "compared again: no differences" in report.render()
     assert [event.action for event in events if isinstance(event, SetupStepDone)] == ["RECREATED"]
 
     events.clear()

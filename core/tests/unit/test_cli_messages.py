@@ -111,9 +111,9 @@ def test_a_source_that_cannot_be_listed_does_not_differ() -> None:
 def test_a_repair_says_how_it_ended() -> None:
     report = VerifyReport([TargetCheck("out", expected=1, missing=["a"], recreated=True)], repaired=1)
     assert "it was missing or altered, and has been recreated" in report.render()
-    assert "compared again: all is well" in report.render()
+    assert "compared again: no differences" in report.render()
     report.remaining = True
-    assert "compared again: something still differs" in report.render()
+    assert "compared again: differences remain" in report.render()
 
 
 def test_a_file_that_hides_a_standard_module_is_named(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""One process's wiring: settings, state store, threads, event loop, running flows."""
+"""The services of one process: settings, state store, threads, event loop, running flows."""

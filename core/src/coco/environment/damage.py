@@ -1,4 +1,4 @@
-"""An error that a damaged state explains better than itself."""
+"""Explains errors that a damaged state causes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 async def explained(error: Exception, environment: Environment) -> StateStoreError | None:
-    """What to raise in its place: that the state is damaged, and where. None if it is not, or was never opened.
+    """The error to raise instead: the state is damaged, and where. None if it is not damaged, or was never opened.
 
-    Only errors that nobody prepared are looked into; the search goes over the whole state.
+    Only unexpected errors are examined, since the check reads the whole state.
     """
     store = environment.opened_store
     if store is None or (isinstance(error, CocoError) and not isinstance(error, StoredValueError)):
@@ -25,7 +25,7 @@ async def explained(error: Exception, environment: Environment) -> StateStoreErr
         found = await environment.threads.store(_find, store)
     except StateStoreError as problem:
         return problem
-    except Exception:  # the error at hand says more than one of looking for its cause
+    except Exception:  # the original error is more useful than one of this check
         return None
     if found is None:
         return None

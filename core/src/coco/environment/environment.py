@@ -1,4 +1,4 @@
-"""Settings and services of one process, made at first need, dropped by ``stop``."""
+"""Settings and services of one process, created at first use and closed by ``stop``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_STATE_URL = "sqlite:///.coco/state.db"
 
 
 class Environment:
-    """One explicit environment. ``ENVIRONMENT`` is the process's own."""
+    """Settings and services. ``ENVIRONMENT`` is the one of the process."""
 
     def __init__(self) -> None:
         self._guard = threading.RLock()
@@ -41,7 +41,7 @@ class Environment:
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
-        """Returns whether another one was registered before, of which this is no new edition."""
+        """Register a settings function. Returns whether it replaces another one, not just a reloaded version of itself."""
         from coco.ops.editions import definition_of
 
         with self._guard:
@@ -49,7 +49,7 @@ class Environment:
         return first is not None and not definition_of(function).is_edition_of(definition_of(first))
 
     def init(self, settings: Settings | None) -> None:
-        """Fix the settings now."""
+        """Set the settings now."""
         if settings is not None and not isinstance(settings, Settings):
             raise CallShapeError(
                 "init() takes a Settings object: coco.init(coco.Settings(app_namespace='dev'))"
@@ -109,7 +109,7 @@ class Environment:
 
     @property
     def target_calls(self) -> TargetCalls:
-        """How connectors of targets are called."""
+        """Calls methods of target connectors."""
         from coco.engine.target_calls import TargetCalls
 
         return TargetCalls(self.threads, self.settings.target_call_timeout or None)
@@ -125,8 +125,8 @@ class Environment:
             return self._limiter
 
     def state_url(self) -> str:
-        """Where state lives: ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin
-        for it is installed; else the project-local file.
+        """The URL of the state: ``COCO_STATE_URL``; else the Postgres database of the settings, if the plugin for it is
+        installed; else a file in the project.
         """
         read_env_file()
         explicit = os.environ.get("COCO_STATE_URL")
@@ -144,14 +144,14 @@ class Environment:
 
     @property
     def is_persistent(self) -> bool:
-        """Whether state outlives the process, by what the store of its URL says of itself. Opens nothing."""
+        """Whether state outlives the process, as the store for its URL declares. Opens nothing."""
         from coco.plugins.loader import store_manifest
 
         manifest = store_manifest(self.state_url().partition(":")[0])
         return manifest is None or manifest.persistent
 
     def store(self) -> StateStore:
-        """The state store, opened; called in the store's thread."""
+        """The opened state store. Call in the store's thread."""
         with self._guard:
             if self._store is None:
                 store = _store_of(self.state_url())
@@ -161,18 +161,18 @@ class Environment:
 
     @property
     def opened_store(self) -> StateStore | None:
-        """The state store if it was opened."""
+        """The state store; None if it has not been opened."""
         return self._store
 
     def store_exists(self) -> bool:
-        """Whether opening the store would find one; nothing is created."""
+        """Whether a stored state exists. Creates nothing."""
         if self._store is not None:
             return True
         exists = getattr(_store_of(self.state_url()), "exists", None)
         return exists is None or bool(exists())
 
     def close(self) -> None:
-        """Close what was opened; the next use starts anew."""
+        """Close all services; the next use opens them again."""
         with self._guard:
             if self._store is not None:
                 self._store.close()
@@ -187,7 +187,7 @@ def _is_postgres(url: str) -> bool:
 
 
 def _with_login(database: DatabaseConnectionSpec, url: str) -> str:
-    """The URL with the user and password that override what it holds."""
+    """The URL with the user and password of the settings in place of its own."""
     given_user, given_password = (
         None if value is None else resolve_secret(value, wanted_by="the state store")
         for value in (database.user, database.password)
@@ -208,7 +208,7 @@ def _with_login(database: DatabaseConnectionSpec, url: str) -> str:
 
 
 def _store_of(url: str) -> Any:
-    """The store of a URL, not yet opened. Raises ``StateStoreError`` where nothing provides it."""
+    """The store for a URL, not yet opened. Raises ``StateStoreError`` if no plugin provides one."""
     from coco.plugins.loader import load_provided
 
     scheme = url.partition(":")[0]
@@ -233,7 +233,7 @@ def _store_of(url: str) -> Any:
 
 
 def find_runner(name: str) -> Any:
-    """What makes the runner of a name; None if there is none."""
+    """The factory of a runner by name; None if there is none."""
     from coco.ops.runner_names import RUNNERS
     from coco.plugins.loader import load_provided
 
@@ -244,5 +244,5 @@ ENVIRONMENT = Environment()
 
 
 def current_settings() -> Settings:
-    """The settings in force; initialises them if need be."""
+    """The settings in force; initialises them at first use."""
     return ENVIRONMENT.settings

@@ -1,4 +1,4 @@
-"""One worker per flow: leases in the store, renewed while work goes on, taken over when their holder is gone."""
+"""Leases: one process at a time works on a flow. A holder renews its lease; others take over an expired one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LOG = logging.getLogger("coco")
 
 LEASE_SECONDS = 60.0
 WAIT_SECONDS = 30.0
-"""How long to wait for a holder that was seen to renew its lease. Any other one may be gone: until its lease ends."""
+"""Seconds to wait for a holder that renews its lease. A holder that does not may have ended: wait until it expires."""
 POLL_SECONDS = 0.2
 
 
 class HeldLease:
-    """A lease that is held. Called: whether it was ever over, so that someone else may have had it."""
+    """A lease that this process holds. Calling it returns whether it ever expired, so that others may have held it."""
 
     def __init__(self, in_doubt: Callable[[], bool], confirm: Callable[[], Awaitable[bool]]) -> None:
         self._in_doubt = in_doubt
@@ -33,7 +33,7 @@ class HeldLease:
         return self._in_doubt()
 
     async def confirm(self) -> bool:
-        """Renew it; whether it is held now and was never over."""
+        """Renew the lease; returns whether this process holds it now and it never expired."""
         return await self._confirm()
 
 
@@ -46,9 +46,9 @@ async def lease(
     wait_seconds: float | None = None,
     emit: EmitFn = ignore_event,
 ) -> AsyncIterator[HeldLease]:
-    """Hold the flow's lease. Waits for another holder, then raises ``LeaseHeldError`` naming it.
+    """Hold the lease of a flow. Waits for another holder, then raises ``LeaseHeldError`` with its name.
 
-    ``wait_seconds``: None for ``WAIT_SECONDS`` if the other one shows that it works, and else until its lease ends.
+    ``wait_seconds``: None for ``WAIT_SECONDS`` if the other holder renews its lease, else until its lease expires.
     """
     holder = new_holder()
     until = 0.0
@@ -59,7 +59,7 @@ async def lease(
         try:
             return await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
         except asyncio.CancelledError:
-            # The store's thread may have taken it all the same; its calls come in order.
+            # The store's thread may have acquired it nevertheless; its calls run in order.
             await asyncio.shield(threads.store(store.release_lease, flow, holder))
             raise
 
@@ -77,13 +77,13 @@ async def lease(
             patience = wait_seconds
             if patience is None:
                 patience = WAIT_SECONDS
-                if not running and held == first:  # it may be gone
+                if not running and held == first:  # it may have ended
                     patience = max(patience, LEASE_SECONDS + 10 * POLL_SECONDS)
             if time.monotonic() - began >= patience:
                 raise LeaseHeldError(
                     f"cannot start {what} of flow '{flow}': {describe_holder(held.holder)} works on it; wait for it or "
-                    "stop it. If it no longer runs, and its machine or container cannot be seen from here, "
-                    "`coco unlock APP` shows what is known of it"
+                    "stop it. If it ran on another machine or in another container and has ended, `coco unlock APP` "
+                    "shows its lease and can release it"
                 )
             await asyncio.sleep(POLL_SECONDS)
     except BaseException:
@@ -102,7 +102,7 @@ async def lease(
         taken_away = holder not in {item.holder for item in await threads.store(store.leases)}
         lost = await threads.store(store.acquire_lease, flow, holder, LEASE_SECONDS)
         if lost is not None:
-            # Staging refuses every row that the other one takes up; what is on its way is written again later.
+            # Staging refuses rows that the other process stages; rows being written now are written again later.
             doubt = True
             other = describe_holder(lost.holder)
             LOG.warning("%s took over the lease of flow '%s' while it was in use here", other, flow)
@@ -129,11 +129,11 @@ async def lease(
         failed = True
         raise
     finally:
-        end_holder(holder)  # others may take the lease from now on, whether it can be given back or not
+        end_holder(holder)  # others may treat this holder as ended, even if releasing the lease fails
         renewal.cancel()
         await asyncio.gather(renewal, return_exceptions=True)
         try:
             await asyncio.shield(threads.store(store.release_lease, flow, holder))
-        except StateStoreError as error:  # what was done under it is done, or has failed for a better reason
+        except StateStoreError as error:  # the work is done, or has failed with an error that matters more
             if not failed:
-                LOG.warning("the lease of flow '%s' could not be given back: %s", flow, error)
+                LOG.warning("the lease of flow '%s' could not be released: %s", flow, error)

@@ -21,18 +21,18 @@ T = TypeVar("T")
 
 LOG = logging.getLogger("coco")
 GRACE_SECONDS = 1.0
-"""How long an interrupted blocking call waits for its work to end in order."""
+"""Seconds that an interrupted blocking call waits for its work to be cancelled."""
 WAKE_SECONDS = 0.2
-"""How often a blocking call wakes up to look for signals: of two at once, another thread may have got both."""
+"""How often a blocking call checks for signals, in seconds: another thread may receive two signals at once."""
 
 
 class BackgroundLoop:
-    """An event loop in its own thread, started at first use, unusable in a forked child."""
+    """An event loop in its own thread, started at first use. It cannot be used in a forked child."""
 
     def __init__(
         self, explain: Callable[[Exception], Coroutine[Any, Any, Exception | None]] | None = None
     ) -> None:
-        """``explain``: gives an error to raise in the place of one that work ended with, or None."""
+        """``explain``: returns an error to raise instead of the one that work ended with, or None."""
         self._explain = explain
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,7 +62,7 @@ class BackgroundLoop:
             return self._loop
 
     def notify(self, function: Callable[[], None]) -> None:
-        """Call ``function`` on the loop soon; nothing happens if the loop does not run."""
+        """Schedule ``function`` on the loop; does nothing if the loop does not run."""
         with self._guard:
             if self._loop is not None and os.getpid() == self._pid:
                 self._loop.call_soon_threadsafe(function)
@@ -70,9 +70,9 @@ class BackgroundLoop:
     def submit(
         self, coroutine: Coroutine[Any, Any, T], caller: asyncio.AbstractEventLoop | None = None
     ) -> concurrent.futures.Future[T]:
-        """Start a coroutine there, with the caller's context variables.
+        """Start a coroutine on the loop, with the caller's context variables.
 
-        caller: the loop on which the caller awaits, where async functions of users belong.
+        caller: the loop on which the caller awaits; async functions of users run there.
         """
         loop = self._ensure()
         context = contextvars.copy_context()
@@ -81,20 +81,20 @@ class BackgroundLoop:
         return submit(loop, coroutine, context)
 
     def run(self, coroutine: Coroutine[Any, Any, T], twin: str) -> T:
-        """Run to the end from sync code. ``twin``: the async method to name when called inside the loop."""
+        """Run a coroutine from sync code. ``twin``: the async method to recommend if this is called on an event loop."""
         try:
             self.check_blocking(twin)
         except LifecycleError:
             coroutine.close()
             raise
-        # A bare lock: its waits are single steps that a signal cannot cut in half, unlike those of an Event.
+        # A plain lock: a signal cannot interrupt its wait halfway, unlike that of an Event.
         done = threading.Lock()
         done.acquire()
         outcome: list[Any] = []
         given_up: list[bool] = []
 
         async def guarded() -> None:
-            if given_up:  # interrupted before it began
+            if given_up:  # interrupted before the coroutine started
                 coroutine.close()
                 done.release()
                 return
@@ -117,7 +117,7 @@ class BackgroundLoop:
                 while not done.acquire(timeout=WAKE_SECONDS):
                     pass
         except BaseException:
-            # Ctrl-C: end the work in order, but make nobody wait for code that does not stop.
+            # Ctrl-C: cancel the work, but do not wait for code that does not stop.
             given_up.append(True)
             self.notify(lambda: outcome[0].cancel() if outcome else None)
             done.acquire(timeout=GRACE_SECONDS)
@@ -128,7 +128,7 @@ class BackgroundLoop:
         raise value
 
     def check_blocking(self, twin: str) -> None:
-        """Refuse a blocking call on this loop's own thread (it would wait for itself); frown at one on another loop."""
+        """Raise for a blocking call on this loop's thread, which would wait for itself; warn of one on another loop."""
         twin = ASKED.get() or twin
         if threading.current_thread() is self._thread:
             raise LifecycleError(
@@ -144,13 +144,13 @@ class BackgroundLoop:
             )
         if (
             twin in self._hinted or "ipykernel" in sys.modules
-        ):  # a notebook's cells run in a loop, and may block
+        ):  # cells of a notebook run in a loop and may block
             return
         self._hinted.add(twin)
         location = caller_location()
         where = "" if location is None else f" (at {location.file}:{location.line}: {location.text})"
         LOG.warning(
-            "this blocking call holds up the event loop it was made in; write `await` with %s there instead%s",
+            "this blocking call blocks the event loop that it was made in; use `await` with %s instead%s",
             twin,
             where,
         )
@@ -171,7 +171,7 @@ class BackgroundLoop:
             raise better from error
 
     def stop(self) -> None:
-        """End the loop; a later use starts a new one."""
+        """Stop the loop; the next use starts a new one."""
         with self._guard:
             if self._loop is not None and self._thread is not None and os.getpid() == self._pid:
                 loop, self._loop = self._loop, None

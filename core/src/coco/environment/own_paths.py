@@ -1,7 +1,7 @@
 """Files and folders that the state store and the targets of a project write on this machine.
 
-A source that reads files leaves them out, or a flow would be fed by what it writes. The store and the connectors tell
-their paths; neither the engine nor a source knows one of them by name.
+A source of files excludes them; otherwise a flow would read what it writes. The store and the connectors report their
+paths; the engine and the sources contain no product's name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LOG = logging.getLogger("coco")
 def own_paths(store: StateStore, graph: Graph) -> OwnPaths:
     """Paths of the store, of the targets of this flow, and of those of all flows in the same store.
 
-    Empty if no source of the flow asks. Runs in the store's thread.
+    Empty if no source of the flow can exclude paths. Runs in the store's thread.
     """
     if all(step.source.method("exclude_paths") is None for step in graph.sources):
         return NO_PATHS
@@ -53,6 +53,6 @@ def _paths(record: Any, key_of: Callable[[Any], Any], known: Any, title: str) ->
         return []
     try:
         return [str(path) for path in call_blocking(method, key_of(known))]
-    except Exception:  # it may need what only another program defines, such as an auth entry
+    except Exception:  # it may need an auth entry that only another program defines
         LOG.debug("no local paths of %s", title, exc_info=True)
         return []

@@ -1,4 +1,4 @@
-"""Where a project is, and where in it a flow is defined, as the state remembers it."""
+"""The folder of a project, and the place of a flow's definition in it, as state stores them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ STATE_FOLDER = ".coco"
 
 
 def project_folder(state: str) -> str:
-    """The folder of the project whose state is at ``state``, a path or a URL: that of the file, or the one that holds its
-    ``.coco`` folder. "" if state is in no file.
+    """The folder of the project whose state is at ``state``, a path or a URL: the folder of the file, or the parent of its
+    ``.coco`` folder. "" if state is not a file.
     """
     if not os.path.isfile(state):
         return ""
@@ -20,10 +20,10 @@ def project_folder(state: str) -> str:
 
 
 def noted_place(place: DefinitionPlace | None, state: str) -> tuple[str, str] | None:
-    """File and qualified name of a definition, to be kept in the state at ``state``, a path or a URL.
+    """File and qualified name of a definition, to be stored in the state at ``state``, a path or a URL.
 
-    A file in the folder of the project is noted relative to it: a project may be copied or mounted elsewhere as a whole,
-    while two projects that share a state elsewhere are told apart.
+    The path of a file in the folder of the project is relative to it, so that a project can be copied or mounted elsewhere.
+    Other paths are absolute, so that projects that share a state are distinguished.
     """
     if place is None:
         return None

@@ -1,4 +1,4 @@
-"""From a flow and the stored setup to a run: ids, logic, services; or the refusal that names the command."""
+"""Makes a run from a flow and its stored setup; raises with the command to run if the setup is not current."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOG = logging.getLogger("coco")
 
 
 def flow_change(store: StateStore, graph: Graph) -> FlowChange:
-    """What setup of a flow would do now. Runs in the store's thread."""
+    """The changes that a setup of the flow would make now. Runs in the store's thread."""
     records = store.setup_records(graph.full_name)
     ids = [
         item.state["target_id"] for item in records if item.state is not None and "target_id" in item.state
@@ -59,9 +59,9 @@ def flow_change(store: StateStore, graph: Graph) -> FlowChange:
 
 
 def check_setup(store: StateStore, graph: Graph) -> str:
-    """Raise ``SetupRequiredError`` unless targets are as the flow wants them; note the rest silently.
+    """Raise ``SetupRequiredError`` unless the targets are set up as the flow requires; update internal records.
 
-    Returns what the user should know of it, which is logged too; usually nothing.
+    Returns a note for the user, which is also logged; usually empty.
     """
     change = flow_change(store, graph)
     if change.status == "NEW" or not change.up_to_date:
@@ -80,7 +80,7 @@ def check_setup(store: StateStore, graph: Graph) -> str:
 
 
 def stored_flow_state(store: StateStore, flow: str) -> FlowState:
-    """The flow's own record."""
+    """The setup record of the flow itself."""
     for record in store.setup_records(flow):
         if record.resource_type == FLOW_RESOURCE and record.state is not None:
             return FlowState.from_json(record.state)
@@ -88,7 +88,7 @@ def stored_flow_state(store: StateStore, flow: str) -> FlowState:
 
 
 def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
-    """After a whole pass: source identities are current, purged sources are forgotten."""
+    """After a complete run, store the current source identities and remove purged sources."""
     state = stored_flow_state(store, graph.full_name)
     wanted = {item.name: item.identity for item in desired_sources(graph)}
     sources = {
@@ -103,9 +103,9 @@ def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
 
 
 def narrowed(plan: Plan, sources: Collection[str]) -> Plan:
-    """The plan for some sources, and for those that feed a target together with them.
+    """The plan for some sources, and for sources that feed a target together with them.
 
-    These must not be left out: when a row of one goes, another one may have to yield its target row.
+    The latter are needed: if a row of one source is deleted, a row of another one may have to be written in its place.
     """
     chosen = set(sources)
     while True:
@@ -118,7 +118,7 @@ def narrowed(plan: Plan, sources: Collection[str]) -> Plan:
 
 
 def max_delete_share() -> float:
-    """``COCO_MAX_DELETE_SHARE``: part of a target's rows that one update may take away, 0 to 1."""
+    """``COCO_MAX_DELETE_SHARE``: part of a target's rows that one update may delete, 0 to 1."""
     text = os.environ.get("COCO_MAX_DELETE_SHARE")
     if not text:
         return DEFAULT_MAX_DELETE_SHARE
@@ -140,7 +140,7 @@ def make_run(
     *,
     write_memo: bool = True,
 ) -> Run:
-    """A run over a flow whose setup is current. Runs in the store's thread."""
+    """A run of a flow whose setup is current. Runs in the store's thread."""
     planner = Planner(graph)
     plan = planner.plan()
     logic = LogicFingerprints(graph)
@@ -192,6 +192,6 @@ def make_run(
             name: item.identity == wanted_identity.get(name) for name, item in flow_state.sources.items()
         },
         removed_sources=list(flow_state.removed),
-        # Keys that a stream named need no listing, and the stream left these out already.
+        # Keys from a change stream need no listing, and the stream has excluded these paths already.
         own_paths=own_paths(store, graph) if options.only_keys is None else NO_PATHS,
     )

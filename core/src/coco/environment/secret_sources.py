@@ -9,7 +9,7 @@ from coco.env_file import read_env_file
 from coco.errors import SecretError
 
 MAX_BYTES = 1 << 16
-"""More than any password, token or certificate has; so that a wrong path does not read a disk."""
+"""Larger than any password, token or certificate, so that a wrong path does not read a huge file."""
 
 
 def read_secret(ref: str) -> str | None:
@@ -39,7 +39,7 @@ def _file(text: str) -> str:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise SecretError(f"the file {shown} cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
-        raise SecretError(f"the file {shown} has more than {MAX_BYTES} bytes, which no secret has")
+        raise SecretError(f"the file {shown} has more than {MAX_BYTES} bytes, too many for a secret")
     try:
         value = data.decode("utf-8")
     except UnicodeDecodeError:  # its text quotes bytes of the file

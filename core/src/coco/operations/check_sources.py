@@ -1,4 +1,4 @@
-"""A look at sources before anything is made for a flow."""
+"""Checks sources before setup creates anything for a flow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coco.flow.graph import Graph
 
 
 async def check_sources(graphs: Iterable[Graph], threads: Threads) -> None:
-    """Ask each source that can tell whether what its spec names is there.
+    """Ask each source that has a ``check`` method whether the resource of its spec exists.
 
     Raises ``SourceError`` naming flow and source.
     """

@@ -26,14 +26,14 @@ from coco.spec.meta import is_secret
 from coco.types.schema import FieldSchema, StructType
 
 FORMAT = 1
-"""Raised when a reader of the older form would misunderstand the newer one."""
+"""Increased if a reader of the older format would misread the newer one."""
 
 
 def graph_report(graph: Graph) -> dict[str, Any]:
-    """The definition, JSON-able. Needs neither state nor setup, and connects to nothing.
+    """The definition as JSON data. Needs neither state nor setup, and connects to nothing.
 
-    Fields are named by the path of their scope (``documents.chunks.text``); types stand in their stored form.
-    Specs hold keys of auth entries, never what is behind them.
+    Names of fields include the path of their scope (``documents.chunks.text``); types have their stored form. Specs contain
+    the keys of auth entries, never their values.
     """
     return _Report(graph).data()
 
@@ -164,7 +164,7 @@ class _Report:
         }
 
     def _logic_of(self, export: ExportStep, plan: SourcePlan) -> str:
-        """Moves when the definition does in a way that has this source's rows written again."""
+        """A fingerprint that changes if a change of the definition requires this source's rows to be written again."""
         return self._logic.of_export(export, plan.collects[export.name], None).hex()
 
     def _declaration(self, wanted: DesiredTarget) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _op(kind: str, spec: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Plain data with secrets masked; what has no such form, as text."""
+    """Plain data with secrets masked; other values as text."""
     try:
         return _masked(value, plain_data(value))
     except DefinitionError:
@@ -213,7 +213,7 @@ def _plain(value: Any) -> Any:
 
 
 def _masked(value: Any, data: Any) -> Any:
-    """The dump ``data`` of ``value`` without what ``repr`` would hide too."""
+    """The dump ``data`` of ``value`` without fields that ``repr`` hides."""
     if isinstance(data, list) and isinstance(value, (list, tuple)):
         return [_masked(item, part) for item, part in zip(value, data, strict=True)]
     if not isinstance(data, dict):

@@ -1,7 +1,7 @@
-"""Evaluation that calls nothing: results come from the memo, the others are unknown.
+"""Evaluation without calls: results come from the memo; results that it lacks are unknown.
 
-What is computed from an unknown result is unknown too. Functions that say ``runs_in_plan = True`` (an attribute
-of the executor class: they cost nothing but a moment) are called all the same.
+A value computed from an unknown result is unknown too. Functions whose executor class has ``runs_in_plan = True``, which
+declares that a call is quick and free, are called nevertheless.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from coco.state.protocol import Tracked
 
 
 class _Unknown(tuple[Any, ...]):
-    """A result that nobody computed. As a table it has no rows; each part of it is unknown as well."""
+    """A result that was not computed. As a table it has no rows; each part of it is unknown too."""
 
     __slots__ = ()
 
@@ -49,14 +49,18 @@ def has_unknown(value: Any) -> bool:
 
 @dataclass
 class CallCount:
-    """Calls of one function. ``calls``: would be made; ``memo_hits``: are known; ``unknown``: arguments that are not."""
+    """Calls of one function that an update would make."""
 
     function: str
     cached: bool
     calls: int = 0
+    """Calls that the update would make."""
     memo_hits: int = 0
+    """Calls whose results the memo has."""
     unknown: int = 0
+    """Calls whose arguments depend on calls that the plan did not make."""
     open_ended: bool = False
+    """Whether the number of calls depends on calls that the plan did not make."""
 
     @property
     def at_least(self) -> bool:
@@ -66,7 +70,7 @@ class CallCount:
 
 @dataclass
 class Evaluated:
-    """Rows that source rows yield, by position and export. ``unknown``: positions that depend on calls not made."""
+    """Target rows of source rows, by position and export. ``unknown``: positions that depend on calls not made."""
 
     produced: list[dict[str, TargetRows | None]]
     unknown: set[int] = field(default_factory=set)
@@ -74,7 +78,7 @@ class Evaluated:
 
 
 class _MemoStep(FunctionStep):
-    """A step that counts the calls it does not make. ``watch`` is set for each evaluation."""
+    """A step that counts calls instead of making them. ``watch`` is set for each evaluation."""
 
     def __init__(self, *args: Any, count: CallCount, call: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,7 +97,7 @@ class _MemoStep(FunctionStep):
     ) -> CallResult:
         rows = range(count) if live is None else live
         blind = {row for row in rows if any(has_unknown(column[row]) for column in args)}
-        if self._regroups:  # what is put together again does not show which of its parts nobody knows
+        if self._regroups:  # a regrouped table does not show which of its rows are unknown
             blind.update(self.hidden(self.step.scope))
         seen = [row for row in rows if row not in blind] if blind else rows
         result = await super().call(args, count, seen, waves)
@@ -124,7 +128,7 @@ class MemoEvaluator:
         self._roots = RootData()
 
     async def start(self) -> None:
-        """Values at the root of the flow, as far as they are known."""
+        """Evaluate the root of the flow with results from the memo."""
         program = self.run.plan.root
         steps = self.steps(program)
         tables: set[int] = set()
@@ -187,7 +191,7 @@ class MemoEvaluator:
         columns: list[list[Any]],
         tracked: dict[bytes, Tracked] | None,
     ) -> Evaluated:
-        """What ``rows`` (with values in ``columns``) yield. ``tracked``: evaluate stale exports only; None: all."""
+        """Evaluate ``rows`` (with values in ``columns``). ``tracked``: evaluate stale exports only; None: all."""
         processor = BatchProcessor(source.state, asyncio.Lock())
         result = Evaluated([{} for _ in rows])
         groups: dict[frozenset[str], list[int]] = {}
@@ -246,7 +250,7 @@ class MemoEvaluator:
 
 
 def _tables_above(run: Run, scope: int) -> list[int]:
-    """Slots of the tables whose rows the scope and those around it stand for."""
+    """Slots of the tables that the scope and its enclosing scopes iterate over."""
     found = []
     for item in run.graph.scope_chain(scope):
         table = run.graph.scopes[item].table

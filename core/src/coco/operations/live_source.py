@@ -1,4 +1,4 @@
-"""One source in live mode: its timer, its change stream, and what they say is to be looked at."""
+"""One source in live mode: its timer, its change stream, and the rows that are due."""
 
 from __future__ import annotations
 
@@ -23,35 +23,33 @@ LOG = logging.getLogger("coco.live")
 MIN_RETRY_SECONDS = 5.0
 MAX_RETRY_SECONDS = 60.0
 NEWS_PAUSE_SECONDS = 0.5
-"""Until a failed pass is tried again when the source has asked for a listing since."""
+"""Seconds until a failed run is retried if the source has asked for a listing since."""
 MAX_PENDING_KEYS = 10_000
 MIN_ROW_RETRY_SECONDS = 30.0
 MAX_ROW_RETRY_SECONDS = 3_600.0
 
 
 def can_be_followed(step: SourceStep) -> bool:
-    """Whether a live update has anything to wait for: a time to look again, or changes that the source announces."""
+    """Whether a live update can follow the source: by a refresh interval or by a change stream."""
     return step.refresh_interval is not None or step.source.announces_changes(step.spec)
 
 
 def how_to_follow(step: SourceStep) -> str:
-    """For a source that cannot be followed: why, and what to write."""
-    ways = (
-        "add_source(..., refresh_interval=datetime.timedelta(seconds=30)) to have it listed again and again"
-    )
+    """For a source that cannot be followed: the reason, and what to write instead."""
+    ways = "add_source(..., refresh_interval=datetime.timedelta(seconds=30)) to list it repeatedly"
     if hasattr(step.spec, "watch_changes"):
-        ways += f", or watch_changes=True in {type(step.spec).__name__}(...) to be told of changes"
+        ways += f", or watch_changes=True in {type(step.spec).__name__}(...) to receive its changes"
     else:
         ways += ", or a source that announces changes (LocalFile with watch_changes=True does)"
     source = f"source '{step.name}' ({type(step.spec).__name__})"
-    return f"{source} tells of no changes by itself and has no refresh interval: use {ways}"
+    return f"{source} does not announce changes and has no refresh interval: use {ways}"
 
 
 class Followed:
-    """What is known about one source between passes. Touched on the runtime's loop only.
+    """One source between the runs of a live updater. Used on the engine's loop only.
 
-    ``due``: the whole source is to be listed. ``keys``: packed keys to look at, each with what to call when all
-    is committed. ``wake``: called when there is something to do.
+    ``due``: the whole source must be listed. ``keys``: packed keys to process, each with the acknowledgements to call once
+    it is committed. ``wake``: called when there is something to do.
     """
 
     def __init__(
@@ -77,20 +75,20 @@ class Followed:
 
     # -- life -------------------------------------------------------------------------------------
     def start(self) -> None:
-        """Subscribe. Comes before the initial pass, so that no change between the two is lost."""
+        """Subscribe to the change stream, before the initial run, so that no change in between is lost."""
         if self.step.source.announces_changes(self.step.spec):
             self._stream = asyncio.get_running_loop().create_task(self._listen())
             self._stream.add_done_callback(lambda task: self._wake())
 
     async def stop(self) -> None:
-        """End the stream and wait until it has ended."""
+        """Close the stream and wait until it has ended."""
         if self._stream is not None:
             self._stream.cancel()
             await asyncio.gather(self._stream, return_exceptions=True)
 
     @property
     def is_active(self) -> bool:
-        """Whether anything may still come."""
+        """Whether the source may still become due."""
         return (
             self.interval is not None
             or (self._stream is not None and not self._stream.done())
@@ -100,7 +98,7 @@ class Followed:
 
     # -- timing -----------------------------------------------------------------------------------
     def look(self, now: float) -> bool:
-        """Take up what has become due; returns whether there is something to do now."""
+        """Update what is due at ``now``; returns whether there is something to do."""
         if self._next_tick is not None and now >= self._next_tick:
             self.due = True
             self._next_tick = None
@@ -110,7 +108,7 @@ class Followed:
         return (self.due or bool(self.keys)) and now >= self.not_before
 
     def next_look(self, now: float) -> float | None:
-        """When ``look`` may find something although nothing came in; None: never."""
+        """When the source becomes due by time; None: never."""
         times = [*self._retries.values()]
         if self._next_tick is not None:
             times.append(self._next_tick)
@@ -118,9 +116,9 @@ class Followed:
             times.append(max(self.not_before, now))
         return min(times, default=None)
 
-    # -- passes -----------------------------------------------------------------------------------
+    # -- runs -------------------------------------------------------------------------------------
     def take(self) -> list[bytes]:
-        """What came in until now, for the pass that begins; what comes from here on is for the next one."""
+        """Keys received until now, for the run that begins; later ones are for the next run."""
         taken = list(self.keys)
         self._acks += [(key, ack) for key, acks in self.keys.items() for ack in acks]
         self.keys.clear()
@@ -129,7 +127,7 @@ class Followed:
         return taken
 
     async def passed(self, now: float, failures: dict[bytes, Failure], *, whole: bool) -> None:
-        """After a pass: acknowledge what was committed, set the clock, note which rows to try again."""
+        """After a run: acknowledge committed changes, set the timer, schedule retries of failed rows."""
         self._pause = MIN_RETRY_SECONDS
         self.not_before = 0.0
         if whole and self.interval is not None:
@@ -137,13 +135,13 @@ class Followed:
         acks, self._acks = self._acks, []
         for key, ack in acks:
             if key in failures:
-                continue  # a queue delivers it again
+                continue  # the source delivers it again
             try:
                 await self._threads.call(ack)
             except Exception as error:
                 LOG.warning("source '%s' did not take an acknowledgement: %s", self.name, describe(error))
         if self._stream is None or self.interval is not None:
-            return  # the next listing tries failed rows again
+            return  # the next listing retries failed rows
         self._retries = {
             key: self._retries.get(key, now + _row_pause(item.attempts))
             for key, item in failures.items()
@@ -151,7 +149,7 @@ class Followed:
         }
 
     def failed(self, now: float, keys: Iterable[bytes], *, whole: bool) -> float:
-        """A pass failed as a whole: all of it again, after a pause that grows. Returns the pause in seconds."""
+        """After a run that failed as a whole: schedule it again after a growing pause. Returns the pause in seconds."""
         pause = self._pause
         self._pause = min(pause * 2, MAX_RETRY_SECONDS)
         self.not_before = now + pause
@@ -160,7 +158,7 @@ class Followed:
             self.keys.setdefault(key, [])
         return pause
 
-    # -- the source's own feed --------------------------------------------------------------------
+    # -- the change stream ------------------------------------------------------------------------
     async def _listen(self) -> None:
         pause = MIN_RETRY_SECONDS
         while True:
@@ -184,7 +182,7 @@ class Followed:
                 await self._close(connector)
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_RETRY_SECONDS)
-            self.due = True  # what happened meanwhile was not heard
+            self.due = True  # changes were missed meanwhile
             self._wake()
 
     async def _close(self, connector: Any) -> None:
@@ -194,17 +192,17 @@ class Followed:
             LOG.warning("closing the change stream of source '%s' failed: %s", self.name, describe(error))
 
     async def _receive(self, batch: Any) -> None:
-        """Note a message's changes; an empty one asks for a listing. Waits while too much is pending."""
+        """Store the changes of a message; an empty message asks for a listing. Blocks while too much is pending."""
         changes = self._shapes.changes(batch)
         if not changes:
             self.due = True
-            # It may be news of what made the last listing fail, such as a folder that is back.
+            # It may announce the end of a problem of the last listing, such as a folder that exists again.
             self.not_before = min(self.not_before, time.monotonic() + NEWS_PAUSE_SECONDS)
         for (
             key,
             _,
             ack,
-        ) in changes:  # the newest value is read again: a message may be older than what is known
+        ) in changes:  # the current value is read: a message may be older than the committed version
             try:
                 packed = pack(self._encode(key))
             except Exception as error:

@@ -1,6 +1,6 @@
-"""Progress of updates from the engine's events: bars on a terminal, else now and then a line.
+"""Progress of updates, drawn from the engine's events: bars on a terminal, else occasional lines.
 
-It says which rows are at work, what they wait for, and what was written. The command line shows it on standard error,
+It shows the rows in flight, what they wait for, and what was written. The command line prints it to standard error,
 ``print_stats`` on standard output.
 """
 
@@ -39,9 +39,9 @@ SECONDS_BETWEEN_LINES = 5.0
 
 @dataclass
 class Count:
-    """Rows of one source in one run, and where those at work are. ``total``: as far as it is listed.
+    """Rows of one source in one run, and the stages of those in flight. ``total``: rows listed so far.
 
-    ``batches``: those at work, oldest first: by number, how many rows and the key of the first.
+    ``batches``: batches in flight, oldest first: by number, the count of rows and the first key.
     """
 
     done: int = 0
@@ -56,19 +56,19 @@ class Count:
 
     @property
     def at_work(self) -> str:
-        """The rows that have been at work for longest: ``a.md``, ``a.md and 20 more``; empty if there are none."""
+        """The rows in flight for longest: ``a.md``, ``a.md and 20 more``; empty if there are none."""
         for rows, first in self.batches.values():
             return first if rows == 1 or not first else f"{first} and {rows - 1} more"
         return ""
 
     @property
     def eventful(self) -> bool:
-        """Whether anything but "no change" was found."""
+        """Whether any row is not unchanged."""
         return self.total > self.unchanged or bool(self.failed)
 
     @property
     def waits_for(self) -> str:
-        """What the run waits for: the source, functions, targets; empty when it is through."""
+        """What the run waits for: the source, functions, targets; empty when it has ended."""
         stages = [
             f"{word} {count}"
             for word, count in (
@@ -125,7 +125,7 @@ class Count:
 
 @dataclass
 class State:
-    """One run. ``kind``: what began it, in live mode. ``written``: by target, rows written and deleted."""
+    """One run. ``kind``: the reason for it, in live mode. ``written``: by target, rows written and deleted."""
 
     kind: str = ""
     counts: dict[str, Count] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class State:
 
     @property
     def writes(self) -> str:
-        """``out 12 written, 3 deleted``; empty if nothing was."""
+        """``out 12 written, 3 deleted``; empty if nothing was written."""
         parts = []
         for target, (upserts, deletes) in self.written.items():
             text = ", ".join(
@@ -157,9 +157,9 @@ class _View(Protocol):
 
 
 class Progress:
-    """A listener for events; hands counts to a view. Events may come from any thread.
+    """A listener for events that passes counts to a view. Events may come from any thread.
 
-    ``only``: the full name of the flow that it is about; None: all flows.
+    ``only``: the full name of the flow to show; None: all flows.
     """
 
     def __init__(self, view: _View, only: str | None = None) -> None:
@@ -191,7 +191,7 @@ class Progress:
                     self._view.show(event.flow, source, state)
 
     def tick(self) -> None:
-        """Show again what is under way: a long wait is news as well."""
+        """Show the runs in progress again, so that a long wait is visible."""
         with self._lock:
             for flow, state in self._flows.items():
                 for source, count in state.counts.items():
@@ -200,19 +200,19 @@ class Progress:
 
 
 def awaiting(event: LeaseAwaited) -> str:
-    """What somebody who waits should know."""
+    """The message about a lease that another process holds."""
     return f"{event.flow}: {event.what} waits for {describe_holder(event.holder)}, which works on this flow"
 
 
 class Lines:
-    """Plain lines for ``write``, at most one every few seconds; a run that did nothing, or is short, has none on the way."""
+    """Plain lines for ``write``, at most one every few seconds; none while a run is short or has nothing to do."""
 
     def __init__(self, write: Callable[[str], None], seconds: float = SECONDS_BETWEEN_LINES) -> None:
         self._write = write
         self._seconds = seconds
         self._next = time.monotonic() + seconds
         self._news: dict[str, float] = {}
-        """By flow, from when on a run under way is worth a line."""
+        """By flow, the time from which a run in progress gets a line."""
 
     def begin(self, flow: str) -> None:
         self._news[flow] = time.monotonic() + self._seconds
@@ -234,14 +234,14 @@ class Lines:
             self.say(f"{flow}: {kind}{'; '.join(texts)} in {seconds:.1f} s{writes}")
 
     def idle(self, flow: str, seconds: float | None) -> None:
-        """A log has no use for it."""
+        """Print nothing: idle times are not useful in a log."""
 
     def say(self, text: str) -> None:
         self._write(printable_lines(text))
 
 
 class Bars:
-    """One bar per source in a shared display; in live mode one line that says what it waits for."""
+    """One bar per source in a shared display; in live mode one line with what it waits for."""
 
     def __init__(self, display: Any) -> None:
         self._display = display
@@ -272,7 +272,7 @@ class Bars:
 
     def idle(self, flow: str, seconds: float | None) -> None:
         self._drop(flow, "")
-        note = "waiting for changes" if seconds is None else f"waiting; looks again in {seconds:.0f} s"
+        note = "waiting for changes" if seconds is None else f"waiting; next listing in {seconds:.0f} s"
         self._tasks[flow, ""] = self._display.add_task(printable(flow), total=None, note=note)
 
     def say(self, text: str) -> None:
@@ -312,7 +312,7 @@ def shown_on(stream: TextIO, write: Callable[[str], None], only: str | None = No
 
 @contextmanager
 def _ticking(listener: Progress) -> Iterator[None]:
-    """Without a terminal nothing redraws: from time to time say what is under way."""
+    """Without a terminal nothing is redrawn, so print the runs in progress from time to time."""
     ended = threading.Event()
 
     def tick() -> None:

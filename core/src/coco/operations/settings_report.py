@@ -1,4 +1,4 @@
-"""The settings in force and where each comes from, with secrets masked."""
+"""The settings in force and the origin of each, with secrets masked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "memo_max_bytes": "MEMO_MAX_BYTES",
     "target_call_timeout": "TARGET_CALL_TIMEOUT",
 }
-"""Field of ``Settings`` -> its variable, without prefix. Those without effect so far are left out."""
+"""Field of ``Settings`` -> its variable, without prefix. Variables without effect are not listed."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SettingLine:
 
 @dataclass(frozen=True)
 class SettingsReport:
-    """``unused``: variables that are set and do not count, because a function or ``init`` supplies the settings."""
+    """All settings. ``unused``: variables without effect, since a function or ``init`` supplies the settings."""
 
     settings: list[SettingLine]
     unused: list[str]
@@ -60,7 +60,7 @@ class SettingsReport:
 
 
 def settings_report(environment: Environment) -> SettingsReport:
-    """Resolve the settings, if nobody has yet, and say where they come from. Opens nothing.
+    """Resolve the settings, unless that was done, and report their origins. Opens nothing.
 
     Raises ``ClientError`` for a variable that does not parse.
     """
@@ -86,7 +86,7 @@ def settings_report(environment: Environment) -> SettingsReport:
 
 
 def _variables(environment: Environment, fields: list[SettingLine]) -> list[SettingLine]:
-    """What only variables say, whoever supplies the settings."""
+    """Settings that only variables can set, also if a function or ``init`` supplies the others."""
     url = environment.state_url()
     explicit = os.environ.get("COCO_STATE_URL")
     if explicit:

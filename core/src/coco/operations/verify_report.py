@@ -1,4 +1,4 @@
-"""What ``coco verify`` found, for people and programs."""
+"""Results of ``coco verify``, as records and as text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ EXAMPLES = 5
 
 @dataclass
 class SourceCheck:
-    """One source against state. ``behind``: keys that an update would take up; ``hidden``: edited without a trace.
-
-    A hidden change is one that the source's ordinals do not show: content differs, ordinal and key do not.
-    """
+    """One source, compared with state."""
 
     source: str
     listed: int = 0
     checked: int = 0
+    """Rows whose contents were compared."""
     behind: int = 0
+    """Rows that an update would process."""
     hidden: list[str] = field(default_factory=list)
+    """Keys of rows with other content and the same ordinal, so that an update does not notice the change."""
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -33,23 +33,29 @@ class SourceCheck:
 
 @dataclass
 class TargetCheck:
-    """One target: keys that are missing, differ, or should not be there. ``checked``: rows compared by value.
-
-    ``unclear``: rows whose values come back altered and that cannot be computed without calling functions.
-    ``recreated``: it was missing or altered, and has been recreated.
-    """
+    """One target, compared with state."""
 
     target: str
     expected: int = 0
+    """Rows that state has on record."""
     actual: int = 0
+    """Rows that the target holds."""
     checked: int = 0
+    """Rows whose values were compared."""
     unclear: int = 0
+    """Rows that the target returns with other values, and whose values cannot be computed from the memo."""
     missing: list[str] = field(default_factory=list)
+    """Keys that the target lacks."""
     different: list[str] = field(default_factory=list)
+    """Keys whose values differ."""
     extra: list[str] = field(default_factory=list)
+    """Keys that the target should not hold."""
     skipped: str = ""
+    """The reason why the target was not compared; else empty."""
     problem: str = ""
+    """The error that prevented the comparison; else empty."""
     recreated: bool = False
+    """Whether the target was missing or altered, and has been recreated."""
 
     restored = renamed("restored", "recreated")
 
@@ -60,21 +66,22 @@ class TargetCheck:
 
 @dataclass
 class VerifyReport:
-    """Outcome of ``verify``. ``repaired``: source rows exported again; ``removed``: target rows taken away.
-
-    ``remaining``: something is wrong (still).
-    """
+    """Result of ``verify``."""
 
     targets: list[TargetCheck]
     sources: list[SourceCheck] = field(default_factory=list)
     repaired: int = 0
+    """Source rows that were exported again."""
     removed: int = 0
+    """Target rows that were deleted."""
     calls: int = 0
+    """Function calls that the repair made."""
     remaining: bool = False
+    """Whether differences remain."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong (any more)."""
+        """Whether no differences remain."""
         return not self.remaining
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class VerifyReport:
             if source.behind:
                 text += f", {source.behind} not yet processed: run `coco update`"
             if source.hidden:
-                text += f", {len(source.hidden)} edited without a sign of it"
+                text += f", {len(source.hidden)} with other content and the same ordinal"
             lines.append(text)
             lines += _examples((("edited", source.hidden), ("problem", source.problems)))
         for item in self.targets:
@@ -112,9 +119,7 @@ class VerifyReport:
                 f"{len(item.different)} different, {len(item.extra)} too many"
             )
             if item.unclear:
-                text += (
-                    f"; {item.unclear} come back altered and cannot be computed from the memo to compare them"
-                )
+                text += f"; {item.unclear} are returned with other values and cannot be computed from the memo to compare them"
             lines.append(text)
             lines += _examples(
                 (("missing", item.missing), ("different", item.different), ("too many", item.extra))
@@ -122,7 +127,7 @@ class VerifyReport:
         if self.repaired or self.removed:
             lines.append(
                 f"repaired: {self.repaired} source rows exported again with {self.calls} function calls, "
-                f"{self.removed} rows removed; compared again: {'all is well' if self.ok else 'something still differs'}"
+                f"{self.removed} rows removed; compared again: {'no differences' if self.ok else 'differences remain'}"
             )
         return "\n".join(lines)
 

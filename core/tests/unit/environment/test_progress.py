@@ -134,7 +134,7 @@ def test_idle_in_live_mode_has_a_line_of_its_own() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
     with Display(TextColumn("{task.description}"), console=console, transient=True) as display:
         progress = Progress(Bars(display))
-        for seconds, note in ((30.0, "waiting; looks again in 30 s"), (None, "waiting for changes")):
+        for seconds, note in ((30.0, "waiting; next listing in 30 s"), (None, "waiting for changes")):
             progress(LiveIdle("F", seconds))
             assert [(task.description, task.fields["note"]) for task in display.tasks] == [("F", note)]
         progress(RunStarted("F", "normal", ("a",)))
