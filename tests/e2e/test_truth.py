@@ -308,7 +308,7 @@ def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
     assert flow.update()["docs"].num_no_change == 3
     report = RUNTIME.verify(flow)
     assert report.sources[0].hidden == ["a.md"] and not report.ok
-    assert "edited without a sign" in report.render()
+    assert "1 with other content and the same ordinal" in report.render()
     assert RUNTIME.verify(flow, repair=True).ok
     assert load(target)[("a.md",)]["loud"] == "TWO ONE"
 

@@ -154,7 +154,7 @@ def test_a_blocking_call_in_a_running_loop_is_told_what_to_write(
     assert asyncio.run(program()) == 1
     (record,) = caplog.records
     text = record.getMessage()
-    assert "write `await` with setup_async() there instead" in text
+    assert "use `await` with setup_async() instead" in text
     assert "test_loop.py:" in text and 'loop.run(nothing(), "setup_async()")' in text
     asyncio.run(program())
     assert len(caplog.records) == 1, "once is enough"
