@@ -1,8 +1,8 @@
-"""References to secrets: what stands in the place of a password until a connection is made.
+"""References to secrets, which replace a password or a key until a connection is made.
 
-A reference is text such as ``env:PGPASSWORD``. It can be shown, stored and sent to another process; the value behind it is
-asked for at the moment of use, each time anew, and is kept nowhere but in the list of texts to mask. ``coco.secret`` makes
-references; ``coco.plugins.secrets`` finds out who resolves them.
+A reference is text such as ``env:PGPASSWORD``. It can be shown, stored and sent to another process. coco looks its value up
+at each use, and keeps it only in the list of texts to mask. ``coco.secret`` makes references; ``coco.plugins.secrets`` looks
+their values up through plugins.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 _FORM = re.compile(r"([a-z][a-z0-9+.-]*):(.+)", re.DOTALL)
 _LEAST = 4
-"""Shorter values are not looked for in texts: they would be found in words that are none."""
+"""Shorter values are not masked, since they occur in ordinary words."""
 _LEAST_LINE = 16
 _VALUES_PER_REFERENCE = 8
-"""How many former values of a reference are masked too: errors of connections made before a rotation still come in."""
+"""How many values of one reference are masked: errors of connections from before a rotation may still arrive."""
 _MAX_DEPTH = 8
 
 
@@ -49,7 +49,7 @@ class SecretRef:
 
     @property
     def scheme(self) -> str:
-        """What stands before the first colon: who is asked for the value."""
+        """The part before the first colon, which decides where the value is looked up."""
         return self.ref.partition(":")[0]
 
     def __repr__(self) -> str:
@@ -74,11 +74,11 @@ class SecretRef:
 
 
 Secret: TypeAlias = str | SecretRef
-"""A text that is secret, or a reference to one: what a field for a password or an API key takes."""
+"""Secret text, or a reference to it: the type of a field for a password or an API key."""
 
 
 def check_no_reference_within(text: str) -> None:
-    """Raise ``DefinitionError`` if a reference was formatted into a text, where nothing would resolve it."""
+    """Raise ``DefinitionError`` if a text contains a formatted reference, which could not be resolved."""
     found = re.search(r"SecretRef\('([^']*)'\)", text)
     if found is not None:
         raise _within_text(SecretRef(found[1]))
@@ -100,16 +100,16 @@ _version = 0
 
 
 def set_resolver(resolver: Resolver) -> None:
-    """Say who gives the value of a reference: called with it and with who wants it."""
+    """Set the function that returns the value of a reference. Its second argument names what needs the value."""
     global _resolver
     _resolver = resolver
 
 
 def resolve_secret(value: Secret, *, wanted_by: str | None = None) -> str:
-    """The text behind a reference, asked for now; a text is returned as it is.
+    """The current value of a reference. Text is returned as it is.
 
-    wanted_by: who asks, for messages. Raises ``SecretError`` where it cannot be had. Do not keep what is returned longer
-    than the connection that it is for.
+    wanted_by: what needs the value, for messages. Raises ``SecretError`` if the value cannot be looked up. Use the result
+    for one connection and do not keep it.
     """
     if not isinstance(value, SecretRef):
         return value
@@ -121,7 +121,7 @@ def resolve_secret(value: Secret, *, wanted_by: str | None = None) -> str:
 
 
 def resolve_secrets(value: T, *, wanted_by: str | None = None) -> T:
-    """The same object, or a copy of it with the text in the place of each reference in its fields, items and theirs.
+    """A copy of an object with the value of each reference in its fields and items, or the object if it has none.
 
     Looks into dataclasses, mappings, lists, tuples, sets, structs of msgspec and models of Pydantic. ``__post_init__``
     is not run again. Raises ``SecretError``.
@@ -142,7 +142,7 @@ def check_references(value: Any) -> None:
 
 
 def known_values() -> set[str]:
-    """Texts to mask: all values that references have had here, in their forms in URLs, JSON and Python too."""
+    """Texts to mask: all values that were looked up in this process, also in their forms in URLs, JSON and Python."""
     with _guard:
         values = [value for kept in _values.values() for value in kept]
     return {form for value in values for form in _forms(value)}
@@ -165,7 +165,7 @@ def _note(ref: str, value: str) -> None:
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it may occur in a text: whole, line by line, escaped; of an address its password too."""
+    """Forms in which a value may occur in a text: whole, by line, escaped, and the password of a URL."""
     import json
     import urllib.parse
 

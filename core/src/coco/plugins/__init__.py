@@ -1,4 +1,4 @@
-"""What a plugin needs, and nothing more: the marker for its hooks and the manifests they return.
+"""The names that a plugin's module imports: the marker of its hooks and the manifests that they return.
 
 A plugin is a distribution with an entry point in the group ``coco.plugins`` whose value is a light module::
 
@@ -10,8 +10,8 @@ A plugin is a distribution with an entry point in the group ``coco.plugins`` who
     def coco_ops():
         return [OpManifest("target", "Jsonl", "coco_target_jsonl.target:Jsonl", doc="JSON lines.")]
 
-That module is imported whenever coco looks for plugins, ``coco --help`` included: it must import nothing
-that the plugin needs at work. Everything else is named by string and imported at first use.
+coco imports that module whenever it loads plugins, also for ``coco --help``, so the module must not import what only the
+plugin's operations need. Manifests name those by text, and coco imports them at first use.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 API_NUMBER = 1
-"""What a plugin's ``COCO_API`` must say. Raised only when a correct plugin would break."""
+"""The value that a plugin's ``COCO_API`` must have. It grows only when a correct plugin would break."""
 
 ENTRY_POINT_GROUP = "coco.plugins"
 
@@ -48,14 +48,14 @@ hookimpl = pluggy.HookimplMarker("coco")
 
 
 def plugin_host() -> PluginHost:
-    """The plugins of this process. The first call looks for them; it never raises for a broken plugin."""
+    """The plugins of this process. The first call loads them. A broken plugin is disabled and raises nothing."""
     from coco.plugins.loader import process_host
 
     return process_host()
 
 
 def distribution_for(category: str, name: str) -> str | None:
-    """The distribution that is known to bring ``name``, installed or not; None if none is known.
+    """The distribution that provides ``name``, as far as coco knows, installed or not; None if there is none.
 
     category: one of ``OpManifest``, or ``command``.
     """
@@ -65,7 +65,7 @@ def distribution_for(category: str, name: str) -> str | None:
 
 
 def connect_registry() -> None:
-    """Let the registry of operations and the names of runners ask the plugins. Can be called again."""
+    """Connect operations, names of runners and references to secrets with the plugins. Idempotent."""
     from coco.ops.registry import registry
     from coco.ops.runner_names import RUNNERS
     from coco.plugins import secrets

@@ -1,7 +1,7 @@
-"""coco-core's own plugin: found without a search, started once, and first in everything.
+"""The plugin of coco-core itself. It is loaded once, before all others and without a search.
 
-``coco.BUILT_IN_PLUGIN`` names its module, as an entry point names that of any other. What it brings can be used before
-the metadata of installed distributions is read, which takes 30 ms.
+``coco.BUILT_IN_PLUGIN`` names its module, as an entry point names the module of another plugin. So its commands and stores
+work without reading the metadata of installed distributions, which takes 30 ms.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from coco.plugins.metadata import Candidate
 from coco.plugins.plugin import Plugin
 
 NAME = "core"
-"""By the rule for all names of plugins: the distribution's without ``coco-``."""
+"""Its name, by the rule for all plugins: the distribution's name without ``coco-``."""
 
 _lock = threading.Lock()
 _plugin: Plugin | None = None
 
 
 def built_in_plugin() -> Plugin:
-    """The plugin, started at the first call."""
+    """The plugin, loaded at the first call."""
     global _plugin
     if _plugin is None:
         with _lock:
@@ -34,7 +34,7 @@ def built_in_plugin() -> Plugin:
 
 
 def built_in_manifest(key: str) -> Manifest | None:
-    """What coco itself brings under ``category:name``; None if it does not."""
+    """coco's own manifest for ``category:name``; None if there is none."""
     return next((item for item in built_in_plugin().manifests if item.key == key), None)
 
 

@@ -1,4 +1,4 @@
-"""From the name of something that is missing to the distribution that brings it."""
+"""Which distribution provides a name that is not installed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _hints() -> dict[str, Any]:
 
 
 def distribution_for(category: str, name: str) -> str | None:
-    """The distribution known to bring ``name``; None if none is known."""
+    """The distribution that provides ``name``; None if none is listed."""
     found: str | None = _hints().get(category, {}).get(name)
     return found
 
 
 def is_planned(category: str, name: str) -> bool:
-    """Whether users may expect ``name`` although no distribution brings it yet."""
+    """Whether users may expect ``name`` although no distribution provides it yet."""
     return name in _hints()["planned"].get(category, ())
 
 
@@ -38,9 +38,9 @@ def hinted_names(category: str) -> list[str]:
 
 
 def missing_runner(host: PluginHost, name: str) -> str | None:
-    """Why there is no runner of a name, with what is installed and what to do; None if a plugin has it.
+    """Why no runner has this name, which runners there are, and what to do; None if a plugin provides it.
 
-    Raises ``PluginError`` if several have it and none is picked. A plugin that could not be loaded is mentioned.
+    Names a plugin that could not be loaded. Raises ``PluginError`` if several plugins provide it and none is picked.
     """
     if host.runner(name) is not None:
         return None

@@ -1,8 +1,8 @@
 """The six hooks. A plugin implements those it needs; an implementation may take fewer arguments than are
 listed.
 
-Hooks return data, or observe. None is handed the registry to write into, so the order of plugins does not
-matter and a plugin that fails half way leaves nothing behind.
+Hooks return data or observe. No hook writes into a registry, so the order of plugins does not matter, and a plugin whose
+loading fails leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ hookspec = pluggy.HookspecMarker("coco")
 
 @hookspec
 def coco_ops() -> Sequence[OpManifest]:  # type: ignore[empty-body]
-    """Sources, functions, targets, attachments and declarations that the plugin brings."""
+    """Sources, functions, targets, attachments and declarations that the plugin provides."""
 
 
 @hookspec
@@ -42,12 +42,12 @@ def coco_cli_commands() -> Sequence[CommandManifest]:  # type: ignore[empty-body
 
 @hookspec(firstresult=True)
 def coco_resolve_secret(ref: str) -> str | None:
-    """The value of a secret that the user named by ``coco.secret(ref)``, looked up now.
+    """The current value of a secret, for ``coco.secret(ref)``.
 
-    ref: ``scheme:rest``, such as ``vault:billing/password``. Return None for schemes of others; for a scheme of your own
-    give the value, or raise. Raise a ``SecretError`` to tell the user why; of other errors only the type is shown, since
-    their text might quote the value. Called in any thread and in child processes, for every connection, so the value of
-    today is what counts: keep none. ``env:`` and ``file:`` are coco's own and never come here.
+    ref: ``scheme:rest``, such as ``vault:billing/password``. Return None for schemes of other plugins. For a scheme of
+    yours, return the value or raise. Users see the text of a ``SecretError``; of other errors they see only the type, since
+    the text might quote the value. coco calls the hook for every connection, in any thread and in child processes. Do not
+    cache the value, so that a rotated secret is used at once. ``env:`` and ``file:`` are coco's own and never reach a plugin.
     """
 
 

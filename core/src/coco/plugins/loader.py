@@ -1,10 +1,11 @@
-"""Finds the plugins, each on its own: what one of them does wrong concerns no other.
+"""Loads the plugins, each separately, so that a faulty plugin disables only itself.
 
-For each entry point: metadata, the user's choice, import, API number, registration, its own answers, their
-names. Whatever fails disables this plugin and is kept for ``coco plugins -v``. Environment:
+The steps for each entry point: read the metadata, apply the user's choice, import the module, check the API number,
+register the hooks, call them, check the names that they return. A failed step disables the plugin, and
+``coco plugins -v`` shows the reason. Environment:
 
 COCO_PLUGINS          which plugins load, see ``selection``
-COCO_STRICT_PLUGINS   1: a plugin that fails, or a name that two provide, raises (authors, CI)
+COCO_STRICT_PLUGINS   1: a plugin that fails, or a name that two plugins provide, raises (for authors and CI)
 COCO_TRACE_PLUGINS    1: imports and hook calls are printed to standard error
 """
 
@@ -40,16 +41,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("coco.plugins")
 
 VERY_SLOW_SECONDS = 1.0
-"""From here on a plugin's import is warned of: every command waits for it."""
+"""A start that takes longer logs a warning, since every command includes it."""
 
 
 class PluginHost:
-    """All announced plugins, loaded or not, and what the loaded ones bring.
+    """All installed plugins, loaded or not, and what the loaded ones provide.
 
-    candidates: gives what is announced; by default what is installed. environ: where the variables above are
-    read. clock: seconds, to time imports. built_in: coco's own plugin, started already; its names are nobody else's.
-    Loading happens in the constructor. Raises ``PluginError`` for a ``COCO_PLUGINS`` that cannot be read or leaves out
-    the built-in plugin and, under ``COCO_STRICT_PLUGINS``, for whatever else is wrong.
+    candidates: returns the plugins to load; by default the installed ones. environ: the variables above. clock: seconds,
+    to time imports. built_in: coco's own plugin, loaded already; no other plugin can provide its names. The constructor
+    loads the plugins. Raises ``PluginError`` for a ``COCO_PLUGINS`` that is malformed or leaves out the built-in plugin and,
+    under ``COCO_STRICT_PLUGINS``, for any other problem.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class PluginHost:
     # --- what there is
 
     def overridden(self) -> dict[str, str]:
-        """Names of coco's own that plugins provide too, in vain, with the import path that counts."""
+        """coco's own names that plugins provide too, with coco's import path, which is the one in use."""
         return {
             item.key: next(own.target for own in self._own[item.key].manifests if own.key == item.key)
             for plugin in self.plugins
@@ -170,14 +171,14 @@ class PluginHost:
         return self.selection.unknown([plugin.name for plugin in self.plugins])
 
     def names(self, prefix: str) -> list[str]:
-        """Names provided under a prefix such as ``target``, ``store`` or ``command``; in doubt included."""
+        """Names under a prefix such as ``target``, ``store`` or ``command``, with those that several plugins provide."""
         return sorted(key.partition(":")[2] for key in self._providers if key.startswith(f"{prefix}:"))
 
     def provider(self, key: str) -> tuple[Plugin, Manifest] | None:
-        """Who provides ``category:name``, and its manifest; None if nobody does.
+        """The plugin that provides ``category:name``, and its manifest; None if no plugin does.
 
-        Raises ``PluginError`` if several do and ``COCO_PLUGINS`` picks none, or picks one that does not: another
-        one in its place would be a surprise.
+        Raises ``PluginError`` if several plugins provide it and ``COCO_PLUGINS`` picks none, or if the picked plugin does
+        not provide it. coco never takes another plugin instead of the picked one.
         """
         unmet = self._unmet(key)
         if unmet:
@@ -208,7 +209,7 @@ class PluginHost:
         return found[1] if found and isinstance(found[1], RunnerManifest) else None
 
     def commands(self) -> list[CommandManifest]:
-        """Commands of the program; those in doubt are left out, ``coco plugins`` shows them."""
+        """Commands of the program, without names that several plugins provide; ``coco plugins`` reports those."""
         keys = sorted(key for key in self._providers if key.startswith("command:"))
         doubtful = {**self.conflicts(), **self.unmet_picks()}
         found = [self.provider(key) for key in keys if key not in doubtful]
@@ -217,9 +218,9 @@ class PluginHost:
     # --- use
 
     def load(self, key: str) -> Any:
-        """Import what ``category:name`` stands for; None if nobody provides it.
+        """Import what ``category:name`` names; None if no plugin provides it.
 
-        Raises ``PluginError`` naming the plugin if that import fails, with the failure as its cause.
+        Raises ``PluginError`` that names the plugin if the import fails; the failure is its cause.
         """
         found = self.provider(key)
         if found is None:
@@ -266,14 +267,14 @@ class PluginHost:
                     yield plugin, manifest
 
     def resolve_op(self, category: Any, kind: str) -> bool:
-        """Import the module of an operation, which registers it. False if no plugin has it.
+        """Import the module of an operation, which registers it. False if no plugin provides it.
 
         category: text, or a member of ``OpCategory``. Raises ``PluginError`` like ``load``.
         """
         return self.load(f"{getattr(category, 'value', category)}:{kind}") is not None
 
     def resolve_secret(self, ref: str) -> str | None:
-        """Ask each plugin for a secret until one has it; None if none has. A plugin's error is passed on."""
+        """The value from the first plugin that returns one; None if none does. An error of a plugin is raised as it is."""
         for plugin in self.secret_plugins():
             secret: str | None = plugin.hooks["coco_resolve_secret"](ref=ref)
             if secret is not None:
@@ -285,11 +286,11 @@ class PluginHost:
         return [plugin for plugin in self.plugins if "coco_resolve_secret" in plugin.hooks]
 
     def has_observers(self) -> bool:
-        """Whether any plugin wants events."""
+        """Whether any plugin observes events."""
         return any(True for _ in self._callers("coco_flow_event"))
 
     def emit(self, event: Any) -> None:
-        """Hand an event of ``coco.events`` to all observers. One that raises is not called again."""
+        """Call all observers with an event of ``coco.events``. An observer that raises is not called again."""
         for plugin, caller in self._callers("coco_flow_event"):
             try:
                 caller(event=event)
@@ -333,7 +334,7 @@ def process_host() -> PluginHost:
 
 
 def load_provided(key: str) -> Any:
-    """Import what ``category:name`` stands for: coco's own without a search for plugins, else theirs; None if neither.
+    """Import what ``category:name`` names: coco's own without loading plugins, else a plugin's; None if there is none.
 
     Raises ``PluginError`` like ``PluginHost.load``.
     """
@@ -342,13 +343,13 @@ def load_provided(key: str) -> Any:
 
 
 def store_manifest(scheme: str) -> StoreManifest | None:
-    """What is known of the store for a URL scheme; None if there is none. coco's own are found without a search."""
+    """The manifest of the store for a URL scheme; None if there is none. Loads plugins only for schemes not coco's own."""
     own = built_in_manifest(f"store:{scheme}")
     return own if isinstance(own, StoreManifest) else process_host().store(scheme)
 
 
 def known_command(name: str) -> CommandManifest | None:
-    """coco's own command of a name, or a plugin's if plugins have been looked for already."""
+    """The manifest of a command: coco's own, or a plugin's if plugins are loaded already. Loads none."""
     host = _process_host
     known = (*built_in_plugin().commands, *(host.commands() if host is not None else ()))
     return next((item for item in known if item.name == name), None)
@@ -356,7 +357,7 @@ def known_command(name: str) -> CommandManifest | None:
 
 @contextmanager
 def temporary_host(host: PluginHost) -> Iterator[PluginHost]:
-    """For tests: ``host`` in place of the process's own."""
+    """Replace the host of the process by ``host``, for tests."""
     global _process_host
     previous, _process_host = _process_host, host
     try:

@@ -1,4 +1,4 @@
-"""What plugins say about themselves: plain data, no imports of what is described."""
+"""Manifests: plain data that describes what a plugin provides, without importing it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 OP_CATEGORIES = ("source", "function", "target", "declaration", "target_attachment")
-"""Values of ``coco.op.OpCategory``; as text here, for that enum is not light enough to import."""
+"""Values of ``coco.op.OpCategory``, as text, since the import of that enum is not light."""
 
 TAKES = ("", "app", "flow")
 
@@ -20,7 +20,7 @@ _COMMAND_TEXT = "a name of lower case letters, digits and -"
 
 
 class Manifest:
-    """What the four kinds have in common: an import path, a line of text, and the name that others use."""
+    """Base of the four manifests: an import path, one line of documentation, and a key."""
 
     __slots__ = ()
     target: str
@@ -32,7 +32,7 @@ class Manifest:
         raise NotImplementedError
 
     def _check(self, name: Any, is_name: Callable[[str], object], wanted: str) -> None:
-        """Raise ``ValueError`` for a name, an import path or a line of text that cannot be one."""
+        """Raise ``ValueError`` for an invalid name, import path or documentation line."""
         if not isinstance(name, str) or not is_name(name):
             raise self._refused(wanted, name)
         if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
@@ -158,7 +158,7 @@ class CommandManifest(Manifest):
 
 
 def load_target(target: str) -> Any:
-    """Import what ``"module:name"`` says. Raises whatever the import raises, or ``AttributeError``."""
+    """Import ``"module:name"``. Raises what the import raises, or ``AttributeError``."""
     module, _, path = target.partition(":")
     value: Any = importlib.import_module(module)
     for name in path.split("."):

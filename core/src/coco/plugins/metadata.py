@@ -1,6 +1,6 @@
 """The one place that reads the metadata of installed distributions.
 
-The standard library's ``importlib.metadata`` it is, not the backport ``importlib-metadata``. Measured in
+It uses the standard library's ``importlib.metadata``, not the backport ``importlib-metadata``. Measured in
 fresh processes on Python 3.11 (best of nine, wall time beyond a bare interpreter): import and a scan for
 one group of entry points cost 30 ms with the standard library and 38 ms with the backport 10.2, which reads
 the same files and whose additions (an older Python's API) have no use here. It would be one more dependency
@@ -22,12 +22,12 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A plugin that metadata announces; nothing of it is imported yet.
+    """A plugin that metadata of a distribution lists; none of its modules is imported yet.
 
     name: of the entry point; by convention the distribution's without ``coco-``.
     module: what to import.
-    identify: gives distribution and version; a file is read for that, so it is called when someone wants to
-    know. problem: why it cannot even be tried. summarize: gives the distribution's summary, from the same file.
+    identify: returns distribution and version. It reads a file, so call it only where the result is shown.
+    problem: why the plugin cannot be loaded at all. summarize: gives the distribution's summary, from the same file.
     """
 
     name: str

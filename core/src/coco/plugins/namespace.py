@@ -1,4 +1,4 @@
-"""The modules ``coco.sources``, ``coco.functions`` and ``coco.targets``: names that plugins provide."""
+"""Look-up of names in ``coco.sources``, ``coco.functions`` and ``coco.targets``, which plugins provide."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IMPORT_FROM = opcode.opmap.get("IMPORT_FROM")
 
 
 class MissingOpError(UnknownNameError, AttributeError):
-    """``coco.targets.X`` where no installed plugin has X. An ``AttributeError``, so ``hasattr`` works."""
+    """``coco.targets.X``, if no installed plugin provides X. An ``AttributeError``, so that ``hasattr`` works."""
 
 
 class MissingOpImportError(UnknownNameError, ImportError):
@@ -116,7 +116,7 @@ class OpNamespace:
         return f"no installed plugin provides {what}; {guess}Installed are: {', '.join(installed) or 'none'}"
 
     def _broken(self, what: str, distribution: str) -> str | None:
-        """What is known about the distribution if it is there and its plugin is not loaded."""
+        """Why the plugin of an installed distribution is not loaded; None if it is loaded or not installed."""
         for plugin in self.host.plugins:
             if not plugin.loaded and plugin.distribution()[0] == distribution:
                 return (

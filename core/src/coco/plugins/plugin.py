@@ -1,4 +1,4 @@
-"""One plugin as the loader sees it, and the making of one from what metadata announces."""
+"""One plugin: its state, and the steps that load it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from coco.plugins.metadata import Candidate
 
 FAULTS = (Exception, SystemExit)
-"""What a plugin's code may end in without ending the program: ``sys.exit`` at import is a fault like others."""
+"""Exceptions of a plugin's code that disable the plugin and do not end the program; ``sys.exit`` raises one of them."""
 
 SLOW_SECONDS = 0.2
-"""From here on a plugin counts as slow: two thirds of what all of ``coco --help`` may take."""
+"""A plugin whose start takes longer counts as slow. It is two thirds of the time limit of ``coco --help``."""
 
 M = TypeVar("M", bound=Manifest)
 
@@ -73,11 +73,11 @@ class Plugin:
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
-        """All that it brings."""
+        """All manifests."""
         return (*self.ops, *self.stores, *self.runners, *self.commands)
 
     def distribution(self) -> tuple[str, str]:
-        """Name and version of its distribution; empty if unknown."""
+        """Name and version of the distribution; empty if unknown."""
         return self.candidate.identify()
 
     def title(self) -> str:
@@ -119,7 +119,7 @@ class Plugin:
         self.status, self.reason = "skipped", reason
 
     def disable(self, error: BaseException) -> None:
-        """Keep why it failed; nothing of it is used."""
+        """Store why the plugin failed, and drop everything that it provides."""
         self.status = "disabled"
         self.reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         self.trace = "".join(traceback.format_exception(error))
@@ -127,7 +127,7 @@ class Plugin:
         self.hooks.clear()
 
     def slowness(self) -> str:
-        """What a slow start is due to, and what to do; empty if it was not slow."""
+        """Why the start was slow and what to do; empty if it was not slow."""
         if self.seconds < SLOW_SECONDS:
             return ""
         own = self.candidate.module.partition(".")[0]
@@ -142,7 +142,7 @@ class Plugin:
     def start(
         self, clock: Callable[[], float], monitor: Callable[[pluggy.PluginManager], Any] | None = None
     ) -> None:
-        """Import, check and register the plugin, then ask for what it brings. Raises whatever goes wrong."""
+        """Import, check and register the plugin, then call its hooks for manifests. Raises any error of these steps."""
         known, began = frozenset(sys.modules), clock()
         try:
             with redirect_stdout(sys.stderr):  # results are on standard output, and may be JSON

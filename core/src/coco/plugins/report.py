@@ -1,4 +1,4 @@
-"""What ``coco plugins`` says, as data and as text."""
+"""The report of ``coco plugins``, as data and as text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from coco.plugins.plugin import Plugin
 def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
     """Everything about the plugins, JSON-able. ``verbose`` adds tracebacks.
 
-    ``plugins``: coco's own first, which has ``built_in`` true. ``overridden``: what this process defines itself, or coco
-    does, with where; that wins over a plugin's.
+    ``plugins``: coco's own first, with ``built_in`` true. ``overridden``: names that a plugin provides in vain, since this
+    process or coco defines them, with the place of the definition in use.
     """
     defined = _defined_here()
     return {
@@ -34,9 +34,9 @@ def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
 
 
 def has_problems(report: dict[str, Any]) -> bool:
-    """Whether a report needs the user: a plugin failed, a name is in doubt, a chosen plugin is unknown.
+    """Whether a report shows a problem: a failed plugin, a name that several plugins provide, an unknown chosen plugin.
 
-    A slow plugin works, so it does not.
+    A slow plugin works, so it is not a problem.
     """
     failed = any(plugin["status"] == "disabled" for plugin in report["plugins"])
     return failed or any(report[part] for part in ("conflicts", "unmet", "unknown"))
@@ -140,7 +140,7 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
 
 
 def _summary(plugin: dict[str, Any]) -> str:
-    """What it brings, by name alone."""
+    """Names of stores, runners and commands, in one line."""
     parts = []
     for kind in ("stores", "runners", "commands"):
         names = [str(item.get("name") or item["scheme"]) for item in plugin[kind]]

@@ -1,6 +1,6 @@
-"""``coco.secret``: references to secrets, and whom to ask for their values.
+"""``coco.secret``, and the look-up of values through plugins.
 
-Importing this module is what lets references be resolved in a process; unpickling one imports it.
+The import of this module connects references with the plugins. Unpickling a reference imports it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ BUILT_IN_SCHEMES = ("env", "file")
 
 
 def secret(ref: str) -> SecretRef:
-    """Refer to a secret, to be given in the place of a password, an API key or an address.
+    """Return a reference to a secret, for use instead of a password, an API key or a URL.
 
-    ``coco.secret("env:PGPASSWORD")`` is the environment variable, those of ``.env`` included; ``coco.secret("file:PATH")``
-    the text of a file without the line break at its end, a relative path being taken from the working folder. Other
-    schemes, such as ``vault:NAME``, come with plugins (hook ``coco_resolve_secret``).
+    ``env:NAME`` refers to an environment variable, also one from ``.env``. ``file:PATH`` refers to the text of a file without
+    the line break at its end; a relative path starts at the working folder. Plugins provide other schemes, such as
+    ``vault:NAME`` (hook ``coco_resolve_secret``).
 
-    Fields of auth entries, ``DatabaseConnectionSpec`` and whatever is declared as ``coco.typing.Secret`` take a reference.
-    The value is looked up whenever a connection is made, never stored, and masked in errors. Raises ``DefinitionError``
-    for text of another form. That a scheme is unknown, or a secret missing, is a ``SecretError`` at use: a process that
-    does not connect, such as a worker, needs neither plugin nor secret.
+    Auth entries, ``DatabaseConnectionSpec`` and fields declared as ``coco.typing.Secret`` accept a reference. coco looks the
+    value up for each connection, never stores it, and masks it in errors. Raises ``DefinitionError`` for text of another
+    form. An unknown scheme or a missing secret raises ``SecretError`` when the value is needed, so a process that makes no
+    connection, such as a worker, needs neither the plugin nor the secret.
     """
     return SecretRef(ref)
 
 
 def value_of(ref: SecretRef, wanted_by: str | None) -> str:
-    """Ask coco's own resolver, then those of plugins. Raises ``SecretError``; no text of it holds the value."""
+    """The current value, from coco's own resolver or a plugin's. Raises ``SecretError``, whose text never holds the value."""
     asked = [built_in_plugin()] if ref.scheme in BUILT_IN_SCHEMES else _others()
     for plugin in asked:
         found = _answer(plugin, ref, wanted_by)

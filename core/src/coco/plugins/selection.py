@@ -1,10 +1,10 @@
-"""``COCO_PLUGINS``: which plugins load, and whose operation is meant where two have the name.
+"""``COCO_PLUGINS``: which plugins load, and which plugin counts where several provide one name.
 
 Items are separated by commas or blanks:
 
 ``target-postgres``                 only the plugins named like this load
 ``-target-postgres``                this one does not
-``target:Qdrant=target-qdrant-x``   the target Qdrant is the one of this plugin; limits nothing else
+``target:Qdrant=target-qdrant-x``   the target Qdrant is the one of this plugin; other plugins load too
 ``none``                            no plugin loads
 
 Names are those of entry points: the distribution's without ``coco-``; with it is fine too.
@@ -22,7 +22,7 @@ VARIABLE = "COCO_PLUGINS"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The user's choice. ``allow=None``: everything that is not denied."""
+    """The user's choice of plugins. ``allow=None`` allows every plugin that is not denied."""
 
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ class Selection:
 
 
 def parse_selection(text: str | None) -> Selection:
-    """Read ``COCO_PLUGINS``; unset and empty mean no choice. ``PluginError`` for an unreadable item."""
+    """Parse ``COCO_PLUGINS``; unset or empty means no choice. Raises ``PluginError`` for a malformed item."""
     allow: set[str] = set()
     deny: set[str] = set()
     picks: dict[str, str] = {}
@@ -67,5 +67,5 @@ def parse_selection(text: str | None) -> Selection:
 
 
 def plugin_name(text: str) -> str:
-    """Entry point name for a name that may be the distribution's."""
+    """The name of the entry point, for a name that may be the distribution's."""
     return text.lower().replace("_", "-").removeprefix("coco-")

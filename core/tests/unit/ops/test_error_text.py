@@ -82,7 +82,10 @@ def test_causes_have_their_places() -> None:
     )
     assert text.count("in inner") == 1 and text.count("in raised") == 1
     wrapped = describe(TargetError("never raised")) + describe(PrepareError("Embed", failing()))
-    assert "PrepareError" not in wrapped and "LookupError: nothing of the kind; the next update retries" in wrapped
+    assert (
+        "PrepareError" not in wrapped
+        and "LookupError: nothing of the kind; the next update retries" in wrapped
+    )
     assert "in inner" in wrapped and "caused by" not in wrapped, "what is quoted is not said twice"
 
 
