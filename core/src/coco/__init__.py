@@ -1,7 +1,8 @@
-"""coco keeps derived data fresh: flows of sources, typed functions and targets, updated by what changed.
+"""coco keeps derived data fresh: a flow leads from sources through typed functions to targets, and an update processes what
+has changed.
 
-The public names are listed in ``_NAMES``; each is imported from its module when first used, so ``import
-coco`` costs next to nothing. A flow written for CocoIndex v0 runs with ``import coco as cocoindex``.
+``_NAMES`` lists the public names. Each is imported from its module at first use, so ``import coco`` costs almost nothing. A
+flow that was written for CocoIndex v0 runs with ``import coco as cocoindex``.
 """
 
 from __future__ import annotations
@@ -224,7 +225,7 @@ else:  # so that type checkers report what is not there
         if name in _WHERE:
             value = getattr(importlib.import_module(f"coco.{_WHERE[name]}"), name)
         elif name in _MODULES:
-            return importlib.import_module(f"coco.{name}")  # the import system sets the attribute
+            return importlib.import_module(f"coco.{name}")  # this also sets the attribute
         elif name == "storages":
             value = importlib.import_module("coco.targets")  # an old name of it
         elif name == "__version__":

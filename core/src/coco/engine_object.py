@@ -1,7 +1,7 @@
-"""Specs, options, keys and states as plain data, and back.
+"""Converts specs, options, keys and states to plain data, and back.
 
-The dump is deterministic and is what fingerprints of specs are made of, so a field that is ``None`` by
-default and in fact leaves no trace: adding an optional field to a spec reprocesses nothing.
+The conversion is deterministic, and fingerprints of specs are made from it. A field whose default and value are ``None`` is
+left out, so adding an optional field to a spec reprocesses nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from coco.secrets import SecretRef
 T = TypeVar("T")
 
 TRANSIENT_MARK = "<transient>"
-"""What a transient auth reference dumps to: its generated key must not reach anything stored."""
+"""The plain form of a transient auth reference. Its generated key must not be stored."""
 
 
 SECRET_MARK = "<secret>"
-"""What stands for a reference to a secret where its text must not count."""
+"""The plain form of a reference to a secret where its text must not count."""
 
 
 class _NotIdentityMark:
@@ -41,12 +41,12 @@ class _NotIdentityMark:
 _NOT_IDENTITY = _NotIdentityMark()
 
 NotIdentity: TypeAlias = Annotated[T, _NOT_IDENTITY]
-"""``address: NotIdentity[str | None] = None`` marks a spec field that cannot alter results, such as an
-address or a batch size: it stays out of code identity and of memo keys."""
+"""``address: NotIdentity[str | None] = None`` marks a field of a spec that cannot change results, such as an address or a
+batch size. It is not part of code identity and memo keys."""
 
 
 class _Form(enum.Enum):
-    """What plain data is for."""
+    """The purpose of plain data."""
 
     SHOWN = "shown"
     STORED = "stored"
@@ -55,36 +55,36 @@ class _Form(enum.Enum):
 
 
 def dump_engine_object(value: Any) -> Any:
-    """Plain data for ``value``: None, bool, int, float, str, lists and dicts with string keys.
+    """Return plain data for ``value``: None, bool, int, float, str, lists and dicts with string keys.
 
-    Dataclasses, specs and named tuples become dicts by field, with the ``kind`` that their class has; enums their
-    value; time spans seconds; dates and times ISO text; sets sorted lists; auth references ``{"key": KEY}`` (of
-    transient ones a fixed mark); references to secrets ``{"secret": "env:NAME"}``; types their schema. Raises
-    ``DefinitionError`` naming the place for anything else.
+    Dataclasses, specs and named tuples become dicts by field, with the ``kind`` of their class; enums their value; time
+    spans seconds; dates and times ISO text; sets sorted lists; auth references ``{"key": KEY}``, transient ones a fixed
+    mark; references to secrets ``{"secret": "env:NAME"}``; types their schema. Raises ``DefinitionError``, with the place,
+    for anything else.
     """
     return _dump(value, (), form=_Form.SHOWN)
 
 
 def plain_data(value: Any) -> Any:
-    """The form in which keys, states and specs are stored and fingerprinted.
+    """Return the form in which keys, states and specs are stored and fingerprinted.
 
-    As ``dump_engine_object``, but auth references are their key alone, and a ``kind`` counts only if it is a field.
+    Like ``dump_engine_object``, but an auth reference becomes its key, and ``kind`` is included only if it is a field.
     """
     return _dump(value, (), form=_Form.STORED)
 
 
 def content_data(value: Any) -> Any:
-    """As ``plain_data``, without references to secrets: where a password is taken from does not alter what is read."""
+    """Return data like ``plain_data``, without references to secrets: the place of a password does not change rows."""
     return _dump(value, (), form=_Form.CONTENT)
 
 
 def dump_for_identity(value: Any) -> Any:
-    """As ``plain_data``, without fields marked ``NotIdentity``, transient auth references and references to secrets."""
+    """Return data like ``plain_data``, without ``NotIdentity`` fields, transient auth references and secrets."""
     return _dump(value, (), form=_Form.IDENTITY)
 
 
 def canonical_json(data: Any) -> str:
-    """JSON text that is equal for equal dumps (sorted keys, compact, ASCII)."""
+    """Return JSON text that is equal for equal data: sorted keys, compact, ASCII."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
@@ -176,7 +176,7 @@ def _dump_fields(value: Any, path: tuple[str, ...], *, form: _Form) -> dict[str,
 
 
 def not_identity_fields(cls: type) -> frozenset[str]:
-    """Names of the fields of a class that are marked ``NotIdentity``."""
+    """Return the names of the fields of a class that are marked ``NotIdentity``."""
     from coco.spec.hints import Unresolved, class_hints
 
     found = set()
@@ -196,7 +196,7 @@ def _dump_type(value: Any) -> Any:
         encoded = encode_enriched_type(value)
     except ValueError:
         return _describe_type(value, set())
-    # The schema of choices says nothing of the names that an Enum gives them.
+    # The schema of choices lacks the names of an Enum's members.
     return _describe_type(value, set()) if _has_choices(encoded) else encoded
 
 
@@ -209,7 +209,7 @@ def _has_choices(encoded: Any) -> bool:
 
 
 def _describe_type(value: Any, open_: set[Any]) -> Any:
-    """Structure of a type that the engine has no schema for (an enum, a Literal, ...)."""
+    """Return the structure of a type without an engine schema (an enum, a Literal, ...)."""
     origin = getattr(value, "__origin__", None)
     args = getattr(value, "__args__", None)
     if origin is not None or (args and not isinstance(value, type)):
@@ -243,10 +243,10 @@ def _cannot(what: str, path: tuple[str, ...]) -> DefinitionError:
 
 
 def load_engine_object(type_: type[T] | Any, data: Any) -> T:
-    """Rebuild an object of ``type_`` from its dump (the inverse of ``dump_engine_object`` and ``plain_data``).
+    """Return an object of ``type_`` from plain data: the inverse of ``dump_engine_object`` and ``plain_data``.
 
-    Unknown fields are ignored and missing ones take their defaults, so that a class can evolve.
-    Raises ``StoredValueError`` naming the place if the data does not fit.
+    Unknown fields are ignored, and missing ones have their defaults, so that a class can gain fields. Raises
+    ``StoredValueError``, with the place, if the data does not fit.
     """
     from coco.spec.load import load
 

@@ -1,4 +1,4 @@
-"""Codecs between Python values and engine values (spec E)."""
+"""Codecs between Python values and engine values."""
 
 from coco.types.decode import (
     make_engine_key_decoder,

@@ -1,6 +1,7 @@
 """Functions that installed plugins provide, by the name of their spec.
 
-A name is imported from its plugin when it is first used; one that no plugin has says what to install.
+The first use of a name imports it from its plugin. The error for a name that no plugin has says what to install.
+``coco stubs`` tells type checkers which names there are.
 """
 
 from __future__ import annotations

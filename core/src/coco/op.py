@@ -168,7 +168,7 @@ _LAZY = {
     "WorkerLink": "worker_pool",
     "WorkerPool": "worker_pool",
 }
-"""What a definition does not need: imported at first use."""
+"""Names that definitions of operations do not need. They are imported at first use."""
 
 
 if not TYPE_CHECKING:  # so that checkers still know what is not there

@@ -1,4 +1,4 @@
-"""Types in flows: what to write in annotations, how annotations are read, and the engine's schemas (spec T).
+"""Types in flows: names for annotations, the analysis of annotations, and engine schemas.
 
 Importing this module imports neither NumPy nor Pydantic.
 """

@@ -1,4 +1,4 @@
-"""One call of a function outside any flow: ``Spec(...).execute(value)``."""
+"""Calls a function outside any flow: ``Spec(...).execute(value)``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from coco.types.schema import EngineValue, EnrichedValueType
 
 
 def execute_spec(spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """The result for plain Python values, bound by Python's rules; see ``FunctionSpec.execute``.
+    """Return the result for plain Python values, which are bound by Python's rules; see ``FunctionSpec.execute``.
 
-    Raises ``DefinitionError`` for arguments that do not fit, and whatever the function raises.
+    Raises ``DefinitionError`` for arguments that do not fit, and what the function raises.
     """
     from coco.ops.binding import match_arguments
     from coco.types.analyze import analyze_type_info
@@ -51,7 +51,7 @@ def execute_spec(spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 
 
 def _encoded(annotation: Any, value: Any, name: str) -> tuple[EnrichedValueType, EngineValue]:
-    """Type and engine form of an argument: by its parameter's annotation, or by itself if there is none."""
+    """Return the type and engine value of an argument, by the annotation of its parameter if there is one."""
     from coco.types.analyze import AnalyzedAnyType, analyze_type_info, enriched_type_of
     from coco.types.encode import encoder_for_schema, make_engine_value_encoder
 

@@ -1,4 +1,4 @@
-"""The query handlers of one flow. Calling them is ``coco.query_handler``'s part."""
+"""The query handlers of one flow. ``coco.query_handler`` calls them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class QueryHandler(Struct, frozen=True):
 
     @property
     def signature(self) -> inspect.Signature:
-        """Its parameters, with annotations resolved where they can be."""
+        """The parameters, with annotations resolved if possible."""
         try:
             return inspect.signature(self.handler, eval_str=True)
         except NameError:
@@ -40,7 +40,7 @@ class QueryHandler(Struct, frozen=True):
 
 
 class QueryHandlers:
-    """Handlers by name, in the order they were added. Thread-safe."""
+    """Handlers by name, in the order of their addition. Safe to use from several threads."""
 
     def __init__(self, flow: str) -> None:
         self._flow = flow
@@ -50,9 +50,9 @@ class QueryHandlers:
     def add(
         self, name: str, handler: Callable[..., Any], result_fields: QueryHandlerResultFields | None
     ) -> None:
-        """A handler that is defined again (see ``open_flow``) takes the place of the one before.
+        """Add a handler. A handler that is defined again (see ``open_flow``) replaces the earlier one.
 
-        Raises ``DefinitionError`` for a taken or illegal name, ``CallShapeError`` for no function.
+        Raises ``DefinitionError`` for a taken or illegal name, ``CallShapeError`` for a handler that cannot be called.
         """
         check_name(name, "query handler")
         if not callable(handler):
@@ -70,7 +70,7 @@ class QueryHandlers:
             self._handlers[name] = QueryHandler(self._flow, name, handler, result_fields)
 
     def get(self, name: str) -> QueryHandler:
-        """Raises ``UnknownNameError`` listing what there is."""
+        """Return a handler. Raises ``UnknownNameError``, with the names of all, if there is none of that name."""
         found = self._handlers.get(name)
         if found is None:
             known = ", ".join(self._handlers) or "none"
@@ -80,6 +80,6 @@ class QueryHandlers:
         return found
 
     def all(self) -> Mapping[str, QueryHandler]:
-        """A copy."""
+        """Return a copy of the handlers."""
         with self._lock:
             return dict(self._handlers)

@@ -27,7 +27,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class TransformFlowParam:
-    """``type_hint``: the ``T`` of ``DataSlice[T]``; ``encoder``: Python value -> engine value."""
+    """A parameter of a transform flow.
+
+    type_hint: the ``T`` of ``DataSlice[T]``. encoder: converts a Python value to an engine value.
+    """
 
     name: str
     type_hint: Any
@@ -47,12 +50,11 @@ class _Built:
 
 
 class TransformFlow(Generic[T]):
-    """A function from ``DataSlice[...]`` parameters to a slice, as a transformation on its own.
+    """A transformation on its own, made from a function of ``DataSlice[...]`` parameters that returns a slice.
 
-    ``eval`` computes one value, ``evaluate`` many; neither needs setup or keeps state. Called with slices
-    inside a flow, it becomes part of that flow. Built once, at the first evaluation.
-    Raises ``DefinitionError`` if a parameter is not annotated with ``DataSlice[T]`` or cannot be passed by
-    name.
+    ``eval`` computes one value and ``evaluate`` many; neither needs setup, and neither keeps state. Inside a flow, a call
+    with slices adds the operations to that flow. The transformation is built once, at the first evaluation. Raises
+    ``DefinitionError`` if a parameter is not annotated with ``DataSlice[T]`` or cannot be passed by name.
     """
 
     def __init__(self, flow_fn: Callable[..., DataSlice[T]], name: str | None = None) -> None:
@@ -84,15 +86,15 @@ class TransformFlow(Generic[T]):
 
     @property
     def inline(self) -> InlineGraph:
-        """The built graph; builds it at first need."""
+        """The graph, which is built at first use."""
         return self._build().inline
 
     # inside a flow
 
     def __call__(self, *args: Any, **kwargs: Any) -> DataSlice[T]:
-        """Apply inside a flow: the operations become part of it. Parameters take slices and constants.
+        """Add the operations to the flow that is being defined, and return the result. Arguments: slices and constants.
 
-        Raises ``CallShapeError`` outside of any flow: ``eval`` is meant for values.
+        Raises ``CallShapeError`` outside of any flow; use ``eval`` for values.
         """
         bound = self._bind(args, kwargs)
         state = next(
@@ -117,10 +119,10 @@ class TransformFlow(Generic[T]):
     # evaluation
 
     def eval(self, *args: Any, **kwargs: Any) -> T:
-        """The result for one value per parameter, bound as in a Python call.
+        """Return the result for one value per parameter, bound as in a Python call.
 
-        Raises ``ValueError`` for a missing parameter or a value that does not fit, ``TypeError`` for an
-        unknown one; what a function raises comes through as it is.
+        Raises ``ValueError`` for a missing argument or a value that does not fit, ``TypeError`` for an unknown parameter,
+        and what a function raises.
         """
         columns = [[value] for value in self._one(args, kwargs)]
         built = self._build()
@@ -135,9 +137,9 @@ class TransformFlow(Generic[T]):
         return result
 
     def evaluate(self, **kwargs: Sequence[Any]) -> list[T]:
-        """Results for many inputs: one sequence per parameter, all of one length; results in the same order.
+        """Return the results for many inputs, in their order: one sequence per parameter, all of one length.
 
-        An error in one element fails the call. No elements give an empty list.
+        An error of one element fails the call. Empty sequences give an empty list.
         """
         columns, count = self._many(kwargs)
         if count == 0:
@@ -217,7 +219,7 @@ class TransformFlow(Generic[T]):
         path = (param.name,) if position is None else (param.name, f"[{position}]")
         if isinstance(value, DataSlice):
             raise CallShapeError(
-                f"transform flow {self._name}: {value!r} is no value; inside a flow call "
+                f"transform flow {self._name}: {value!r} is not a value; inside a flow call "
                 f"{self._name}(slice) itself"
             )
         if value is None:
@@ -331,7 +333,7 @@ def _type_name(hint: Any) -> str:
 
 
 def _hints(function: Any, signature: inspect.Signature) -> Mapping[str, Any]:
-    """Annotations with text resolved; ``DefinitionError`` naming what cannot be."""
+    """Return annotations with text resolved. Raise ``DefinitionError`` for one that cannot be resolved."""
     from coco.spec.hints import Unresolved, callable_hints
 
     hints = dict(callable_hints(function))
@@ -344,7 +346,7 @@ def _hints(function: Any, signature: inspect.Signature) -> Mapping[str, Any]:
 
 
 def _slice_argument(hint: Any) -> Any:
-    """``T`` of ``DataSlice[T]``; ``Any`` for everything else."""
+    """Return ``T`` of ``DataSlice[T]``; ``Any`` for other annotations."""
     if get_origin(hint) is DataSlice:
         (argument,) = get_args(hint)
         if not isinstance(argument, TypeVar):

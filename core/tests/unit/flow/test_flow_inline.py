@@ -337,5 +337,5 @@ def test_values_and_slices_are_not_confused(louder, ops):
     def flow(builder, root):
         louder.eval(builder.transform(ops.shout, "x"))
 
-    with pytest.raises(TypeError, match="is no value; inside a flow call"):
+    with pytest.raises(TypeError, match="is not a value; inside a flow call"):
         Flow("Demo", flow).internal_flow()
