@@ -11,8 +11,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 # Interpreters beside those on the PATH, for `make packages`.
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python)
 PYTEST ?=
-# Processes that run tests: as many as there are cores.
-WORKERS ?= auto
+# Processes that run tests: half as many again as there are cores, for tests wait for servers, limits and processes.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(n + (n + 1) // 2)')
 BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin

@@ -26,8 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.coco_strict = True
 
 
-TOGETHER = "tests/packaging/"
-"""Files that share what takes minutes to make."""
+TOGETHER = ("tests/packaging/", "targets/coco-target-neo4j/tests/")
+"""Folders whose files share what is slow to make or large: wheels and environments, a server with a JVM."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -62,4 +62,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group_of(nodeid: str) -> str:
     """A file, for the sake of its fixtures, or several that belong together."""
     file = nodeid.partition("::")[0]
-    return TOGETHER if file.startswith(TOGETHER) else file
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
