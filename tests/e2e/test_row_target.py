@@ -78,6 +78,23 @@ async def put(spec: Drawer, upserts: dict[str, dict[str, Any]], deletes: list[st
         drawer.pop(key, None)
 
 
+class Bag(op.TargetSpec):
+    """Rows of a dictionary, which coco deletes one by one."""
+
+    name: str
+
+
+BAGS: dict[str, dict[str, dict[str, Any]]] = {}
+
+
+@op.row_target()
+def pack_bag(spec: Bag, upserts: dict[str, dict[str, Any]], deletes: list[str]) -> None:
+    bag = BAGS.setdefault(spec.name, {})
+    bag.update(upserts)
+    for key in deletes:
+        bag.pop(key, None)
+
+
 @pytest.fixture
 def drafts(tmp_path: Path) -> Path:
     folder = tmp_path / "drafts"
@@ -86,11 +103,12 @@ def drafts(tmp_path: Path) -> Path:
         (folder / name).write_text(f"text {name}")
     BATCHES.clear()
     DRAWERS.clear()
+    BAGS.clear()
     CLEARED.clear()
     return folder
 
 
-def flow_into(spec: op.TargetSpec | None, drafts: Path, name: str = "Pages") -> coco.Flow:
+def flow_into(spec: op.TargetSpec | None, drafts: Path, name: str = "Pages", key: str = "name") -> coco.Flow:
     @coco.flow_def(name=name)
     def flow(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["drafts"] = builder.add_source(coco.sources.LocalFile(path=str(drafts)))
@@ -98,7 +116,7 @@ def flow_into(spec: op.TargetSpec | None, drafts: Path, name: str = "Pages") -> 
         with scope["drafts"].row() as draft:
             pages.collect(name=draft["filename"], text=draft["content"])
         if spec is not None:
-            pages.export("pages", spec, primary_key_fields=["name"])
+            pages.export("pages", spec, primary_key_fields=[key])
 
     return flow
 
@@ -241,6 +259,20 @@ def test_another_identity_moves_the_rows(drafts: Path, tmp_path: Path) -> None:
     flow.update()
     assert files(tmp_path / "old") == {}
     assert sorted(files(tmp_path / "new")) == ["a", "b", "c"]
+
+
+def test_another_primary_key_deletes_by_the_old_one(drafts: Path) -> None:
+    flow = flow_into(Bag(name="b"), drafts)
+    flow.setup()
+    flow.update()
+    assert sorted(BAGS["b"]) == ["a", "b", "c"]
+    flow.close()
+    RUNTIME.stop()
+    flow = flow_into(Bag(name="b"), drafts, key="text")
+    flow.setup(allow_destructive=True)
+    assert BAGS["b"] == {}
+    flow.update()
+    assert sorted(BAGS["b"]) == ["text a", "text b", "text c"]
 
 
 def test_a_drop_that_failed_is_finished_by_the_next(

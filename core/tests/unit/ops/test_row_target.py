@@ -187,6 +187,10 @@ def test_signatures_that_are_refused() -> None:
 
     def bare_field(upserts: Good, deletes: list[str], folder) -> None: ...  # type: ignore[no-untyped-def]
 
+    def by_name(*, upserts: Good, deletes: list[str], folder: str) -> None: ...
+
+    def by_place(upserts: Good, deletes: list[str], folder: str, /) -> None: ...
+
     def four(spec: GivenShelf, upserts: Good, deletes: list[str], suffix: str) -> None: ...
 
     def unhashable(upserts: dict[list[str], Volume], deletes: list[list[str]]) -> None: ...  # type: ignore[type-var]
@@ -195,6 +199,8 @@ def test_signatures_that_are_refused() -> None:
     check(f"@row_target no_rows: the first two parameters are {contract}; it has 1 of them", no_rows)
     check(f"the first two parameters are {contract}; it has folder with str", rows_last)
     check("it has upserts with no annotation", bare)
+    check("the first two parameters are", by_name)
+    check("folder becomes a field of the spec and is given by name", by_place)
     check("it must name its parameters, instead of taking *args", many)
     check("keys of upserts are str, those of deletes int", other_keys)
     check("or dict[str, Any]; got str", scalar_rows)
@@ -229,4 +235,6 @@ def test_options_that_are_refused() -> None:
         read=read_folders,
     )
     check("clear= takes a function, got str", write, clear="rm")
+    check("types= names 'Sting', which is no type", write, types=("Str", "Sting"))
+    check("did you mean 'Json'?", write, types="Jsn")
     check("read= takes the spec alone, got (spec: str, more: str)", write_spec, read=read_two)
