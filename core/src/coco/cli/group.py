@@ -81,10 +81,11 @@ class LazyGroup(click.Group):
         return [*own, *(name for name in self._plugin_docs() if name not in own)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from coco.plugins.loader import load_provided
+        from coco.plugins.manifest import load_target
 
-        found: Any = load_provided(f"command:{cmd_name}")
-        if found is not None and cmd_name not in own_commands():
+        own = own_commands().get(cmd_name)
+        found: Any = _host().load(f"command:{cmd_name}") if own is None else load_target(own.target)
+        if found is not None and own is None:
             give_stdout_back()
         if found is not None and not isinstance(found, click.Command):
             raise click.ClickException(f"the plugin's command '{cmd_name}' is not a click command: {found!r}")
