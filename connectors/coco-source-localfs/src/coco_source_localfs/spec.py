@@ -30,31 +30,30 @@ logger = logging.getLogger("coco.source.localfs")
 class LocalFile(SourceSpec):
     """Files under a local directory: key ``filename``, value ``content``.
 
-    path: the root directory; a relative one is taken from the working directory when an update starts.
-    binary: ``content`` is bytes instead of text. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark; bytes that
-        do not decode become U+FFFD, with one warning per file.
-    included_patterns: only files that match one of these; None means all. Syntax: see ``glob``.
-    excluded_patterns: files and whole directories to leave out; wins over ``included_patterns``.
-    max_file_size: in bytes; a larger file is treated as if it did not exist. None: no limit.
-    watch_changes: in live mode, be told of changes by the operating system. Needs the extra ``watch``.
-    gitignore: leave out what ``.gitignore`` files say, nested ones and those of the repository around the root
-        included, and ``.git`` itself. Patterns apply besides. Default: False.
-    follow_links: which symbolic links are followed: True (default): all, also those that lead out of the root;
-        "inside": those that lead to a place below the root; False: none. A root that is a link is always followed.
+    coco never lists files that it writes itself: the state store, and the files and folders of the project's targets.
 
-    Files that coco itself writes are never listed: the state store, and the files and folders of the project's targets.
-
-    Raises ``ValueError`` naming the field for an invalid pattern, an empty path or a negative size.
+    Raises ``ValueError``, with the name of the field, for an invalid pattern, an empty path or a negative size.
     """
 
     path: str
+    """The root directory. A relative path is resolved against the working directory when an update starts."""
     binary: bool = False
+    """``content`` is bytes instead of text. Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. Bytes that cannot be
+    decoded become U+FFFD, with one warning per file."""
     included_patterns: list[str] | None = None
+    """Only files that match one of these; None: all. ``glob`` describes the syntax."""
     excluded_patterns: list[str] | None = None
+    """Files and whole directories to leave out. They win over ``included_patterns``."""
     max_file_size: int | None = None
+    """In bytes. A larger file is treated as if it did not exist. None: no limit."""
     watch_changes: bool = False
+    """In live mode, the operating system reports changes. Needs the extra ``watch``."""
     gitignore: bool = False
+    """Leave out what ``.gitignore`` files name, nested ones and those of the repository around the root included, and ``.git``
+    itself. The patterns apply as well."""
     follow_links: bool | Literal["inside"] = True
+    """Which symbolic links to follow. True: all, also those to places outside of the root. "inside": those to places below the
+    root. False: none. A root that is a link is always followed."""
 
     def __post_init__(self) -> None:
         if not self.path or "\0" in self.path:

@@ -19,22 +19,22 @@ from coco_target_files.state import FolderState
 
 
 class Files(op.TargetSpec):
-    """A folder with one file for each exported row.
-
-    path: the folder; made, with its parents, by setup. Relative paths are taken from the working directory.
-    format: what a file looks like, see ``render``. content: a Str field that is the text of the file; the other
-    fields are its front matter (Markdown) or hidden data (HTML). Not for JSON. metadata: False: the text
-    is all there is in the file; then ``content`` must be the only value field. suffix: of file names; default
-    ``.md``, ``.html`` or ``.json``. case_sensitive: True: keys that are not all in lower case get no digest in
-    their file names; for file systems that tell case apart.
-    """
+    """A folder with one file for each exported row."""
 
     path: str
+    """The folder. Setup makes it, with its parents. A relative path is resolved against the working directory."""
     format: Literal["markdown", "html", "json"] = "markdown"
+    """The format of the files; the README shows each."""
     content: str | None = None
+    """The Str field that is the text of the file. The other fields are its front matter (Markdown) or hidden data (HTML). Not
+    for JSON."""
     metadata: bool = True
+    """False: the file holds the text and nothing else; then ``content`` must be the only value field."""
     suffix: str | None = None
+    """Of file names. None: ``.md``, ``.html`` or ``.json``, by the format."""
     case_sensitive: bool = False
+    """True: a key that is not all in lower case gets no digest in its file name. For file systems on which ``README`` and
+    ``readme`` are two files."""
 
 
 def _suffix(spec: Files) -> str:

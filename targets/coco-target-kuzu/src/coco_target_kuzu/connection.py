@@ -28,17 +28,16 @@ ENGINES = ("ladybug", "kuzu")
 
 @dataclass(frozen=True)
 class KuzuConnection:
-    """Where a graph is.
-
-    database_path: the file; setup makes it, with its folder. Relative paths are taken from the working directory.
-    engine: ``ladybug``, the maintained fork of Kuzu, or ``kuzu``, whose last release can store wrong values (see the
-    README); a process can use one of them only, and neither reads the other's files. api_server_url: the address of a
-    Kuzu or Ladybug API server, which flows of CocoIndex v0 name; a flow that uses it is refused where it is defined.
-    """
+    """The file of a graph."""
 
     database_path: str | None = None
+    """The file. Setup makes it, with its folder. A relative path is resolved against the working directory."""
     engine: Literal["kuzu", "ladybug"] = "ladybug"
+    """``ladybug``, the maintained fork of Kuzu, or ``kuzu``, whose last release can store wrong values (see the README). A
+    process can use only one of them, and neither reads the files of the other."""
     api_server_url: str | None = None
+    """The address of a Kuzu or Ladybug API server, which flows of CocoIndex v0 name. coco refuses such a flow when it is
+    defined."""
 
 
 LadybugConnection = KuzuConnection

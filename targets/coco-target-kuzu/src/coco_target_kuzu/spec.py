@@ -36,29 +36,29 @@ __all__ = [
 
 
 class Kuzu(op.TargetSpec):
-    """Nodes or relationships of a Kuzu or Ladybug graph, one per exported entry.
-
-    connection: auth entry of a ``KuzuConnection``. mapping: what a row becomes. links: left out; filled in when the
-    flow is defined.
-    """
+    """Nodes or relationships of a Kuzu or Ladybug graph, one per exported entry."""
 
     connection: AuthEntryReference[KuzuConnection]
+    """Auth entry of a ``KuzuConnection``."""
     mapping: Nodes | Relationships
+    """The kind of element that a row becomes."""
     links: Links | None = None
+    """Leave it out: coco sets it when the flow is defined."""
 
 
 class KuzuDeclaration(op.DeclarationSpec):
-    """A node label that no export of this flow fills: only relationships lead to it, or another flow exports it.
-
-    primary_key_fields: names of the properties that identify a node. links: left out.
-    """
+    """A node label that no export of this flow fills: only relationships lead to it, or another flow exports it."""
 
     kind: ClassVar[str] = "Ladybug"
 
     connection: AuthEntryReference[KuzuConnection]
+    """Auth entry of a ``KuzuConnection``."""
     nodes_label: str
+    """The label."""
     primary_key_fields: Sequence[str]
+    """Names of the properties that identify a node."""
     links: Links | None = None
+    """Leave it out: coco sets it when the flow is defined."""
 
 
 Ladybug, LadybugDeclaration = Kuzu, KuzuDeclaration

@@ -12,14 +12,17 @@ from coco.typing import Secret
 class Neo4jConnection:
     """The address of a graph, and the user.
 
-    uri: ``bolt://host:7687`` or ``neo4j://host:7687``, with ``+s`` for TLS. db: the database; None: the server's default.
-    uri, user and password may be references, ``coco.secret("env:NEO4J_PASSWORD")``.
+    ``uri``, ``user`` and ``password`` may be references, ``coco.secret("env:NEO4J_PASSWORD")``.
     """
 
     uri: Secret
+    """``bolt://host:7687`` or ``neo4j://host:7687``, with ``+s`` for TLS."""
     user: Secret
+    """Name of the user."""
     password: Secret = field(repr=False)
+    """coco never shows, logs or stores it."""
     db: str | None = None
+    """The database. None: the server's default."""
 
     def __repr__(self) -> str:
         return f"Neo4jConnection(uri={mask_url(self.uri)!r}, user={self.user!r}, db={self.db!r})"

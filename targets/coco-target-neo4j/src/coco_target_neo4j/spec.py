@@ -35,31 +35,31 @@ __all__ = [
 
 
 class Neo4j(op.TargetSpec):
-    """Nodes or relationships of a Neo4j graph, one per exported entry.
-
-    connection: auth entry of a ``Neo4jConnection``. mapping: what a row becomes. links: left out; filled in when the
-    flow is defined.
-    """
+    """Nodes or relationships of a Neo4j graph, one per exported entry."""
 
     connection: AuthEntryReference[Neo4jConnection]
+    """Auth entry of a ``Neo4jConnection``."""
     mapping: Nodes | Relationships
+    """The kind of element that a row becomes."""
     links: Links | None = None
+    """Leave it out: coco sets it when the flow is defined."""
 
 
 class Neo4jDeclaration(op.DeclarationSpec):
-    """A node label that no export of this flow fills: only relationships lead to it, or another flow exports it.
-
-    primary_key_fields: names of the properties that identify a node. vector_indexes: on properties that
-    relationships give to such nodes. links: left out.
-    """
+    """A node label that no export of this flow fills: only relationships lead to it, or another flow exports it."""
 
     kind: ClassVar[str] = "Neo4j"
 
     connection: AuthEntryReference[Neo4jConnection]
+    """Auth entry of a ``Neo4jConnection``."""
     nodes_label: str
+    """The label."""
     primary_key_fields: Sequence[str]
+    """Names of the properties that identify a node."""
     vector_indexes: Sequence[VectorIndexDef] = ()
+    """On properties that relationships give to such nodes."""
     links: Links | None = None
+    """Leave it out: coco sets it when the flow is defined."""
 
 
 def apply_all(changes: Sequence[Change]) -> None:

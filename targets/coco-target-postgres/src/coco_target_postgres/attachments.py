@@ -13,16 +13,16 @@ SHOWN_CHARS = 300
 
 
 class PostgresSqlCommand(op.TargetAttachmentSpec):
-    """SQL that runs when the table is set up, and when it or the attachment goes.
-
-    name: identifies it within its target. setup_sql: one or several statements, run after the table was made
-    and again whenever this text changes; must be harmless if repeated (``IF NOT EXISTS``). teardown_sql: saved
-    at setup, run before the table goes or when the attachment was removed from the flow.
-    """
+    """SQL that runs when the table is set up, and when the table is dropped or the attachment removed."""
 
     name: str
+    """Identifies the attachment within its target."""
     setup_sql: str
+    """One or several statements. They run after the table is made, and again whenever this text changes, so they must be
+    repeatable (``IF NOT EXISTS``)."""
     teardown_sql: str | None = None
+    """Statements that setup stores. They run before the table is dropped, or when the attachment is removed from the flow.
+    None: nothing runs then."""
 
 
 @op.attachment_connector(spec_cls=PostgresSqlCommand, target_kinds=["Postgres"])

@@ -20,27 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PostgresColumnOptions:
-    """What a column shall be besides what its type says.
-
-    type: ``halfvec`` stores a vector with 16 bits an element: half the space, and indexes up to 4000
-    dimensions instead of 2000. None: ``vector`` for vectors.
-    """
+    """Options of a column that its type does not determine."""
 
     type: Literal["vector", "halfvec"] | None = None
+    """``halfvec`` stores a vector with 16 bits an element: half the space, and indexes up to 4000 dimensions instead of 2000.
+    None: ``vector`` for vectors."""
 
 
 class Postgres(op.TargetSpec):
-    """A table of a Postgres database.
-
-    database: auth entry of a ``DatabaseConnectionSpec``; None: the database of the settings,
-    ``COCO_DATABASE_URL``. table_name: None: ``[Namespace__]Flow__export`` in lower case, which SQL finds without
-    quotes. schema: made if it is missing; None: ``public``. Needs ``table_name``. column_options: by field name.
-    """
+    """A table of a Postgres database."""
 
     database: AuthEntryReference[DatabaseConnectionSpec] | None = None
+    """Auth entry of a ``DatabaseConnectionSpec``. None: the database of the settings, ``COCO_DATABASE_URL``."""
     table_name: str | None = None
+    """None: ``[Namespace__]Flow__export`` in lower case, which SQL finds without quotes."""
     schema: str | None = None
+    """Setup makes it if it is missing. None: ``public``. Needs ``table_name``."""
     column_options: dict[str, PostgresColumnOptions] | None = None
+    """By the name of the field."""
 
 
 def vector_types(spec: Postgres) -> dict[str, str]:

@@ -33,18 +33,20 @@ TIMING: Timing = SYSTEM
 
 @dataclass(frozen=True)
 class QdrantConnection:
-    """How to reach Qdrant: the value of an auth entry. Exactly one of the first three.
+    """The address of Qdrant: the value of an auth entry. Give exactly one of ``grpc_url``, ``url`` and ``location``.
 
-    grpc_url: such as ``http://localhost:6334``, ``https://...`` for TLS; port 6334 unless given. url: REST instead,
-    slower; port 6333 unless given. location: a folder, or ``:memory:``, for the client's local mode: for
-    tests and demos, it is slow and one process at a time can use it. api_key: never shown. The addresses and the key may
-    be references, ``coco.secret("env:QDRANT_API_KEY")``.
+    The addresses and the key may be references, ``coco.secret("env:QDRANT_API_KEY")``.
     """
 
     grpc_url: Secret | None = None
+    """Such as ``http://localhost:6334``, or ``https://...`` for TLS. The default port is 6334."""
     api_key: Secret | None = field(default=None, repr=False)
+    """coco never shows, logs or stores it."""
     url: Secret | None = None
+    """REST instead of gRPC; slower. The default port is 6333."""
     location: str | None = None
+    """A folder, or ``:memory:``, for the client's local mode. For tests and demos: it is slow, and only one process at a time
+    can use it."""
 
     def __repr__(self) -> str:
         addresses = {"grpc_url": self.grpc_url, "url": self.url}

@@ -20,16 +20,15 @@ __all__ = ["Qdrant", "QdrantConnection", "QdrantConnector"]
 
 
 class Qdrant(op.TargetSpec):
-    """A collection of a Qdrant server, a point for each row.
-
-    collection_name: required. connection: auth entry of a ``QdrantConnection``, or its key; None: the server of
-    ``QDRANT_URL`` and ``QDRANT_API_KEY``, or ``http://localhost:6334``. payload_indexes: field -> ``keyword``,
-    ``integer``, ``float``, ``bool``, ``datetime``, ``uuid``, ``text`` or ``geo``.
-    """
+    """A collection of a Qdrant server, a point for each row."""
 
     collection_name: str
+    """Name of the collection."""
     connection: AuthEntryReference[QdrantConnection] | str | None = None
+    """Auth entry of a ``QdrantConnection``, or its key. None: the server of ``QDRANT_URL`` and ``QDRANT_API_KEY``, or
+    ``http://localhost:6334``."""
     payload_indexes: dict[str, str] | None = None
+    """Field -> ``keyword``, ``integer``, ``float``, ``bool``, ``datetime``, ``uuid``, ``text`` or ``geo``. None: no indexes."""
 
 
 @op.target_connector(spec_cls=Qdrant, persistent_key_type=QdrantKey, setup_state_cls=QdrantState)

@@ -21,16 +21,15 @@ from coco_target_sqlite.states import TableKey, TableState
 class Sqlite(op.TargetSpec):
     """A table of an SQLite file, one row per exported entry.
 
-    path: the file; made, with its folder, by setup. Relative paths are taken from the working directory.
-    table_name: by default ``[AppNamespace__]Flow__Export``. table: an old spelling of ``table_name``; reading it from a
-    spec gives None.
-
-    Raises ``DefinitionError`` if both spellings are given and differ.
+    Raises ``DefinitionError`` if ``table_name`` and ``table`` are given and differ.
     """
 
     path: str
+    """The file. Setup makes it, with its folder. A relative path is resolved against the working directory."""
     table_name: str | None = None
+    """None: ``[AppNamespace__]Flow__Export``."""
     table: InitVar[str | None] = None
+    """An older name of ``table_name``. Reading it from a spec gives None."""
 
     def __post_init__(self, table: str | None) -> None:
         if table is None:
