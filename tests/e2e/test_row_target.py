@@ -17,7 +17,6 @@ from hypothesis_profiles import examples
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import DestructiveSetupError, MutationError, UnwrittenTargetError
 
 
@@ -128,7 +127,7 @@ def files(folder: Path) -> dict[str, str]:
 def restarted(flow: coco.Flow, spec: op.TargetSpec | None, drafts: Path) -> coco.Flow:
     """The flow as a process finds it that begins now."""
     flow.close()
-    RUNTIME.stop()
+    coco.stop()
     return flow_into(spec, drafts)
 
 
@@ -171,7 +170,7 @@ def test_increments_end_where_a_fresh_run_does(
         patch.setenv("COCO_STATE_URL", f"sqlite:///{base / 'state.db'}")
         for left in list(coco.flows().values()):  # of an example that failed
             left.close()
-        RUNTIME.stop()
+        coco.stop()
         flow = flow_into(spec, drafts)
         for pages in rounds:
             shutil.rmtree(drafts, ignore_errors=True)
@@ -185,7 +184,7 @@ def test_increments_end_where_a_fresh_run_does(
             good = {name: text for name, text in pages.items() if text in "xy"}
             wanted = {**{name: wanted[name] for name in pages if name in wanted}, **good}
             assert files(place) == wanted
-            assert {item.key for item in RUNTIME.errors(flow)} == set(pages) - set(good)
+            assert {item.key for item in flow.errors()} == set(pages) - set(good)
         if wanted == {name: text for name, text in rounds[-1].items() if text in "xy"}:
             other = flow_into(shelf_of_pages(folder=str(fresh)), drafts, "Fresh")
             other.setup()
@@ -194,7 +193,7 @@ def test_increments_end_where_a_fresh_run_does(
             assert files(fresh) == files(place)
             other.close()
         flow.close()
-        RUNTIME.stop()
+        coco.stop()
 
 
 @pytest.mark.parametrize("text", ["refuse", "raise"])
@@ -206,7 +205,7 @@ def test_one_row_that_fails_costs_no_other(drafts: Path, tmp_path: Path, text: s
     stats = flow.update().total
     assert stats.num_errors == 1
     assert files(place) == {"a": "text a", "c": "text c"}
-    [error] = RUNTIME.errors(flow)
+    [error] = flow.errors()
     assert error.key == "b"
     (drafts / "b").write_text("mended")
     flow.update()
@@ -267,7 +266,7 @@ def test_another_primary_key_deletes_by_the_old_one(drafts: Path) -> None:
     flow.update()
     assert sorted(BAGS["b"]) == ["a", "b", "c"]
     flow.close()
-    RUNTIME.stop()
+    coco.stop()
     flow = flow_into(Bag(name="b"), drafts, key="text")
     flow.setup(allow_destructive=True)
     assert BAGS["b"] == {}
@@ -311,11 +310,11 @@ def test_verify_finds_and_repairs_what_changed_behind_our_back(drafts: Path) -> 
     flow = flow_into(Drawer(name="d"), drafts)
     flow.setup()
     flow.update()
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     DRAWERS["d"]["a"]["text"] = "changed by hand"
     del DRAWERS["d"]["b"]
     DRAWERS["d"]["x"] = {"text": "stranger"}
-    [target] = RUNTIME.verify(flow).targets
+    [target] = flow.verify().targets
     assert (target.missing, target.different, target.extra) == (["b"], ["a"], ["x"])
-    RUNTIME.verify(flow, repair=True)
+    flow.verify(repair=True)
     assert DRAWERS["d"] == {name: {"text": f"text {name}"} for name in "abc"}
