@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import socket
 import threading
 import traceback
@@ -89,8 +90,15 @@ def test_a_broken_connection_is_replaced(behind: Graph, proxy: Proxy, place: Neo
 
 
 def test_a_server_that_stops_answering_is_cut_off(
-    behind: Graph, proxy: Proxy, place: Neo4jConnection, caplog: pytest.LogCaptureFixture
+    behind: Graph,
+    proxy: Proxy,
+    place: Neo4jConnection,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A greeting that gets no answer is waited for by the driver itself, for 30 seconds by default.
+    impatient = functools.partial(connection.neo4j.GraphDatabase.driver, connection_timeout=1.0)
+    monkeypatch.setattr(connection.neo4j.GraphDatabase, "driver", impatient)
     export = people(behind)
     Export.set_up_all([export])
     handle = connection.acquire(behind)
@@ -111,6 +119,7 @@ def test_a_server_that_stops_answering_is_cut_off(
         thread.start()
         while thread.is_alive():
             call.interrupt()  # also while the driver gives up what was cut
+            thread.join(0.01)
         assert len(ended) == 1
         assert "could not be interrupted" not in caplog.text
         proxy.silent = False
