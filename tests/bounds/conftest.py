@@ -4,23 +4,22 @@ from pathlib import Path
 import pytest
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 
 
 @pytest.fixture
 def events() -> Iterator[list[FlowEvent]]:
     found: list[FlowEvent] = []
-    remove = RUNTIME.add_listener(found.append)
+    remove = coco.add_event_listener(found.append)
     yield found
     remove()
 
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()

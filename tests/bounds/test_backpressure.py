@@ -17,7 +17,6 @@ from hypothesis_profiles import examples
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, RowsCommitted
 from coco.op import NO_ORDINAL, PartialSourceRow, PartialSourceRowData, SourceReadOptions
 
@@ -180,7 +179,7 @@ def traffic() -> Iterator[Traffic]:
             TRAFFIC[0].committed += event.rows
             TRAFFIC[0].look()
 
-    remove = RUNTIME.add_listener(listen)
+    remove = coco.add_event_listener(listen)
     yield TRAFFIC[0]
     remove()
 

@@ -11,7 +11,6 @@ from row_table import TABLES, RowTable, table
 import coco
 from coco import op
 from coco.engine import source_run
-from coco.environment.runtime import RUNTIME
 from coco.errors import SafetyStopError
 
 CALLS: list[str] = []
@@ -119,8 +118,8 @@ def test_failures_of_rows_that_are_gone_are_forgotten(flow: coco.Flow) -> None:
     rows["b000"] = Entry("bad edit", 2)
     rows["never"] = Entry("bad from the start")
     assert flow.update()["docs"].num_errors == 2
-    assert {item.key for item in RUNTIME.errors(flow)} == {"b000", "never"}
+    assert {item.key for item in flow.errors()} == {"b000", "never"}
     del rows["b000"], rows["never"]
     assert flow.update()["docs"].num_deletions == 1
-    assert RUNTIME.errors(flow) == []
+    assert flow.errors() == []
     check(flow)

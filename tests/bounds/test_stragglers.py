@@ -18,7 +18,6 @@ from row_table import TABLES, RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 
 LIMIT = 120
 COUNT = 120
@@ -49,7 +48,7 @@ GATE = [Gate(0)]
 
 @pytest.fixture(autouse=True)
 def watched() -> Iterator[None]:
-    remove = RUNTIME.add_listener(lambda event: GATE[0].look())
+    remove = coco.add_event_listener(lambda event: GATE[0].look())
     yield
     remove()
 
@@ -129,7 +128,7 @@ def run(sources: dict[str, dict[str, Any]], function: Any, *, shared: bool = Fal
     flow = coco.open_flow("Straggling", define)
     flow.setup()
     info = flow.update()
-    assert not info.has_errors, RUNTIME.errors(flow)
+    assert not info.has_errors, flow.errors()
     assert GATE[0].met
     assert len(TABLES["out"].rows) == COUNT * len(sources)
 
@@ -196,7 +195,7 @@ def test_a_call_that_the_stragglers_batch_made_too_is_not_waited_for(function: A
     flow = coco.open_flow("Licences", define)
     flow.setup()
     info = flow.update()
-    assert not info.has_errors, RUNTIME.errors(flow)
+    assert not info.has_errors, flow.errors()
     assert GATE[0].met
     assert len(TABLES["out"].rows) == COUNT * 5
     assert GATE[0].calls == COUNT + 4, "and yet it is made once"

@@ -17,7 +17,6 @@ import crash_faults as faults
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.functions import SplitBySeparators
 from coco.ops.registry import registry
@@ -158,11 +157,11 @@ def main() -> None:
         connector(op.OpCategory.TARGET, table("parts")),
     )
     events: list[FlowEvent] = []
-    RUNTIME.add_listener(events.append)
+    coco.add_event_listener(events.append)
     crash.setup(allow_destructive=True)
     done: list[Any] = [update(events)]
     if "CRASH_CHECK" in os.environ:
-        done += [update(events), RUNTIME.verify(crash).ok]
+        done += [update(events), crash.verify().ok]
     print(json.dumps(done))
     coco.stop()
 

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from coco.environment.runtime import RUNTIME
+import coco
 from coco.state.sqlite import SqliteStore, database
 
 POINT, _, NUMBER = os.environ.get("COCO_FAULT", "").partition(":")
@@ -144,4 +144,4 @@ def prepare(source: type, target: type) -> None:
     around(target, "mutate_columns" if hasattr(target, "mutate_columns") else "mutate", "mutate")
     around(target, "apply_setup_change", "setup_change")
     _watch_statements(target)
-    RUNTIME.add_listener(lambda event: reach(type(event).__name__))
+    coco.add_event_listener(lambda event: reach(type(event).__name__))

@@ -22,12 +22,12 @@ APP = """
 import asyncio, os, sqlite3
 import coco
 from coco import op
-from coco.environment import leases, runtime
+from coco.environment import leases
 
 PATIENCE = os.environ.get("APP_PATIENCE")
 if PATIENCE:
-    lease = runtime.lease
-    runtime.lease = lambda *args, **kwargs: lease(*args, wait_seconds=float(PATIENCE), **kwargs)
+    lease = leases.lease
+    leases.lease = lambda *args, **kwargs: lease(*args, wait_seconds=float(PATIENCE), **kwargs)
 leases.LEASE_SECONDS = float(os.environ.get("APP_LEASE", "60"))
 
 def meet():

@@ -18,7 +18,6 @@ import pytest
 
 import coco
 from coco.environment.leases import HeldLease
-from coco.environment.runtime import RUNTIME
 from coco.errors import UnwrittenTargetError
 
 LIMIT = 60
@@ -128,7 +127,7 @@ def test_a_killed_update_whose_statement_waits_in_the_server(
             database, f"SELECT pid FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"
         )
     assert text(database) == ["three"]
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_an_update_that_lost_its_lease_writes_nothing(
@@ -151,13 +150,13 @@ def test_a_state_that_is_older_than_the_target_may_write(
     database: str, flow: coco.Flow, tmp_path: Path
 ) -> None:
     """Its numbers are lower than the target knows; it has the lease, so it goes on above them."""
-    RUNTIME.stop()
+    coco.stop()
     shutil.copy(tmp_path / "state.db", tmp_path / "backup.db")
     for number in range(3):
         write(f"version {number}")
         assert not flow.update().has_errors
     ((before,),) = query(database, "SELECT number FROM coco_fences")
-    RUNTIME.stop()
+    coco.stop()
     for left in tmp_path.glob("state.db*"):
         left.unlink()
     shutil.copy(tmp_path / "backup.db", tmp_path / "state.db")
@@ -202,6 +201,6 @@ def test_a_user_who_may_not_make_tables_writes_without_numbers(
             assert text(database) == [content]
         assert query(database, "SELECT to_regclass('coco_fences')") == [(None,)]
     finally:
-        RUNTIME.stop()
+        coco.stop()
         query(database, f"DROP OWNED BY {name}")
         query(database, f"DROP ROLE {name}")

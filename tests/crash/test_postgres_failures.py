@@ -21,7 +21,6 @@ from row_table import TABLES, RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import TargetTimeoutError, UnwrittenTargetError
 
 LIMIT = 30
@@ -141,7 +140,7 @@ def test_rows_that_violate_a_constraint_added_by_hand(database: str) -> None:
     info = flow.update()
     assert (info["docs"].num_insertions, info["docs"].num_errors) == (28, 2)
     assert rows(database) == {key: text for key, text in truth().items() if "DAMN" not in text}
-    failures = RUNTIME.errors(flow)
+    failures = flow.errors()
     assert {item.key for item in failures} == {"k07", "k19"}
     assert all(item.op == "target:served" and "polite" in item.message for item in failures)
     query(database, "ALTER TABLE served DROP CONSTRAINT polite")
@@ -183,7 +182,7 @@ def test_a_statement_that_does_not_end(frozen: bool, database: str, monkeypatch:
             if frozen:
                 os.kill(pid, signal.SIGCONT)
         assert {key[0]: row["loud"] for key, row in TABLES["other"].rows.items()} == truth()
-        message = "; ".join(item.message for item in RUNTIME.errors(flow))
+        message = "; ".join(item.message for item in flow.errors())
         assert "target 'served' of flow 'Served', writing 10 rows: no answer for 1 s" in message
         if not frozen:
             assert not query(database, WAITING), "the statement was cancelled"
@@ -217,7 +216,7 @@ def test_a_server_that_is_down_for_the_whole_run(database: str) -> None:
         info = outcome(flow)
     assert info["docs"].num_errors == 15
     assert {key[0]: row["loud"] for key, row in TABLES["other"].rows.items()} == truth()
-    assert "Failed to connect" in str(RUNTIME.errors(flow))
+    assert "Failed to connect" in str(flow.errors())
     point_to(database)
     assert not flow.update().has_errors
     check_all(database)
@@ -280,5 +279,5 @@ def test_an_answer_that_is_lost_after_the_write_took_effect(word: bytes, databas
         check_all(database)
         assert not flow.update().drifted
     finally:
-        RUNTIME.stop()
+        coco.stop()
         line.close()

@@ -16,7 +16,6 @@ from row_table import TABLES, RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import Recovery, StateStoreError
 from coco.state.sqlite import database
 
@@ -61,11 +60,11 @@ def limit_pages(monkeypatch: pytest.MonkeyPatch, pages: int | None) -> None:
     monkeypatch.delitem(database._PRAGMAS, "max_page_count", raising=False)
     if pages is not None:
         monkeypatch.setitem(database._PRAGMAS, "max_page_count", pages)
-    RUNTIME.stop()
+    coco.stop()
 
 
 def pages_of(path: Path) -> int:
-    RUNTIME.stop()  # the log goes into the file
+    coco.stop()  # the log goes into the file
     return path.stat().st_size // PAGE
 
 
@@ -79,7 +78,7 @@ def test_a_disk_that_fills_up_at_any_moment(state: Path, monkeypatch: pytest.Mon
     flow.close()
     failed = 0
     for room in range(1, full - empty, 3):
-        RUNTIME.stop()
+        coco.stop()
         for path in state.parent.glob("state.db*"):
             path.unlink()
         table("out")
@@ -170,7 +169,7 @@ def test_a_process_that_may_write_no_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["before", "within"])
 def test_a_file_that_another_program_locks(moment: str, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = make()
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setattr(
         database.Database.__init__, "__kwdefaults__", {"busy_timeout_seconds": 0.05, "pragmas": None}
     )
@@ -231,7 +230,7 @@ def test_whatever_page_is_damaged_the_state_is_never_built_anew(
             assert "corrupt" in said and str(state) in said
             assert "restore a backup" in said
             assert TABLES["out"].rows.keys() >= rows.keys() - {("k150",)}, "nothing is taken from the target"
-            RUNTIME.stop()
+            coco.stop()
             assert state.stat().st_size >= len(damaged)
             kept = state.read_bytes()
             assert kept[page * PAGE : (page + 1) * PAGE] == noise, (
@@ -240,5 +239,5 @@ def test_whatever_page_is_damaged_the_state_is_never_built_anew(
         else:
             assert TABLES["out"].rows == truth(), f"page {page}"
             assert len(CALLS) <= 2
-        RUNTIME.stop()
+        coco.stop()
     assert told > pages // 2

@@ -28,7 +28,6 @@ from wild_table import (
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, RowsCommitted
 
 CALLS: list[str] = []
@@ -90,7 +89,7 @@ def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
     info = outcome(flow)
     assert WILDS["other"].rows == truth(), "the other target has all"
     assert len(WILDS["words"].rows) == 9
-    failures = RUNTIME.errors(flow)
+    failures = flow.errors()
     assert info["docs"].num_errors == len(failures)
     assert info.has_errors or WILDS["out"].rows == truth()
     assert {(item.phase, item.op) for item in failures} <= {("apply", "target:out")}
@@ -109,7 +108,7 @@ def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
     WILDS["out"].moods = []
     assert not flow.update(allow_deletes=True).has_errors
     check_all()
-    assert (RUNTIME.errors(flow), flow.update().drifted) == ([], [])
+    assert (flow.errors(), flow.update().drifted) == ([], [])
     assert len(CALLS) == len(set(CALLS)), "no call was made twice"
 
 
@@ -124,7 +123,7 @@ def test_a_violated_constraint_costs_one_row(rolls_back: bool) -> None:
     wanted = truth()
     del wanted[("k17",)]
     assert WILDS["out"].rows == wanted
-    assert [item.key for item in RUNTIME.errors(flow)] == ["k17"]
+    assert [item.key for item in flow.errors()] == ["k17"]
     rows["k17"] = Entry("allowed", 2)
     assert not flow.update().has_errors
     check_all()
@@ -144,7 +143,7 @@ def test_a_target_that_is_down_for_the_whole_run(door: bool) -> None:
     assert WILDS["other"].rows == truth()
     assert len(WILDS["words"].rows) == 30
     assert WILDS["out"].calls == (0 if door else 1), "it is not asked again and again"
-    (message,) = {item.message for item in RUNTIME.errors(flow)}
+    (message,) = {item.message for item in flow.errors()}
     assert ("nobody is at home" if door else "the line went dead") in message
     calls = len(CALLS)
     WILDS["out"].closed_door = WILDS["out"].always = None
@@ -159,7 +158,7 @@ def test_rows_that_only_a_target_failed_are_never_quarantined() -> None:
     WILDS["out"].always = drops_after(0)
     for _ in range(8):
         assert outcome(flow)["docs"].num_errors == 1
-    assert not any(item.quarantined for item in RUNTIME.errors(flow))
+    assert not any(item.quarantined for item in flow.errors())
     WILDS["out"].always = None
     assert not flow.update().has_errors
     check_all()

@@ -15,7 +15,6 @@ import crash_faults as faults
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.ops.registry import registry
 
@@ -136,7 +135,7 @@ def main() -> None:
     watch()
     end = os.environ.get("SIX_END", "")
     events: list[FlowEvent] = []
-    RUNTIME.add_listener(events.append)
+    coco.add_event_listener(events.append)
     done: list[Any] = []
     if end == "drop":
         six.drop()
@@ -156,7 +155,7 @@ def main() -> None:
                 }
             )
         if end:
-            report = RUNTIME.verify(six)
+            report = six.verify()
             done.append("" if report.ok else report.render())
     print(json.dumps(done))
     coco.stop()

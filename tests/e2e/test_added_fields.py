@@ -14,7 +14,6 @@ from json_file import JsonFile, load
 from memory_rows import MemoryRows, fill
 
 import coco
-from coco.environment.runtime import RUNTIME
 
 
 @dataclasses.dataclass
@@ -159,7 +158,7 @@ def test_arguments_entries_and_values_of_the_root(tmp_path: Path) -> None:
     fill("added fields", texts)
     flow = book(tmp_path / "rows.json")
     flow.setup()
-    plan = RUNTIME.plan_update(flow)
+    plan = flow.plan()
     open_ended = {call.function: call.open_ended for call in plan.calls}
     assert open_ended["Shout (extra.loud)"], (
         "rows of a table that nobody has computed yet are not counted as none"

@@ -22,7 +22,6 @@ from outcome import outcome
 import coco
 from coco import op
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
 from coco.errors import SourceError, StateStoreError
 
 OLD = 1_600_000_000
@@ -96,7 +95,7 @@ def test_an_undecodable_file_is_processed_and_named(
         flow = ready(corpus, target)
     assert len(texts(target)) == 3 and "CAF\ufffd" in texts(target)
     assert str(corpus / "latin.md") in caplog.text and "binary=True" in caplog.text
-    assert RUNTIME.errors(flow) == []
+    assert flow.errors() == []
 
 
 @pytest.mark.parametrize(
@@ -118,14 +117,14 @@ def test_a_function_that_fails_costs_its_row_only(
     info = flow.update()
     assert info["docs"].num_errors == 1 and info.has_errors
     assert texts(target) == sorted([*before, "NEW"]), "the row's old version stays, the others are done"
-    (error,) = RUNTIME.errors(flow)
+    (error,) = flow.errors()
     assert (error.source, error.key, error.phase) == ("docs", "a.md", "evaluate")
     assert error.error_type == error_type and said in error.message
     assert error.op == "Touchy (docs.loud)", "function and field"
     STUCK.set()
     write(corpus / "a.md", "healed", OLD + 90)
     assert not flow.update().has_errors
-    assert texts(target) == ["HEALED", "NEW", "TEXT OF B.MD"] and RUNTIME.errors(flow) == []
+    assert texts(target) == ["HEALED", "NEW", "TEXT OF B.MD"] and flow.errors() == []
 
 
 @op.function(cache=True, behavior_version=1)
@@ -196,7 +195,7 @@ def test_a_file_that_vanishes_after_the_listing_is_no_error(corpus: Path, tmp_pa
 
     flow = ready(corpus, target, function=removes_b, rows=1)
     assert texts(target) == ["TEXT OF A.MD"]
-    assert RUNTIME.errors(flow) == []
+    assert flow.errors() == []
 
 
 def test_a_missing_root_deletes_nothing(corpus: Path, tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_a_target_that_is_down_costs_no_work_twice(corpus: Path, tmp_path: Path)
     write(corpus / "a.md", "edited", OLD + 50)
     info = outcome(flow)
     assert info["docs"].num_errors == 1 and texts(target) == before
-    (error,) = RUNTIME.errors(flow)
+    (error,) = flow.errors()
     assert (error.key, error.phase) == ("a.md", "apply")
     assert "connection to out.json refused" in error.message
     (tmp_path / "down").unlink()
@@ -234,7 +233,7 @@ def test_a_target_that_is_down_costs_no_work_twice(corpus: Path, tmp_path: Path)
 
 
 def damaged_state(tmp_path: Path, damage: Callable[[Path], object]) -> Path:
-    RUNTIME.stop()
+    coco.stop()
     path = tmp_path / "state.db"
     damage(path)
     return path
@@ -273,7 +272,6 @@ def test_a_newer_state_file_is_refused(corpus: Path, tmp_path: Path) -> None:
 CHILD = """
 import json, sys
 import coco
-from coco.environment.runtime import RUNTIME
 
 @coco.flow_def(name="Refused")
 def refused(builder, scope):
@@ -286,7 +284,7 @@ def refused(builder, scope):
 try:
     refused.setup()
     info = refused.update()
-    print(json.dumps({**info.to_dict(), "failed": [item.to_dict() for item in RUNTIME.errors(refused)]}))
+    print(json.dumps({**info.to_dict(), "failed": [item.to_dict() for item in refused.errors()]}))
 except coco.errors.CocoError as error:
     print(json.dumps({"error": str(error)}))
 """
@@ -488,7 +486,7 @@ def test_secrets_are_nowhere(app: str, corpus: Path, tmp_path: Path) -> None:
     said += [invoke("update", "-f", app, code=1).output, invoke("errors", app).output]
     for text in said:
         assert SECRET not in text
-    RUNTIME.stop()
+    coco.stop()
     for path in tmp_path.glob("state.db*"):
         assert SECRET.encode() not in path.read_bytes()
     assert "'sink'" in said[1] or "sink" in said[1], "the key is shown in its place"
@@ -546,7 +544,7 @@ def test_a_secret_that_would_be_stored_with_the_setup_is_refused(corpus: Path, t
 def test_a_state_that_ends_with_the_command_is_refused(
     app: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", "memory://")
     refused = invoke(command, "-f", app, code=1)
     assert f"coco {command} needs a state that lasts" in refused.output

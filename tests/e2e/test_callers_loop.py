@@ -15,7 +15,7 @@ from json_file import JsonFile, load
 from memory_rows import MemoryRows, fill
 
 import coco
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import LifecycleError
 
 LOOPS: list[asyncio.AbstractEventLoop] = []
@@ -130,7 +130,7 @@ def test_an_update_that_blocks(tmp_path: Path, kind: str) -> None:
     flow = asking(tmp_path / "rows.json", FUNCTIONS[kind]())
     flow.setup()
     flow.update()
-    assert set(LOOPS) == {RUNTIME.loop._loop}
+    assert set(LOOPS) == {ENVIRONMENT.loop._loop}
     assert load(tmp_path / "rows.json") == ANSWERS
 
 
@@ -148,7 +148,7 @@ def test_a_live_updater_outlasts_the_loop_that_started_it(tmp_path: Path) -> Non
     updater = coco.FlowLiveUpdater(flow, coco.FlowLiveUpdaterOptions(live_mode=False))
     asyncio.run(updater.start_async())
     updater.wait()
-    assert set(LOOPS) == {RUNTIME.loop._loop}
+    assert set(LOOPS) == {ENVIRONMENT.loop._loop}
     assert load(tmp_path / "rows.json") == ANSWERS
 
 
@@ -185,7 +185,7 @@ def test_transform_flows() -> None:
     global CLIENT
     CLIENT = None
     assert answer.eval("a") == "A"
-    assert LOOPS[-1] is RUNTIME.loop._loop
+    assert LOOPS[-1] is ENVIRONMENT.loop._loop
 
 
 def test_an_executor_belongs_to_one_loop() -> None:
@@ -199,7 +199,7 @@ def test_an_executor_belongs_to_one_loop() -> None:
 
     first, second = asyncio.run(work()), asyncio.run(work())
     assert answer.eval("d") == "D"
-    own = RUNTIME.loop._loop
+    own = ENVIRONMENT.loop._loop
     assert own is not None
     assert [own, first, first, second, second, own] == LOOPS
     assert [("made", own), ("made", first), ("made", second)] == MADE, "one for each loop"
@@ -287,13 +287,13 @@ def test_a_pass_that_others_wait_for_goes_on_where_its_first_callers_loop_ends(t
     before.join()
     assert load(tmp_path / "rows.json") == {("0",): {"answer": "FIRST"}, ("1",): {"answer": "LATER"}}
     assert (info[0]["docs"].num_insertions, info[0]["docs"].num_errors) == (1, 0)
-    assert LOOPS[-1] is RUNTIME.loop._loop and LOOPS[-2] is not LOOPS[-1]
+    assert LOOPS[-1] is ENVIRONMENT.loop._loop and LOOPS[-2] is not LOOPS[-1]
 
 
 def wait_for_callers(count: int) -> None:
     """Until so many callers wait for the next pass."""
     while True:
-        waiting = RUNTIME._shared["Asking"].next
+        waiting = ENVIRONMENT.runs._flows["Asking"].next
         if waiting is not None and waiting.waiters >= count:
             return
         threading.Event().wait(0.001)
@@ -316,7 +316,7 @@ def test_blocking_calls_in_a_loop_name_what_to_await(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow = asking(tmp_path / "rows.json", FUNCTIONS["plain"]())
-    RUNTIME.loop._hinted.clear()
+    ENVIRONMENT.loop._hinted.clear()
 
     async def work() -> None:
         flow.setup()
@@ -384,7 +384,7 @@ def test_a_held_up_loop_gets_no_more_calls(tmp_path: Path) -> None:
     async def held(text: str) -> str:
         LOOPS.append(asyncio.get_running_loop())
         begun.set()
-        if LOOPS[-1] is not RUNTIME.loop._loop:
+        if LOOPS[-1] is not ENVIRONMENT.loop._loop:
             await asyncio.get_running_loop().create_future()
         return text.upper()
 

@@ -25,7 +25,6 @@ APP = """
 import json, sys
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.events import FunctionCalled, TargetMutated
 from edit_helpers import decorate
 
@@ -51,7 +50,7 @@ def edits(builder, scope):
 
 if __name__ == "__main__":
     events = []
-    RUNTIME.add_listener(events.append)
+    coco.add_event_listener(events.append)
     edits.setup()
     edits.update()
     calls, writes = {}, {}

@@ -14,7 +14,6 @@ from json_file import JsonFile
 from memory_rows import TROUBLE, WORLD, Entry, MemoryRows, Misfortune
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, StateStoreError
 
 SOURCES = ("hurt", "wound")
@@ -113,11 +112,11 @@ def hurt_value(path: Path, table: str, column: str, value: Any) -> bool:
 def operations(flow: coco.Flow) -> dict[str, Callable[[], Any]]:
     return {
         "update": lambda: flow.update(full_reprocess=True, allow_deletes=True),
-        "plan": lambda: RUNTIME.plan_update(flow),
-        "verify": lambda: RUNTIME.verify(flow),
-        "errors": lambda: RUNTIME.errors(flow),
+        "plan": lambda: flow.plan(),
+        "verify": lambda: flow.verify(),
+        "errors": lambda: flow.errors(),
         "cache": coco.cache_stats,
-        "names": RUNTIME.flow_names_with_setup,
+        "names": coco.setup.flow_names_with_setup,
         "setup": flow.setup,
         "drop": flow.drop,
     }

@@ -21,7 +21,7 @@ import coco
 from coco import op
 from coco.cli.group import cli
 from coco.engine.epochs import CURSOR, Epochs
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import StateStoreError, UnwrittenTargetError
 
 
@@ -93,13 +93,13 @@ def make_flow(spec: op.TargetSpec) -> coco.Flow:
 
 def copied(*places: Path) -> Callable[[], None]:
     """Copy files and folders, with what lies beside them; gives what puts them back in place of what is there."""
-    RUNTIME.stop()
+    coco.stop()
     copies = [(place, place.with_name(f"copy of {place.name}")) for place in places]
     for place, copy in copies:
         (shutil.copytree if place.is_dir() else shutil.copy2)(place, copy)
 
     def restore() -> None:
-        RUNTIME.stop()
+        coco.stop()
         for place, copy in copies:
             for old in place.parent.glob(f"{place.name}*"):
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -138,7 +138,7 @@ def test_one_side_that_was_restored_alone_is_noticed(
         assert [reason in text and "coco verify --repair" in text for text in info.warnings] == [True]
         assert not info.has_errors
     assert caplog.text.count(reason) == 1
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert flow.update().warnings == []
     assert target.rows() == {"a": "changed", "b": "changed too"}
 
@@ -152,7 +152,7 @@ def test_what_is_left_over_by_a_restored_state_goes(target: Target, state: Path,
     restore()
     assert len(flow.update().warnings) == 1
     assert set(target.rows()) == {"a", "b", "c"}
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert (report.ok, report.removed) == (True, 1)
     assert set(target.rows()) == {"a", "b"}
     assert flow.update().warnings == []
@@ -227,7 +227,7 @@ def test_a_target_that_cannot_hold_the_mark_gets_its_rows(
 
 def test_a_state_of_an_earlier_release_begins_without_alarm(target: Target, started: Any) -> None:
     flow, rows = started
-    store = RUNTIME.environment.store()
+    store = ENVIRONMENT.store()
     target_ids = [item.state["target_id"] for item in store.setup_records() if "target_id" in item.state]
     for target_id in target_ids:
         store.put_cursor(target_id, CURSOR, None)
@@ -239,10 +239,10 @@ def test_a_state_of_an_earlier_release_begins_without_alarm(target: Target, star
 
 def test_a_target_that_is_made_again_begins_anew(target: Target, started: Any) -> None:
     flow, rows = started
-    RUNTIME.stop()
+    coco.stop()
     for place in target.place.parent.glob(f"{target.place.name}*"):
         shutil.rmtree(place) if place.is_dir() else place.unlink()
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     edit(rows, a="changed")
     assert flow.update().warnings == []
     flow.drop()
@@ -272,7 +272,7 @@ def test_a_target_without_marks_is_asked_for_more_rows_than_known() -> None:
         info = flow.update()
         assert ["holds 4 rows, and state has 3 on record" in text for text in info.warnings] == [True]
         assert not info.has_errors
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert flow.update().warnings == []
 
 

@@ -19,9 +19,10 @@ from json_file import JsonFile
 import coco
 from coco import op
 from coco.engine.context import RunOptions
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import LifecycleError, SetupRequiredError, SourceError, StateStoreError
 from coco.operations import live_source
+from coco.operations.update import run_flow
 
 LIMIT = 30
 """Seconds after which a test that waits for something has failed."""
@@ -263,12 +264,12 @@ def test_a_target_that_is_deleted_is_said_once(
         said = [item.getMessage() for item in caplog.records if item.name == "coco.Gone"]
         assert len(said) == 1
         assert "does not exist" in said[0] and str(place) in said[0] and "coco verify --repair" in said[0]
-        assert {item.key for item in RUNTIME.errors(flow)} == {"a", "b"}
+        assert {item.key for item in flow.errors()} == {"a", "b"}
         caplog.clear()
-        assert RUNTIME.verify(flow, repair=True).targets[0].recreated
+        assert flow.verify(repair=True).targets[0].recreated
         wall.rows["b"] = "four"
         wall.post("a", "b")
-        until(updater, lambda: not RUNTIME.errors(flow))
+        until(updater, lambda: not flow.errors())
     assert [item.getMessage() for item in caplog.records if item.name == "coco.Gone"] == [
         "target 'out' of flow 'Gone' accepts rows again"
     ]
@@ -286,12 +287,12 @@ def test_a_failed_change_is_not_acknowledged(wall: Wall, tmp_path: Path) -> None
         wall.post("a", "b")
         wall.wait_for_acks("b")
         assert texts(target) == ["fine", "one"], "the old row stays"
-        assert [item.key for item in RUNTIME.errors(flow)] == ["a"]
+        assert [item.key for item in flow.errors()] == ["a"]
         wall.rows["a"] = "healed"
         wall.post("a")
         wall.wait_for_acks("b", "a")
         assert texts(target) == ["fine", "healed"]
-        assert RUNTIME.errors(flow) == []
+        assert flow.errors() == []
 
 
 @pytest.mark.timeout(LIMIT * 2)
@@ -424,7 +425,7 @@ def test_an_end_leaves_no_task_behind(wall: Wall, tmp_path: Path, caplog: pytest
             updater.wait()
         with coco.FlowLiveUpdater(flow) as updater:
             assert wall.subscribed.wait(LIMIT)
-        RUNTIME.stop()
+        coco.stop()
         gc.collect()
     assert "destroyed" not in caplog.text and "never retrieved" not in caplog.text
 
@@ -462,7 +463,7 @@ def test_a_blocking_call_on_cocos_own_loop_is_refused(wall: Wall, tmp_path: Path
         flow.update()
 
     with pytest.raises(LifecycleError, match=r"await update_async\(\)"):
-        RUNTIME.loop.run(inside(), "x")
+        ENVIRONMENT.loop.run(inside(), "x")
 
 
 def test_a_blocking_call_in_another_loop_names_the_async_one(
@@ -470,7 +471,7 @@ def test_a_blocking_call_in_another_loop_names_the_async_one(
 ) -> None:
     flow = make_flow(tmp_path / "out.json")
     flow.setup()
-    RUNTIME.loop._hinted.clear()
+    ENVIRONMENT.loop._hinted.clear()
 
     async def main() -> None:
         flow.update()
@@ -491,7 +492,7 @@ def test_updates_share_a_pass_and_survive_one_who_leaves(wall: Wall, tmp_path: P
 
     async def main() -> None:
         first, second, third = (
-            asyncio.ensure_future(RUNTIME.join_pass(graph, RunOptions())) for _ in range(3)
+            asyncio.ensure_future(run_flow(ENVIRONMENT, graph, RunOptions())) for _ in range(3)
         )
         await asyncio.sleep(0)
         second.cancel()
@@ -499,7 +500,7 @@ def test_updates_share_a_pass_and_survive_one_who_leaves(wall: Wall, tmp_path: P
         assert isinstance(done[1], asyncio.CancelledError)
         assert done[0] is done[2] and done[0]["notes"].num_insertions == 1
 
-    RUNTIME.loop.run(main(), "main()")
+    ENVIRONMENT.loop.run(main(), "main()")
     assert texts(target) == ["one"] and wall.listings == 1
 
 
@@ -510,10 +511,10 @@ def test_a_pass_that_nobody_wants_any_more_ends(wall: Wall, tmp_path: Path) -> N
     graph = flow.graph
 
     async def main() -> None:
-        only = asyncio.ensure_future(RUNTIME.join_pass(graph, RunOptions()))
+        only = asyncio.ensure_future(run_flow(ENVIRONMENT, graph, RunOptions()))
         await asyncio.sleep(0)
         only.cancel()
         await asyncio.gather(only, return_exceptions=True)
 
-    RUNTIME.loop.run(main(), "main()")
+    ENVIRONMENT.loop.run(main(), "main()")
     assert flow.update()["notes"].num_insertions == 1, "nobody is held up by what is left of it"

@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import SourceError
 from coco.flow import make_setup_bundle
 from coco.operations import live_source
@@ -143,7 +142,7 @@ def test_a_name_that_is_no_text_costs_only_itself(project: Path, bad: bytes) -> 
     report = flow.verify()
     assert not report.ok and [error.message] == report.sources[0].problems
 
-    RUNTIME.update(flow, retry_quarantined=True)  # as `coco retry`: there is no row to try again
+    flow.retry()  # as `coco retry`: there is no row to try again
     os.rename(bad, project / "in/good.md")
     assert flow.update().total.num_insertions == 1
     assert flow.errors() == [] and flow.verify().ok
@@ -265,7 +264,7 @@ def test_a_missing_root_makes_no_table_and_no_state(project: Path) -> None:
     with pytest.raises(SourceError):
         flow.setup()
     assert not (project / "notes.db").exists()
-    assert RUNTIME.flow_names_with_setup() == ["Other"]
+    assert coco.setup.flow_names_with_setup() == ["Other"]
     write(project / "in/a.md")
     flow.setup()
     assert flow.update().total.num_insertions == 1
@@ -294,7 +293,7 @@ def test_the_command_line_makes_nothing_and_drops_nothing_either(project: Path, 
     if reset:
         done = CliRunner().invoke(cli, ["update", "-f", name])
         assert done.exit_code == 0, done.output
-        RUNTIME.stop()
+        coco.stop()
     os.rename(project / "in", project / "away")
     result = CliRunner().invoke(cli, [*command, "-f", name])
     assert result.exit_code == 1 and f"{project / 'in'} does not exist" in result.output

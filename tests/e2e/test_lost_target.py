@@ -19,7 +19,6 @@ from outcome import outcome
 import coco
 from coco import op
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, SetupStepDone, TargetMutated
 from coco_testing.postgres import postgres_database as postgres_database
 from coco_testing.postgres import postgres_server as postgres_server
@@ -162,12 +161,12 @@ def test_a_lost_table_is_named_made_again_and_filled(
     assert "target 'out' is missing or altered" in warning and "does not exist" in warning
     assert "run `coco verify --repair APP`" in warning and "coco drop" not in warning
 
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert not report.ok and not backend.exists(), "looking makes nothing"
     assert "does not exist" in report.render() and "coco verify --repair" in report.render()
 
     events.clear()
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert report.ok, report.render()
     assert (report.repaired, report.calls, CALLS) == (3, 0, [])
     assert backend.rows() == WANTED and backend.indexes() == indexes and indexes
@@ -179,7 +178,7 @@ def test_a_lost_table_is_named_made_again_and_filled(
     info = flow.update()
     assert not info.drifted and not info.has_errors
     assert not any(isinstance(event, TargetMutated) for event in events)
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_a_lost_column_comes_back_with_its_values(corpus: Path, backend: Backend) -> None:
@@ -189,7 +188,7 @@ def test_a_lost_column_comes_back_with_its_values(corpus: Path, backend: Backend
     CALLS.clear()
     backend.run(f"ALTER TABLE {backend.table} DROP COLUMN loud")
     assert "has no columns loud" in (text := flow.update().warnings[0]) or "lacks the columns loud" in text
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert backend.rows() == WANTED and CALLS == []
 
 
@@ -202,13 +201,13 @@ def test_rows_that_come_while_the_table_is_gone_fail_and_are_written_later(
     (corpus / "c.md").unlink()
     info = outcome(flow)
     assert info.total.num_errors == 2
-    messages = [item.message for item in RUNTIME.errors(flow)]
+    messages = [item.message for item in flow.errors()]
     assert messages and all("coco verify --repair APP" in text for text in messages)
-    assert not RUNTIME.verify(flow, repair=True).ok, "an update is due"
+    assert not flow.verify(repair=True).ok, "an update is due"
     assert backend.rows() == {name: WANTED[name] for name in ("a.md", "b.md")}, "c.md is no more"
     assert not flow.update().has_errors
     assert backend.rows() == {"a.md": "ONE TWO", "b.md": "TWO THREE", "d.md": "FIVE"}
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_what_stands_in_its_place_is_left_alone(corpus: Path, backend: Backend) -> None:
@@ -219,7 +218,7 @@ def test_what_stands_in_its_place_is_left_alone(corpus: Path, backend: Backend) 
     backend.losses[0]()
     backend.run(f"CREATE TABLE {backend.table} (mine int)")
     backend.run(f"INSERT INTO {backend.table} VALUES (7)")
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert not report.ok
     assert "could not be recreated" in report.render()
     assert backend.run(f"SELECT mine FROM {backend.table}") == [(7,)]
@@ -232,7 +231,7 @@ def test_a_users_table_is_the_users_to_make(corpus: Path, backend: Backend) -> N
     flow.setup()
     flow.update()
     backend.losses[0]()
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert not report.ok and not backend.exists()
     assert "it is yours (setup_by_user=True): recreate it" in report.render()
 
@@ -259,8 +258,8 @@ def test_a_target_that_cannot_list_is_filled_as_a_whole(
     path.unlink() if left is None else path.write_text(left)
     info = flow.update()
     assert info.drifted == ["out"] and "coco verify --repair APP" in info.warnings[0]
-    assert not RUNTIME.verify(flow).ok
-    report = RUNTIME.verify(flow, repair=True)
+    assert not flow.verify().ok
+    report = flow.verify(repair=True)
     assert report.ok and report.repaired == 3, report.render()
     assert json.loads(path.read_text()) == wanted and CALLS == []
     assert not flow.update().drifted
@@ -321,7 +320,7 @@ def test_the_command_line_leads_from_the_loss_to_its_repair(app: str, tmp_path: 
 def test_with_state_lost_the_table_is_taken_over_and_that_is_said(app: str, tmp_path: Path) -> None:
     """In the plan, in setup, and before anyone is asked; rows of vanished documents go on request."""
     invoke("update", "-f", app)
-    RUNTIME.stop()
+    coco.stop()
     for path in tmp_path.glob("state.db*"):
         path.unlink()
     (tmp_path / "docs" / "c.md").unlink()

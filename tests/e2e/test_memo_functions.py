@@ -23,7 +23,6 @@ APP = """
 import json, sys
 import coco
 import memo_helpers
-from coco.environment.runtime import RUNTIME
 from coco.events import FunctionCalled
 
 MODEL = "small"
@@ -66,7 +65,7 @@ if __name__ == "__main__":
         if isinstance(event, FunctionCalled) and event.calls:
             kind = event.op.partition(" ")[0]
             calls[kind] = calls.get(kind, 0) + event.calls
-    RUNTIME.add_listener(listen)
+    coco.add_event_listener(listen)
     memo_flow.setup()
     memo_flow.update(full_reprocess="--all" in sys.argv)
     print(json.dumps({"calls": calls, "direct": memo_pinned("a")}))

@@ -21,7 +21,8 @@ from memory_rows import TROUBLE, WORLD, Entry, MemoryRows, Misfortune
 import coco
 from coco.cli.group import cli
 from coco.engine.context import RunOptions
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
+from coco.operations.update import run_flow
 from coco.types.storage import pack
 
 SOURCE = "kept"
@@ -320,5 +321,5 @@ def test_a_pass_over_single_rows_does_it_too(make: Callable[..., coco.Flow], tmp
     flow.update()
     put(a="second text")
     options = RunOptions(only_keys={"rows": [pack(("a",))]})
-    RUNTIME.loop.run(RUNTIME.join_pass(flow.graph, options), "")
+    ENVIRONMENT.loop.run(run_flow(ENVIRONMENT, flow.graph, options), "")
     assert held(tmp_path, "secret-kept") == [] and held(tmp_path, "other-kept")

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 import coco
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
 
 APP = """
 import coco
@@ -41,7 +40,7 @@ class Project:
     def enter(self, more: str = FILES) -> coco.Flow:
         for flow in list(coco.flows().values()):
             flow.close()
-        RUNTIME.stop()
+        coco.stop()
         self._patch.chdir(self.folder)
         path = self.folder / "shelf_app.py"
         path.write_text(APP.format(more=more))
@@ -74,7 +73,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     yield project
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
 
 
 @pytest.mark.parametrize("bring", [shutil.copytree, os.rename])
@@ -82,7 +81,7 @@ def test_it_goes_on_where_it_is(
     first: Project, bring: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is to be allowed, nothing is done again, and the original, if there still is one, is left alone."""
-    RUNTIME.stop()
+    coco.stop()
     there = Project(first.folder.with_name("second"), monkeypatch)
     bring(first.folder, there.folder)
     flow = there.enter()
@@ -95,7 +94,7 @@ def test_it_goes_on_where_it_is(
         2,
     )
     assert there.rows() == {"a.md": "changed", "b.md": "two"}
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert flow.update().warnings == []
     flow.drop()
     assert "Shelf__rows" not in there.tables()
@@ -109,7 +108,7 @@ def test_it_goes_on_where_it_is(
 def test_what_a_copy_no_longer_exports_goes_from_the_copy(
     first: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    RUNTIME.stop()
+    coco.stop()
     there = Project(first.folder.with_name("second"), monkeypatch)
     shutil.copytree(first.folder, there.folder)
     flow = there.enter(more="")
@@ -120,7 +119,7 @@ def test_what_a_copy_no_longer_exports_goes_from_the_copy(
 
 def test_a_drop_in_a_copy_comes_first(first: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command line too, which says where it looks."""
-    RUNTIME.stop()
+    coco.stop()
     there = Project(first.folder.with_name("second"), monkeypatch)
     shutil.copytree(first.folder, there.folder)
     there.enter().close()
@@ -143,11 +142,11 @@ def test_a_target_that_is_named_where_it_was_stays_there(
     flow = first.enter(more=absolute)
     flow.setup(allow_destructive=True)
     flow.update()
-    RUNTIME.stop()
+    coco.stop()
     there = Project(first.folder.with_name("second"), monkeypatch)
     shutil.copytree(first.folder, there.folder)
     flow = there.enter(more=absolute)
     flow.setup()
     info = flow.update()
     assert info["docs"].num_no_change == 2
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok

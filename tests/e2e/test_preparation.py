@@ -16,7 +16,6 @@ from row_table import TABLES, RowTable, table
 import coco
 from coco import op
 from coco.engine import preparing
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent, RunFinished
 
 DOWN: dict[str, Exception] = {}
@@ -121,7 +120,7 @@ def test_only_what_needs_it_fails(events: list[FlowEvent]) -> None:
     assert (said("tagged"), said("plain")) == ({}, {"a": "one", "b": "two"})
     assert said("others") == {"x": "small three"}
     assert "PrepareTag" in work_of(events).calls, "the one that could be prepared"
-    failed = RUNTIME.errors(flow)
+    failed = flow.errors()
     assert [(item.key, item.phase, item.op) for item in failed] == [
         ("a", "prepare", "PrepareTag (docs.tag)"),
         ("b", "prepare", "PrepareTag (docs.tag)"),
@@ -140,7 +139,7 @@ def test_only_what_needs_it_fails(events: list[FlowEvent]) -> None:
     info = flow.update()
     assert not info.has_errors
     assert said("tagged") == {"a": "large one", "b": "large two"}
-    assert RUNTIME.errors(flow) == []
+    assert flow.errors() == []
     work_of(events)
     assert not flow.update().has_errors
     assert work_of(events).none and PREPARED.count("large") == 3
@@ -151,7 +150,7 @@ def test_other_exports_follow_their_rows_while_one_cannot() -> None:
     flow = tagging()
     flow.update()
     flow.close()
-    RUNTIME.stop()  # executors are prepared anew
+    coco.stop()  # executors are prepared anew
     DOWN["large"] = ConnectionError("gone")
     flow = tagging()
     WORLD["prep"]["a"] = Entry("uno", 2)
@@ -161,7 +160,7 @@ def test_other_exports_follow_their_rows_while_one_cannot() -> None:
     assert (info["docs"].num_errors, info["docs"].num_deletions) == (2, 1)
     assert said("plain") == {"a": "uno"}
     assert said("tagged") == {"a": "large one"}, "the old row stays, the one that is gone goes"
-    assert {item.key: item.phase for item in RUNTIME.errors(flow)} == {"a": "prepare", "c": "evaluate"}
+    assert {item.key: item.phase for item in flow.errors()} == {"a": "prepare", "c": "evaluate"}
 
     WORLD["prep"]["a"] = Entry("uno", 3)  # touched: its content is what was processed in part
     assert flow.update()["docs"].num_errors == 2
@@ -179,7 +178,7 @@ def test_rows_that_wait_for_a_function_are_never_quarantined() -> None:
     DOWN["large"] = OSError("no such file")
     for attempt in range(1, 8):
         assert flow.update()["docs"].num_errors == 2
-        assert {(item.attempts, item.quarantined) for item in RUNTIME.errors(flow)} == {(attempt, False)}
+        assert {(item.attempts, item.quarantined) for item in flow.errors()} == {(attempt, False)}
     DOWN.clear()
     assert not flow.update().has_errors
 
@@ -189,7 +188,7 @@ def test_results_that_are_remembered_need_no_preparation() -> None:
     flow = tagging()
     flow.update()
     flow.close()
-    RUNTIME.stop()
+    coco.stop()
     DOWN["large"] = DOWN["small"] = OSError("no such file")
     PREPARED.clear()
     flow = tagging()
@@ -224,7 +223,7 @@ def test_an_executor_that_cannot_be_made_is_the_same() -> None:
     flow = coco.open_flow("Unmade", define)
     flow.setup()
     assert flow.update()["docs"].num_errors == 1
-    (failed,) = RUNTIME.errors(flow)
+    (failed,) = flow.errors()
     assert failed.phase == "prepare" and "OSError: no room" in failed.message
 
 
@@ -251,8 +250,8 @@ def test_a_value_at_the_root_fails_only_the_rows_that_use_it() -> None:
     assert (info["docs"].num_errors, info["others"].num_errors) == (2, 0)
     assert (said("tagged"), said("plain")) == ({}, {"a": "one", "b": "two"})
     assert said("others") == {"x": "small greeting, three"}
-    assert {item.op for item in RUNTIME.errors(flow)} == {"PrepareTag (large)"}
-    assert "at its root" in RUNTIME.errors(flow)[0].message
+    assert {item.op for item in flow.errors()} == {"PrepareTag (large)"}
+    assert "at its root" in flow.errors()[0].message
     assert PREPARED.count("large") == 1
     DOWN.clear()
     assert not flow.update().has_errors
@@ -277,7 +276,7 @@ def test_a_call_at_the_root_that_fails_is_a_failure_of_the_rows_that_use_it() ->
     flow.setup()
     info = flow.update()
     assert (info["docs"].num_errors, said("tagged"), said("others")) == (2, {}, {"x": "three"})
-    found = {(item.phase, item.op, item.message) for item in RUNTIME.errors(flow)}
+    found = {(item.phase, item.op, item.message) for item in flow.errors()}
     ((phase, op, message),) = found
     assert (phase, op) == ("evaluate", "PrepareRefuse (word)")
     assert (
@@ -312,7 +311,7 @@ def test_while_following_there_is_a_pause_between_attempts(
     flow = tagging(refresh_interval=datetime.timedelta(milliseconds=1))
     DOWN["large"] = ConnectionError("gone")
     done = threading.Event()
-    remove = RUNTIME.add_listener(lambda event: passes(events, 5, done))
+    remove = coco.add_event_listener(lambda event: passes(events, 5, done))
     options = coco.FlowLiveUpdaterOptions(live_mode=True, print_stats=False)
     with coco.FlowLiveUpdater(flow, options) as updater:
         assert done.wait(30)
@@ -346,7 +345,7 @@ def test_a_failure_inside_nested_rows_says_where() -> None:
     flow = coco.open_flow("Nested", define)
     flow.setup()
     assert flow.update()["docs"].num_errors == 1
-    (failed,) = RUNTIME.errors(flow)
+    (failed,) = flow.errors()
     assert (failed.source, failed.key, failed.error_type) == ("docs", "a", "ValueError")
     assert failed.op == "PrepareRefuse (docs.lines.words.checked)"
     assert [key[0] for key in held.rows] == ["b"]

@@ -15,7 +15,6 @@ from row_table import TABLES, RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import SourceError, UnwrittenTargetError
 from coco.events import BatchBisected, FlowEvent, FunctionCalled
 
@@ -58,8 +57,7 @@ def said() -> dict[str, Any]:
 
 def errors(flow: coco.Flow) -> dict[str, tuple[str, str, int, bool]]:
     return {
-        item.key: (item.phase, item.error_type, item.attempts, item.quarantined)
-        for item in RUNTIME.errors(flow)
+        item.key: (item.phase, item.error_type, item.attempts, item.quarantined) for item in flow.errors()
     }
 
 
@@ -140,7 +138,7 @@ def test_retry_takes_up_quarantined_rows() -> None:
         flow.update()
     MOOD["does"] = refuse()
     assert flow.update()["docs"].num_quarantined == 1
-    info = RUNTIME.update(flow, retry_quarantined=True)
+    info = flow.retry()
     assert (info["docs"].num_insertions, info.has_errors) == (1, False)
     assert (said(), errors(flow)) == ({"a": "BAD"}, {})
 
@@ -185,7 +183,7 @@ def test_unreadable_and_vanished_rows() -> None:
     assert said() == {"a": "ONE", "c": "THREE!"}
     assert errors(flow) == {"a": ("read", "PermissionError", 1, False)}
     assert flow.update()["docs"].num_errors == 1
-    assert RUNTIME.plan_update(flow) is not None
+    assert flow.plan() is not None
 
 
 def test_deletions_need_a_complete_listing(events: list[FlowEvent]) -> None:
@@ -274,7 +272,7 @@ def test_a_value_of_the_wrong_type_fails_its_row() -> None:
     flow = one_per_document()
     info = flow.update()
     assert (info["docs"].num_errors, said()) == (1, {"b": "two"})
-    (record,) = RUNTIME.errors(flow)
+    (record,) = flow.errors()
     assert "expected Str" in record.message or "str" in record.message.lower()
 
 

@@ -16,7 +16,6 @@ from row_table import RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import WorkerDiedError
 from coco.events import FlowEvent
 from coco.flow.show import render
@@ -78,7 +77,7 @@ def pool(functions: ModuleType) -> Iterator[None]:
     op.runner("pool")(PoolRunner)
     functions.CALLED_HERE.clear()
     yield
-    RUNTIME.stop()
+    coco.stop()
     RUNNERS._factories.clear()
 
 

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 import coco
 from coco.cli.group import cli
 from coco.environment.environment import ENVIRONMENT
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 from coco.plugins import hookimpl
 from coco.plugins.built_in import built_in_plugin
@@ -135,7 +134,7 @@ class World:
         (self.folder / "docs" / name).write_text(text)
 
     def coco(self, *arguments: str, code: int = 0) -> str:
-        RUNTIME.stop()
+        coco.stop()
         for flow in list(coco.flows().values()):
             flow.close()
         sys.modules.pop("secret_app", None)

@@ -12,7 +12,7 @@ from row_table import TABLES, RowTable, table
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import TargetError
 from coco.events import DuplicateKeys, FlowEvent, FunctionCalled
 
@@ -74,7 +74,7 @@ def origins() -> dict[str, Any]:
 
 def rows_known() -> int:
     """How many rows state believes the target to hold."""
-    store = RUNTIME.environment.store()
+    store = ENVIRONMENT.store()
     ids = [
         item.state["target_id"]
         for item in store.setup_records()
@@ -327,7 +327,7 @@ def test_verify_knows_who_wins() -> None:
     flow.update()
     rows["a"] = Entry("x:1!", 2)
     flow.update()
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert report.ok, report.render()
 
 

@@ -15,7 +15,7 @@ from row_table import TABLES, RowTable, table
 import coco
 from coco import op
 from coco.engine import target_calls
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import TargetTimeoutError, UnwrittenTargetError, is_retriable
 from coco.kit.interruption import interruptible, is_interrupted
 from coco.kit.retry import RetryPolicy, Timing, retry
@@ -132,7 +132,7 @@ def test_what_does_not_answer_is_interrupted(step: str, server: Server) -> None:
         flow.update()
     assert len(TABLES["near"].rows) == 2, "the other target has all"
     what = "opening it" if step == "prepare" else "writing 2 rows"
-    message = RUNTIME.errors(flow)[0].message
+    message = flow.errors()[0].message
     assert f"target 'distant' of flow 'Far', {what}: no answer for 0 s; the call was cancelled" in message
     assert "COCO_TARGET_CALL_TIMEOUT" in message
     assert server.told == {"mutate": ["mutate", "closed"], "prepare": ["prepare"]}.get(step, ["closed"])
@@ -150,7 +150,7 @@ def test_a_thread_that_cannot_be_interrupted_is_left_behind(
     server.stuck, server.deaf = "mutate", True
     with pytest.raises(UnwrittenTargetError):
         flow.update()
-    assert "its thread is abandoned" in str(RUNTIME.errors(flow))
+    assert "its thread is abandoned" in str(flow.errors())
     assert server.told == [], "what it uses is not closed while it may use it"
     server.stuck = ""
     assert not flow.update().has_errors
@@ -207,9 +207,9 @@ def test_zero_means_no_limit(server: Server, monkeypatch: pytest.MonkeyPatch) ->
 
 def call_with_limit(limit: float, function: Any) -> Any:
     async def run() -> Any:
-        return await target_calls.TargetCalls(RUNTIME.environment.threads, limit)("a call", function)
+        return await target_calls.TargetCalls(ENVIRONMENT.threads, limit)("a call", function)
 
-    return RUNTIME.loop.run(run(), "")
+    return ENVIRONMENT.loop.run(run(), "")
 
 
 def test_pauses_between_attempts_do_not_count() -> None:

@@ -14,7 +14,7 @@ from json_file import JsonLedger, load, store
 import coco
 from coco import op
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.operations.plan import UpdatePlan
 from coco.types.storage import pack
@@ -96,13 +96,13 @@ def split_flow(corpus: Path, target: Path, version: int = 1) -> coco.Flow:
 def plan(flow: coco.Flow, read: int = 1_000) -> UpdatePlan:
     """The plan, and proof that making it neither called nor wrote anything."""
     made, facts = list(CALLS), state()
-    found = RUNTIME.plan_update(flow, read)
+    found = flow.plan(read=read)
     assert made == CALLS and facts == state()
     return found
 
 
 def state() -> dict[str, Any]:
-    return RUNTIME.environment.store().facts()
+    return ENVIRONMENT.store().facts()
 
 
 def calls(found: UpdatePlan) -> dict[str, tuple[int, int, bool]]:
@@ -146,7 +146,7 @@ def test_a_plan_knows_what_the_memo_knows(corpus: Path, tmp_path: Path) -> None:
     assert calls(found) == {"ShoutTruth": (0, 1, False), "WeighTruth": (0, 1, False)}
     assert rows(found) == (1, 1, False), "all is known, so the rows are"
     assert found.sources[0].keys == {"new": ["z.md"], "deleted": ["a.md"]}
-    assert found.to_dict()["sources"][0]["keys"]["deleted"] == ["a.md"]
+    assert found.to_dict()["update"]["sources"][0]["keys"]["deleted"] == ["a.md"]
 
 
 def test_a_plan_tells_touched_from_changed(corpus: Path, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def ready(flow: coco.Flow) -> coco.Flow:
 def test_verify_finds_and_repairs_every_kind_of_damage(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     flow = ready(split_flow(corpus, target))
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     good = load(target)
     damaged = dict(good)
     keys = sorted(damaged)
@@ -289,16 +289,16 @@ def test_verify_finds_and_repairs_every_kind_of_damage(corpus: Path, tmp_path: P
     damaged[keys[1]] = {"text": "scribble"}
     damaged[("ghost.md", (0, 5))] = {"text": "boo"}
     store(target, damaged)
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     check = report.targets[0]
     assert not report.ok
     assert (len(check.missing), len(check.different), len(check.extra)) == (1, 1, 1)
     assert "a.md" in report.render() and "ghost.md" in report.render()
     assert load(target) == damaged, "looking repairs nothing"
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert report.ok and load(target) == good
     assert (CALLS, report.repaired, report.removed) == ([], 2, 1), "repaired from the memo"
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
@@ -306,21 +306,21 @@ def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, target))
     write(corpus / "a.md", "two one")  # same length, same time
     assert flow.update()["docs"].num_no_change == 3
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert report.sources[0].hidden == ["a.md"] and not report.ok
     assert "1 with other content and the same ordinal" in report.render()
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert load(target)[("a.md",)]["loud"] == "TWO ONE"
 
 
 def test_verify_says_that_an_update_is_due(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, tmp_path / "out.json"))
     os.utime(corpus / "b.md", (OLD + 50, OLD + 50))
-    assert RUNTIME.verify(flow).ok, "a touched file is no difference"
+    assert flow.verify().ok, "a touched file is no difference"
     write(corpus / "c.md", "more", OLD + 50)
     write(corpus / "d.md", "new")
     (corpus / "a.md").unlink()
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert (report.sources[0].behind, report.targets[0].ok, report.ok) == (3, True, False)
     assert "run `coco update`" in report.render()
 
@@ -328,19 +328,19 @@ def test_verify_says_that_an_update_is_due(corpus: Path, tmp_path: Path) -> None
 def test_verify_compares_what_comes_back_altered(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     flow = ready(make_flow(corpus, target, chain=True, digits=3))
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert report.ok and report.targets[0].checked == 3, "rounded numbers are no damage"
     damaged = load(target)
     damaged[("a.md",)]["weight"] += 0.5
     store(target, damaged)
-    assert RUNTIME.verify(flow).targets[0].different == ["a.md"]
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify().targets[0].different == ["a.md"]
+    assert flow.verify(repair=True).ok
     assert CALLS == []
 
 
 def test_verify_admits_what_it_cannot_know(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, tmp_path / "out.json", digits=3))
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert report.targets[0].unclear == 2 and CALLS == []
     assert "cannot be computed from the memo" in report.render()
 
@@ -351,7 +351,7 @@ def test_verify_compares_a_sample(corpus: Path, tmp_path: Path) -> None:
     rows_now = load(target)
     del rows_now[("c.md",)]
     store(target, rows_now)
-    report = RUNTIME.verify(flow, sample=1)
+    report = flow.verify(sample=1)
     assert (report.targets[0].checked, report.sources[0].checked) == (1, 1)
     assert report.targets[0].missing == ["c.md"], "keys are all compared"
 
@@ -367,13 +367,13 @@ def test_an_update_notices_a_lost_target(corpus: Path, tmp_path: Path, lost: str
     info = flow.update()
     assert info.drifted == ["out"] and info.has_errors
     assert "coco verify --repair" in info.warnings[0]
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert not report.ok
     if lost is None:
         assert "out.json" in report.targets[0].problem
         flow.setup()
         target.write_text("{}")
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert len(load(target)) == 3 and CALLS == []
     assert not flow.update().drifted
 
@@ -383,7 +383,7 @@ def test_keys_of_a_plan_are_of_the_state(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, tmp_path / "out.json", chain=True))
     from coco.state.protocol import StageRow
 
-    database = RUNTIME.environment.store()
+    database = ENVIRONMENT.store()
     source = next(iter(json_sources(flow)))
     key = pack(("a.md",))
     head = database.get_heads(source, [key])[key]
@@ -396,5 +396,5 @@ def test_keys_of_a_plan_are_of_the_state(corpus: Path, tmp_path: Path) -> None:
 def json_sources(flow: coco.Flow) -> list[int]:
     from coco.environment.preparation import stored_flow_state
 
-    found = stored_flow_state(RUNTIME.environment.store(), flow.full_name)
+    found = stored_flow_state(ENVIRONMENT.store(), flow.full_name)
     return [item.source_id for item in found.sources.values()]

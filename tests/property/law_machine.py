@@ -16,7 +16,7 @@ from law_targets import Backend
 from memory_rows import READS, STYLES, WORLD, Entry
 
 import coco
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 
 KEYS = st.sampled_from(["a", "b", "c", "d", "e/f"])
@@ -46,7 +46,7 @@ class LawMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         LawMachine.runs += 1
-        RUNTIME.stop()
+        coco.stop()
         os.environ["COCO_STATE_URL"] = f"sqlite:///{self.folder / f'state-{LawMachine.runs}.db'}"
         self.backend.fresh()
         for source in SOURCES:
@@ -56,13 +56,13 @@ class LawMachine(RuleBasedStateMachine):
         self.model = Model()
         self.flow: coco.Flow | None = None
         self.events: list[FlowEvent] = []
-        self.remove = RUNTIME.add_listener(self.events.append)
+        self.remove = coco.add_event_listener(self.events.append)
         self.ids: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def teardown(self) -> None:
         self.remove()
         self.close_flow()
-        RUNTIME.stop()
+        coco.stop()
 
     def close_flow(self) -> None:
         if self.flow is not None:
@@ -153,7 +153,7 @@ class LawMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.close_flow()
-        RUNTIME.stop()
+        coco.stop()
 
     # -- the engine -------------------------------------------------------------------------------
     @rule()
@@ -198,7 +198,7 @@ class LawMachine(RuleBasedStateMachine):
         self.check_no_work(again)
         self.check(again)
         if self.backend.can_verify and not self.model.failed:
-            report = RUNTIME.verify(self.flow)
+            report = self.flow.verify()
             assert report.ok, report.render()
 
     @rule(length=st.integers(1, 30), mode=st.sampled_from(["", "", "full_reprocess"]))
@@ -216,7 +216,7 @@ class LawMachine(RuleBasedStateMachine):
             assert FUSE.burnt
         self.model.die(self.shape)
         self.close_flow()
-        RUNTIME.stop()  # what it may still want to write while it ends is lost as well
+        coco.stop()  # what it may still want to write while it ends is lost as well
         FUSE.light(None)
 
     def check(self, info: coco.IndexUpdateInfo) -> None:
@@ -236,7 +236,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def known_counts(self) -> dict[str, int]:
         """How many rows state believes each target to hold."""
-        store = RUNTIME.environment.store()
+        store = ENVIRONMENT.store()
         ids = {
             item.state["export"]: item.state["target_id"]
             for item in store.setup_records()
@@ -247,7 +247,7 @@ class LawMachine(RuleBasedStateMachine):
 
     def failures(self) -> list[tuple[tuple[str, str], str]]:
         assert self.flow is not None
-        return [((item.source, item.key), item.phase) for item in RUNTIME.errors(self.flow)]
+        return [((item.source, item.key), item.phase) for item in self.flow.errors()]
 
     def check_no_work(self, info: coco.IndexUpdateInfo) -> None:
         mutated = [event for event in self.events if isinstance(event, TargetMutated)]

@@ -17,7 +17,7 @@ from hypothesis_profiles import examples
 from law_machine import LawMachine
 from law_targets import Backend, FileBackend, PostgresBackend, SqliteBackend
 
-from coco.environment.runtime import RUNTIME
+import coco
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def backend_of(
             backend = SqliteBackend(folder)
         else:
             backend = FileBackend(folder)
-        stack.callback(RUNTIME.stop)
+        stack.callback(coco.stop)
         stack.callback(backend.close)
         yield backend
 

@@ -25,22 +25,6 @@ PLACE = re.compile(r"\$\{?\w+\}?")
 ALLOWED = {
     # It measures coco's own kernels, compiled and from source.
     "benchmarks/kernels": ("coco.hot",),
-    # Until flows have all operations.
-    **dict.fromkeys(
-        (
-            "contrib/coco-kit-graph/src/coco_kit_graph/testing/flow_checks.py",
-            "examples/docs_to_graph/tests",
-            "targets/coco-target-files/tests",
-            "targets/coco-target-kuzu/tests",
-            "targets/coco-target-neo4j/tests",
-            "targets/coco-target-postgres/tests/conftest.py",
-            "targets/coco-target-postgres/tests/test_default_names.py",
-            "targets/coco-target-postgres/tests/test_flow.py",
-            "targets/coco-target-qdrant/tests",
-            "targets/coco-target-sqlite/tests",
-        ),
-        ("coco.environment.runtime",),
-    ),
     # A program for CocoIndex v0, as it was written.
     "targets/coco-target-postgres/tests/test_text_embedding.py": ("coco.utils",),
 }

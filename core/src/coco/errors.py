@@ -173,6 +173,17 @@ class DestructiveSetupError(ApiError):
         super().__init__(message, 400)
 
 
+class PlanOutdatedError(ApiError):
+    """A plan was to be carried out, and sources, state, setup or definition have moved since it was made.
+
+    ``moved``: what has, one sentence each.
+    """
+
+    def __init__(self, message: str, moved: list[str]) -> None:
+        super().__init__(message)
+        self.moved = moved
+
+
 class InternalError(CocoError, RuntimeError):
     """A fault of coco, or of a system that it uses."""
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from coco.environment.environment import ENVIRONMENT, current_settings
 from coco.plugins.secrets import SecretRef, secret
 from coco.setting import Settings
 
+if TYPE_CHECKING:
+    from coco.events import FlowEvent
+
 __all__ = [
     "SecretRef",
+    "add_event_listener",
     "cache_stats",
     "cache_stats_async",
     "current_settings",
@@ -70,6 +74,16 @@ def is_persistent() -> bool:
     return ENVIRONMENT.is_persistent
 
 
+def add_event_listener(listener: Callable[[FlowEvent], None]) -> Callable[[], None]:
+    """Call ``listener`` with every event of every run in this process; returns a function that ends it.
+
+    Events are the classes of ``coco.events``: one per batch and stage, and one per failed row. They come from the
+    threads that work, in the order in which things happen; a listener must be quick and must not raise. A plugin
+    hears the same events through the hook ``coco_flow_event``.
+    """
+    return ENVIRONMENT.add_listener(listener)
+
+
 def cache_stats() -> dict[str, Any]:
     """Return figures about the stored results of functions with ``cache=True``, of all flows.
 
@@ -83,16 +97,16 @@ def cache_stats() -> dict[str, Any]:
 
     Reads the references of all rows. Raises ``StateStoreError`` if the state cannot be read.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.operations import cache
 
-    return RUNTIME.cache_stats()
+    return ENVIRONMENT.run(cache.cache_stats(ENVIRONMENT), "cache_stats_async()")
 
 
 async def cache_stats_async() -> dict[str, Any]:
     """Async twin of ``cache_stats``."""
-    from coco.environment.runtime import RUNTIME
+    from coco.operations import cache
 
-    return await RUNTIME.cache_stats_async()
+    return await ENVIRONMENT.run_async(cache.cache_stats(ENVIRONMENT))
 
 
 def prune_cache() -> dict[str, int]:
@@ -101,20 +115,18 @@ def prune_cache() -> dict[str, int]:
     Returns ``deleted_entries`` and ``deleted_bytes``. A flow that runs meanwhile may have to repeat calls of functions.
     Raises ``StateStoreError`` if the state cannot be read or written.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.operations import cache
 
-    return RUNTIME.prune_cache()
+    return ENVIRONMENT.run(cache.prune_cache(ENVIRONMENT), "prune_cache_async()")
 
 
 async def prune_cache_async() -> dict[str, int]:
     """Async twin of ``prune_cache``."""
-    from coco.environment.runtime import RUNTIME
+    from coco.operations import cache
 
-    return await RUNTIME.prune_cache_async()
+    return await ENVIRONMENT.run_async(cache.prune_cache(ENVIRONMENT))
 
 
 def stop() -> None:
     """Stop live updaters, and close pools and the state store. A new ``init`` may follow. Safe to call twice."""
-    from coco.environment.runtime import RUNTIME
-
-    RUNTIME.stop()
+    ENVIRONMENT.stop()

@@ -392,7 +392,7 @@ def test_ids_are_never_used_twice(steps: list[tuple[dict[str, Wanted], int]]) ->
 @given(definitions)
 def test_the_plan_in_words_names_every_change(definition: dict[str, Wanted]) -> None:
     """A line per resource, and per change a TODO."""
-    from coco.setup.bundle import describe_changes
+    from coco.setup.describe import describe_changes
 
     records = start()
     text = describe_changes([plan(records, definition)])

@@ -9,20 +9,23 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+import coco.lib  # noqa: F401  has the environment of the process before tests replace it
+from coco.api.flow import Flow
+from coco.api.registry import flows
 from coco.cli import live, output
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.group import cli
 from coco.engine.stats import IndexUpdateInfo, RowError, SourceUpdateInfo, UpdateStats
+from coco.environment.environment import Environment
 from coco.errors import DriftError, SourceError
 from coco.events import RowFailed, RowsCommitted, RowsDetected, RunFinished, RunStarted
-from coco.flow import flows
-from coco.flow.runtime import set_runtime
+from coco.operations.evaluate import EvaluateReport
+from coco.operations.plan import PlannedSource, SetupPlan, UpdatePlan
 
 APP = """
 import coco
@@ -68,22 +71,6 @@ class FakeBundle:
 
 
 @dataclass
-class FakePlan:
-    state_version: str
-    changed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "state_version": self.state_version,
-            "marks": {"state": self.state_version, "listing": str(self.changed), "logic": "same"},
-            "sources": [{"source": "files", "changed": self.changed}],
-        }
-
-    def render(self) -> str:
-        return "files: 1 new"
-
-
-@dataclass
 class FakeReport:
     ok: bool
 
@@ -113,8 +100,17 @@ class FakeLive:
         return self.runtime.info
 
 
+class FakeEnvironment(Environment):
+    namespace = "dev"
+    stopped = 0
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
 @dataclass
 class FakeRuntime:
+    environment: FakeEnvironment = field(default_factory=FakeEnvironment)
     pending: set[str] = field(default_factory=set)
     persisted: set[str] = field(default_factory=lambda: {"First", "Second", "Old"})
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -128,10 +124,6 @@ class FakeRuntime:
     rows: list[RowError] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     signalled: bool = True
-    stopped: int = 0
-
-    def full_name(self, name: str) -> str:
-        return f"dev.{name}"
 
     def make_setup_bundle(self, flows: Any, *, forget: bool = False) -> FakeBundle:
         return FakeBundle(self, "setup", [flow.name for flow in flows])
@@ -139,59 +131,73 @@ class FakeRuntime:
     def check_sources(self, flows: Any) -> None: ...
 
     def make_drop_bundle(
-        self, flows: Any, names: Any = (), *, keep_results: bool = False, forget: bool = False
+        self, flows: Any, *, names: Any = (), keep_results: bool = False, forget: bool = False
     ) -> FakeBundle:
         return FakeBundle(self, "drop", [*(flow.name for flow in flows), *names])
 
     def flow_names_with_setup(self) -> list[str]:
         return sorted(self.persisted)
 
-    def update(self, flow: Any, *, on_event: Any = None, **options: Any) -> IndexUpdateInfo:
+    def update(self, flow: Any, **options: Any) -> IndexUpdateInfo:
         self.calls.append(("update", flow.name, {name for name, value in options.items() if value}))
         if flow.name in self.failing:
             raise self.failing[flow.name]
-        if on_event is not None:
-            on_event(RunStarted("dev.First", "normal", ("files",)))
-            on_event(RowsDetected("dev.First", "files", 2, 1, 4))
-            on_event(RowsCommitted("dev.First", "files", 2, 0))
-            on_event(RowFailed("dev.First", "files", "a", "read", "op", "no"))
-            on_event(RunFinished("dev.First", 0.25, False))
+        for event in (
+            RunStarted("dev.First", "normal", ("files",)),
+            RowsDetected("dev.First", "files", 2, 1, 4),
+            RowsCommitted("dev.First", "files", 2, 0),
+            RowFailed("dev.First", "files", "a", "read", "op", "no"),
+            RunFinished("dev.First", 0.25, False),
+        ):
+            self.environment.emit(event)
         return self.info
 
-    def plan_update(self, flow: Any, read: int) -> FakePlan:
-        return FakePlan(self.version, self.changed)
+    def retry(self, flow: Any) -> IndexUpdateInfo:
+        return self.update(flow, retry_quarantined=True)
 
-    def verify(self, flow: Any, repair: bool = False, sample: int | None = None) -> FakeReport:
+    def plan(self, flow: Any, *, read: int) -> UpdatePlan:
+        text, up_to_date = self.make_setup_bundle([flow]).describe()
+        setup = SetupPlan(text, up_to_date, destructive=True)
+        if not up_to_date or flow.name not in self.persisted:
+            return UpdatePlan(flow.full_name, setup, setup_pending=True)
+        marks = {"state": self.version, "listing": str(self.changed), "logic": "same"}
+        return UpdatePlan(flow.full_name, setup, marks, [PlannedSource("files", new=1)])
+
+    def verify(self, flow: Any, *, repair: bool = False, sample: int | None = None) -> FakeReport:
         self.calls.append(("verify", flow.name, repair, sample))
         return FakeReport(self.good)
 
     def errors(self, flow: Any) -> list[RowError]:
         return self.rows
 
-    def evaluate_and_dump(self, flow: Any, options: Any) -> IndexUpdateInfo:
-        self.calls.append(("evaluate", flow.name, options.output_dir, options.use_cache))
-        return self.info
+    def evaluate(self, flow: Any, output_dir: Any, *, use_cache: bool) -> EvaluateReport:
+        self.calls.append(("evaluate", flow.name, str(output_dir), use_cache))
+        return EvaluateReport(str(output_dir), self.info)
 
     def live(self, flow: Any, options: Any) -> FakeLive:
         assert options.live_mode
         return FakeLive(self, self.signalled)
 
-    def add_listener(self, listener: Any) -> Any:
-        return lambda: None
+    @property
+    def stopped(self) -> int:
+        return self.environment.stopped
 
-    def close_flow(self, flow: Any) -> None: ...
 
-    def stop(self) -> None:
-        self.stopped += 1
+OPERATIONS = ("update", "retry", "plan", "verify", "errors", "evaluate")
+LISTS = ("make_setup_bundle", "make_drop_bundle", "check_sources", "flow_names_with_setup")
 
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRuntime]:
+    """Stands in for what flows do; the commands are the real ones."""
     fake = FakeRuntime()
-    module = ModuleType("coco.environment.runtime")
-    module.RUNTIME = fake  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "coco.environment.runtime", module)
-    before = set_runtime(fake)  # type: ignore[arg-type]
+    for module in ("coco.environment.environment", "coco.lib"):
+        monkeypatch.setattr(f"{module}.ENVIRONMENT", fake.environment)
+    for name in OPERATIONS:  # looked up at the call, for tests that replace one of them
+        monkeypatch.setattr(Flow, name, lambda *a, name=name, **k: getattr(fake, name)(*a, **k))
+    for name in LISTS:
+        monkeypatch.setattr(f"coco.api.registry.{name}", getattr(fake, name))
+    monkeypatch.setattr("coco.api.live.FlowLiveUpdater", fake.live)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv(APP_VARIABLE, "")
@@ -203,7 +209,6 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRun
     sys.modules.pop("cli_app_commands", None)
     for flow in flows().values():
         flow.close()
-    set_runtime(before)
 
 
 def run(command: str, *more: str, answer: str = "", code: int = 0) -> Result:

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import coco
 from coco.cli.apps import APP_VARIABLE
 from coco.cli.failures import show_warning, user_frames
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
 from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv(APP_VARIABLE, "")
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / ".env").write_text("")
     yield tmp_path
     sys.modules.pop("app_of_messages", None)
-    RUNTIME.stop()
+    coco.stop()
 
 
 def said(*args: str, code: int) -> str:

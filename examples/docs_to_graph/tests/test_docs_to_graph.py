@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco_target_kuzu.connection import open_database
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -37,14 +36,14 @@ coco.flows()[
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
     monkeypatch.delenv("NEO4J_URI", raising=False)
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
 
 
 def made(root: Path) -> tuple[coco.Flow, Graph]:
@@ -181,7 +180,7 @@ def test_no_history_shows(tmp_path: Path, history: list[dict[str, str | None]]) 
                     (root / file).write_text(f"# Page\n\n{text}\n")
             flow.update(allow_deletes=True)
     assert content(graph) == from_scratch(root)
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_the_same_flow_goes_to_neo4j(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

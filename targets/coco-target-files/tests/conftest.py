@@ -11,14 +11,13 @@ import pytest
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import coco
-    from coco.environment.runtime import RUNTIME
     from coco_target_files import disk
 
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
     monkeypatch.setattr(disk, "flush", lambda descriptor: None)  # no test cuts the power
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()

@@ -13,7 +13,6 @@ from files_test_support import tree
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, UnwrittenTargetError
 from coco.events import FlowEvent, TargetMutated
 
@@ -52,7 +51,7 @@ put.clock = 1_600_000_000  # type: ignore[attr-defined]
 @pytest.fixture
 def events() -> Iterator[list[FlowEvent]]:
     found: list[FlowEvent] = []
-    remove = RUNTIME.add_listener(found.append)
+    remove = coco.add_event_listener(found.append)
     yield found
     remove()
 
@@ -120,7 +119,7 @@ def test_changes_lead_where_a_first_run_does(
         assert written(events) == expected
         assert tree(out) == scratch(notes, tmp_path, **options)
         events.clear()
-        assert RUNTIME.verify(flow).ok
+        assert flow.verify().ok
 
     step((4, 0))
     step((0, 0))
@@ -171,10 +170,10 @@ def test_drift_is_found_and_repaired(notes: Path, tmp_path: Path) -> None:
     (out / "one.md.md").write_text("edited by hand")
     shutil.rmtree(out / "sub")
     (out / "foreign.md").write_text("not ours")
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert not report.ok
-    RUNTIME.verify(flow, repair=True)
-    assert RUNTIME.verify(flow).ok
+    flow.verify(repair=True)
+    assert flow.verify().ok
     assert tree(out) == {**before, "foreign.md": "not ours"}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco_kit_graph.testing.exports import GraphAccess
 from coco_kit_graph.testing.flow_checks import FlowChecks, mentions, refused, relations
 from coco_kit_graph.testing.flows import ENTITY, MENTIONS, PAGE, RELATES, SHELF, knowledge, vectors
@@ -22,9 +21,9 @@ def test_tables_that_were_dropped_by_hand_are_made_again(access: GraphAccess) ->
     before = relations(access), mentions(access)
     for table in (RELATES, MENTIONS, PAGE, ENTITY):
         access.query(f"DROP TABLE {table}")
-    assert not RUNTIME.verify(flow).ok
-    RUNTIME.verify(flow, repair=True)
-    report = RUNTIME.verify(flow)
+    assert not flow.verify().ok
+    flow.verify(repair=True)
+    report = flow.verify()
     assert report.ok, report.render()
     assert (relations(access), mentions(access)) == before
 

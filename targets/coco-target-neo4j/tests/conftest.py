@@ -21,16 +21,15 @@ pytest.register_assert_rewrite(
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import coco
-    from coco.environment.runtime import RUNTIME
 
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_APP_NAMESPACE", raising=False)
     SHELF.clear()
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
 
 
 @pytest.fixture(scope="session")

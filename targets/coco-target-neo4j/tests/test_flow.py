@@ -8,7 +8,6 @@ import pytest
 from neo4j_test_support import clean
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco_kit_graph.testing.exports import GraphAccess
 from coco_kit_graph.testing.flow_checks import FlowChecks, mentions, refused, relations
 from coco_kit_graph.testing.flows import SHELF, knowledge, vectors
@@ -26,9 +25,9 @@ def test_what_was_dropped_by_hand_is_made_again(access: GraphAccess, place: Neo4
     flow.update()
     before = relations(access), mentions(access)
     clean(place)
-    assert not RUNTIME.verify(flow).ok
-    RUNTIME.verify(flow, repair=True)
-    assert RUNTIME.verify(flow).ok
+    assert not flow.verify().ok
+    flow.verify(repair=True)
+    assert flow.verify().ok
     assert (relations(access), mentions(access)) == before
     flow.drop()
     assert access.traces() == []

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 from coco_testing.postgres import postgres_database as postgres_database
 from coco_testing.postgres import postgres_server as postgres_server
@@ -18,14 +17,14 @@ from coco_testing.postgres import postgres_server as postgres_server
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from coco_target_postgres.connections import open_pools
 
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     monkeypatch.delenv("COCO_DATABASE_URL", raising=False)
     monkeypatch.delenv("COCOINDEX_DATABASE_URL", raising=False)
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
     assert open_pools() == []
 
 
@@ -39,6 +38,6 @@ def database(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def events() -> Iterator[list[FlowEvent]]:
     found: list[FlowEvent] = []
-    remove = RUNTIME.add_listener(found.append)
+    remove = coco.add_event_listener(found.append)
     yield found
     remove()

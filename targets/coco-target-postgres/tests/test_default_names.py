@@ -9,7 +9,6 @@ import pytest
 from postgres_test_support import CALLS, SHELVES, column_types, index_definitions, query, shelf_flow
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError
 from coco.events import FlowEvent, TargetMutated
 from coco_target_postgres.names import fitted
@@ -73,7 +72,7 @@ def test_a_table_is_renamed_with_its_indexes(made_before: str, events: list[Flow
     SHELVES["texts"]["a"] = "avocado"
     flow.update()
     assert query(made_before, "SELECT text FROM MyDemo__rows WHERE name = 'a'") == [("avocado",)]
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     flow.drop()
     assert column_types(made_before, NEW) == {}
     assert column_types(made_before, "coco_epochs") == {}

@@ -12,7 +12,6 @@ import pytest
 from postgres_test_support import CALLS, SHELVES, column_types, index_definitions, query, shelf_flow
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, UnwrittenTargetError
 from coco.events import BatchBisected, FlowEvent, TargetMutated
 from coco_target_postgres.attachments import PostgresSqlCommand
@@ -67,12 +66,12 @@ def test_nul_is_stripped_and_the_row_stays_ours(database: str, shelf: dict[str, 
     flow.setup()
     assert not flow.update().has_errors
     assert rows(database) == {"xy": "one", "z": "three"}
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     del shelf["z\0"]
     shelf["x\0y"] = "two"
     flow.update()
     assert rows(database) == {"xy": "two"}
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_keys_that_differ_by_nul_alone_share_a_row(database: str, shelf: dict[str, str]) -> None:
@@ -148,7 +147,7 @@ def test_a_vector_may_become_a_halfvec(database: str) -> None:
     assert column_types(database, "demo__rows")["vector"] == "halfvec(3)"
     assert query(database, "SELECT vector::text FROM \"demo__rows\" WHERE name = 'b'") == [("[6,3,1]",)]
     assert len(CALLS) == 3
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 @pytest.mark.parametrize("damage", ["TRUNCATE", "DELETE FROM"])
@@ -160,9 +159,9 @@ def test_an_emptied_table_is_noticed_and_filled_without_calls(database: str, dam
     info = flow.update()
     assert info.drifted == ["rows"]
     assert info.has_errors
-    assert not RUNTIME.verify(flow).ok
+    assert not flow.verify().ok
     CALLS.clear()
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert report.ok
     assert report.repaired == 3
     assert CALLS == []
@@ -177,9 +176,9 @@ def test_altered_and_foreign_rows_are_found_and_put_right(database: str) -> None
     query(database, "UPDATE \"demo__rows\" SET vector = '[1,2,3]' WHERE name = 'a'")
     query(database, "UPDATE \"demo__rows\" SET text = 'x' WHERE name = 'b'")
     query(database, "INSERT INTO \"demo__rows\" (name) VALUES ('stranger')")
-    (check,) = RUNTIME.verify(flow).targets
+    (check,) = flow.verify().targets
     assert (len(check.missing), len(check.different), len(check.extra)) == (0, 2, 1)
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert rows(database) == {"a": "apple", "b": "banana", "c": "cherry"}
 
 
@@ -204,7 +203,7 @@ def test_a_row_the_server_refuses_fails_alone(
     assert (info["texts"].num_insertions, info["texts"].num_errors) == (42, 1)
     assert len(rows(database)) == 42
     assert any(isinstance(item, BatchBisected) for item in events)
-    (failure,) = RUNTIME.errors(flow)
+    (failure,) = flow.errors()
     assert "n17" in str(failure.key)
     assert "fine" in failure.message
     shelf["n17"] = "allowed"
@@ -259,7 +258,7 @@ def test_a_target_that_is_down_fails_rows_and_the_next_update_succeeds(
     info = failed.value.info
     assert info["texts"].num_errors == 1
     assert info.has_errors
-    text = str(RUNTIME.errors(flow)) + str(info)
+    text = str(flow.errors()) + str(info)
     assert "Failed to connect" in text
     assert "s3cr3t" not in text
     coco.add_auth_entry("down", coco.DatabaseConnectionSpec(database), replace=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.events import FlowEvent
 
 if TYPE_CHECKING:
@@ -70,14 +69,14 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     for name in ("COCO_APP_NAMESPACE", "QDRANT_URL", "QDRANT_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     yield
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
 
 
 @pytest.fixture
@@ -89,6 +88,6 @@ def collection() -> str:
 @pytest.fixture
 def events() -> Iterator[list[FlowEvent]]:
     found: list[FlowEvent] = []
-    remove = RUNTIME.add_listener(found.append)
+    remove = coco.add_event_listener(found.append)
     yield found
     remove()

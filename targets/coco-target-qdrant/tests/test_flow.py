@@ -13,9 +13,9 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_test_support import points
 
+import coco
 import coco as cocoindex
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, UnwrittenTargetError
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.index import VectorIndexDef, VectorSimilarityMetric
@@ -175,7 +175,7 @@ def test_changes_lead_where_a_first_run_does(
         assert not flow.update().has_errors
         assert work(events) == expected
         assert points(engine, collection) == scratch(notes, connection, collection, engine)
-        assert RUNTIME.verify(flow).ok
+        assert flow.verify().ok
         events.clear()
 
     step(7, 0, 0, 7)
@@ -233,7 +233,7 @@ def test_a_new_field_and_another_metric(
         assert not flow.update().has_errors
         assert work(events).calls == 0
         assert points(engine, collection) == scratch(notes, connection, collection, engine, **options)
-        assert RUNTIME.verify(flow).ok
+        assert flow.verify().ok
         events.clear()
 
 
@@ -248,13 +248,13 @@ def test_drift_is_found_and_repaired(
     engine.delete(collection, [first])
     engine.overwrite(collection, [second], {**before[second][0], "text": "edited by hand"})
     engine.set_vectors(collection, [(third, {"embedding": [-1.0, 0.0, 0.0]})])
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     assert [(len(item.missing), len(item.different)) for item in report.targets] == [(1, 2)]
     assert not report.ok
     work(events)
-    RUNTIME.verify(flow, repair=True)
+    flow.verify(repair=True)
     assert work(events).calls == 0
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert points(engine, collection) == before
 
 
@@ -294,7 +294,7 @@ def test_the_key_is_nowhere(
     with caplog.at_level("DEBUG"):
         flow.setup()
         flow.update()
-        RUNTIME.stop()
+        coco.stop()
     secret = own_server.api_key
     assert secret is not None
     assert secret not in caplog.text
@@ -319,7 +319,7 @@ def test_a_collection_of_the_user(
         },
     )
     assert not flow.update().has_errors
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     flow.drop()
     assert engine.count(collection) == 7
     with pytest.raises(CocoError, match="exists already"):
@@ -339,14 +339,14 @@ def test_a_collection_of_a_lost_state_is_taken_over(
     flow.update()
     before = points(engine, collection)
     flow.close()
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'other.db'}")
     flow = make_flow(notes, connection, collection)
     flow.setup()
     assert points(engine, collection) == before
     assert not flow.update().has_errors
     assert points(engine, collection) == before
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_a_collection_that_is_gone_is_made_again(
@@ -360,11 +360,11 @@ def test_a_collection_that_is_gone_is_made_again(
     put(notes / "two.md", "# Two\n\nanother one, edited")
     with pytest.raises(UnwrittenTargetError):
         flow.update()
-    (target,) = RUNTIME.verify(flow).targets
+    (target,) = flow.verify().targets
     assert "does not exist" in (target.problem or "") and "verify --repair" in (target.problem or "")
-    RUNTIME.verify(flow, repair=True)
+    flow.verify(repair=True)
     assert not flow.update().has_errors
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert len(points(engine, collection)) == len(before)
     assert points(engine, collection) == scratch(notes, connection, collection, engine)
 
@@ -379,8 +379,8 @@ def test_local_mode_needs_no_server(notes: Path, tmp_path: Path, collection: str
     flow.update()
     (notes / "one.md").unlink()
     flow.update()
-    assert RUNTIME.verify(flow).ok
-    RUNTIME.stop()
+    assert flow.verify().ok
+    coco.stop()
     with closing(QdrantClient(path=place)) as client:
         found, _ = client.scroll(collection, limit=100)
         assert {(item.payload or {})["filename"] for item in found} == {"two.md", "sub/größe.md"}

@@ -11,7 +11,6 @@ from sqlite_test_support import SHELF, Bookcase, sql
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import CocoError, DefinitionError, DestructiveSetupError
 from coco.events import FlowEvent, FunctionCalled, TargetMutated
 from coco.index import FtsIndexDef, VectorIndexDef, VectorSimilarityMetric
@@ -43,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def events() -> Iterator[list[FlowEvent]]:
     found: list[FlowEvent] = []
-    remove = RUNTIME.add_listener(found.append)
+    remove = coco.add_event_listener(found.append)
     yield found
     remove()
 
@@ -143,7 +142,7 @@ def test_only_what_changed_is_written(shelf: dict[str, str], path: Path, events:
 
 def test_default_names(shelf: dict[str, str], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCO_APP_NAMESPACE", "Staging")
-    RUNTIME.stop()
+    coco.stop()
     flow = make_flow(path)
     flow.setup()
     flow.update()
@@ -164,15 +163,15 @@ def test_an_emptied_table_is_noticed_and_repaired(
     info = flow.update()
     assert info.drifted == ["rows"]
     assert sql(path, "SELECT count(*) FROM Library__rows") == [(2,)]
-    report = RUNTIME.verify(flow)
+    report = flow.verify()
     (check,) = report.targets
     assert (len(check.missing), len(check.different), len(check.extra)) == (5, 1, 1)
-    report = RUNTIME.verify(flow, repair=True)
+    report = flow.verify(repair=True)
     assert report.ok
     assert calls(events) == 0
     assert dict(sql(path, "SELECT title, text FROM Library__rows")) == shelf
     in_step(path)
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert flow.update().drifted == []
 
 
@@ -196,7 +195,7 @@ def test_columns_come_and_go(shelf: dict[str, str], path: Path, events: list[Flo
     flow.update()
     assert calls(events) == 6
     flow = make_flow(path, extra=lambda book: {"copy": book["text"]})
-    assert "add column copy (TEXT, for Str)" in RUNTIME.make_setup_bundle([flow]).describe()[0]
+    assert "add column copy (TEXT, for Str)" in flow.plan().setup.text
     flow.setup(allow_destructive=True)
     flow.update()
     assert calls(events) == 0
@@ -208,7 +207,7 @@ def test_columns_come_and_go(shelf: dict[str, str], path: Path, events: list[Flo
     flow.update()
     assert sql(path, "SELECT count(*) FROM pragma_table_info('Library__rows') WHERE name = 'copy'") == [(0,)]
     assert len(search(path, "rows", text="texts numbers", match_all=True)) == 6
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert calls(events) == 0
 
 
@@ -218,12 +217,12 @@ def test_another_key_makes_another_table(shelf: dict[str, str], path: Path, even
     flow.update()
     assert calls(events) == 6
     flow = make_flow(path, key=("title", "text"), texts=(), vectors=())
-    assert "drop and create" in RUNTIME.make_setup_bundle([flow]).describe()[0]
+    assert "drop and create" in flow.plan().setup.text
     flow.setup(allow_destructive=True)
     flow.update()
     assert calls(events) == 0
     assert dict(sql(path, "SELECT title, text FROM Library__rows")) == shelf
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
 
 
 def test_another_table_moves_the_rows(shelf: dict[str, str], path: Path) -> None:
@@ -255,7 +254,7 @@ def test_two_flows_share_a_file(shelf: dict[str, str], path: Path) -> None:
     two.update()
     assert sql(path, "SELECT count(*) FROM One__rows NATURAL JOIN Two__rows") == [(6,)]
     one.drop()
-    assert RUNTIME.verify(two).ok
+    assert two.verify().ok
     with pytest.raises(CocoError, match="no table"):
         search(path, "One__rows", text="a")
 
@@ -280,7 +279,7 @@ def test_a_users_table(shelf: dict[str, str], path: Path) -> None:
     shelf["book1"] = "other text"
     flow.update()
     assert sql(path, "SELECT DISTINCT mark FROM mine") == [("seen",)]
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     flow.drop()
     assert sql(path, "SELECT count(*) FROM mine") == [(6,)]
 

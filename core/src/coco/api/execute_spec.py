@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coco.api.transform_flow import evaluate_inline
 from coco.errors import ValueConversionError, error_context
 from coco.flow.constants import constant_type
 from coco.flow.finish import finish_inline
 from coco.flow.graph import SlotRef
-from coco.flow.runtime import runtime
 from coco.flow.slices import DataSlice, slice_value
 from coco.flow.state import BuildState
 from coco.flow.transforms import add_transform, resolve_function
@@ -46,7 +46,7 @@ def execute_spec(spec: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
     inline = finish_inline(state, slots, result)
     returns = Any if record.has_analyze else signature.returns
     decode = make_engine_value_decoder([], result.type, analyze_type_info(returns))
-    engine_result = runtime().eval_inline(inline, columns)[0]
+    engine_result = evaluate_inline(inline, columns)[0]
     return None if engine_result is None else decode(engine_result)
 
 

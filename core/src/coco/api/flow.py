@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec import structs
 
 from coco.api.query_handlers import QueryHandler, QueryHandlers
+from coco.environment.environment import Environment, environment_in_use
 from coco.errors import CallShapeError, DefinitionError, LifecycleError, error_context
 from coco.flow.builder import FlowBuilder
 from coco.flow.finish import finish_flow
@@ -17,18 +19,25 @@ from coco.flow.graph import Graph
 from coco.flow.names import check_flow_name
 from coco.flow.options import EvaluateAndDumpOptions
 from coco.flow.places import definition_place
-from coco.flow.runtime import blocking, loaded_runtime, runtime
 from coco.flow.scopes import DataScope
 from coco.flow.state import CURRENT, BuildState
 from coco.ops.editions import definition_of
 
 if TYPE_CHECKING:
-    from coco.engine.stats import IndexUpdateInfo, RowError
+    from coco.engine.stats import IndexUpdateInfo, RowErrors
+    from coco.flow.graph import DefinitionPlace
+    from coco.operations.evaluate import EvaluateReport
     from coco.operations.plan import UpdatePlan
+    from coco.operations.status import FlowStatus
     from coco.operations.verify_report import VerifyReport
     from coco.query_handler import QueryHandlerResultFields
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+P = ParamSpec("P")
+
+Operation = Callable[Concatenate[Environment, Graph, P], Coroutine[Any, Any, T]]
+"""One of ``coco.operations``: takes the environment and the flow's graph."""
 
 FlowFunction = Callable[[FlowBuilder, DataScope], Any]
 
@@ -65,7 +74,7 @@ class Flow:
         """The name with the app namespace; fixed once it was asked for."""
         with self._lock:
             if self._full_name is None:
-                self._full_name = runtime().full_name(self._name)
+                self._full_name = environment_in_use().full_name(self._name)
             return self._full_name
 
     @property
@@ -122,52 +131,65 @@ class Flow:
             state.finished = True
             CURRENT.reset(token)
 
-    # life
+    # operations
+
+    def _run(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Build the flow, and run an operation to its end."""
+        environment = self._environment()
+        return environment.run(
+            operation(environment, self.graph, *args, **kwargs), f"{operation.__name__}_async()"
+        )
+
+    async def _run_async(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a caller who awaits."""
+        import asyncio
+
+        environment = self._environment()
+        graph = await asyncio.to_thread(self.internal_flow)
+        return await environment.run_async(operation(environment, graph, *args, **kwargs))
+
+    def _environment(self) -> Environment:
+        self._check_open()
+        environment = environment_in_use()
+        environment.connect()
+        return environment
 
     def setup(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
         """Create or adapt state and targets to the definition; does nothing if they fit.
 
-        allow_destructive: also where that drops a table of an earlier definition, makes one anew, or loses a column
-        until the next update. Without it such a setup changes nothing and raises ``DestructiveSetupError`` with the
-        plan in words.
+        report_to_stdout: print the changes and each step. allow_destructive: also where that drops a table of an
+        earlier definition, makes one anew, or loses a column until the next update. Without it such a setup changes
+        nothing and raises ``DestructiveSetupError`` with the plan in words.
         """
-        self._check_open()
-        with blocking("setup_async()"):
-            runtime().setup(self, report_to_stdout, allow_destructive)
+        from coco.operations.setup import setup
+
+        self._run(setup, report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
 
     async def setup_async(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
         """Async twin of ``setup``."""
-        self._check_open()
-        await runtime().setup_async(self, report_to_stdout, allow_destructive)
+        from coco.operations.setup import setup
+
+        await self._run_async(setup, report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
 
     def drop(self, report_to_stdout: bool = False) -> None:
-        """Remove the flow's state and all its targets; the flow can be set up again."""
-        self._check_open()
-        with blocking("drop_async()"):
-            runtime().drop(self, report_to_stdout)
+        """Remove the flow's state and all its targets; the flow can be set up again.
+
+        report_to_stdout: print the changes and each step. The flow need not be built: what is dropped is on record.
+        """
+        from coco.operations.drop import drop
+
+        environment = self._environment()
+        environment.run(drop(environment, self._place(), report_to_stdout=report_to_stdout), "drop_async()")
 
     async def drop_async(self, report_to_stdout: bool = False) -> None:
         """Async twin of ``drop``."""
-        self._check_open()
-        await runtime().drop_async(self, report_to_stdout)
+        from coco.operations.drop import drop
 
-    def close(self) -> None:
-        """Forget the flow in this process: updaters stop, the name becomes free, targets stay."""
-        from coco.api.registry import forget
+        environment = self._environment()
+        await environment.run_async(drop(environment, self._place(), report_to_stdout=report_to_stdout))
 
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        try:
-            current = loaded_runtime()
-            if current is not None:
-                current.close_flow(self)
-        finally:
-            forget(self)
-            self._graph = None
-
-    # data
+    def _place(self) -> dict[str, DefinitionPlace | None]:
+        return {self.full_name: definition_place(self._function)}
 
     def update(
         self,
@@ -186,9 +208,10 @@ class Flow:
         ``errors``; the first ones are in ``info.errors``. Raises ``UnwrittenTargetError`` if every write to a target
         failed, ``SourceError`` if a source cannot be listed, ``SetupRequiredError`` while setup is pending.
         """
-        self._check_open()
-        return runtime().update(
-            self,
+        from coco.operations.update import update
+
+        return self._run(
+            update,
             reexport_targets=reexport_targets,
             full_reprocess=full_reprocess,
             print_stats=print_stats,
@@ -204,60 +227,93 @@ class Flow:
         allow_deletes: bool = False,
     ) -> IndexUpdateInfo:
         """Async twin of ``update``."""
-        self._check_open()
-        return await runtime().update_async(
-            self,
+        from coco.operations.update import update
+
+        return await self._run_async(
+            update,
             reexport_targets=reexport_targets,
             full_reprocess=full_reprocess,
             print_stats=print_stats,
             allow_deletes=allow_deletes,
         )
 
-    def errors(self) -> list[RowError]:
+    def errors(self) -> RowErrors:
         """The rows that are failed now, by source and key, whichever update they failed in.
 
-        Each has its reason, the innermost line of your code that was at work, and the whole traceback. Failed rows keep
-        what they had in the targets. Empty for a flow that was never set up.
+        A list of ``RowError``: each has its reason, the innermost line of your code that was at work, and the whole
+        traceback. Failed rows keep what they had in the targets. Empty for a flow that was never set up.
         """
-        self._check_open()
-        return runtime().errors(self)
+        from coco.operations.errors import errors
 
-    async def errors_async(self) -> list[RowError]:
+        return self._run(errors)
+
+    async def errors_async(self) -> RowErrors:
         """Async twin of ``errors``."""
-        self._check_open()
-        return await runtime().errors_async(self)
+        from coco.operations.errors import errors
+
+        return await self._run_async(errors)
 
     def retry(self, *, print_stats: bool = False) -> IndexUpdateInfo:
         """An update that also retries quarantined rows: those that failed so often that updates skip them until they change.
 
         print_stats: statistics on standard output. Raises what ``update`` raises.
         """
-        self._check_open()
-        return runtime().retry(self, print_stats=print_stats)
+        from coco.operations.retry import retry
+
+        return self._run(retry, print_stats=print_stats)
 
     async def retry_async(self, *, print_stats: bool = False) -> IndexUpdateInfo:
         """Async twin of ``retry``."""
-        self._check_open()
-        return await runtime().retry_async(self, print_stats=print_stats)
+        from coco.operations.retry import retry
+
+        return await self._run_async(retry, print_stats=print_stats)
 
     def plan(self, *, read: int = 1_000) -> UpdatePlan:
-        """What an update would do: rows by source, calls by function, rows to write and to delete by target.
+        """What setup and update would do: rows by source, calls by function, rows to write and to delete by target.
 
         Makes no call that costs anything and writes nothing. read: how many changed rows of each source are read, at
-        most, to say which calls and writes they cause; 0 reads none. Raises ``SetupRequiredError`` while setup is
-        pending: what an update does is known after it.
+        most, to say which calls and writes they cause; 0 reads none. While setup is pending, the plan holds the setup
+        alone (``plan.setup``): what an update does is known after it. ``apply`` carries a plan out.
         """
-        self._check_open()
-        if read < 0:
-            raise CallShapeError(f"plan() takes read=0 or more, got {read}")
-        return runtime().plan_update(self, read)
+        from coco.operations.plan import plan
+
+        return self._run(plan, read=_checked_read(read))
 
     async def plan_async(self, *, read: int = 1_000) -> UpdatePlan:
         """Async twin of ``plan``."""
-        self._check_open()
-        if read < 0:
-            raise CallShapeError(f"plan_async() takes read=0 or more, got {read}")
-        return await runtime().plan_update_async(self, read)
+        from coco.operations.plan import plan
+
+        return await self._run_async(plan, read=_checked_read(read))
+
+    def apply(
+        self,
+        plan: UpdatePlan | Mapping[str, Any],
+        *,
+        print_stats: bool = False,
+        allow_deletes: bool = False,
+    ) -> IndexUpdateInfo:
+        """Carry out a plan, setup and then update, unless things have moved since it was made.
+
+        plan: what ``plan`` returned, or its ``to_dict()``, as read back from a file. It is the consent to its setup,
+        also where that loses data. print_stats, allow_deletes: as for ``update``. Raises ``PlanOutdatedError``, with
+        what has moved, if sources, state, setup or definition are not as they were then; nothing is done in that case.
+        Raises what ``setup`` and ``update`` raise.
+        """
+        from coco.operations.apply import apply
+
+        return self._run(apply, plan, print_stats=print_stats, allow_deletes=allow_deletes)
+
+    async def apply_async(
+        self,
+        plan: UpdatePlan | Mapping[str, Any],
+        *,
+        print_stats: bool = False,
+        allow_deletes: bool = False,
+    ) -> IndexUpdateInfo:
+        """Async twin of ``apply``."""
+        from coco.operations.apply import apply
+
+        return await self._run_async(apply, plan, print_stats=print_stats, allow_deletes=allow_deletes)
 
     def verify(self, *, repair: bool = False, sample: int | None = None) -> VerifyReport:
         """Compare the sources with the state and the state with the targets, by keys and values.
@@ -266,25 +322,75 @@ class Flow:
         what is missing or differs and remove what is too much. sample: compare at most so many rows of each source and
         target by value; all keys are compared. Raises ``SetupRequiredError`` while setup is pending.
         """
-        self._check_open()
-        _check_sample(sample)
-        return runtime().verify(self, repair, sample)
+        from coco.operations.verify import verify
+
+        return self._run(verify, repair=repair, sample=_checked_sample(sample))
 
     async def verify_async(self, *, repair: bool = False, sample: int | None = None) -> VerifyReport:
         """Async twin of ``verify``."""
-        self._check_open()
-        _check_sample(sample)
-        return await runtime().verify_async(self, repair, sample)
+        from coco.operations.verify import verify
+
+        return await self._run_async(verify, repair=repair, sample=_checked_sample(sample))
+
+    def evaluate(self, output_dir: str | os.PathLike[str], *, use_cache: bool = True) -> EvaluateReport:
+        """Run the transforms into files; touches no target and stores nothing. Needs no setup.
+
+        output_dir: folder for the files, made if missing; one YAML file for each source row, with what would be
+        exported. use_cache: read memoised results (never write them). A row that fails has an ``error`` in its file.
+        """
+        from coco.operations.evaluate import evaluate
+
+        return self._run(evaluate, EvaluateAndDumpOptions(os.fspath(output_dir), use_cache))
+
+    async def evaluate_async(
+        self, output_dir: str | os.PathLike[str], *, use_cache: bool = True
+    ) -> EvaluateReport:
+        """Async twin of ``evaluate``."""
+        from coco.operations.evaluate import evaluate
+
+        return await self._run_async(evaluate, EvaluateAndDumpOptions(os.fspath(output_dir), use_cache))
 
     def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
-        """Run the transforms into files; touches no target and stores nothing."""
-        self._check_open()
-        return runtime().evaluate_and_dump(self, _checked_options(options))
+        """The same as ``evaluate``, as CocoIndex v0 calls it."""
+        from coco.operations.evaluate import evaluate_and_dump
+
+        return self._run(evaluate_and_dump, _checked_options(options))
 
     async def evaluate_and_dump_async(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
         """Async twin of ``evaluate_and_dump``."""
-        self._check_open()
-        return await runtime().evaluate_and_dump_async(self, _checked_options(options))
+        from coco.operations.evaluate import evaluate_and_dump
+
+        return await self._run_async(evaluate_and_dump, _checked_options(options))
+
+    def status(self) -> FlowStatus:
+        """What is known of the flow: setup, rows tracked, failed rows, and who works on it.
+
+        Asks the state alone, neither sources nor targets, and creates nothing.
+        """
+        from coco.operations.status import status
+
+        return self._run(status)
+
+    async def status_async(self) -> FlowStatus:
+        """Async twin of ``status``."""
+        from coco.operations.status import status
+
+        return await self._run_async(status)
+
+    def close(self) -> None:
+        """Forget the flow in this process: updaters stop, the name becomes free, targets stay."""
+        from coco.api.registry import forget
+
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            if self.is_built:
+                environment_in_use().end_updaters(self.full_name)
+        finally:
+            forget(self)
+            self._graph = None
 
     # queries
 
@@ -330,9 +436,16 @@ class Flow:
         return f"<Flow {self._name}: {state}>"
 
 
-def _check_sample(sample: int | None) -> None:
+def _checked_read(read: int) -> int:
+    if read < 0:
+        raise CallShapeError(f"plan() takes read=0 or more, got {read}")
+    return read
+
+
+def _checked_sample(sample: int | None) -> int | None:
     if sample is not None and sample < 1:
         raise CallShapeError(f"verify takes sample=1 or more rows, or None for all; got {sample}")
+    return sample
 
 
 def _checked_options(options: Any) -> EvaluateAndDumpOptions:

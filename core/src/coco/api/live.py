@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from coco.api.flow import Flow
 from coco.api.registry import flows
+from coco.environment.environment import environment_in_use
 from coco.errors import CallShapeError, LifecycleError
 from coco.flow.options import FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
-from coco.flow.runtime import LiveHandle, blocking, runtime
+
+if TYPE_CHECKING:
+    from coco.operations.live import LiveUpdate
 
 NOT_STARTED = "Live updater is not started"
 
@@ -30,7 +34,7 @@ class FlowLiveUpdater:
         self._options = options or FlowLiveUpdaterOptions()
         self._lock = threading.Lock()
         self._claimed = False
-        self._handle: LiveHandle | None = None
+        self._handle: LiveUpdate | None = None
 
     @property
     def flow(self) -> Flow:
@@ -48,7 +52,7 @@ class FlowLiveUpdater:
         """
         handle = self._claim()
         try:
-            handle.start()
+            handle.environment.run(handle.begin(), "start_async()")
         except BaseException:
             self._claimed = False
             raise
@@ -64,13 +68,13 @@ class FlowLiveUpdater:
     async def _start_async(self, *, here: bool = False) -> None:
         handle = self._claim()
         try:
-            await handle.start_async(here=here)
+            await handle.environment.run_async(handle.begin(here))
         except BaseException:
             self._claimed = False
             raise
         self._handle = handle
 
-    def _claim(self) -> LiveHandle:
+    def _claim(self) -> LiveUpdate:
         self._flow._check_open()
         with self._lock:
             if self._claimed:
@@ -79,12 +83,18 @@ class FlowLiveUpdater:
                 )
             self._claimed = True
         try:
-            return runtime().live(self._flow, self._options)
+            from coco.operations.live import LiveUpdate
+
+            environment = environment_in_use()
+            environment.connect()
+            handle = LiveUpdate(environment, self._flow.graph, self._options)
+            environment.add_updater(handle)
+            return handle
         except BaseException:
             self._claimed = False
             raise
 
-    def _started(self) -> LiveHandle:
+    def _started(self) -> LiveUpdate:
         if self._handle is None:
             raise LifecycleError(
                 f"{NOT_STARTED} (flow {self._flow.name}): call start(), or use it in a `with` block"
@@ -96,11 +106,17 @@ class FlowLiveUpdater:
 
         A fatal error of the updater is raised here; rows that failed are not. May be called repeatedly.
         """
-        self._started().wait()
+        handle = self._started()
+        if not handle.is_finished:
+            handle.environment.run(handle.ended(), "wait_async()")
+        handle.raise_error()
 
     async def wait_async(self) -> None:
         """Async twin of ``wait``."""
-        await self._started().wait_async()
+        handle = self._started()
+        if not handle.is_finished:
+            await handle.environment.run_async(handle.ended())
+        handle.raise_error()
 
     def abort(self) -> None:
         """Ask everything to stop; does not block. Does nothing before the start and after the end."""
@@ -109,11 +125,17 @@ class FlowLiveUpdater:
 
     def next_status_updates(self) -> FlowUpdaterStatusUpdates:
         """Block until something changed since the last call; what happened in between is one report."""
-        return self._started().next_status_updates()
+        handle = self._started()
+        if handle.is_finished:
+            return handle.report()
+        return handle.environment.run(handle.next_report(), "next_status_updates_async()")
 
     async def next_status_updates_async(self) -> FlowUpdaterStatusUpdates:
         """Async twin of ``next_status_updates``."""
-        return await self._started().next_status_updates_async()
+        handle = self._started()
+        if handle.is_finished:
+            return handle.report()
+        return await handle.environment.run_async(handle.next_report())
 
     def update_stats(self) -> Any:
         """``IndexUpdateInfo`` since the start; while running and after the end."""
@@ -157,10 +179,10 @@ def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str,
     updaters = _updaters(options)
     try:
         for updater in updaters:
-            with blocking("update_all_flows_async()"), outcome.keeping(updater):
+            with _blocking(), outcome.keeping(updater):
                 updater.start()
         for updater in outcome.started(updaters):
-            with blocking("update_all_flows_async()"), outcome.keeping(updater):
+            with _blocking(), outcome.keeping(updater):
                 updater.wait()
     except BaseException:
         _abort(updaters)
@@ -183,6 +205,12 @@ async def update_all_flows_async(options: FlowLiveUpdaterOptions | None = None) 
         _abort(updaters)
         raise
     return outcome.result(updaters)
+
+
+def _blocking() -> AbstractContextManager[None]:
+    from coco.environment.loop import blocking
+
+    return blocking("update_all_flows_async()")
 
 
 def _updaters(options: FlowLiveUpdaterOptions | None) -> list[FlowLiveUpdater]:

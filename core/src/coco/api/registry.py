@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coco.api.flow import Flow, FlowFunction
+from coco.environment.environment import environment_in_use
 from coco.errors import CallShapeError, DefinitionError, UnknownNameError
-from coco.flow.runtime import SetupBundle, blocking, runtime
+from coco.flow.places import definition_place
 from coco.naming import state_name
+
+if TYPE_CHECKING:
+    from coco.flow.graph import DefinitionPlace
+    from coco.operations.setup_bundle import SetupChangeBundle
 
 LOG = logging.getLogger("coco.flow")
 _lock = threading.Lock()
@@ -112,54 +117,124 @@ async def ensure_all_flows_built_async() -> None:
 
 def get_flow_full_name(name: str) -> str:
     """``namespace.name``, or the bare name without a namespace."""
-    return runtime().full_name(name)
+    return environment_in_use().full_name(name)
 
 
-def make_setup_bundle(flows: Iterable[Flow]) -> SetupBundle:
-    """A plan of what setup of these flows would do."""
-    return runtime().make_setup_bundle(_open(flows))
+def flow_names_with_setup() -> list[str]:
+    """Short names of the flows of this app namespace that are set up, whether or not code still defines them."""
+    from coco.operations.status import flows_with_setup
+
+    environment = environment_in_use()
+    if not environment.store_exists():
+        return []
+    return environment.run(flows_with_setup(environment), "flow_names_with_setup_async()")
 
 
-async def make_setup_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
+async def flow_names_with_setup_async() -> list[str]:
+    """Async twin of ``flow_names_with_setup``."""
+    from coco.operations.status import flows_with_setup
+
+    environment = environment_in_use()
+    if not environment.store_exists():
+        return []
+    return await environment.run_async(flows_with_setup(environment))
+
+
+def make_setup_bundle(flows: Iterable[Flow], *, forget: bool = False) -> SetupChangeBundle:
+    """A plan of what setup of these flows would do.
+
+    forget: of what they no longer export, what nobody can drop is forgotten and stays as it is.
+    """
+    from coco.operations.setup_bundle import SetupChangeBundle
+    from coco.operations.setup_work import SetupWork
+
+    chosen = _open(flows)
+    environment = environment_in_use()
+    environment.connect()
+    return SetupChangeBundle(SetupWork(environment, [flow.graph for flow in chosen], None, forget=forget))
+
+
+async def make_setup_bundle_async(flows: Iterable[Flow], *, forget: bool = False) -> SetupChangeBundle:
     """Async twin of ``make_setup_bundle``."""
-    return await runtime().make_setup_bundle_async(_open(flows))
+    import asyncio
+
+    return await asyncio.to_thread(make_setup_bundle, flows, forget=forget)
 
 
-def make_drop_bundle(flows: Iterable[Flow]) -> SetupBundle:
-    """A plan of what dropping these flows would do."""
-    return runtime().make_drop_bundle(_open(flows))
+def make_drop_bundle(
+    flows: Iterable[Flow],
+    *,
+    names: Iterable[str] = (),
+    keep_results: bool = False,
+    forget: bool = False,
+) -> SetupChangeBundle:
+    """A plan of what dropping these flows would do.
+
+    names: short names of further flows, which the program no longer defines. keep_results: what functions returned
+    stays in the memo for a flow that is set up again. forget: targets whose plugin is not installed are forgotten and
+    stay as they are.
+    """
+    from coco.operations.setup_bundle import SetupChangeBundle
+    from coco.operations.setup_work import SetupWork
+
+    chosen = _open(flows)
+    environment = environment_in_use()
+    environment.connect()
+    wanted: dict[str, DefinitionPlace | None] = {
+        flow.full_name: definition_place(flow.function) for flow in chosen
+    }
+    wanted |= {environment.full_name(name): None for name in names}
+    return SetupChangeBundle(SetupWork(environment, [], wanted, keep_results=keep_results, forget=forget))
 
 
-async def make_drop_bundle_async(flows: Iterable[Flow]) -> SetupBundle:
+async def make_drop_bundle_async(
+    flows: Iterable[Flow],
+    *,
+    names: Iterable[str] = (),
+    keep_results: bool = False,
+    forget: bool = False,
+) -> SetupChangeBundle:
     """Async twin of ``make_drop_bundle``."""
-    return await runtime().make_drop_bundle_async(_open(flows))
+    import asyncio
+
+    return await asyncio.to_thread(
+        make_drop_bundle, flows, names=names, keep_results=keep_results, forget=forget
+    )
+
+
+def check_sources(flows: Iterable[Flow]) -> None:
+    """Raise ``SourceError`` for a source that says that what it is to read is not there."""
+    from coco.operations.check_sources import check_sources as check
+
+    chosen = _open(flows)
+    environment = environment_in_use()
+    environment.connect()
+    operation = check([flow.graph for flow in chosen], environment.threads)
+    environment.run(operation, "check_sources_async()")
 
 
 def setup_all_flows(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
     """Set up every flow of this process, as one plan; ``allow_destructive`` as for ``Flow.setup``."""
-    with blocking("setup_all_flows_async()"):
-        bundle = make_setup_bundle(flows().values())
-        bundle.describe_and_apply(report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
+    operation = make_setup_bundle(flows().values()).carried_out(report_to_stdout, allow_destructive)
+    environment_in_use().run(operation, "setup_all_flows_async()")
 
 
 async def setup_all_flows_async(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
     """Async twin of ``setup_all_flows``."""
     bundle = await make_setup_bundle_async(flows().values())
-    await bundle.describe_and_apply_async(
-        report_to_stdout=report_to_stdout, allow_destructive=allow_destructive
-    )
+    await bundle.describe_and_apply_async(report_to_stdout, allow_destructive)
 
 
 def drop_all_flows(report_to_stdout: bool = False) -> None:
     """Drop state and targets of every flow of this process."""
-    with blocking("drop_all_flows_async()"):
-        make_drop_bundle(flows().values()).describe_and_apply(report_to_stdout=report_to_stdout)
+    operation = make_drop_bundle(flows().values()).carried_out(report_to_stdout, allow_destructive=False)
+    environment_in_use().run(operation, "drop_all_flows_async()")
 
 
 async def drop_all_flows_async(report_to_stdout: bool = False) -> None:
     """Async twin of ``drop_all_flows``."""
     bundle = await make_drop_bundle_async(flows().values())
-    await bundle.describe_and_apply_async(report_to_stdout=report_to_stdout)
+    await bundle.describe_and_apply_async(report_to_stdout)
 
 
 def _open(flows: Iterable[Flow]) -> list[Flow]:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
+from coco.environment.environment import environment_in_use
 from coco.errors import CallShapeError, DefinitionError, LifecycleError, ValueConversionError, error_context
 from coco.flow.finish import finish_inline
 from coco.flow.graph import Constant, InlineGraph, SlotRef
 from coco.flow.names import check_name
 from coco.flow.nodes import SlotNode
-from coco.flow.runtime import runtime
 from coco.flow.slices import DataSlice, slice_state, slice_value
 from coco.flow.state import CURRENT, BuildState
 from coco.types.schema import EngineValue, EnrichedValueType
@@ -126,14 +126,14 @@ class TransformFlow(Generic[T]):
         """
         columns = [[value] for value in self._one(args, kwargs)]
         built = self._build()
-        result: T = built.decode(runtime().eval_inline(built.inline, columns)[0])
+        result: T = built.decode(evaluate_inline(built.inline, columns)[0])
         return result
 
     async def eval_async(self, *args: Any, **kwargs: Any) -> T:
         """Async twin of ``eval``."""
         columns = [[value] for value in self._one(args, kwargs)]
         built = await self._build_async()
-        result: T = built.decode((await runtime().eval_inline_async(built.inline, columns))[0])
+        result: T = built.decode((await evaluate_inline_async(built.inline, columns))[0])
         return result
 
     def evaluate(self, **kwargs: Sequence[Any]) -> list[T]:
@@ -145,7 +145,7 @@ class TransformFlow(Generic[T]):
         if count == 0:
             return []
         built = self._build()
-        return [built.decode(value) for value in runtime().eval_inline(built.inline, columns)]
+        return [built.decode(value) for value in evaluate_inline(built.inline, columns)]
 
     async def evaluate_async(self, **kwargs: Sequence[Any]) -> list[T]:
         """Async twin of ``evaluate``."""
@@ -153,7 +153,7 @@ class TransformFlow(Generic[T]):
         if count == 0:
             return []
         built = await self._build_async()
-        return [built.decode(value) for value in await runtime().eval_inline_async(built.inline, columns)]
+        return [built.decode(value) for value in await evaluate_inline_async(built.inline, columns)]
 
     def _one(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[EngineValue]:
         bound = self._bind(args, kwargs)
@@ -306,6 +306,24 @@ class TransformFlow(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<TransformFlow {self._name}{self._signature}>"
+
+
+def evaluate_inline(inline: InlineGraph, columns: list[list[EngineValue]]) -> list[EngineValue]:
+    """Results for columns of engine values, one column per parameter; blocks."""
+    from coco.operations.evaluate_values import evaluate_values
+
+    environment = environment_in_use()
+    environment.connect()
+    return environment.run(evaluate_values(environment, inline, columns), "eval_async()")
+
+
+async def evaluate_inline_async(inline: InlineGraph, columns: list[list[EngineValue]]) -> list[EngineValue]:
+    """Async twin of ``evaluate_inline``."""
+    from coco.operations.evaluate_values import evaluate_values
+
+    environment = environment_in_use()
+    environment.connect()
+    return await environment.run_async(evaluate_values(environment, inline, columns))
 
 
 def transform_flow(name: str | None = None) -> Callable[[Callable[..., DataSlice[T]]], TransformFlow[T]]:

@@ -22,7 +22,7 @@ from coco.cli.output import say
 from coco.errors import ClientError, wants_tracebacks
 
 if TYPE_CHECKING:
-    from coco.flow import Flow
+    from coco.api.flow import Flow
 
 APP_VARIABLE = "COCO_APP_TARGETS"
 """Environment variable with the apps that this process has loaded; child processes load them too."""
@@ -105,7 +105,7 @@ def load_app(target: str) -> dict[str, Flow]:
 
     Raises ``click.ClickException`` (exit code 1) with the place in the user's code if that fails.
     """
-    from coco.flow import flows
+    from coco.api.registry import flows
 
     before = set(flows())
     # Modules of coco live until the end; otherwise the interpreter would search them for cycles twice at exit.

@@ -179,10 +179,10 @@ _INTERRUPTED_MARK = "coco.interrupted"
 def _stop_runtime() -> None:
     import threading
 
-    module = sys.modules.get("coco.environment.runtime")
+    module = sys.modules.get("coco.environment.environment")
     if module is None:
         return
-    stopping = threading.Thread(target=module.RUNTIME.stop, name="coco-stop", daemon=True)
+    stopping = threading.Thread(target=module.ENVIRONMENT.stop, name="coco-stop", daemon=True)
     stopping.start()
     interrupted = _INTERRUPTED_MARK in click.get_current_context().meta
     stopping.join(STOP_SECONDS_INTERRUPTED if interrupted else STOP_SECONDS)

@@ -17,7 +17,8 @@ from coco.cli.updating import summarise
 from coco.errors import CocoError
 
 if TYPE_CHECKING:
-    from coco.flow import Flow, FlowLiveUpdater
+    from coco.api.flow import Flow
+    from coco.api.live import FlowLiveUpdater
     from coco.flow.graph import SourceStep
 
 STOP_SECONDS = 1.8
@@ -51,8 +52,8 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
 
     Returns whether all updates succeeded; an end by a signal is a success. A second signal ends the process at once.
     """
-    from coco.environment.runtime import RUNTIME
-    from coco.flow import FlowLiveUpdater, FlowLiveUpdaterOptions
+    from coco.api.live import FlowLiveUpdater
+    from coco.flow.options import FlowLiveUpdaterOptions
 
     updaters = {
         name: FlowLiveUpdater(flow, FlowLiveUpdaterOptions(live_mode=True, **options))
@@ -63,8 +64,7 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
     failures: dict[str, str] = {}
     started: dict[str, FlowLiveUpdater] = {}
     timers: list[threading.Timer] = []
-    with progress(quiet) as listener, handled(_stop_after(updaters, timers)) as stopped:
-        remove = RUNTIME.add_listener(listener) if listener is not None else None
+    with progress(quiet), handled(_stop_after(updaters, timers)) as stopped:
         try:
             for name, updater in updaters.items():
                 if not stopped:
@@ -83,8 +83,6 @@ def follow(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: 
                 updater.abort()
             raise
         finally:
-            if remove is not None:
-                remove()
             for timer in timers:
                 timer.cancel()
     infos: dict[str, Any] = {name: updater.update_stats() for name, updater in started.items()}

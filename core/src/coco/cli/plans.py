@@ -13,7 +13,7 @@ import click
 from coco.cli.output import fail
 
 if TYPE_CHECKING:
-    from coco.flow import Flow
+    from coco.api.flow import Flow
 
 FORMAT = 2
 
@@ -23,42 +23,15 @@ def make_plan(app: str, flows: Mapping[str, Flow], read: int) -> dict[str, Any]:
 
     ``update`` is None for a flow whose setup is pending: its update can be planned after the setup.
     """
-    from coco.environment.runtime import RUNTIME
-
-    found: dict[str, Any] = {}
-    for name, flow in flows.items():
-        bundle = RUNTIME.make_setup_bundle([flow])
-        text, up_to_date = bundle.describe()
-        plan: dict[str, Any] = {
-            "flow": RUNTIME.full_name(name),
-            "setup": {"text": text, "up_to_date": up_to_date, "destructive": bundle.destructive},
-            "update": None,
-            "update_text": "",
-            "state_version": None,
-        }
-        if up_to_date and name in RUNTIME.flow_names_with_setup():
-            update = RUNTIME.plan_update(flow, read)
-            plan |= {
-                "update": update.to_dict(),
-                "update_text": update.render(),
-                "state_version": update.state_version,
-            }
-        found[name] = plan
-    return {"format": FORMAT, "app": app, "flows": found}
+    plans = {name: flow.plan(read=read).to_dict() for name, flow in flows.items()}
+    return {"format": FORMAT, "app": app, "flows": plans}
 
 
 def plan_text(plan: Mapping[str, Any]) -> str:
     """A plan as text."""
-    lines: list[str] = []
-    for item in plan["flows"].values():
-        lines.append(item["setup"]["text"])
-        if item["setup"]["destructive"]:
-            lines.append("  This setup deletes data.")
-        if item["update"] is None:
-            lines.append("  update: after the setup, all rows of its sources")
-        else:
-            lines += [f"  update: {line}" for line in item["update_text"].split("\n")]
-    return "\n".join(lines)
+    from coco.operations.plan import plan_text
+
+    return "\n".join(plan_text(item) for item in plan["flows"].values())
 
 
 def write_plan(path: Path, plan: Mapping[str, Any]) -> None:
@@ -86,8 +59,10 @@ def read_plan(path: Path) -> dict[str, Any]:
     return plan
 
 
-def differences(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def moved(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The reasons why a plan is no longer valid; empty if it is."""
+    from coco.operations.apply import differences
+
     found = []
     before, after = planned["flows"], now["flows"]
     for name in sorted({*before, *after}):
@@ -96,27 +71,5 @@ def differences(planned: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         elif name not in before:
             found.append(f"flow {name} is new")
         else:
-            if before[name].get("flow") != after[name]["flow"]:
-                found.append(f"flow {name} is in another app namespace: {after[name]['flow']}")
-            if before[name].get("setup") != after[name]["setup"]:
-                found.append(f"the setup of flow {name} differs from the plan")
-            found += [f"{text} of flow {name}" for text in _moved(before[name], after[name])]
-    return found
-
-
-def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Changes in what an update of one flow depends on. Its actions are not compared, since they follow from it."""
-    old, new = before.get("update") or {}, after["update"] or {}
-    marks, now = old.get("marks", {}), new.get("marks", {})
-    found = [
-        text
-        for mark, text in (
-            ("listing", "the sources changed"),
-            ("state", "another update changed the state"),
-            ("logic", "the definition changed"),
-        )
-        if marks.get(mark) != now.get(mark)
-    ]
-    if not found and before.get("state_version") != after["state_version"]:
-        found.append("the sources or the state changed")
+            found += differences(name, before[name], after[name])
     return found

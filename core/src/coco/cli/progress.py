@@ -5,25 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from coco.cli.output import note
 from coco.events import FlowEvent, LeaseAwaited
 
-if TYPE_CHECKING:
-    from coco.operations.progress import Progress
-
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Progress | None]:
-    """A listener that shows the progress of an update; None if the user wants no progress."""
+def progress(quiet: bool) -> Iterator[None]:
+    """Show the progress of updates, unless the user wants none."""
     if quiet or sys.stderr is None:
-        yield None
+        yield
         return
+    from coco.lib import add_event_listener
     from coco.operations.progress import shown_on
 
     with shown_on(sys.stderr, note) as listener:
-        yield listener
+        remove = add_event_listener(listener)
+        try:
+            yield
+        finally:
+            remove()
 
 
 @contextmanager
@@ -32,14 +33,14 @@ def saying_waits(quiet: bool = False) -> Iterator[None]:
     if quiet:
         yield
         return
-    from coco.environment.runtime import RUNTIME
+    from coco.lib import add_event_listener
     from coco.operations.progress import awaiting
 
     def listen(event: FlowEvent) -> None:
         if isinstance(event, LeaseAwaited):
             note(awaiting(event))
 
-    remove = RUNTIME.add_listener(listen)
+    remove = add_event_listener(listen)
     try:
         yield
     finally:

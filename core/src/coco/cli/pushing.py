@@ -11,8 +11,8 @@ from coco.cli.output import confirm, fail, say
 from coco.cli.progress import saying_waits
 
 if TYPE_CHECKING:
-    from coco.flow import Flow
-    from coco.setup.bundle import SetupChangeBundle
+    from coco.api.flow import Flow
+    from coco.operations.setup_bundle import SetupChangeBundle
 
 
 class Dropped(NamedTuple):
@@ -38,9 +38,9 @@ def push_setup(
     command has no such option. quiet: print only what the user must confirm. to_stderr: standard output is for a result.
     say_current: also report that nothing is pending. forget: remove records of targets whose plugin is not installed.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.api.registry import make_setup_bundle
 
-    bundle = RUNTIME.make_setup_bundle(list(flows), forget=forget)
+    bundle = make_setup_bundle(list(flows), forget=forget)
     text, up_to_date = bundle.describe()
     if up_to_date:
         if say_current:
@@ -72,12 +72,12 @@ def push_drop(
     keep_results: keep memoised results, since the flows are set up again. forget: remove the records of targets whose
     plugin is not installed; these targets stay as they are.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.api.registry import check_sources, make_drop_bundle
 
     flows = list(flows)
     if keep_results:
-        RUNTIME.check_sources(flows)  # a flow that could not be set up again is not dropped
-    bundle = RUNTIME.make_drop_bundle(flows, names=tuple(names), keep_results=keep_results, forget=forget)
+        check_sources(flows)  # a flow that could not be set up again is not dropped
+    bundle = make_drop_bundle(flows, names=tuple(names), keep_results=keep_results, forget=forget)
     text, up_to_date = bundle.describe()
     if up_to_date:
         return Dropped(False, [])
@@ -89,9 +89,9 @@ def push_drop(
 
 def require_setup(flows: Iterable[Flow]) -> None:
     """Fail with the pending changes unless the flows are set up."""
-    from coco.environment.runtime import RUNTIME
+    from coco.api.registry import make_setup_bundle
 
-    text, up_to_date = RUNTIME.make_setup_bundle(list(flows)).describe()
+    text, up_to_date = make_setup_bundle(list(flows)).describe()
     if not up_to_date:
         say(runnable(text), err=True)
         fail(runnable("Setup is pending, and --no-setup was given; run `coco setup` first."))

@@ -12,20 +12,23 @@ from coco.cli.progress import progress
 from coco.errors import CocoError, UnwrittenTargetError
 
 if TYPE_CHECKING:
+    from coco.api.flow import Flow
     from coco.engine.stats import IndexUpdateInfo
-    from coco.flow import Flow
 
 
-def update_once(flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, **options: Any) -> bool:
-    """Update one flow after the other; a failure does not stop the others. Returns whether all succeeded."""
-    from coco.environment.runtime import RUNTIME
+def update_once(
+    flows: Mapping[str, Flow], *, quiet: bool, as_json: bool, retry: bool = False, **options: bool
+) -> bool:
+    """Update one flow after the other; a failure does not stop the others. Returns whether all succeeded.
 
+    ``options``: as for ``Flow.update``. ``retry``: take up quarantined rows too, as ``Flow.retry`` does.
+    """
     infos: dict[str, IndexUpdateInfo] = {}
     failures: dict[str, str] = {}
-    with progress(quiet) as listener:
+    with progress(quiet):
         for name, flow in flows.items():
             try:
-                infos[name] = RUNTIME.update(flow, on_event=listener, **options)
+                infos[name] = flow.retry() if retry else flow.update(**options)
             except CocoError as error:
                 if isinstance(error, UnwrittenTargetError):
                     infos[name] = error.info

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
 from coco.deprecated import renamed
+from coco.notebook import html_table, html_text
 
 
 class UpdateStats(Struct):
@@ -131,6 +133,20 @@ class RowError(Struct, frozen=True):
         return f"{self.source} {self.key}: {state} in {where} after {self.attempts} attempt(s): {text}"
 
 
+class RowErrors(list[RowError]):
+    """Failed rows, by source and key: a list that shows itself as a table in a notebook."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"errors": [...]}``, each field by field, for JSON."""
+        return {"errors": [item.to_dict() for item in self]}
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "No rows failed."
+
+    def _repr_html_(self) -> str:
+        return _errors_table(f"{len(self)} failed rows" if self else "No rows failed.", self)
+
+
 MAX_ERRORS = 20
 """Most errors that the result of an update carries."""
 
@@ -183,6 +199,42 @@ class IndexUpdateInfo(Struct):
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), sort_keys=True)
 
+    def _repr_html_(self) -> str:
+        heads = ("source", "added", "removed", "updated", "reprocessed", "unchanged", "errors", "quarantined")
+        rows = [
+            (
+                item.source_name,
+                item.stats.num_insertions,
+                item.stats.num_deletions,
+                item.stats.num_updates,
+                item.stats.num_reprocesses,
+                item.stats.num_no_change,
+                item.stats.num_errors,
+                item.stats.num_quarantined,
+            )
+            for item in self.sources
+        ]
+        table = html_table("Rows of an update", heads, rows)
+        if self.warnings:
+            table += html_text("\n".join(f"WARNING: {text}" for text in self.warnings))
+        return table + (_errors_table("First errors", self.errors) if self.errors else "")
+
     def __str__(self) -> str:
         lines = [f"{item.source_name}: {item.stats}" for item in self.sources]
         return "\n".join([*lines, *(f"WARNING: {text}" for text in self.warnings)])
+
+
+def _errors_table(title: str, errors: Sequence[RowError]) -> str:
+    heads = ("source", "key", "in", "attempts", "quarantined", "reason")
+    rows = [
+        (
+            item.source,
+            item.key,
+            f"{item.phase} {item.op}",
+            item.attempts,
+            "yes" if item.quarantined else "",
+            item.message,
+        )
+        for item in errors
+    ]
+    return html_table(title, heads, rows)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import threading
 import urllib.parse
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from coco.env_file import note_env_file_read, read_env_file
 from coco.errors import CallShapeError, ClientError, LifecycleError, StateStoreError
+from coco.ops.origin import is_program_loaded_again
 from coco.secrets import resolve_secret
 from coco.setting import DatabaseConnectionSpec, GlobalExecutionOptions, Settings, mask_url
 
@@ -20,14 +22,37 @@ if TYPE_CHECKING:
     from coco.engine.limits import Limiter
     from coco.engine.target_calls import TargetCalls
     from coco.engine.threads import Threads
+    from coco.environment.leases import HeldLease
+    from coco.environment.loop import BackgroundLoop
+    from coco.environment.shared_runs import SharedRuns
+    from coco.events import EmitFn, FlowEvent
     from coco.state.protocol import StateStore
+
+T = TypeVar("T")
 
 LOG = logging.getLogger("coco")
 DEFAULT_STATE_URL = "sqlite:///.coco/state.db"
 
 
+class Updater(Protocol):
+    """A live updater, as far as the environment must end it."""
+
+    flow: str
+    """Full name of the flow that it follows."""
+
+    @property
+    def is_started(self) -> bool: ...
+    @property
+    def is_finished(self) -> bool: ...
+    def abort(self) -> None: ...
+    async def ended(self) -> None: ...
+
+
 class Environment:
-    """Settings and services. ``ENVIRONMENT`` is the one of the process."""
+    """One explicit environment: settings, the services made from them, and who works with them.
+
+    ``ENVIRONMENT`` is the process's own; operations get it from ``environment_in_use``.
+    """
 
     def __init__(self) -> None:
         self._guard = threading.RLock()
@@ -38,6 +63,13 @@ class Environment:
         self._threads: Threads | None = None
         self._executors: Executors | None = None
         self._limiter: Limiter | None = None
+        self._loop: BackgroundLoop | None = None
+        self._runs: SharedRuns | None = None
+        self._listeners: list[EmitFn] = []
+        self._updaters: list[Updater] = []
+        self._connected = False
+        self.memo_left: tuple[int, int] | None = None
+        """Entries and bytes that the limits of the memo last left."""
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
@@ -86,6 +118,102 @@ class Environment:
     def namespace(self) -> str:
         namespace: str = self.settings.app_namespace
         return namespace
+
+    def full_name(self, name: str) -> str:
+        """``namespace.name``, or the bare name without a namespace."""
+        namespace = self.namespace
+        return f"{namespace}.{name}" if namespace else name
+
+    # -- events -----------------------------------------------------------------------------------
+    def add_listener(self, listener: EmitFn) -> Callable[[], None]:
+        """Call ``listener`` with every event of every run in this process; returns a function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def emit(self, event: FlowEvent) -> None:
+        """Tell listeners and plugins."""
+        from coco.plugins import plugin_host
+
+        for listener in list(self._listeners):
+            listener(event)
+        host = plugin_host()
+        if host.has_observers():
+            host.emit(event)
+
+    # -- work -------------------------------------------------------------------------------------
+    def connect(self) -> None:
+        """Let the registry of operations find what plugins bring."""
+        if not self._connected:
+            from coco.plugins import connect_registry
+
+            connect_registry()
+            self._connected = True
+
+    @property
+    def loop(self) -> BackgroundLoop:
+        """The loop on which all work runs, so that blocking calls work from notebooks and web handlers too."""
+        from coco.environment.loop import BackgroundLoop
+
+        with self._guard:
+            if self._loop is None:
+                self._loop = BackgroundLoop(self.explained)
+            return self._loop
+
+    def run(self, operation: Coroutine[Any, Any, T], twin: str) -> T:
+        """Run an operation to its end, for a caller who blocks. ``twin``: what to await instead in an event loop."""
+        return self.loop.run(operation, twin)
+
+    async def run_async(self, operation: Coroutine[Any, Any, T]) -> T:
+        """Run an operation to its end, for a caller who awaits."""
+        return await self.loop.run_async(operation)
+
+    async def explained(self, error: Exception) -> Exception | None:
+        """What to raise in the place of an error that a damaged state explains; None for any other one."""
+        from coco.environment.damage import explained
+
+        return await explained(error, self)
+
+    @property
+    def runs(self) -> SharedRuns:
+        """The runs of flows in this process."""
+        from coco.environment.shared_runs import SharedRuns
+
+        with self._guard:
+            if self._runs is None:
+                self._runs = SharedRuns()
+            return self._runs
+
+    @contextlib.asynccontextmanager
+    async def leased(self, flow: str, what: str) -> AsyncIterator[HeldLease]:
+        """Alone with a flow (full name); tells whether it may have been for a part of the time only. On the loop."""
+        from coco.environment.leases import lease
+
+        store = await self.threads.store(self.store)
+        async with lease(store, self.threads, flow, what, emit=self.emit) as in_doubt:
+            yield in_doubt
+
+    async def in_store(self, function: Callable[[StateStore], T]) -> T:
+        """``function(store)`` in the store's thread; opens the store at first use. On the loop."""
+        return await self.threads.store(function, await self.threads.store(self.store))
+
+    # -- live updaters ----------------------------------------------------------------------------
+    def add_updater(self, updater: Updater) -> None:
+        """Note an updater, so that it ends with its flow or with the environment."""
+        self._updaters = [item for item in self._updaters if not item.is_finished]
+        self._updaters.append(updater)
+
+    def is_followed(self, flow: str) -> bool:
+        """Whether an updater over the flow (full name) was started in this process and has not ended."""
+        return any(item.flow == flow and item.is_started and not item.is_finished for item in self._updaters)
+
+    def end_updaters(self, flow: str | None = None) -> None:
+        """Abort the updaters of a flow (full name; None: of all flows) and wait for them."""
+        for updater in [item for item in self._updaters if flow is None or item.flow == flow]:
+            updater.abort()
+            if updater.is_started and not updater.is_finished:
+                with contextlib.suppress(Exception):
+                    self.run(updater.ended(), "wait_async()")
+            self._updaters.remove(updater)
 
     # -- services ---------------------------------------------------------------------------------
     @property
@@ -171,6 +299,16 @@ class Environment:
         exists = getattr(_store_of(self.state_url()), "exists", None)
         return exists is None or bool(exists())
 
+    def stop(self) -> None:
+        """End updaters, close pools and the store; the next use starts anew."""
+        self.end_updaters()
+        if self._executors is not None:
+            self.run(self._executors.close(), "stop()")
+        if self._loop is not None:
+            self._loop.stop()
+        self.close()
+        self._runs = None
+
     def close(self) -> None:
         """Close all services; the next use opens them again."""
         with self._guard:
@@ -241,6 +379,19 @@ def find_runner(name: str) -> Any:
 
 
 ENVIRONMENT = Environment()
+
+
+def environment_in_use() -> Environment:
+    """The process's environment, for an operation.
+
+    Raises ``LifecycleError`` while the program is loaded again to find a function: it must run no flow then.
+    """
+    if is_program_loaded_again():
+        raise LifecycleError(
+            "the program is being loaded again to find a function that runs in another process (gpu=True or runner=), "
+            'and runs flows while it is; put what it does under `if __name__ == "__main__":`'
+        )
+    return ENVIRONMENT
 
 
 def current_settings() -> Settings:

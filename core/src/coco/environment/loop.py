@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from coco.engine.loops import HELD_UP, USER_LOOP, submit
 from coco.errors import LifecycleError
 from coco.flow.places import caller_location
-from coco.flow.runtime import ASKED
 
 T = TypeVar("T")
 
@@ -24,6 +24,20 @@ GRACE_SECONDS = 1.0
 """Seconds that an interrupted blocking call waits for its work to be cancelled."""
 WAKE_SECONDS = 0.2
 """How often a blocking call checks for signals, in seconds: another thread may receive two signals at once."""
+
+
+ASKED: contextvars.ContextVar[str | None] = contextvars.ContextVar("coco_asked", default=None)
+"""The async twin of the blocking operation that the user called, where it is made of several blocking calls."""
+
+
+@contextlib.contextmanager
+def blocking(twin: str) -> Iterator[None]:
+    """Hints within name ``twin`` instead of a part of it."""
+    token = ASKED.set(ASKED.get() or twin)
+    try:
+        yield
+    finally:
+        ASKED.reset(token)
 
 
 class BackgroundLoop:

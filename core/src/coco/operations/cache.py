@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from coco.environment.environment import Environment
@@ -42,8 +43,17 @@ def forget_results(store: StateStore, settings: Settings, flow: str) -> int:
     return store.memo_expire(flow, 0, kept_seconds=settings.memo_keep.total_seconds(), sources=sources)
 
 
-def cache_figures(environment: Environment, store: StateStore) -> dict[str, Any]:
-    """Plain data for ``coco.cache_stats()``. In the store's thread."""
+async def cache_stats(environment: Environment) -> dict[str, Any]:
+    """See ``coco.cache_stats``."""
+    return await environment.in_store(functools.partial(_stats, environment))
+
+
+async def prune_cache(environment: Environment) -> dict[str, int]:
+    """See ``coco.prune_cache``."""
+    return await environment.in_store(_prune)
+
+
+def _stats(environment: Environment, store: StateStore) -> dict[str, Any]:
     use, settings, facts = store.memo_use(), environment.settings, store.facts()
     return {
         "state": store.location,
@@ -60,8 +70,7 @@ def cache_figures(environment: Environment, store: StateStore) -> dict[str, Any]
     }
 
 
-def prune_results(store: StateStore) -> dict[str, int]:
-    """Delete everything that no row uses, and give the room back. In the store's thread."""
+def _prune(store: StateStore) -> dict[str, int]:
     _, size = store.memo_stats()
     deleted = store.memo_collect()
     freed = size - store.memo_stats()[1]

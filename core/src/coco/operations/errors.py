@@ -1,21 +1,20 @@
-"""Rows that could not be brought up to date, as users see them."""
+"""``flow.errors()``: the rows that could not be brought up to date."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from coco.engine.source_state import row_error
-from coco.engine.stats import IndexUpdateInfo, RowError
+from coco.engine.stats import RowErrors
 from coco.engine.unlisted import is_unlisted, unlisted_name
 from coco.environment.environment import Environment
 from coco.environment.preparation import stored_flow_state
-from coco.errors import UnwrittenTargetError
 from coco.flow.graph import Graph
 from coco.types.storage import unpacker
 
 
-async def list_errors(environment: Environment, graph: Graph) -> list[RowError]:
-    """Recorded failures of a flow, by source and key, with their tracebacks."""
+async def errors(environment: Environment, graph: Graph) -> RowErrors:
+    """Recorded failures of a flow, by source and key, with their tracebacks. See ``Flow.errors``."""
     threads = environment.threads
     store = await threads.store(environment.store)
     state = await threads.store(stored_flow_state, store, graph.full_name)
@@ -29,17 +28,4 @@ async def list_errors(environment: Environment, graph: Graph) -> list[RowError]:
             else:
                 parts = readers[name](key) if name in readers else (key.hex(),)
             found.append(row_error(name, parts, item))
-    return sorted(found, key=lambda item: (item.source, item.key))
-
-
-def raise_unwritten(flow: str, info: IndexUpdateInfo) -> None:
-    """Raise ``UnwrittenTargetError`` if every write of an update to a target failed."""
-    if not info.failed_targets:
-        return
-    reasons = "; ".join(
-        f"every write to target '{name}' of flow '{flow}' failed: {reason}"
-        for name, reason in info.failed_targets.items()
-    )
-    raise UnwrittenTargetError(
-        f"{reasons}. The next update writes these rows again; `coco errors` and flow.errors() list them", info
-    )
+    return RowErrors(sorted(found, key=lambda item: (item.source, item.key)))

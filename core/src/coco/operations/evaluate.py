@@ -1,4 +1,4 @@
-"""``evaluate_and_dump``: run the flow for every source row into files, touching neither targets nor state."""
+"""``flow.evaluate()``: run the flow for every source row into files, touching neither targets nor state."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,9 @@ from coco.engine.read import ReadOutcome, SourcePort
 from coco.engine.stats import IndexUpdateInfo, SourceUpdateInfo
 from coco.environment.environment import Environment
 from coco.environment.own_paths import own_paths
-from coco.events import EmitFn
 from coco.flow.graph import Graph, SourceStep
 from coco.hot.merge_cy import NEW
+from coco.notebook import html_text
 from coco.plan.plan import Call, Planner, Program
 from coco.state.memory import MemoryStore
 from coco.types.analyze import analyze_type_info
@@ -39,12 +40,56 @@ SHOWN_BYTES = 64
 SHOWN_NUMBERS = 8
 
 
-async def dump_flow(
-    environment: Environment, graph: Graph, options: EvaluateAndDumpOptions, emit: EmitFn
+@dataclass(frozen=True)
+class EvaluateReport:
+    """What ``flow.evaluate()`` did."""
+
+    output_dir: str
+    """The folder with the files."""
+    info: IndexUpdateInfo
+    """Rows by source: evaluated ones count as inserted, failed ones as errors."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no row failed."""
+        return not self.info.has_errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, as `coco evaluate --json` prints it."""
+        return {"ok": self.ok, "output_dir": self.output_dir, **self.info.to_dict()}
+
+    def lines(self) -> list[str]:
+        """A line for each source."""
+        lines = []
+        for item in self.info.sources:
+            done, failed = item.stats.num_insertions, item.stats.num_errors
+            lines.append(
+                f"{item.source_name}: {done} rows evaluated" + (f", {failed} failed" if failed else "")
+            )
+        return lines
+
+    def render(self) -> str:
+        """A line for each source, and where the files are."""
+        return "\n".join([*self.lines(), f"Written to {self.output_dir}, one file for each row"])
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def _repr_html_(self) -> str:
+        return html_text(self.render())
+
+
+async def evaluate(environment: Environment, graph: Graph, options: EvaluateAndDumpOptions) -> EvaluateReport:
+    """See ``Flow.evaluate``."""
+    return EvaluateReport(options.output_dir, await evaluate_and_dump(environment, graph, options))
+
+
+async def evaluate_and_dump(
+    environment: Environment, graph: Graph, options: EvaluateAndDumpOptions
 ) -> IndexUpdateInfo:
     """One YAML file per source row in ``options.output_dir``; failed rows have an ``error`` in theirs."""
     folder = Path(options.output_dir)
-    threads = environment.threads
+    threads, emit = environment.threads, environment.emit
     await threads.run(folder.mkdir, parents=True, exist_ok=True)
     use_cache = options.use_cache and environment.store_exists()
     store: Any = await threads.store(environment.store) if use_cache else MemoryStore()

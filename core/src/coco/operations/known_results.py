@@ -21,6 +21,7 @@ from coco.engine.runners import Keep, Outcome
 from coco.engine.source_run import SourceRun
 from coco.events import ignore_event
 from coco.flow.graph import StructRef, TableRef
+from coco.operations.report import Record
 from coco.plan.plan import Call, Program
 from coco.state.protocol import Tracked
 
@@ -48,11 +49,13 @@ def has_unknown(value: Any) -> bool:
 
 
 @dataclass
-class CallCount:
+class CallCount(Record):
     """Calls of one function that an update would make."""
 
     function: str
+    """The function, with the field that it fills."""
     cached: bool
+    """Whether its results are memoised."""
     calls: int = 0
     """Calls that the update would make."""
     memo_hits: int = 0

@@ -15,15 +15,15 @@ from coco.engine.stats import MAX_ERRORS, IndexUpdateInfo, SourceUpdateInfo, Upd
 from coco.engine.targets import KeptTargets
 from coco.environment.own_paths import own_paths
 from coco.environment.preparation import check_setup, max_delete_share, stored_flow_state
-from coco.errors import ApiError, LifecycleError, StateStoreError
+from coco.errors import ApiError, StateStoreError
 from coco.events import LiveIdle
 from coco.flow.options import FlowUpdaterStatusUpdates
-from coco.operations.errors import raise_unwritten
 from coco.operations.live_source import Followed
+from coco.operations.update import progress_on_stdout, raise_unwritten, run_flow
 from coco.ops.error_text import describe
 
 if TYPE_CHECKING:
-    from coco.environment.runtime import Runtime
+    from coco.environment.environment import Environment
     from coco.flow.graph import Graph
     from coco.flow.options import FlowLiveUpdaterOptions
     from coco.state.protocol import Failure
@@ -35,11 +35,11 @@ writing a row."""
 
 
 class LiveUpdate:
-    """One running updater. All state is touched on the runtime's loop only."""
+    """One running updater. All state is touched on the environment's loop only."""
 
-    def __init__(self, runtime: Runtime, graph: Graph, options: FlowLiveUpdaterOptions) -> None:
+    def __init__(self, environment: Environment, graph: Graph, options: FlowLiveUpdaterOptions) -> None:
         self.flow = graph.full_name
-        self._runtime = runtime
+        self.environment = environment
         self._graph = graph
         self._options = options
         self._names = [step.name for step in graph.sources]
@@ -70,16 +70,12 @@ class LiveUpdate:
     def is_finished(self) -> bool:
         return self._finished.is_set()
 
-    def start(self) -> None:
-        """Begin in the background; refuses when setup is pending."""
-        self._runtime.loop.run(self._begin(), "start_async()")
+    async def begin(self, here: bool = False) -> None:
+        """Begin in the background; raises ``SetupRequiredError`` while setup is pending.
 
-    async def start_async(self, *, here: bool = False) -> None:
-        """``here``: the caller awaits the end too, so async functions of users may run on the caller's loop."""
-        await self._runtime.loop.run_async(self._begin(here))
-
-    async def _begin(self, here: bool = False) -> None:
-        environment = self._runtime.environment
+        ``here``: the caller awaits the end too, so async functions of users may run on the caller's loop.
+        """
+        environment = self.environment
         store = await environment.threads.store(environment.store)
         note = await environment.threads.store(check_setup, store, self._graph)
         if note:
@@ -92,34 +88,21 @@ class LiveUpdate:
     def abort(self) -> None:
         """Ask everything to stop. Does not block; what is staged is taken up by the next update."""
         self._aborting = True
-        self._runtime.loop.notify(self._cancel)
+        self.environment.loop.notify(self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._cancelled and not self._task.done():
             self._cancelled = True
             self._task.cancel()
 
-    def wait(self) -> None:
-        """Until all has ended; raises the error of a run that failed as a whole."""
-        self._check_started()
-        if not self.is_finished:
-            self._runtime.loop.run(self._ended(), "wait_async()")
-        if self._error is not None:
-            raise self._error
-
-    async def wait_async(self) -> None:
-        self._check_started()
-        if not self.is_finished:
-            await self._runtime.loop.run_async(self._ended())
-        if self._error is not None:
-            raise self._error
-
-    async def _ended(self) -> None:
+    async def ended(self) -> None:
+        """Until all has ended."""
         await self._finished.wait()
 
-    def _check_started(self) -> None:
-        if self._task is None:
-            raise LifecycleError("Live updater is not started")
+    def raise_error(self) -> None:
+        """After the end: raise the error of a run that failed as a whole."""
+        if self._error is not None:
+            raise self._error
 
     # -- status -----------------------------------------------------------------------------------
     def update_stats(self) -> IndexUpdateInfo:
@@ -130,25 +113,16 @@ class LiveUpdate:
                 _add(total, info)
         return total
 
-    def next_status_updates(self) -> FlowUpdaterStatusUpdates:
-        """Block until something changed; what happened in between is one report. At once after the end."""
-        if self.is_finished:
-            return self._report()
-        return self._runtime.loop.run(self._next_report(), "next_status_updates_async()")
-
-    async def next_status_updates_async(self) -> FlowUpdaterStatusUpdates:
-        if self.is_finished:
-            return self._report()
-        return await self._runtime.loop.run_async(self._next_report())
-
-    async def _next_report(self) -> FlowUpdaterStatusUpdates:
+    async def next_report(self) -> FlowUpdaterStatusUpdates:
+        """When something has changed; what happened in between is one report. At once after the end."""
         async with self._reader:
             while not (self._unseen or self.is_finished):
                 self._changed.clear()
                 await self._changed.wait()
-            return self._report()
+            return self.report()
 
-    def _report(self) -> FlowUpdaterStatusUpdates:
+    def report(self) -> FlowUpdaterStatusUpdates:
+        """What has changed since the last report."""
         self._unseen = False
         names = [name for name in self._names if name in self._updated]
         self._updated.clear()
@@ -167,7 +141,7 @@ class LiveUpdate:
     async def _run(self) -> None:
         try:
             if not self._aborting:
-                with self._runtime.showing(self.flow, self._options.print_stats):
+                with progress_on_stdout(self.environment, self.flow, self._options.print_stats):
                     await self._update_and_follow()
         except asyncio.CancelledError:
             pass  # asked for by abort()
@@ -192,9 +166,9 @@ class LiveUpdate:
             kind="initial update" if self._options.live_mode else "",
         )
         if self._options.live_mode:
-            threads = self._runtime.environment.threads
+            threads = self.environment.threads
             self._kept = options.kept = KeptTargets(threads)
-            store = await threads.store(self._runtime.environment.store)
+            store = await threads.store(self.environment.store)
             ours = await threads.store(own_paths, store, self._graph)
             self._followed = [Followed(step, threads, self._wake.set, ours) for step in self._graph.sources]
             for item in self._followed:
@@ -233,7 +207,7 @@ class LiveUpdate:
                 return
             times = [at for at in (item.next_look(now) for item in active) if at is not None]
             pause = max(min(times) - now, 0.0) if times else None
-            self._runtime.emit(LiveIdle(self.flow, pause))
+            self.environment.emit(LiveIdle(self.flow, pause))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -283,8 +257,8 @@ class LiveUpdate:
             self._tell()
 
     async def _failures(self, source: str) -> dict[bytes, Failure]:
-        threads = self._runtime.environment.threads
-        store = await threads.store(self._runtime.environment.store)
+        threads = self.environment.threads
+        store = await threads.store(self.environment.store)
         record = (await threads.store(stored_flow_state, store, self.flow)).sources.get(source)
         if record is None:
             return {}
@@ -300,7 +274,7 @@ class LiveUpdate:
         if options.only_keys is not None:
             chosen = sources
         try:
-            info = await self._runtime.join_pass(self._graph, options, chosen, begun)
+            info = await run_flow(self.environment, self._graph, options, chosen, begun)
         except BaseException:
             if self._running is not None:  # what was done before it failed is done
                 _add(self._info, self._running)

@@ -1,9 +1,9 @@
-"""``coco plan``: what an update would do, from listings, state and memo. Calls no function that costs anything."""
+"""``flow.plan()``: what setup and update would do, from records, listings and memo. Makes no call that costs anything."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,11 +22,17 @@ from coco.events import ignore_event
 from coco.flow.graph import Graph
 from coco.hot import fingerprint
 from coco.hot.merge_cy import MAYBE, NEW
+from coco.notebook import html_text
 from coco.operations.known_results import CallCount, MemoEvaluator
+from coco.operations.report import Record, complete
+from coco.operations.setup_work import SetupWork
 from coco.printable import printable
+from coco.setup.describe import describe_changes
 from coco.state.protocol import Owner, Tracked, unfinished
 from coco.types.storage import pack
 
+PLAN_READS = 1_000
+"""Rows of each source that a plan reads, at most."""
 EXAMPLES = 20
 """Keys of each kind that a plan names."""
 READ_BYTES = 64 << 20
@@ -35,23 +41,28 @@ DELETED_BATCH = 1_000
 
 
 @dataclass
-class PlannedSource:
-    """One source. ``changed``: content; ``reprocess``: logic, or an attempt left unfinished; ``touched``: neither.
-
-    ``unread``: the source says they changed, but the plan did not read them. ``keys``: some of each kind.
-    """
+class PlannedSource(Record):
+    """Rows of one source, by what an update does with them."""
 
     source: str
+    """Name of the source field."""
     new: int = 0
     changed: int = 0
+    """Rows with other content."""
     reprocess: int = 0
+    """Rows of which the flow changed what becomes of them, or that the last run did not finish."""
     touched: int = 0
+    """Rows that the source says changed, with the content that is known: nothing is done with them."""
     unread: int = 0
+    """Rows that the source says changed, and that the plan did not read."""
     deleted: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    """Rows that failed too often; updates leave them alone until they change."""
     keys: dict[str, list[str]] = field(default_factory=dict)
+    """Some keys of each kind."""
     problems: list[str] = field(default_factory=list)
+    """What could not be listed, read or evaluated, one sentence each."""
 
     gone = renamed("gone", "deleted")
     parked = renamed("parked", "quarantined")
@@ -91,34 +102,58 @@ class PlannedSource:
 
 
 @dataclass
-class PlannedTarget:
-    """Rows of one target. ``open_ended``: there may be more, since they depend on calls that the plan did not make."""
+class PlannedTarget(Record):
+    """Rows of one target."""
 
     target: str
+    """Name of the export."""
     upserts: int = 0
+    """Rows to write."""
     deletes: int = 0
+    """Rows to delete."""
     unchanged: int = 0
+    """Rows that were computed and are in the target already."""
     open_ended: bool = False
+    """Whether there may be more, since they depend on calls that the plan did not make."""
 
 
-@dataclass
+@dataclass(frozen=True)
+class SetupPlan:
+    """What setup would do."""
+
+    text: str
+    """A line for each resource, with its actions and remarks below."""
+    up_to_date: bool
+    """Whether there is nothing to do."""
+    destructive: bool = False
+    """Whether it deletes data in a target."""
+
+
+@dataclass(frozen=True)
 class UpdatePlan:
-    """What an update would do. ``marks``: of state, listings and logic; a plan holds as long as they do."""
+    """What setup and update of a flow would do. ``flow.apply(plan)`` carries it out."""
 
     flow: str
-    marks: dict[str, str]
-    sources: list[PlannedSource]
-    calls: list[CallCount]
-    targets: list[PlannedTarget]
+    """Full name."""
+    setup: SetupPlan
+    marks: dict[str, str] = field(default_factory=dict)
+    """Of ``state``, ``listing`` and ``logic``; a plan holds as long as they do."""
+    sources: list[PlannedSource] = field(default_factory=list)
+    calls: list[CallCount] = field(default_factory=list)
+    targets: list[PlannedTarget] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    """Remarks, such as a guard that would stop the update."""
+    setup_pending: bool = False
+    """Whether the flow must be set up first. What an update does is known after that, so the plan says nothing of it."""
 
     @property
-    def state_version(self) -> str:
-        """All marks in one."""
-        return fingerprint(pack(tuple(sorted(self.marks.items())))).hex()
+    def state_version(self) -> str | None:
+        """All marks in one; None while setup is pending."""
+        return None if self.setup_pending else fingerprint(pack(tuple(sorted(self.marks.items())))).hex()
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        """Plain data for JSON, as `coco plan --json` prints it for each flow. ``update`` is None while setup is pending."""
+        update = {
             "flow": self.flow,
             "state_version": self.state_version,
             "marks": self.marks,
@@ -127,9 +162,25 @@ class UpdatePlan:
             "targets": [asdict(item) for item in self.targets],
             "notes": list(self.notes),
         }
+        return {
+            "flow": self.flow,
+            "setup": asdict(self.setup),
+            "update": None if self.setup_pending else update,
+            "update_text": "" if self.setup_pending else self._update_text(),
+            "state_version": self.state_version,
+        }
 
     def render(self) -> str:
-        """Sources, then calls, then rows; one line each."""
+        """Setup; then, of the update, sources, calls and rows, one line each."""
+        return plan_text(self.to_dict())
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def _repr_html_(self) -> str:
+        return html_text(self.render())
+
+    def _update_text(self) -> str:
         lines = []
         for source in self.sources:
             lines.append(source.render())
@@ -144,6 +195,18 @@ class UpdatePlan:
         for target in self.targets:
             lines.append(f"rows of {target.target}: {_rows(target)}")
         return "\n".join([*lines, *(f"NOTE: {text}" for text in self.notes)])
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """A plan (``UpdatePlan.to_dict()``) for people."""
+    lines = [plan["setup"]["text"]]
+    if plan["setup"]["destructive"]:
+        lines.append("  This setup deletes data.")
+    if plan["update"] is None:
+        lines.append("  update: after the setup, all rows of its sources")
+    else:
+        lines += [f"  update: {line}" for line in plan["update_text"].split("\n")]
+    return "\n".join(lines)
 
 
 def _rows(target: PlannedTarget) -> str:
@@ -170,8 +233,16 @@ def _calls(count: CallCount) -> str:
     return text + (f" ({count.memo_hits} known)" if count.memo_hits else "")
 
 
-async def plan_update(environment: Environment, graph: Graph, read: int) -> UpdatePlan:
-    """List the sources, compare with state, read up to ``read`` rows of each; write nothing."""
+async def plan(environment: Environment, graph: Graph, *, read: int = PLAN_READS) -> UpdatePlan:
+    """See ``Flow.plan``: compare setup with the records, list the sources, read up to ``read`` rows of each."""
+    changes = await SetupWork(environment, [graph], None).changes()
+    setup = SetupPlan(
+        describe_changes(changes),
+        all(item.up_to_date for item in changes),
+        any(item.destructive for item in changes),
+    )
+    if not setup.up_to_date or any(item.status == "NEW" for item in changes):
+        return UpdatePlan(graph.full_name, setup, setup_pending=True)
     threads = environment.threads
     store = await threads.store(environment.store)
     await threads.store(check_setup, store, graph)
@@ -196,7 +267,7 @@ async def plan_update(environment: Environment, graph: Graph, read: int) -> Upda
             await planned.add(source)
         finally:
             await source.close()
-    return planned.plan(graph)
+    return planned.plan(graph, setup)
 
 
 class _PlanBuilder:
@@ -211,18 +282,18 @@ class _PlanBuilder:
         self._notes: list[str] = []
         self._marks: dict[str, list[Any]] = {"state": [], "listing": [], "logic": []}
 
-    def plan(self, graph: Graph) -> UpdatePlan:
+    def plan(self, graph: Graph, setup: SetupPlan) -> UpdatePlan:
         marks = {name: fingerprint(pack(tuple(parts))).hex() for name, parts in self._marks.items()}
+        calls = [
+            item for item in self._evaluator.calls.values() if item.calls or item.memo_hits or item.at_least
+        ]
         return UpdatePlan(
             graph.full_name,
+            setup,
             marks,
-            self._sources,
-            [
-                item
-                for item in self._evaluator.calls.values()
-                if item.calls or item.memo_hits or item.at_least
-            ],
-            list(self._targets.values()),
+            [complete(item) for item in self._sources],
+            [complete(item) for item in calls],
+            [complete(item) for item in self._targets.values()],
             self._notes,
         )
 

@@ -1,152 +1,24 @@
-"""Setup and drop of some flows: compute what is to do, then do it, alone with each flow."""
+"""``flow.setup()``: create or adapt state and targets to the definition."""
 
 from __future__ import annotations
 
-import functools
-import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from coco.environment.places import noted_place, project_folder
-from coco.environment.preparation import flow_change
-from coco.errors import LifecycleError, SetupConflictError
-from coco.operations.cache import forget_results
-from coco.operations.check_sources import check_sources
-from coco.setup.apply import Applier, CallFn
-from coco.setup.diff import FlowChange, diff_drop, forget_unknown
-from coco.setup.existing import look_at_existing, refuse_twins
+from coco.operations.setup_bundle import SetupChangeBundle
+from coco.operations.setup_work import SetupWork
 
 if TYPE_CHECKING:
-    from coco.environment.runtime import Runtime
-    from coco.flow.graph import DefinitionPlace, Graph
+    from coco.environment.environment import Environment
+    from coco.flow.graph import Graph
 
 
-LOG = logging.getLogger("coco")
-
-
-class BundleWork:
-    """Computes and applies the changes of a bundle.
-
-    ``drop``: full names of flows to drop, with where they are defined, if they are. ``keep_results``: the memo keeps
-    what the functions of dropped flows returned. ``forget``: what nobody can drop is forgotten and stays as it is.
-    """
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        graphs: list[Graph],
-        drop: Mapping[str, DefinitionPlace | None] | None,
-        *,
-        keep_results: bool = False,
-        forget: bool = False,
-    ) -> None:
-        self._forget = forget
-        self._runtime = runtime
-        self._graphs = graphs
-        self._drop = drop
-        self._keep_results = keep_results
-
-    def compute_changes(self) -> list[FlowChange]:
-        return self._runtime.loop.run(self._compute(), "describe_async()")
-
-    async def compute_changes_async(self) -> list[FlowChange]:
-        return await self._runtime.loop.run_async(self._compute())
-
-    async def _compute(self) -> list[FlowChange]:
-        environment = self._runtime.environment
-        threads = environment.threads
-        before_state = self._drop is None and not environment.store_exists()
-        if before_state:  # nor is a state file made
-            await check_sources(self._graphs, threads)
-        store = await threads.store(environment.store)
-        changes = await threads.store(self._changes, store)
-        if self._drop is None and not before_state:
-            pending = {change.flow for change in changes if not change.up_to_date}
-            await check_sources((item for item in self._graphs if item.full_name in pending), threads)
-        for change in changes:
-            await look_at_existing(change, self._call(change.flow))
-        return changes
-
-    def _call(self, flow: str) -> CallFn:
-        """How connector code is called for a flow."""
-        return functools.partial(self._runtime.environment.target_calls, f"setup of flow '{flow}'")
-
-    def _changes(self, store: Any) -> list[FlowChange]:
-        if self._drop is None:
-            wanted = [flow_change(store, graph) for graph in self._graphs]
-            refuse_twins(wanted)
-            return [self._forgetting(item) for item in wanted]
-        changes = []
-        for flow, place in self._drop.items():
-            records = store.setup_records(flow)
-            ids = [item.state["target_id"] for item in records if item.state and "target_id" in item.state]
-            counts = store.row_counts(ids) if ids else {}
-            defined, home = noted_place(place, store.location), project_folder(store.location)
-            change = diff_drop(flow, store.setup_version(flow), records, counts, defined, home)
-            change.keep_results = self._keep_results
-            changes.append(self._forgetting(change))
-        return changes
-
-    def _forgetting(self, change: FlowChange) -> FlowChange:
-        if self._forget:
-            forget_unknown(change)
-        return change
-
-    async def _again(self, store: Any, described: FlowChange) -> FlowChange:
-        """The change as it is now, if it does nothing that was not described."""
-        threads = self._runtime.environment.threads
-        changes = await threads.store(self._changes, store)
-        found = next((item for item in changes if item.flow == described.flow), None)
-        if found is not None:
-            await look_at_existing(found, self._call(found.flow))
-        if found is None or not found.within(described):
-            raise SetupConflictError(
-                f"the setup of flow '{described.flow}' was changed by someone else; describe it again"
-            )
-        return found
-
-    def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
-        return self._runtime.loop.run(self._apply(changes, report), "apply_async()")
-
-    async def apply_changes_async(
-        self, changes: list[FlowChange], report: Callable[[str], None]
-    ) -> list[str]:
-        return await self._runtime.loop.run_async(self._apply(changes, report))
-
-    async def _apply(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
-        environment = self._runtime.environment
-        threads = environment.threads
-        store = await threads.store(environment.store)
-        warnings: list[str] = []
-        for change in changes:
-            if self._runtime.is_updating(change.flow):
-                raise LifecycleError(
-                    f"flow '{change.flow}' is being updated in this process; wait for it or stop it"
-                )
-            if not change.up_to_date and self._runtime.is_followed(change.flow):
-                raise LifecycleError(
-                    f"a live updater of this process follows flow '{change.flow}'; nothing was changed. Call abort() and "
-                    f"wait() on it, then {'drop' if change.drop else 'set up'}"
-                )
-            async with self._runtime.leased(change.flow, "drop" if change.drop else "setup"):
-                if await threads.store(store.setup_version, change.flow) != change.version:
-                    change = await self._again(store, change)
-                applier = Applier(
-                    store,
-                    self._call(change.flow),
-                    threads.store,
-                    self._runtime.emit,
-                    report,
-                    environment.settings.ignore_target_drop_failures,
-                )
-                warnings += await applier.apply(change)
-                if change.note:
-                    LOG.warning(change.note)
-                for item in change.left if change.drop else ():
-                    reason = "; ".join(item.notes)
-                    LOG.warning(
-                        "flow '%s' was not dropped as a whole: %s %s", change.flow, item.title, reason
-                    )
-                if change.drop and not change.left and not self._keep_results:
-                    await threads.store(forget_results, store, environment.settings, change.flow)
-        return warnings
+async def setup(
+    environment: Environment,
+    graph: Graph,
+    *,
+    report_to_stdout: bool = False,
+    allow_destructive: bool = False,
+) -> None:
+    """See ``Flow.setup``."""
+    bundle = SetupChangeBundle(SetupWork(environment, [graph], None))
+    await bundle.carried_out(report_to_stdout, allow_destructive)

@@ -1,13 +1,13 @@
-"""``coco verify``: is what the sources say what state says, and what state says what the targets hold?"""
+"""``flow.verify()``: is what the sources say what state says, and what state says what the targets hold?"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from coco.engine.batches import TargetDelta, WorkRow
 from coco.engine.context import Run, RunOptions
@@ -27,15 +27,12 @@ from coco.hot.reconcile_cy import ROW_FP
 from coco.kit.interruption import progressed
 from coco.operations.known_results import MemoEvaluator
 from coco.operations.recreate import look_or_recreate, recreate_declarations
+from coco.operations.report import complete
+from coco.operations.update import run_flow
 from coco.operations.verify_report import SourceCheck, TargetCheck, VerifyReport
 from coco.state.protocol import Head
 from coco.types.storage import pack, unpacker
 
-if TYPE_CHECKING:
-    from coco.engine.stats import IndexUpdateInfo
-
-UpdateKeys = Callable[[dict[str, list[bytes]]], "Awaitable[IndexUpdateInfo]"]
-Alone = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
 BATCH = 1_000
 
 
@@ -48,35 +45,31 @@ class Expected(NamedTuple):
 
 
 async def verify(
-    environment: Environment,
-    graph: Graph,
-    *,
-    repair: bool,
-    sample: int | None,
-    update: UpdateKeys,
-    alone: Alone,
-    emit: EmitFn,
+    environment: Environment, graph: Graph, *, repair: bool = False, sample: int | None = None
 ) -> VerifyReport:
     """Compare; with ``repair`` make targets again that are gone, export again what is missing or differs, remove what
-    is too much, compare again.
+    is too much, compare again. See ``Flow.verify``.
 
     Nobody else updates the flow meanwhile, or half of a batch would look like damage.
     """
-    async with alone("verify"):
+    emit = environment.emit
+    async with environment.leased(graph.full_name, "verify"):
         found = await _compare(environment, graph, sample, emit, repair=repair)
     report = found.report
     report.remaining = not _fine(report)
     if not (repair and report.remaining):
-        return report
+        return complete(report)
     report.removed = found.removed
     if any(found.broken.values()):
-        info = await update({name: sorted(keys) for name, keys in found.broken.items() if keys})
+        keys = {name: sorted(keys) for name, keys in found.broken.items() if keys}
+        options = RunOptions(only_keys=keys, allow_deletes=True, retry_quarantined=True, heartbeat=False)
+        info = await run_flow(environment, graph, options)
         report.repaired = sum(len(keys) for keys in found.broken.values()) - info.total.num_errors
         report.calls = info.total.num_function_calls
-    async with alone("verify"):
+    async with environment.leased(graph.full_name, "verify"):
         again = await _compare(environment, graph, sample, emit, repair=False)
     report.remaining = not _fine(again.report)
-    return report
+    return complete(report)
 
 
 def _fine(report: VerifyReport) -> bool:

@@ -1,4 +1,4 @@
-"""Results of ``coco verify``, as records and as text."""
+"""Results of ``flow.verify()``, as records and as text."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from coco.deprecated import renamed
+from coco.notebook import html_text
+from coco.operations.report import Record
 from coco.printable import printable
 
 EXAMPLES = 5
 
 
 @dataclass
-class SourceCheck:
+class SourceCheck(Record):
     """One source, compared with state."""
 
     source: str
+    """Name of the source field."""
     listed: int = 0
+    """Rows that the source lists."""
     checked: int = 0
     """Rows whose contents were compared."""
     behind: int = 0
@@ -28,14 +32,16 @@ class SourceCheck:
 
     @property
     def ok(self) -> bool:
+        """Whether the state is what the source says."""
         return not (self.behind or self.hidden or self.problems)
 
 
 @dataclass
-class TargetCheck:
+class TargetCheck(Record):
     """One target, compared with state."""
 
     target: str
+    """Name of the export."""
     expected: int = 0
     """Rows that state has on record."""
     actual: int = 0
@@ -61,12 +67,13 @@ class TargetCheck:
 
     @property
     def ok(self) -> bool:
+        """Whether the target holds what it should."""
         return not (self.missing or self.different or self.extra or self.problem)
 
 
 @dataclass
-class VerifyReport:
-    """Result of ``verify``."""
+class VerifyReport(Record):
+    """Result of ``flow.verify()``. ``str(report)`` renders it."""
 
     targets: list[TargetCheck]
     sources: list[SourceCheck] = field(default_factory=list)
@@ -85,6 +92,7 @@ class VerifyReport:
         return not self.remaining
 
     def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, as `coco verify --json` prints it for each flow."""
         return {
             "ok": self.ok,
             "repaired": self.repaired,
@@ -93,6 +101,12 @@ class VerifyReport:
             "sources": [asdict(item) for item in self.sources],
             "targets": [{**asdict(item), "restored": item.recreated} for item in self.targets],
         }
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def _repr_html_(self) -> str:
+        return html_text(self.render())
 
     def render(self) -> str:
         """One line per source and target, examples below."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from coco import ports
 from coco.errors import CallShapeError
 from coco.spec.meta import SpecBase, SpecMeta
 
@@ -42,9 +43,7 @@ class FunctionSpec(SpecBase, category=OpCategory.FUNCTION):
         Takes plain Python values and returns one. Blocks until the result is there, so never call it on the event
         loop that runs flows.
         """
-        from coco.spec.execution import execute
-
-        return execute(self, args, kwargs)
+        return ports.execute_spec(self, args, kwargs)
 
 
 class TargetSpec(SpecBase, category=OpCategory.TARGET):

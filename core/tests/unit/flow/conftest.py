@@ -1,18 +1,21 @@
-"""Small operations and a runtime that records what it is asked, for the tests of the flow API."""
+"""Small operations and an environment that records what it is asked, for the tests of the flow API."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import pytest
 
+import coco.lib  # noqa: F401  has the environment of the process before tests replace it
 from coco import op
 from coco.api.flow import Flow
+from coco.environment.environment import Environment
 from coco.flow.graph import Graph, SlotRef
-from coco.flow.runtime import set_runtime
+from coco.operations.setup_work import SetupWork
 from coco.types.annotations import Float32, Json, Vector
 
 
@@ -287,116 +290,129 @@ def ops() -> types.SimpleNamespace:
     return types.SimpleNamespace(**{k: v for k, v in globals().items() if not k.startswith("_")})
 
 
-class RecordingRuntime:
-    """Stands in for the engine: ``calls`` lists what it was asked, ``evaluate`` serves transform flows."""
+class Recording(Environment):
+    """Stands in for the environment: ``calls`` lists the operations that flows asked for, ``evaluate`` serves values."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[Any] = []
-        self.namespace = ""
+        self.own_namespace = ""
         self.evaluate: Callable[..., list[Any]] = lambda inline, columns: columns[0]
         self.handles: list[RecordingHandle] = []
-        self.live_errors: dict[str, Exception] = {}
+        self.live_errors: dict[str, BaseException] = {}
 
-    def full_name(self, name: str) -> str:
-        return f"{self.namespace}.{name}" if self.namespace else name
+    @property
+    def namespace(self) -> str:
+        return self.own_namespace
 
-    def __getattr__(self, method: str) -> Any:
-        if method.startswith("__"):
-            raise AttributeError(method)
+    def connect(self) -> None: ...
 
-        def record(flow: Any, *args: Any, **kwargs: Any) -> Any:
-            self.calls.append((method, flow, args, kwargs))
-            return f"result of {method}"
+    def run(self, operation: Any, twin: str) -> Any:
+        try:
+            operation.send(None)
+        except StopIteration as stop:
+            return stop.value
+        raise AssertionError("nothing here has to be waited for")
 
-        async def record_async(flow: Any, *args: Any, **kwargs: Any) -> Any:
-            return record(flow, *args, **kwargs)
+    async def run_async(self, operation: Any) -> Any:
+        return await operation
 
-        return record_async if method.endswith("_async") else record
+    def end_updaters(self, flow: str | None = None) -> None:
+        self.calls.append(("end_updaters", flow))
 
-    def eval_inline(self, inline: Any, columns: Any) -> list[Any]:
-        self.calls.append(("eval_inline", inline, columns))
+    def operation(self, name: str) -> Any:
+        async def record(environment: Any, of: Any, *args: Any, **kwargs: Any) -> Any:
+            assert environment is self
+            full_name = of.full_name if isinstance(of, Graph) else next(iter(of))
+            self.calls.append((name, full_name, args, kwargs))
+            return f"result of {name}"
+
+        record.__name__ = name
+        return record
+
+    async def evaluate_values(self, environment: Any, inline: Any, columns: Any) -> list[Any]:
+        self.calls.append(("evaluate_values", inline, columns))
         return self.evaluate(inline, columns)
 
-    async def eval_inline_async(self, inline: Any, columns: Any) -> list[Any]:
-        return self.eval_inline(inline, columns)
+    def bundle(self, work: SetupWork) -> RecordingBundle:
+        return RecordingBundle(self, work)
 
-    def make_setup_bundle(self, flows: Any) -> RecordingBundle:
-        return RecordingBundle(self, "setup", flows)
-
-    async def make_setup_bundle_async(self, flows: Any) -> RecordingBundle:
-        return RecordingBundle(self, "setup", flows)
-
-    def make_drop_bundle(self, flows: Any) -> RecordingBundle:
-        return RecordingBundle(self, "drop", flows)
-
-    async def make_drop_bundle_async(self, flows: Any) -> RecordingBundle:
-        return RecordingBundle(self, "drop", flows)
-
-    def live(self, flow: Any, options: Any) -> RecordingHandle:
-        handle = RecordingHandle(flow, options, self.live_errors.get(flow.name))
+    def live(self, environment: Any, graph: Any, options: Any) -> RecordingHandle:
+        handle = RecordingHandle(self, graph, options, self.live_errors.get(graph.name))
         self.handles.append(handle)
         return handle
 
 
 class RecordingBundle:
-    def __init__(self, runtime: RecordingRuntime, kind: str, flows: Any) -> None:
-        self.runtime, self.kind, self.flows = runtime, kind, list(flows)
+    def __init__(self, recording: Recording, work: SetupWork) -> None:
+        self.recording = recording
+        self.kind = "setup" if work._drop is None else "drop"
+        self.flows = list(work._drop or [graph.full_name for graph in work._graphs])
 
-    def describe_and_apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
-        names = [flow.name for flow in self.flows]
-        self.runtime.calls.append((self.kind, names, report_to_stdout, allow_destructive))
+    async def carried_out(self, report_to_stdout: bool, allow_destructive: bool) -> None:
+        self.recording.calls.append((self.kind, self.flows, report_to_stdout, allow_destructive))
 
     async def describe_and_apply_async(
         self, report_to_stdout: bool = False, allow_destructive: bool = False
     ) -> None:
-        self.describe_and_apply(report_to_stdout, allow_destructive)
+        await self.carried_out(report_to_stdout, allow_destructive)
 
 
 class RecordingHandle:
-    def __init__(self, flow: Any, options: Any, error: Exception | None) -> None:
-        self.flow, self.options, self.error = flow, options, error
+    is_finished = False
+
+    def __init__(
+        self, environment: Recording, graph: Graph, options: Any, error: BaseException | None
+    ) -> None:
+        self.environment, self.graph, self.options, self.error = environment, graph, options, error
+        self.flow = graph.full_name
         self.calls: list[str] = []
 
-    def start(self) -> None:
+    async def begin(self, here: bool = False) -> None:
         self.calls.append("start")
 
-    async def start_async(self, *, here: bool = False) -> None:
-        self.calls.append("start")
-
-    def wait(self) -> None:
+    async def ended(self) -> None:
         self.calls.append("wait")
+
+    def raise_error(self) -> None:
         if self.error is not None:
             raise self.error
-
-    async def wait_async(self) -> None:
-        self.wait()
 
     def abort(self) -> None:
         self.calls.append("abort")
 
-    def next_status_updates(self) -> Any:
-        return ("status", self.flow.name)
-
-    async def next_status_updates_async(self) -> Any:
-        return ("status", self.flow.name)
+    async def next_report(self) -> Any:
+        return ("status", self.graph.name)
 
     def update_stats(self) -> Any:
-        return ("stats", self.flow.name)
+        return ("stats", self.graph.name)
+
+
+OPERATIONS = {
+    name: name for name in ("setup", "drop", "update", "retry", "errors", "plan", "apply", "verify", "status")
+} | {"evaluate": "evaluate", "evaluate_and_dump": "evaluate"}
+"""Name and module."""
 
 
 @pytest.fixture(autouse=True)
-def recording() -> Iterator[RecordingRuntime]:
-    """The runtime of the test; flows registered during the test are closed after it."""
+def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+    """The environment of the test; flows registered during the test are closed after it."""
     from coco.api.registry import flows
 
     known = set(flows())
-    runtime = RecordingRuntime()
-    before = set_runtime(runtime)  # type: ignore[arg-type]
-    yield runtime
+    found = Recording()
+    for module in OPERATIONS.values():  # before any is replaced: some import others
+        importlib.import_module(f"coco.operations.{module}")
+    monkeypatch.setattr("coco.environment.environment.ENVIRONMENT", found)
+    for name, module in OPERATIONS.items():
+        monkeypatch.setattr(f"coco.operations.{module}.{name}", found.operation(name))
+    monkeypatch.setattr("coco.operations.evaluate_values.evaluate_values", found.evaluate_values)
+    monkeypatch.setattr("coco.operations.setup_bundle.SetupChangeBundle", found.bundle)
+    monkeypatch.setattr("coco.operations.live.LiveUpdate", found.live)
+    yield found
     for name, flow in flows().items():
         if name not in known:
             flow.close()
-    set_runtime(before)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import pytest
 import coco
 from coco.environment.environment import Environment
 from coco.errors import DefinitionError
-from coco.flow.runtime import set_runtime
 
 Cell = Callable[[str], dict[str, Any]]
 
@@ -85,15 +84,11 @@ def test_an_illegal_edition_leaves_the_first_alone(cell: Cell) -> None:
     assert coco.flow_by_name("Docs") is first and not first.is_closed
 
 
-def test_updaters_of_a_flow_end_when_it_is_replaced(cell: Cell) -> None:
-    ended: list[coco.Flow] = []
-    before = set_runtime(types.SimpleNamespace(close_flow=ended.append))  # type: ignore[arg-type]
-    try:
-        first = cell(FLOW)["docs"]
-        cell(FLOW)
-    finally:
-        set_runtime(before)
-    assert ended == [first]
+def test_updaters_of_a_flow_end_when_it_is_replaced(cell: Cell, recording: Any) -> None:
+    cell("made = []")
+    cell(FLOW)["docs"].internal_flow()
+    cell(FLOW)
+    assert recording.calls == [("end_updaters", "Docs")]
 
 
 def test_query_handlers_of_cells(cell: Cell) -> None:

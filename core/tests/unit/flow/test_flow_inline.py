@@ -196,7 +196,7 @@ def test_eval(louder, recording, twin):
     assert evaluate("a") == "a!"
     assert evaluate("a", "b") == "ab"
     assert evaluate(suffix="c", text="a") == "ac"
-    assert recording.calls[0] == ("eval_inline", louder.inline, [["a"], ["!"]])
+    assert recording.calls[0] == ("evaluate_values", louder.inline, [["a"], ["!"]])
 
 
 @pytest.mark.parametrize("twin", [False, True])

@@ -40,7 +40,7 @@ def test_life(flow, recording):
     assert recording.handles == []
     updater.start()
     (handle,) = recording.handles
-    assert handle.flow is flow and handle.options.live_mode is False
+    assert handle.graph is flow.graph and handle.options.live_mode is False
     assert updater.next_status_updates() == ("status", "Mine")
     assert updater.update_stats() == ("stats", "Mine")
     updater.wait()
@@ -78,26 +78,21 @@ def test_a_failed_start_may_be_repeated(flow, recording, monkeypatch, twin):
     def start():
         return asyncio.run(updater.start_async()) if twin else updater.start()
 
-    live = recording.live
+    def failing(environment, graph, options):
+        handle = recording.live(environment, graph, options)
 
-    def failing(flow, options):
-        handle = live(flow, options)
-
-        def fail():
+        async def fail(here=False):
             raise ValueError("set it up")
 
-        async def fail_async(*, here):
-            fail()
-
-        handle.start, handle.start_async = fail, fail_async
+        handle.begin = fail
         return handle
 
-    monkeypatch.setattr(recording, "live", failing)
+    monkeypatch.setattr("coco.operations.live.LiveUpdate", failing)
     with pytest.raises(ValueError, match="set it up"):
         start()
     with pytest.raises(LifecycleError, match="not started"):
         updater.wait()
-    monkeypatch.setattr(recording, "live", live)
+    monkeypatch.setattr("coco.operations.live.LiveUpdate", recording.live)
     start()
     updater.wait()
 

@@ -154,25 +154,39 @@ def test_threads_build_once():
 def test_full_names(recording):
     flow = Flow("Mine", nothing)
     assert get_target_default_name(Flow("Bare", nothing), "rows") == "Bare__rows"
-    recording.namespace = "Staging"
+    recording.own_namespace = "Staging"
     assert api.get_flow_full_name("Mine") == "Staging.Mine"
     assert (flow.name, flow.full_name, flow.graph.full_name) == ("Mine", "Staging.Mine", "Staging.Mine")
-    recording.namespace = "Other"
+    recording.own_namespace = "Other"
     assert flow.full_name == "Staging.Mine"
     assert get_target_default_name(flow, "rows") == "Staging__Mine__rows"
     assert get_target_default_name(flow, "rows", "-") == "Staging-Mine-rows"
 
 
+SETUP = {"report_to_stdout": False, "allow_destructive": False}
 UPDATE = {"reexport_targets": False, "full_reprocess": False, "print_stats": False, "allow_deletes": False}
 
 
 @pytest.mark.parametrize(
     ("method", "args", "kwargs", "passed"),
     [
-        ("setup", (), {}, ((False, False), {})),
-        ("setup", (), {"report_to_stdout": True}, ((True, False), {})),
-        ("setup", (), {"allow_destructive": True}, ((False, True), {})),
-        ("drop", (True,), {}, ((True,), {})),
+        ("setup", (), {}, ((), SETUP)),
+        ("setup", (True,), {}, ((), {**SETUP, "report_to_stdout": True})),
+        ("setup", (), {"allow_destructive": True}, ((), {**SETUP, "allow_destructive": True})),
+        ("drop", (True,), {}, ((), {"report_to_stdout": True})),
+        ("errors", (), {}, ((), {})),
+        ("retry", (), {"print_stats": True}, ((), {"print_stats": True})),
+        ("plan", (), {}, ((), {"read": 1_000})),
+        ("plan", (), {"read": 0}, ((), {"read": 0})),
+        (
+            "apply",
+            ({"flow": "Mine"},),
+            {},
+            (({"flow": "Mine"},), {"print_stats": False, "allow_deletes": False}),
+        ),
+        ("verify", (), {"repair": True}, ((), {"repair": True, "sample": None})),
+        ("evaluate", ("out",), {"use_cache": False}, ((api.EvaluateAndDumpOptions("out", False),), {})),
+        ("status", (), {}, ((), {})),
         ("update", (), {}, ((), UPDATE)),
         ("update", (), {"reexport_targets": True}, ((), {**UPDATE, "reexport_targets": True})),
         (
@@ -190,15 +204,15 @@ UPDATE = {"reexport_targets": False, "full_reprocess": False, "print_stats": Fal
     ],
 )
 @pytest.mark.parametrize("twin", ["", "_async"])
-def test_operations_go_to_the_runtime(recording, method, args, kwargs, passed, twin):
+def test_flows_hand_on_to_operations(recording, method, args, kwargs, passed, twin):
     flow = Flow("Mine", nothing)
     result = getattr(flow, method + twin)(*args, **kwargs)
     if twin:
         result = asyncio.run(result)
-    assert recording.calls == [(method + twin, flow, *passed)]
+    assert recording.calls == [(method, "Mine", *passed)]
     if method not in ("setup", "drop"):
-        assert result == f"result of {method}{twin}"
-    assert not flow.is_built
+        assert result == f"result of {method}"
+    assert flow.is_built or method == "drop"
 
 
 def test_evaluation_options():
@@ -214,15 +228,18 @@ def test_evaluation_options():
 def test_closing(recording):
     flow = api.open_flow("Mine", nothing)
     assert "defined" in repr(flow)
+    flow.internal_flow()
     flow.close()
     flow.close()
-    assert [call[0] for call in recording.calls] == ["close_flow"]
+    assert recording.calls == [("end_updaters", "Mine")]
     assert flow.is_closed and "closed" in repr(flow)
     for use in (
         flow.setup,
         flow.drop,
         flow.update,
         flow.internal_flow,
+        flow.plan,
+        flow.status,
         lambda: flow.evaluate_and_dump(api.EvaluateAndDumpOptions("out")),
         lambda: flow.add_query_handler("x", nothing),
         lambda: api.make_setup_bundle([flow]),
@@ -235,11 +252,12 @@ def test_closing(recording):
 
 def test_the_name_is_free_even_if_closing_fails(recording):
     flow = api.open_flow("Mine", nothing)
+    flow.internal_flow()
 
     def fail(flow):
         raise OSError("no")
 
-    recording.close_flow = fail
+    recording.end_updaters = fail
     with pytest.raises(OSError, match="no"):
         flow.close()
     assert "Mine" not in api.flow_names()
@@ -263,7 +281,7 @@ def test_all_flows(recording):
 
 def test_bundles(recording):
     flow = Flow("A", nothing)
-    assert api.make_setup_bundle([flow]).flows == [flow]
+    assert api.make_setup_bundle([flow]).flows == ["A"]
     assert asyncio.run(api.make_drop_bundle_async(iter([flow]))).kind == "drop"
     with pytest.raises(TypeError, match="expected flows, got str"):
         api.make_drop_bundle(["A"])

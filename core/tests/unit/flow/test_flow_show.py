@@ -121,5 +121,5 @@ def test_verbose_and_colour(ops, build):
 
 
 def test_the_full_name_is_shown_if_it_differs(build, recording):
-    recording.namespace = "Staging"
+    recording.own_namespace = "Staging"
     assert render(build(lambda builder, root: None)).startswith("Flow Demo (Staging.Demo)\n")

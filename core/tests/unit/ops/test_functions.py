@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.errors import DefinitionError, LifecycleError, UnknownNameError
 from coco.ops.decorators import adopt_function, camel_case
 from coco.ops.function_record import ArgSchema, BoundFunction
 from coco.ops.registry import registered_function, registry
-from coco.spec.execution import set_execute
 from coco.types.schema import BasicValueType, EnrichedValueType
 from coco.typing import Float32, Vector
 
@@ -45,7 +44,7 @@ def bind(function: Any, *args: Any, spec: Any = None, op_args: Any = None, **kwa
 @pytest.fixture(autouse=True)
 def stopped() -> Iterator[None]:
     yield
-    RUNTIME.stop()
+    coco.stop()
 
 
 # @function
@@ -503,14 +502,14 @@ def test_execute_says_what_does_not_fit() -> None:
 
 def test_execute_inside_the_loop_of_flows_is_refused() -> None:
     with pytest.raises(LifecycleError, match=r"eval_async\(\)"):
-        RUNTIME.loop.run(_execute_there(), "")
+        ENVIRONMENT.loop.run(_execute_there(), "")
 
 
 async def _execute_there() -> None:
     TextLengths().execute("a")
 
 
-def test_execute_is_a_port() -> None:
+def test_execute_is_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """What executes lies above the specs; a test may put something else there."""
     seen: list[Any] = []
 
@@ -518,11 +517,8 @@ def test_execute_is_a_port() -> None:
         seen.append((spec, args, dict(kwargs)))
         return "done"
 
-    before = set_execute(record)
-    try:
-        assert FindWord("a").execute("b", loose=1) == "done"
-    finally:
-        set_execute(before)
+    monkeypatch.setattr("coco.ports.execute_spec", record)
+    assert FindWord("a").execute("b", loose=1) == "done"
     assert seen == [(FindWord("a"), ("b",), {"loose": 1})]
 
 

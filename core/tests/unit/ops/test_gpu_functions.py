@@ -13,7 +13,6 @@ import pytest
 
 import coco
 from coco import op
-from coco.environment.runtime import RUNTIME
 from coco.errors import DefinitionError, FunctionTimeoutError, WorkerDiedError
 from coco.ops.error_text import describe
 
@@ -155,7 +154,7 @@ def gpu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 @pytest.fixture(autouse=True)
 def stopped() -> Iterator[None]:
     yield
-    RUNTIME.stop()
+    coco.stop()
 
 
 def flow_of(function: Any, *constants: Any) -> coco.TransformFlow[Any]:
@@ -235,7 +234,7 @@ def test_one_process_per_spec_prepared_once_and_closed_at_stop(gpu: ModuleType, 
     third = flow_of(other).eval("a")
     pids = [item.split(":")[2] for item in (*first, second, third)]
     assert pids[0] == pids[1] == pids[2] != pids[3]
-    RUNTIME.stop()
+    coco.stop()
     lines = log.read_text().splitlines()
     assert lines[:2] == [f"prepare one {pids[0]}", f"prepare other {pids[3]}"]
     assert sorted(lines[2:]) == ["close one", "close other"]

@@ -19,7 +19,6 @@ import pytest
 import coco
 from coco import op
 from coco.engine.remote_calls import RemoteCalls
-from coco.environment.runtime import RUNTIME
 from coco.errors import (
     DefinitionError,
     FunctionTimeoutError,
@@ -138,7 +137,7 @@ def inline() -> Iterator[list[Inline]]:
     Inline.made = []
     op.runner("inline")(Inline)
     yield Inline.made
-    RUNTIME.stop()
+    coco.stop()
     RUNNERS._factories.clear()
 
 
@@ -157,7 +156,7 @@ def test_calls_go_to_the_runner_of_that_name(functions: ModuleType, inline: list
         flow_of(functions.shout).evaluate(text=["a", "bad"])
     assert "in shout" in str(caught.value.__cause__)
     assert [item.closed for item in inline] == [0]
-    RUNTIME.stop()
+    coco.stop()
     assert [item.closed for item in inline] == [1]
 
 
@@ -189,7 +188,7 @@ def test_executors_are_prepared_there_and_closed(functions: ModuleType, inline: 
     assert flow_of(functions.Greet("hi")).evaluate(text=["a", "b"]) == ["hi a", "hi b"]
     assert functions.LOADED == ["hi"]
     assert [item.calls for item in inline] == [1]
-    RUNTIME.stop()
+    coco.stop()
     assert functions.LOADED == ["hi", "closed"]
 
 
@@ -491,7 +490,7 @@ def test_one_that_cannot_be_closed_is_in_nobodys_way(
     op.runner("stuck")(Stuck)
     assert flow_of(functions.shout, op_args={"runner": "stuck"}).eval("x") == "X"
     assert flow_of(functions.shout).eval("x") == "X"
-    RUNTIME.stop()
+    coco.stop()
     assert "the runner 'stuck' could not be closed: ConnectionError: the cluster is gone" in caplog.text
     assert [item.closed for item in inline] == [0, 1]
 

@@ -9,15 +9,14 @@ import pytest
 from setup_lab import LAB, Lab
 
 import coco
-from coco.environment.runtime import RUNTIME
 
 
 @pytest.fixture(autouse=True)
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'state.db'}")
     LAB.__init__()  # type: ignore[misc]
     yield LAB
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()

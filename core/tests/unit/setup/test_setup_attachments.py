@@ -6,7 +6,6 @@ import pytest
 from setup_lab import TEXT, WIDE, Lab, LabIndex, LabTarget, LabTrigger, define, plan_of
 
 import coco
-from coco.environment.runtime import RUNTIME
 
 
 def test_attachments_come_go_and_change(lab: Lab) -> None:
@@ -113,7 +112,7 @@ def test_repair_makes_declarations_again(lab: Lab) -> None:
     flow.setup()
     flow.update()
     lab.taken()
-    assert RUNTIME.verify(flow).ok
+    assert flow.verify().ok
     assert lab.taken() == []
-    assert RUNTIME.verify(flow, repair=True).ok
+    assert flow.verify(repair=True).ok
     assert lab.taken() == [("extras", "x False->True"), ("extras", "y False->True")]

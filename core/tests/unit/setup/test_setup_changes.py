@@ -9,7 +9,6 @@ import pytest
 from setup_lab import TEXT, WIDE, Lab, LabIndex, LabState, LabTarget, define, plan_of
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import DestructiveSetupError, SetupRequiredError
 from coco.flow import make_drop_bundle, make_setup_bundle
 
@@ -40,7 +39,7 @@ def test_describe_is_read_only(lab: Lab) -> None:
     before = plan_of(flow)
     assert plan_of(flow) == before
     assert lab.calls == []
-    assert RUNTIME.flow_names_with_setup() == []
+    assert coco.setup.flow_names_with_setup() == []
 
 
 def test_a_compatible_change_alters_and_exports_nothing_again(lab: Lab) -> None:
@@ -170,7 +169,7 @@ def test_drop_and_setup_again(lab: Lab, capsys: pytest.CaptureFixture[str]) -> N
     assert text.count("NOTE: 2 rows there are deleted") == 2
     flow.drop()
     assert sorted(lab.taken(), key=str) == [("change", "one", TEXT, None), ("change", "two", TEXT, None)]
-    assert RUNTIME.flow_names_with_setup() == []
+    assert coco.setup.flow_names_with_setup() == []
     flow.drop(report_to_stdout=True)
     assert "No setup changes to apply." in capsys.readouterr().out
     flow.setup()
@@ -183,5 +182,5 @@ def test_drop_of_a_flow_that_is_no_longer_defined(lab: Lab) -> None:
     define(LabTarget("one"), attachments=(LabIndex("i", "saved"),)).setup()
     coco.flows()["Lab"].close()
     lab.taken()
-    RUNTIME.make_drop_bundle([], names=["Lab"]).describe_and_apply()
+    coco.flow.make_drop_bundle([], names=["Lab"]).describe_and_apply()
     assert lab.taken() == [("detach", "one", "i", "saved"), ("change", "one", TEXT, None)]

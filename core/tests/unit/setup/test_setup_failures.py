@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from setup_lab import SIZE, TEXT, WIDE, Lab, LabIndex, LabTarget, define, plan_of
 
-from coco.environment.runtime import RUNTIME
+import coco
 from coco.errors import SetupConflictError, SetupRequiredError
 from coco.flow import make_setup_bundle
 
@@ -83,12 +83,12 @@ def test_a_drop_that_fails_is_taken_up_or_given_up(lab: Lab, monkeypatch: pytest
     with pytest.raises(OSError, match="cannot change one") as caught:
         flow.drop()
     assert "COCO_IGNORE_TARGET_DROP_FAILURES=1" in "\n".join(caught.value.__notes__)
-    assert RUNTIME.flow_names_with_setup() == ["Lab"]
-    RUNTIME.stop()
+    assert coco.setup.flow_names_with_setup() == ["Lab"]
+    coco.stop()
     monkeypatch.setenv("COCO_IGNORE_TARGET_DROP_FAILURES", "1")
     flow.drop()
     assert lab.taken() == [("change", "two", TEXT, None)]
-    assert RUNTIME.flow_names_with_setup() == []
+    assert coco.setup.flow_names_with_setup() == []
     assert "one" in lab.tables
 
 

@@ -11,7 +11,7 @@ from setup_lab import Lab, LabTarget, define, plan_of
 
 import coco
 from coco.cli.group import cli
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.ops.registry import registry
 from coco.spec import OpCategory
 
@@ -39,7 +39,7 @@ def test_a_drop_that_leaves_something_says_so(gone: None, lab: Lab) -> None:
     assert "[ TO KEEP ] internal state" in result.output
     assert "add --forget" in result.output
     assert [call[:2] for call in lab.taken()] == [("change", "one")]  # what can be dropped is
-    assert RUNTIME.flow_names_with_setup() == ["Lab"]
+    assert coco.setup.flow_names_with_setup() == ["Lab"]
     result = drop("--json")
     data = json.loads(result.stdout)
     assert (result.exit_code, data["ok"], data["dropped"]) == (1, False, [])
@@ -55,15 +55,15 @@ def test_what_is_left_can_be_forgotten(gone: None, lab: Lab) -> None:
     assert "forget LabExtra" in result.output
     assert "it stays as it is" in result.output
     assert lab.taken() == []
-    assert RUNTIME.flow_names_with_setup() == []
-    assert RUNTIME.environment.store().setup_records() == []
+    assert coco.setup.flow_names_with_setup() == []
+    assert ENVIRONMENT.store().setup_records() == []
     assert drop("--json").exit_code == 1  # nobody knows that flow any more
 
 
 def test_a_flow_that_lives_on_forgets_it_too(gone: None, lab: Lab) -> None:
     flow = define(LabTarget("one"))
     assert "[ UNKNOWN ] LabExtra" in plan_of(flow)[0]
-    bundle = RUNTIME.make_setup_bundle([flow], forget=True)
+    bundle = coco.flow.make_setup_bundle([flow], forget=True)
     text, current = bundle.describe()
     assert "forget LabExtra" in text
     assert current

@@ -12,7 +12,6 @@ import pytest
 from setup_lab import Lab
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import DestructiveSetupError
 from coco.flow import make_drop_bundle, make_setup_bundle
 
@@ -41,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for flow in list(coco.flows().values()):
         flow.close()
-    RUNTIME.stop()
+    coco.stop()
     monkeypatch.chdir(folder)
     (folder / ".coco").mkdir(exist_ok=True)
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{folder / '.coco' / 'state.db'}")
@@ -105,7 +104,7 @@ def test_a_project_that_moves_as_a_whole_is_the_same(
 ) -> None:
     load(project / "one.py").setup()
     copy = project.with_name("copy")
-    RUNTIME.stop()
+    coco.stop()
     shutil.copytree(project, copy)
     _use(copy, monkeypatch)
     assert load(copy / "one.py").update().warnings == []

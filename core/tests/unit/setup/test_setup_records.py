@@ -6,7 +6,6 @@ import pytest
 from setup_lab import TEXT, Lab, LabSource, LabTarget, define, plan_of
 
 import coco
-from coco.environment.runtime import RUNTIME
 from coco.errors import DefinitionError
 
 
@@ -29,11 +28,11 @@ def test_a_missing_auth_entry_blocks_the_drop_and_nothing_else(
     flow.update()
     flow.drop()
     assert [call[1] for call in lab.taken()] == ["two", "two"]
-    assert RUNTIME.flow_names_with_setup() == ["Lab"]
+    assert coco.setup.flow_names_with_setup() == ["Lab"]
     coco.add_auth_entry(key, "value")
     flow.drop()
     assert lab.taken() == [("change", "one", TEXT, None)]
-    assert RUNTIME.flow_names_with_setup() == []
+    assert coco.setup.flow_names_with_setup() == []
     default_registry().remove([key])
 
 
@@ -95,10 +94,10 @@ def test_namespaces_keep_to_themselves(lab: Lab) -> None:
     flow = define(LabTarget("two"))
     assert flow.full_name == "dev.Lab"
     flow.setup()
-    assert RUNTIME.flow_names_with_setup() == ["Lab"]
+    assert coco.setup.flow_names_with_setup() == ["Lab"]
     lab.taken()
     flow.drop()
     assert [call[1] for call in lab.taken()] == ["two"]
-    assert RUNTIME.flow_names_with_setup() == []
+    assert coco.setup.flow_names_with_setup() == []
     coco.stop()
-    assert RUNTIME.flow_names_with_setup() == ["Lab"]
+    assert coco.setup.flow_names_with_setup() == ["Lab"]

@@ -10,7 +10,7 @@ import pytest
 from setup_lab import TEXT, WIDE, Lab, LabTarget, define, plan_of
 
 import coco
-from coco.environment.runtime import RUNTIME
+from coco.environment.environment import ENVIRONMENT
 from coco.state.protocol import SetupRecord, SetupWrite
 
 KEY = '{"table":"one"}'
@@ -23,15 +23,13 @@ OLD_KEYS = [
 
 
 def record() -> SetupRecord:
-    (found,) = [
-        item for item in RUNTIME.environment.store().setup_records("Lab") if item.resource_type != "Flow"
-    ]
+    (found,) = [item for item in ENVIRONMENT.store().setup_records("Lab") if item.resource_type != "Flow"]
     return found
 
 
 def age(key: str, alter: Callable[[dict[str, Any]], Any] = lambda state: state) -> SetupRecord:
     """Put the flow's one target on record as an earlier release would have; returns what was there."""
-    store, now = RUNTIME.environment.store(), record()
+    store, now = ENVIRONMENT.store(), record()
     gone = SetupWrite(now.resource_type, now.key, None)
     state = alter(json.loads(json.dumps(now.state)))
     old = SetupWrite(now.resource_type, key, state)
@@ -107,13 +105,13 @@ def test_a_drop_takes_the_old_record_along(lab: Lab) -> None:
     age(OLD_KEYS[0], older_state)
     flow.drop()
     assert lab.taken() == [("change", "one", TEXT, None)]
-    assert RUNTIME.environment.store().setup_records() == []
+    assert ENVIRONMENT.store().setup_records() == []
 
 
 def test_two_records_of_one_resource_become_one(lab: Lab) -> None:
     """After an older release ran in between: what it called by its old name is not dropped."""
     flow = ready(lab)
-    store, now = RUNTIME.environment.store(), record()
+    store, now = ENVIRONMENT.store(), record()
     old = SetupWrite(now.resource_type, OLD_KEYS[0], {**now.state, "target_id": store.allocate_ids(1)[0]})  # type: ignore[dict-item]
     store.setup_write("Lab", store.setup_version("Lab"), [old])
     assert plan_of(flow)[1]

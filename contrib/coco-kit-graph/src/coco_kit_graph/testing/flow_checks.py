@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from coco.environment.runtime import RUNTIME
 from coco.errors import DefinitionError
 from coco_kit_graph.testing.exports import GraphAccess
 from coco_kit_graph.testing.flows import (
@@ -81,13 +80,13 @@ class FlowChecks:
         flow = knowledge(access)
         flow.setup()
         flow.update()
-        report = RUNTIME.verify(flow)
+        report = flow.verify()
         assert report.ok, report.render()
         access.query(f"MATCH (:{PAGE})-[r:{MENTIONS}]->(:{ENTITY} {{name: 'cat'}}) DELETE r")
         access.query(f"MATCH (n:{PAGE}) SET n.text = 'by hand'")
-        assert not RUNTIME.verify(flow).ok
-        RUNTIME.verify(flow, repair=True)
-        report = RUNTIME.verify(flow)
+        assert not flow.verify().ok
+        flow.verify(repair=True)
+        report = flow.verify()
         assert report.ok, report.render()
         assert mentions(access) == {("one", "cat"), ("one", "fish"), ("two", "cat"), ("two", "milk")}
         assert dict(map(tuple, access.query(f"MATCH (n:{PAGE}) RETURN n.title, n.text"))) == SHELF

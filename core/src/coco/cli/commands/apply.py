@@ -23,15 +23,15 @@ def command(plan_file: Path, allow_deletes: bool, quiet: bool, as_json: bool) ->
     PLAN_FILE comes from `coco plan -o`. If sources, state, setup or the definition of a flow have changed since then, the
     command does nothing and exits with 1. It asks no question. Run it in the folder where you made the plan.
     """
-    from coco.cli.plans import differences, make_plan, read_plan
+    from coco.cli.plans import make_plan, moved, read_plan
     from coco.cli.pushing import push_setup
     from coco.cli.updating import update_once
 
     plan = read_plan(plan_file)
     flows = load_chosen(plan["app"])
-    moved = differences(plan, make_plan(plan["app"], flows, read=0))
-    if moved:
-        for text in moved:
+    differences = moved(plan, make_plan(plan["app"], flows, read=0))
+    if differences:
+        for text in differences:
             note(text)
         fail(
             f"{plan_file} is no longer valid; nothing was done. "

@@ -38,9 +38,9 @@ def command(action: str, app_target: str | None, as_json: bool) -> None:
 
 
 def _stats() -> tuple[dict[str, Any], str]:
-    from coco.environment.runtime import RUNTIME
+    from coco.lib import cache_stats
 
-    found = RUNTIME.cache_stats()
+    found = cache_stats()
     since = found["unused_since"]
     first = (
         "" if since is None else f", the first since {time.strftime('%Y-%m-%d %H:%M', time.localtime(since))}"
@@ -58,9 +58,9 @@ def _stats() -> tuple[dict[str, Any], str]:
 
 
 def _prune() -> tuple[dict[str, Any], str]:
-    from coco.environment.runtime import RUNTIME
+    from coco.lib import prune_cache
 
-    found: dict[str, Any] = dict(RUNTIME.prune_cache())
+    found: dict[str, Any] = dict(prune_cache())
     return found, f"Deleted {found['deleted_entries']:,} results ({found['deleted_bytes']:,} bytes)."
 
 

@@ -27,15 +27,15 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bo
     results of cached functions that no other flow uses. Exits with 1 if a target could not be dropped because its plugin is
     not installed; the state keeps the record of that target.
     """
+    from coco.api.registry import flow_names_with_setup, get_flow_full_name
     from coco.cli.pushing import push_drop
-    from coco.environment.runtime import RUNTIME
 
     specifier = parse_specifier(app_target)
     if specifier.flow is not None:
         warn(f"the flow name '{specifier.flow}' is ignored; name flows after the app")
     defined = load_app(specifier.app)
     need_lasting_state("drop")
-    persisted = set(RUNTIME.flow_names_with_setup())
+    persisted = set(flow_names_with_setup())
     wanted = dict.fromkeys(flow_name or defined)
     for name in [name for name in wanted if name not in defined and name not in persisted]:
         warn(f"there is no flow '{name}', neither defined nor set up; it is ignored")
@@ -49,12 +49,12 @@ def command(app_target: str, flow_name: tuple[str, ...], force: bool, forget: bo
         if as_json:
             print_json({"ok": True, "dropped": [], "left": []})
         return
-    full = ", ".join(RUNTIME.full_name(name) for name in wanted if name in persisted)
+    full = ", ".join(get_flow_full_name(name) for name in wanted if name in persisted)
     say(f"Flows to drop: {full}", err=True)
     dropped = push_drop(flows, names, force=force, to_stderr=as_json, forget=forget)
     kept = {flow for flow, _ in dropped.left}
     if as_json:
-        whole = {name for name in wanted.keys() & persisted if RUNTIME.full_name(name) not in kept}
+        whole = {name for name in wanted.keys() & persisted if get_flow_full_name(name) not in kept}
         left = [{"flow": flow, "target": title} for flow, title in dropped.left]
         print_json({"ok": not left, "dropped": sorted(whole) if dropped.any else [], "left": left})
     elif not dropped.any:

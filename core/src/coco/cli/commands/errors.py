@@ -24,9 +24,9 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
     A row that failed five times in one version is quarantined: updates skip it until it changes; `coco retry` retries
     it. The target rows of earlier versions stay.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.api.registry import flow_names_with_setup
 
-    found = {name: RUNTIME.errors(flow) for name, flow in load_chosen(app_flow_specifier).items()}
+    found = {name: flow.errors() for name, flow in load_chosen(app_flow_specifier).items()}
     if as_json:
         print_json({"flows": {name: [row.to_dict() for row in rows] for name, rows in found.items()}})
         return
@@ -38,7 +38,7 @@ def command(app_flow_specifier: str, as_json: bool) -> None:
     rows_of_all = [row for rows in found.values() for row in rows]
     quarantined = sum(row.quarantined for row in rows_of_all)
     if not rows_of_all:
-        persisted = RUNTIME.flow_names_with_setup()
+        persisted = flow_names_with_setup()
         missing = [name for name in found if name not in persisted]
         note("No rows failed." + (f" Never set up: {', '.join(missing)}." if missing else ""))
         return

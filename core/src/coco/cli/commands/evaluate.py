@@ -29,9 +29,6 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_js
     Writes one YAML file per source row, with the rows that it would export. Needs no setup and does not change the state.
     Exits with 1 if a row failed.
     """
-    from coco.environment.runtime import RUNTIME
-    from coco.flow import EvaluateAndDumpOptions
-
     flow = load_one(app_flow_specifier)
     if output_dir is None:
         stamp = datetime.now().astimezone().strftime("%y%m%d_%H%M%S")
@@ -42,12 +39,11 @@ def command(app_flow_specifier: str, output_dir: Path | None, cache: bool, as_js
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"cannot create {output_dir}: {error.strerror or error}; name another folder with -o")
-    info = RUNTIME.evaluate_and_dump(flow, EvaluateAndDumpOptions(str(output_dir), use_cache=cache))
+    report = flow.evaluate(output_dir, use_cache=cache)
     if as_json:
-        print_json({"ok": not info.has_errors, "output_dir": str(output_dir), **info.to_dict()})
+        print_json(report.to_dict())
     else:
-        for item in info.sources:
-            done, failed = item.stats.num_insertions, item.stats.num_errors
-            say(f"{item.source_name}: {done} rows evaluated" + (f", {failed} failed" if failed else ""))
+        for line in report.lines():
+            say(line)
         note(f"Written to {output_dir}, one file for each row")
-    finish(not info.has_errors)
+    finish(report.ok)

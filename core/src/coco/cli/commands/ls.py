@@ -17,11 +17,12 @@ def command(app_target: str | None, as_json: bool) -> None:
     With APP_TARGET: the flows that it defines; [+] marks those that are not set up. Without: the flows that are
     set up, in the current app namespace. Creates nothing.
     """
-    from coco.environment.runtime import RUNTIME
+    from coco.api.registry import flow_names_with_setup
+    from coco.lib import get_app_namespace
 
-    namespace = RUNTIME.full_name("x").rpartition(".")[0]
+    namespace = get_app_namespace()
     if app_target is None:
-        names = sorted(RUNTIME.flow_names_with_setup())
+        names = sorted(flow_names_with_setup())
         if as_json:
             print_json({"namespace": namespace, "flows": names})
             return
@@ -36,13 +37,13 @@ def command(app_target: str | None, as_json: bool) -> None:
         warn(f"the flow name '{specifier.flow}' is ignored: this command applies to the whole app")
     found = sorted(load_app(specifier.app))
     if as_json:
-        known = set(RUNTIME.flow_names_with_setup())
+        known = set(flow_names_with_setup())
         print_json({"namespace": namespace, "flows": {name: {"set_up": name in known} for name in found}})
         return
     if not found:
         say(f"No flows are defined in '{specifier.app}'.")
         return
-    persisted = set(RUNTIME.flow_names_with_setup())
+    persisted = set(flow_names_with_setup())
     _heading(namespace)
     for name in found:
         say(name if name in persisted else f"{name} [+]")

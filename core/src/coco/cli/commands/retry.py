@@ -22,4 +22,4 @@ def command(app_flow_specifier: str, quiet: bool, as_json: bool) -> None:
     from coco.cli.updating import update_once
 
     flows = load_chosen(app_flow_specifier)
-    finish(update_once(flows, quiet=quiet, as_json=as_json, retry_quarantined=True))
+    finish(update_once(flows, quiet=quiet, as_json=as_json, retry=True))

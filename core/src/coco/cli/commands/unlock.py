@@ -30,15 +30,16 @@ def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
     Shows which processes hold the leases of the app's flows (without an app: of all flows in the state) and whether they
     run, and asks. You rarely need it: a lease ends by itself one minute after its process was killed.
     """
+    from coco.api.registry import get_flow_full_name
     from coco.environment.environment import ENVIRONMENT
-    from coco.environment.runtime import RUNTIME
+    from coco.operations.leases import end_lease, leases
 
     chosen = None
     if app_flow_specifier is not None:
-        chosen = {RUNTIME.full_name(name) for name in load_chosen(app_flow_specifier)}
+        chosen = {get_flow_full_name(name) for name in load_chosen(app_flow_specifier)}
     need_lasting_state("unlock")
-    leases = RUNTIME.leases() if ENVIRONMENT.store_exists() else []
-    held = [item for item in leases if chosen is None or item.flow in chosen]
+    known = ENVIRONMENT.run(leases(ENVIRONMENT), "leases()") if ENVIRONMENT.store_exists() else []
+    held = [item for item in known if chosen is None or item.flow in chosen]
     for item in held:
         say("\n".join(facts(item, time.time())), err=as_json)
     if held and not force:
@@ -46,7 +47,7 @@ def command(app_flow_specifier: str | None, force: bool, as_json: bool) -> None:
             fail("Nothing was done: there is no terminal to ask. Use --force.")
         ask(QUESTION)
     for item in held:
-        RUNTIME.take_lease_away(item)
+        ENVIRONMENT.run(end_lease(ENVIRONMENT, item), "end_lease()")
     if as_json:
         print_json({"unlocked": [item.flow for item in held]})
     elif held:

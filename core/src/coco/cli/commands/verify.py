@@ -31,11 +31,9 @@ def command(app_flow_specifier: str, repair: bool, sample: int | None, as_json: 
     Compares sources with the state, and the state with the targets: all keys, and the contents that can be read. Calls no
     function; --repair calls functions whose results are not memoised. Exits with 1 if differences remain.
     """
-    from coco.environment.runtime import RUNTIME
-
     with saying_waits():
         reports = {
-            name: RUNTIME.verify(flow, repair=repair, sample=sample)
+            name: flow.verify(repair=repair, sample=sample)
             for name, flow in load_chosen(app_flow_specifier).items()
         }
     ok = all(report.ok for report in reports.values())

@@ -3,46 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from coco.errors import DestructiveSetupError
+from coco.operations.setup_work import SetupWork
 from coco.printable import printable, printable_lines
-from coco.setup.changes import ChangeKind, FlowChange, ResourceChange
-
-
-class BundleRuntime(Protocol):
-    """The part of the environment that a bundle uses: it computes the changes, and applies them."""
-
-    def compute_changes(self) -> list[FlowChange]: ...
-
-    async def compute_changes_async(self) -> list[FlowChange]: ...
-
-    def apply_changes(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]: ...
-
-    async def apply_changes_async(
-        self, changes: list[FlowChange], report: Callable[[str], None]
-    ) -> list[str]: ...
+from coco.setup.changes import ChangeKind, FlowChange
+from coco.setup.describe import describe_changes
 
 
 class SetupChangeBundle:
     """The setup or drop of one or more flows. Describing it changes nothing."""
 
-    def __init__(self, runtime: BundleRuntime) -> None:
-        self._runtime = runtime
+    def __init__(self, work: SetupWork) -> None:
+        self._work = work
+        self._environment = work.environment
         self._changes: list[FlowChange] | None = None
 
     def describe(self) -> tuple[str, bool]:
         """Return a description of the changes, and whether there are none."""
-        self._changes = self._runtime.compute_changes()
-        return self._described()
+        return self._environment.run(self._describe(), "describe_async()")
 
     async def describe_async(self) -> tuple[str, bool]:
-        """Twin of ``describe``."""
-        self._changes = await self._runtime.compute_changes_async()
-        return self._described()
+        """Async twin of ``describe``."""
+        return await self._environment.run_async(self._describe())
 
-    def _described(self) -> tuple[str, bool]:
-        assert self._changes is not None
+    async def _describe(self) -> tuple[str, bool]:
+        self._changes = await self._work.changes()
         return describe_changes(self._changes), all(item.up_to_date for item in self._changes)
 
     @property
@@ -74,34 +60,35 @@ class SetupChangeBundle:
         ``DestructiveSetupError``, with the plan, if that is missing; ``SetupConflictError`` if another process has changed
         the setup since ``describe``; ``LifecycleError`` if a live updater of this process works on one of the flows.
         """
-        if self._changes is None:
-            self._changes = self._runtime.compute_changes()
-        self._need_consent(allow_destructive)
-        _show(self._runtime.apply_changes(self._changes, _reporter(report_to_stdout)), report_to_stdout)
-        self._changes = None
+        self._environment.run(self._apply(report_to_stdout, allow_destructive), "apply_async()")
 
     async def apply_async(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
-        """Twin of ``apply``."""
+        """Async twin of ``apply``."""
+        await self._environment.run_async(self._apply(report_to_stdout, allow_destructive))
+
+    async def _apply(self, report_to_stdout: bool, allow_destructive: bool) -> None:
         if self._changes is None:
-            self._changes = await self._runtime.compute_changes_async()
+            self._changes = await self._work.changes()
         self._need_consent(allow_destructive)
-        warnings = await self._runtime.apply_changes_async(self._changes, _reporter(report_to_stdout))
-        _show(warnings, report_to_stdout)
+        _show(await self._work.apply(self._changes, _reporter(report_to_stdout)), report_to_stdout)
         self._changes = None
 
     def describe_and_apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
         """Describe the changes, print them if ``report_to_stdout``, and apply them if there are any."""
-        text, current = self.describe()
-        if self._announce(text, current, report_to_stdout):
-            self.apply(report_to_stdout, allow_destructive)
+        operation = self.carried_out(report_to_stdout, allow_destructive)
+        self._environment.run(operation, "describe_and_apply_async()")
 
     async def describe_and_apply_async(
         self, report_to_stdout: bool = False, allow_destructive: bool = False
     ) -> None:
-        """Twin of ``describe_and_apply``."""
-        text, current = await self.describe_async()
+        """Async twin of ``describe_and_apply``."""
+        await self._environment.run_async(self.carried_out(report_to_stdout, allow_destructive))
+
+    async def carried_out(self, report_to_stdout: bool, allow_destructive: bool) -> None:
+        """The operation behind ``describe_and_apply``. Runs on the loop."""
+        text, current = await self._describe()
         if self._announce(text, current, report_to_stdout):
-            await self.apply_async(report_to_stdout, allow_destructive)
+            await self._apply(report_to_stdout, allow_destructive)
 
     def _need_consent(self, allow_destructive: bool) -> None:
         """Raise ``DestructiveSetupError`` for a setup that would lose data, unless the caller allows it."""
@@ -135,42 +122,3 @@ def _show(warnings: list[str], report: bool) -> None:
     if report:
         for text in warnings:
             print(f"WARNING: {printable(text)}")  # noqa: T201
-
-
-def describe_changes(changes: list[FlowChange]) -> str:
-    """Return one block of text per flow: a line per resource, with its actions and remarks below."""
-    lines: list[str] = []
-    for change in changes:
-        lines.append(f"Flow {change.flow} [{change.status}]")
-        if change.note:
-            lines.append(f"  NOTE: {change.note}")
-        for item in change.resources:
-            lines.append(f"  [ {item.kind.value} ] {item.title}")
-            lines += [f"    TODO: {text}" for text in item.actions]
-            lines += [f"    NOTE: {text}" for text in _remarks(item)]
-        if change.drop and change.status != "NONE":
-            lines += _state_lines(change)
-    return "\n".join(lines) or "No flows."
-
-
-def _state_lines(change: FlowChange) -> list[str]:
-    """Return the lines about coco's own records in a drop."""
-    if change.left:
-        return ["  [ TO KEEP ] internal state", "    NOTE: it goes with the last target"]
-    if change.keep_results:
-        note = "the records of its rows and failures; results of cached functions stay"
-    else:
-        note = "the records of its rows and failures, and the results of cached functions that no other flow uses"
-    return [f"  [ {ChangeKind.DELETE.value} ] internal state", f"    NOTE: {note}"]
-
-
-def _remarks(item: ResourceChange) -> list[str]:
-    marks = []
-    if item.destructive:
-        marks.append("destructive: data in the target is deleted")
-    if item.lossy and item.loses:
-        marks.append("lossy: some of its data is lost until it is written again")
-    if item.lost_fields:
-        names = ", ".join(item.lost_fields)
-        marks.append(f"lossy: no longer exported, so these fields are deleted with their values: {names}")
-    return [*marks, *item.notes]
