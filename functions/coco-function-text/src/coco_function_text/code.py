@@ -11,8 +11,8 @@ import functools
 import re
 from collections.abc import Sequence
 
-from .languages import Language
-from .levels import (
+from coco_function_text.languages import Language
+from coco_function_text.levels import (
     BLANK_LINES,
     BLANK_RUN,
     CLAUSES,
@@ -23,7 +23,7 @@ from .levels import (
     Level,
     PatternLevel,
 )
-from .markdown import markdown_levels
+from coco_function_text.markdown import markdown_levels
 
 _NO_CLOSER = (
     r"(?=[^\s)}\]])(?!</|(?:end|else|elif|elsif|elseif|except|rescue|ensure|finally|catch|then|do|begin)\b)"

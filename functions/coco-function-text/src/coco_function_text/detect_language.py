@@ -1,8 +1,7 @@
 """DetectProgrammingLanguage: the language of a file by its name."""
 
 from coco import op
-
-from .languages import detect_language
+from coco_function_text.languages import detect_language
 
 
 class DetectProgrammingLanguage(op.FunctionSpec):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from .separators import Separator
+from coco_function_text.separators import Separator
 
 
 class Level(Protocol):

@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .hot import CONTINUES_LIST, MARKER, PlaceLevel, find_outline
-from .levels import BLANK_RUN, CLAUSES, LINES, SENTENCES, WORDS, FunctionLevel, Level
-from .positions import Span
+from coco_function_text.hot import CONTINUES_LIST, MARKER, PlaceLevel, find_outline
+from coco_function_text.levels import BLANK_RUN, CLAUSES, LINES, SENTENCES, WORDS, FunctionLevel, Level
+from coco_function_text.positions import Span
 
 _BLANK_LINES = re.compile(BLANK_RUN)
 _ITEM = re.compile(rf"\n(?=[ ]?{MARKER})")

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .graphemes import cut_after
-from .hot import pack
-from .hot.pieces_cy import Run
-from .levels import Level
-from .positions import Span
-from .ruler import Ruler
-from .sizes import Sizes
+from coco_function_text.graphemes import cut_after
+from coco_function_text.hot import pack
+from coco_function_text.hot.pieces_cy import Run
+from coco_function_text.levels import Level
+from coco_function_text.positions import Span
+from coco_function_text.ruler import Ruler
+from coco_function_text.sizes import Sizes
 
 
 class Packer:

@@ -5,8 +5,7 @@ from typing import Any
 
 from coco import op
 from coco.typing import Json
-
-from .strict_json import parse_json
+from coco_function_text.strict_json import parse_json
 
 
 class ParseJson(op.FunctionSpec):
@@ -16,8 +15,8 @@ class ParseJson(op.FunctionSpec):
     supported. Output: Json; any JSON value may be at the top, and JSON ``null`` is null. Strict: see
     ``strict_json``.
 
-    :raises ValueError: malformed text, for the row, with line and column; another language, when the flow is
-        built if it is a constant.
+    Raises ``ValueError`` for malformed text, with line and column, and for another language (when the flow is built, if the
+    language is a constant).
     """
 
 

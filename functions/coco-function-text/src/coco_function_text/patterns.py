@@ -90,8 +90,8 @@ def translate(source: str) -> Pattern:
     Two assertions differ: ``\\b`` goes by ASCII letters, digits and ``_``, and ``$`` without the flag ``m`` is the very
     end of the text.
 
-    :raises re.error: it does not compile.
-    :raises RefusedPatternError: it has look-around, references or the like, or a POSIX class.
+    Raises ``re.error`` if it does not compile, ``RefusedPatternError`` if it has look-around, references or the like, or a
+    POSIX class.
     """
     for posix in _POSIX.finditer(source):
         if posix[0].startswith("["):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .hot import take_apart
-from .levels import PLAIN_TEXT, Level
-from .packing import Packer
-from .positions import Span
-from .ruler import Ruler
-from .sizes import sizes_of
+from coco_function_text.hot import take_apart
+from coco_function_text.levels import PLAIN_TEXT, Level
+from coco_function_text.packing import Packer
+from coco_function_text.positions import Span
+from coco_function_text.ruler import Ruler
+from coco_function_text.sizes import sizes_of
 
 
 def split_text(
@@ -30,7 +30,7 @@ def split_text(
     Without overlap they are disjoint and cover all that is not white space. No chunk is larger than
     ``chunk_size`` bytes of UTF-8, unless it is a single code point. No chunk begins or ends with white space.
 
-    :raises ValueError: see ``sizes_of``.
+    Raises ``ValueError`` as ``sizes_of``.
     """
     sizes = sizes_of(chunk_size, min_chunk_size, chunk_overlap)
     ruler = Ruler(text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .graphemes import cut_before
-from .positions import utf8
+from coco_function_text.graphemes import cut_before
+from coco_function_text.positions import utf8
 
 _SHIFT = 8  # one checkpoint per 256 characters: small against a chunk, and cheap to build
 _SPACES = re.compile(r"\s*")

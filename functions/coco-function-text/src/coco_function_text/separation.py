@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from .positions import Span
-from .separators import Separator
+from coco_function_text.positions import Span
+from coco_function_text.separators import Separator
 
 Keep = Literal["NONE", "LEFT", "RIGHT"]
 

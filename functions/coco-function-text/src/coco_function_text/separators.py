@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .patterns import Pattern, RefusedPatternError, translate
-from .positions import Span, utf8
+from coco_function_text.patterns import Pattern, RefusedPatternError, translate
+from coco_function_text.positions import Span, utf8
 
 _WINDOW = 1024
 
@@ -88,7 +88,7 @@ def _boundary(data: bytes, at: int) -> int:
 def compile_separator(source: str) -> Separator:
     """Compiles and checks one pattern.
 
-    :raises ValueError: it does not compile or is refused (see the module); the message holds the pattern.
+    Raises ``ValueError``, with the pattern, if it does not compile or is refused (see the module).
     """
     return _compile((source,))
 
@@ -97,7 +97,7 @@ def compile_separator(source: str) -> Separator:
 def compile_alternatives(sources: tuple[str, ...]) -> Separator:
     """One separator that matches where any of the patterns does; at one place the first in the list wins.
 
-    :raises ValueError: one of them is refused.
+    Raises ``ValueError`` if one of them is refused.
     """
     return _compile(sources)
 
@@ -105,7 +105,7 @@ def compile_alternatives(sources: tuple[str, ...]) -> Separator:
 def check_patterns(sources: Sequence[str]) -> tuple[Separator, ...]:
     """Compiles every pattern of a list, in order.
 
-    :raises ValueError: as ``compile_separator``.
+    Raises ``ValueError`` as ``compile_separator``.
     """
     return tuple(compile_separator(source) for source in sources)
 

@@ -18,8 +18,8 @@ def sizes_of(chunk_size: int, min_chunk_size: int | None = None, chunk_overlap: 
 
     ``min_chunk_size``: default half of ``chunk_size``, rounded down. ``chunk_overlap``: default 0.
 
-    :raises ValueError: ``chunk_size`` < 1, ``min_chunk_size`` outside 0 .. ``chunk_size``, or
-        ``chunk_overlap`` outside 0 .. ``chunk_size - 1``.
+    Raises ``ValueError`` for ``chunk_size`` < 1, ``min_chunk_size`` outside 0 .. ``chunk_size``, or
+    ``chunk_overlap`` outside 0 .. ``chunk_size - 1``.
     """
     if type(chunk_size) is not int or min_chunk_size is not None or chunk_overlap is not None:
         _check_types(chunk_size=chunk_size, min_chunk_size=min_chunk_size, chunk_overlap=chunk_overlap)

@@ -5,33 +5,29 @@ from collections.abc import Sequence
 from typing import Literal
 
 from coco import op
-
-from .chunk_table import ChunkTable, chunk_table
-from .separation import separate
-from .separators import Separator, compile_alternatives
+from coco_function_text.chunk_table import ChunkTable, chunk_table
+from coco_function_text.separation import separate
+from coco_function_text.separators import Separator, compile_alternatives
 
 
 class SplitBySeparators(op.FunctionSpec):
     """Split a text at every match of any pattern, without levels and sizes.
 
-    Input: ``text``. Output: the same table as SplitRecursively gives.
+    Input: ``text``. Output: the same table as that of SplitRecursively.
 
-    ``separators_regex``: at each place the first pattern in the list that matches counts; matches do not
-    overlap, and empty ones do not split. No patterns: the whole text is one chunk. See ``separators`` for the
-    syntax and its limits.
-    ``keep_separator``: ``NONE`` drops the separators, ``LEFT`` puts them at the *start* of the chunk behind
-    them (for headings), ``RIGHT`` at the *end* of the chunk before them (for full stops). Some other tools
-    use the two words the other way round.
-    ``include_empty``: keep empty chunks, with an empty range at their place; two at one place become one.
-    ``trim``: remove white space at both ends of a chunk; positions are those of the trimmed chunk.
-
-    :raises ValueError: a pattern is refused (at construction).
+    Raises ``ValueError`` at construction if a pattern is refused.
     """
 
     separators_regex: Sequence[str] = ()
+    """At each place the first pattern in the list that matches counts. Matches do not overlap, and empty ones do not split. No
+    patterns: the whole text is one chunk. ``separators`` describes the syntax and its limits."""
     keep_separator: Literal["NONE", "LEFT", "RIGHT"] = "NONE"
+    """``NONE`` drops the separators. ``LEFT`` puts each at the *start* of the chunk after it (for headings), ``RIGHT`` at the
+    *end* of the chunk before it (for full stops). Some other tools use the two words the other way round."""
     include_empty: bool = False
+    """Keep empty chunks, with an empty range at their place. Two at one place become one."""
     trim: bool = True
+    """Remove white space at both ends of a chunk. Positions are those of the trimmed chunk."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "separators_regex", list(self.separators_regex))

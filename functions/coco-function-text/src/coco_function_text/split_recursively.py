@@ -11,35 +11,31 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coco import op
-
-from .chunk_table import ChunkTable, chunk_table
-from .sizes import sizes_of
+from coco_function_text.chunk_table import ChunkTable, chunk_table
+from coco_function_text.sizes import sizes_of
 
 if TYPE_CHECKING:
-    from .levels import Level
+    from coco_function_text.levels import Level
 
 LOG = logging.getLogger("coco.function.text")
 
 
 @dataclass(frozen=True)
 class CustomLanguageSpec:
-    """A language of the user's own.
-
-    ``language_name``: matched in any case; ``""`` is used for texts without a language.
-    ``separators_regex``: one pattern per level, the strongest first; below the last one a text is split as
-    plain text. A separator belongs to the text. It stays with what follows if it has something besides white
-    space after a line break (``\\n# ``), otherwise with what precedes (``\\. ``). See ``separators`` for the
-    syntax and its limits.
-    A carriage return that ends a line alone is a line feed for patterns.
-    ``aliases``: more names.
-    """
+    """A language of the user's own."""
 
     language_name: str
+    """Name of the language; case does not matter. ``""``: the language of texts without one."""
     separators_regex: list[str]
+    """One pattern per level, the strongest first. Below the last level a text is split as plain text. A separator belongs to
+    the text. It stays with the text after it if it has something besides white space after a line break (``\\n# ``),
+    otherwise with the text before it (``\\. ``). A carriage return that ends a line alone is a line feed for patterns.
+    ``separators`` describes the syntax and its limits."""
     aliases: list[str] = field(default_factory=list)
+    """More names."""
 
     def __post_init__(self) -> None:
-        from .separators import check_patterns
+        from coco_function_text.separators import check_patterns
 
         if not isinstance(self.language_name, str):
             raise ValueError(f"language_name must be a string, got {type(self.language_name).__name__}")
@@ -82,8 +78,8 @@ class SplitRecursively(op.FunctionSpec):
 
     ``custom_languages``: a list (or None) of ``CustomLanguageSpec`` or dicts with its fields.
 
-    :raises ValueError: two custom languages share a name or alias, or a pattern is refused (at construction);
-        sizes that contradict each other (when the flow is built if they are constants, else for the row).
+    Raises ``ValueError`` at construction if two custom languages share a name or alias, or if a pattern is refused. Raises it
+    for sizes that contradict each other: when the flow is built if they are constants, else for the row.
     """
 
     custom_languages: Sequence[CustomLanguageSpec | dict[str, Any]] | None = None
@@ -108,12 +104,12 @@ def _as_language(given: CustomLanguageSpec | Mapping[str, Any]) -> CustomLanguag
 def _by_name(languages: Sequence[CustomLanguageSpec]) -> "dict[str, tuple[Level, ...]]":
     """The levels of custom languages by folded name and alias.
 
-    :raises ValueError: a name or alias occurs twice.
+    Raises ``ValueError`` if a name or alias occurs twice.
     """
     if not languages:
         return {}
-    from .levels import PLAIN_TEXT, SeparatorLevel
-    from .separators import check_patterns
+    from coco_function_text.levels import PLAIN_TEXT, SeparatorLevel
+    from coco_function_text.separators import check_patterns
 
     found: dict[str, tuple[Level, ...]] = {}
     for language in languages:
@@ -130,7 +126,7 @@ def _by_name(languages: Sequence[CustomLanguageSpec]) -> "dict[str, tuple[Level,
 
 
 def _warn_of_unknown(language: str, spec: SplitRecursively) -> None:
-    from .languages import find_language, language_names
+    from coco_function_text.languages import find_language, language_names
 
     custom = _by_name([_as_language(item) for item in spec.custom_languages or ()])
     if language.casefold() in custom or find_language(language) is not None:
@@ -179,8 +175,8 @@ class SplitRecursivelyExecutor:
         chunk_overlap: int | None = None,
         language: str | None = None,
     ) -> ChunkTable:
-        from .positions import line_feeds
-        from .recursion import split_text
+        from coco_function_text.positions import line_feeds
+        from coco_function_text.recursion import split_text
 
         lines = line_feeds(text)
         spans = split_text(
@@ -193,9 +189,9 @@ class SplitRecursivelyExecutor:
         return chunk_table(text, spans)
 
     def _levels(self, language: str, text: str) -> "tuple[Level, ...]":
-        from .code import levels_of
-        from .languages import find_language
-        from .levels import PLAIN_TEXT
+        from coco_function_text.code import levels_of
+        from coco_function_text.languages import find_language
+        from coco_function_text.levels import PLAIN_TEXT
 
         custom = self._custom.get(language.casefold())
         if custom is not None:

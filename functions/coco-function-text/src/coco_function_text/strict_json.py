@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from .positions import line_feeds
+from coco_function_text.positions import line_feeds
 
 DEEPEST = 500
 """Levels of nesting that are read; the same on every platform and at every depth of the call stack."""
@@ -24,8 +24,8 @@ def parse_json(text: str) -> Any:
     value; those with more digits than Python converts (4300 by default) become floats where they fit. An escape that
     is half of a surrogate pair becomes U+FFFD.
 
-    :raises ValueError: malformed text (with line and column), ``NaN`` or ``Infinity``, a number too large for
-        a float, more than ``DEEPEST`` levels.
+    Raises ``ValueError`` for malformed text (with line and column), ``NaN`` or ``Infinity``, a number too large for
+    a float, and more than ``DEEPEST`` levels.
     """
     body = text.removeprefix("\ufeff")
     if body.count("[") + body.count("{") > DEEPEST:
