@@ -169,7 +169,10 @@ def _forms(value: str) -> set[str]:
     import json
     import urllib.parse
 
-    found = {value, *(line.strip() for line in value.splitlines() if len(line.strip()) >= _LEAST_LINE)}
+    found = {
+        value,
+        *(line.strip() for line in value.replace("\r", "\n").split("\n") if len(line.strip()) >= _LEAST_LINE),
+    }
     if "://" in value:
         try:
             password = urllib.parse.urlsplit(value).password
