@@ -82,7 +82,7 @@ def leave(flow: coco.Flow) -> None:
 
 def test_flows_of_one_process() -> None:
     shelving("Library", "rows")
-    with pytest.raises(DefinitionError, match=r"flows 'Library' and 'LIBRARY' differ in case alone"):
+    with pytest.raises(DefinitionError, match=r"flows 'Library' and 'LIBRARY' differ only in case"):
         shelving("LIBRARY", "rows")
     coco.flow_by_name("Library").close()
     assert shelving("LIBRARY", "rows").name == "LIBRARY"

@@ -1,4 +1,4 @@
-"""Tables in HTML for notebooks: what ``_repr_html_`` of reports gives."""
+"""Makes tables in HTML for notebooks, for the ``_repr_html_`` of reports."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def html_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table with a caption. Everything is escaped: keys and messages come from outside."""
+    """Return a table with a caption. All text is escaped, because keys and messages come from outside."""
     head = "".join(f"<th>{_escaped(item)}</th>" for item in heads)
     body = "".join(f"<tr>{''.join(f'<td>{_escaped(item)}</td>' for item in row)}</tr>" for row in rows)
     return f"<table><caption>{_escaped(title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def html_text(text: str) -> str:
-    """A text of several lines as it is."""
+    """Return text of several lines with its line breaks."""
     return f"<pre>{_escaped(text)}</pre>"
 
 

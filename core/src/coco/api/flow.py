@@ -1,4 +1,4 @@
-"""``Flow``: a definition, built once on first need, and the operations on it."""
+"""``Flow``: a definition, which is built at first use, and the operations on it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ FlowFunction = Callable[[FlowBuilder, DataScope], Any]
 
 
 class Flow:
-    """A pipeline from sources to targets. Made by ``flow_def`` and ``open_flow``, which also register it.
+    """A pipeline from sources to targets. ``flow_def`` and ``open_flow`` make and register it.
 
-    Nothing runs until a method needs the definition. Every blocking method has an ``_async`` twin. After
+    The flow function runs when a method first needs the definition. Every blocking method has an ``_async`` twin. After
     ``close()`` all of them raise ``LifecycleError`` (a ``RuntimeError``).
     """
 
@@ -71,7 +71,7 @@ class Flow:
 
     @property
     def full_name(self) -> str:
-        """The name with the app namespace; fixed once it was asked for."""
+        """The name with the app namespace. It does not change after its first use."""
         with self._lock:
             if self._full_name is None:
                 self._full_name = environment_in_use().full_name(self._name)
@@ -86,7 +86,7 @@ class Flow:
 
     @property
     def graph(self) -> Graph:
-        """The flow's graph; runs the flow function at first need, once."""
+        """The graph of the flow. Its first use runs the flow function, once."""
         self._check_open()
         with self._lock:
             if self._graph is None:
@@ -108,7 +108,7 @@ class Flow:
         return self._closed
 
     def internal_flow(self) -> Graph:
-        """Build the flow now if it is not built yet. Semi-internal; the graph may change between releases."""
+        """Build the flow if it is not built, and return its graph, whose form may change between releases."""
         return self.graph
 
     async def internal_flow_async(self) -> Graph:
@@ -141,7 +141,7 @@ class Flow:
         )
 
     async def _run_async(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for a caller who awaits."""
+        """Do the same for a caller on an event loop."""
         import asyncio
 
         environment = self._environment()
@@ -155,10 +155,10 @@ class Flow:
         return environment
 
     def setup(self, report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
-        """Create or adapt state and targets to the definition; does nothing if they fit.
+        """Create state and targets, or change them, as the definition requires. Does nothing if they fit.
 
-        report_to_stdout: print the changes and each step. allow_destructive: also where that drops a table of an
-        earlier definition, makes one anew, or loses a column until the next update. Without it such a setup changes
+        report_to_stdout: whether to print the changes and each step. allow_destructive: whether setup may drop a table of
+        an earlier definition, recreate one, or lose a column until the next update. Without it, such a setup changes
         nothing and raises ``DestructiveSetupError`` with the plan in words.
         """
         from coco.operations.setup import setup
@@ -172,9 +172,10 @@ class Flow:
         await self._run_async(setup, report_to_stdout=report_to_stdout, allow_destructive=allow_destructive)
 
     def drop(self, report_to_stdout: bool = False) -> None:
-        """Remove the flow's state and all its targets; the flow can be set up again.
+        """Drop the state and all targets of the flow. It can be set up again.
 
-        report_to_stdout: print the changes and each step. The flow need not be built: what is dropped is on record.
+        report_to_stdout: whether to print the changes and each step. The flow is not built: the state has its targets on
+        record.
         """
         from coco.operations.drop import drop
 
@@ -199,13 +200,14 @@ class Flow:
         print_stats: bool = False,
         allow_deletes: bool = False,
     ) -> IndexUpdateInfo:
-        """Bring the targets up to date with the sources, once; returns ``IndexUpdateInfo``.
+        """Bring the targets up to date with the sources, once. Return statistics.
 
-        reexport_targets: write every row, changed or not. full_reprocess: also ignore memoised results, and take up
-        quarantined rows. print_stats: statistics on standard output. allow_deletes: lift the guard against mass deletion.
+        reexport_targets: whether to write every row, changed or not. full_reprocess: whether to compute everything again,
+        without cached results, and to retry quarantined rows. print_stats: whether to print statistics to standard output.
+        allow_deletes: whether to delete rows in spite of the guard against mass deletion.
 
-        Rows that fail do not raise: they are logged (logger ``coco.`` and the flow's full name), counted, and listed by
-        ``errors``; the first ones are in ``info.errors``. Raises ``UnwrittenTargetError`` if every write to a target
+        A row that fails does not raise. It is logged by the logger ``coco.`` with the flow's full name, counted, and listed
+        by ``errors``; the first ones are in ``info.errors``. Raises ``UnwrittenTargetError`` if every write to a target
         failed, ``SourceError`` if a source cannot be listed, ``SetupRequiredError`` while setup is pending.
         """
         from coco.operations.update import update
@@ -238,10 +240,10 @@ class Flow:
         )
 
     def errors(self) -> RowErrors:
-        """The rows that are failed now, by source and key, whichever update they failed in.
+        """Return the rows that are failed now, by source and key, of all updates.
 
-        A list of ``RowError``: each has its reason, the innermost line of your code that was at work, and the whole
-        traceback. Failed rows keep what they had in the targets. Empty for a flow that was never set up.
+        Each ``RowError`` has the reason, the innermost line of your code that was running, and the whole traceback. The
+        earlier target rows of a failed row stay. Empty for a flow that was never set up.
         """
         from coco.operations.errors import errors
 
@@ -254,9 +256,9 @@ class Flow:
         return await self._run_async(errors)
 
     def retry(self, *, print_stats: bool = False) -> IndexUpdateInfo:
-        """An update that also retries quarantined rows: those that failed so often that updates skip them until they change.
+        """Update, and also retry quarantined rows, which failed so often that updates skip them until they change.
 
-        print_stats: statistics on standard output. Raises what ``update`` raises.
+        print_stats: whether to print statistics to standard output. Raises what ``update`` raises.
         """
         from coco.operations.retry import retry
 
@@ -269,11 +271,11 @@ class Flow:
         return await self._run_async(retry, print_stats=print_stats)
 
     def plan(self, *, read: int = 1_000) -> UpdatePlan:
-        """What setup and update would do: rows by source, calls by function, rows to write and to delete by target.
+        """Return what setup and update would do: rows by source, calls by function, and rows to write and delete by target.
 
-        Makes no call that costs anything and writes nothing. read: how many changed rows of each source are read, at
-        most, to say which calls and writes they cause; 0 reads none. While setup is pending, the plan holds the setup
-        alone (``plan.setup``): what an update does is known after it. ``apply`` carries a plan out.
+        It makes no call that costs anything, and writes nothing. read: how many changed rows of each source it reads at most
+        to find the calls and writes that they cause; 0 reads none. While setup is pending, the plan holds only the setup
+        (``plan.setup``), because the update depends on it. ``apply`` applies a plan.
         """
         from coco.operations.plan import plan
 
@@ -292,12 +294,12 @@ class Flow:
         print_stats: bool = False,
         allow_deletes: bool = False,
     ) -> IndexUpdateInfo:
-        """Carry out a plan, setup and then update, unless things have moved since it was made.
+        """Apply a plan: set up and then update, unless the plan is outdated.
 
-        plan: what ``plan`` returned, or its ``to_dict()``, as read back from a file. It is the consent to its setup,
-        also where that loses data. print_stats, allow_deletes: as for ``update``. Raises ``PlanOutdatedError``, with
-        what has moved, if sources, state, setup or definition are not as they were then; nothing is done in that case.
-        Raises what ``setup`` and ``update`` raise.
+        plan: the result of ``plan``, or its ``to_dict()``, for example from a file. Applying a plan allows its setup, even if
+        that loses data. print_stats, allow_deletes: as for ``update``. Raises ``PlanOutdatedError``, with the changes, and
+        does nothing, if sources, state, setup or definition have changed since the plan was made. Raises what ``setup`` and
+        ``update`` raise.
         """
         from coco.operations.apply import apply
 
@@ -318,9 +320,10 @@ class Flow:
     def verify(self, *, repair: bool = False, sample: int | None = None) -> VerifyReport:
         """Compare the sources with the state and the state with the targets, by keys and values.
 
-        ``report.ok`` says whether nothing is wrong (any more), ``report.render()`` what was found. repair: also write
-        what is missing or differs and remove what is too much. sample: compare at most so many rows of each source and
-        target by value; all keys are compared. Raises ``SetupRequiredError`` while setup is pending.
+        ``report.ok`` is True if there is no difference, or none after the repair. ``report.render()`` returns the findings as
+        text. repair: whether to write rows that are missing or differ, and to delete surplus ones. sample: how many rows of
+        each source and target are compared by value, at most; None: all. All keys are compared. Raises
+        ``SetupRequiredError`` while setup is pending.
         """
         from coco.operations.verify import verify
 
@@ -333,10 +336,11 @@ class Flow:
         return await self._run_async(verify, repair=repair, sample=_checked_sample(sample))
 
     def evaluate(self, output_dir: str | os.PathLike[str], *, use_cache: bool = True) -> EvaluateReport:
-        """Run the transforms into files; touches no target and stores nothing. Needs no setup.
+        """Run the flow and write the results to files. Changes neither targets nor state, and needs no setup.
 
-        output_dir: folder for the files, made if missing; one YAML file for each source row, with what would be
-        exported. use_cache: read memoised results (never write them). A row that fails has an ``error`` in its file.
+        output_dir: folder for the files, created if it is missing. It gets one YAML file for each source row, with the
+        entries that would be exported. use_cache: whether to use cached results; new ones are never stored. The file of a
+        row that fails has an ``error``.
         """
         from coco.operations.evaluate import evaluate
 
@@ -351,7 +355,7 @@ class Flow:
         return await self._run_async(evaluate, EvaluateAndDumpOptions(os.fspath(output_dir), use_cache))
 
     def evaluate_and_dump(self, options: EvaluateAndDumpOptions) -> IndexUpdateInfo:
-        """The same as ``evaluate``, as CocoIndex v0 calls it."""
+        """Do the same as ``evaluate``. This is its name in CocoIndex v0."""
         from coco.operations.evaluate import evaluate_and_dump
 
         return self._run(evaluate_and_dump, _checked_options(options))
@@ -363,9 +367,9 @@ class Flow:
         return await self._run_async(evaluate_and_dump, _checked_options(options))
 
     def status(self) -> FlowStatus:
-        """What is known of the flow: setup, rows tracked, failed rows, and who works on it.
+        """Return the status of the flow: setup, tracked rows, failed rows, and the process that works on it.
 
-        Asks the state alone, neither sources nor targets, and creates nothing.
+        Reads the state only, neither sources nor targets, and creates nothing.
         """
         from coco.operations.status import status
 
@@ -378,7 +382,7 @@ class Flow:
         return await self._run_async(status)
 
     def close(self) -> None:
-        """Forget the flow in this process: updaters stop, the name becomes free, targets stay."""
+        """Remove the flow from this process: its live updaters stop, and its name becomes free. State and targets stay."""
         from coco.api.registry import forget
 
         with self._lock:
@@ -396,7 +400,7 @@ class Flow:
 
     @property
     def query_handlers(self) -> Mapping[str, QueryHandler]:
-        """Handlers by name, in the order they were added."""
+        """The query handlers by name, in the order of their addition."""
         return self._handlers.all()
 
     def add_query_handler(
@@ -406,9 +410,9 @@ class Flow:
         *,
         result_fields: QueryHandlerResultFields | None = None,
     ) -> None:
-        """Attach a function that queries the targets; it returns a ``QueryOutput``.
+        """Attach a function that queries the targets and returns a ``QueryOutput``.
 
-        May be called at any time; the flow is not built for it. The name must be new in this flow.
+        It may be called at any time, and does not build the flow. The name must be new in this flow.
         """
         self._check_open()
         self._handlers.add(name, handler, result_fields)
@@ -416,7 +420,7 @@ class Flow:
     def query_handler(
         self, name: str | None = None, *, result_fields: QueryHandlerResultFields | None = None
     ) -> Callable[[F], F]:
-        """Decorator form of ``add_query_handler``; the name defaults to the function's."""
+        """Decorator form of ``add_query_handler``. The name defaults to that of the function."""
         if name is not None and not isinstance(name, str):
             raise CallShapeError(f"query_handler needs parentheses: write @{self._name}.query_handler()")
 

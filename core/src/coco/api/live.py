@@ -1,4 +1,4 @@
-"""``FlowLiveUpdater``: an update in the background, once or for as long as it is let."""
+"""``FlowLiveUpdater``: an update in the background, which runs once or until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NOT_STARTED = "Live updater is not started"
 
 
 class FlowLiveUpdater:
-    """Follows the sources of one flow. Constructing it starts nothing.
+    """Follows the sources of one flow. The constructor starts nothing.
 
-    As a context manager, sync or async: started on entry, aborted and waited for on exit; code that wants a
-    one-time update to complete calls ``wait()`` inside the block.
+    As a context manager, sync or async, it starts on entry. On exit it aborts and waits for the end. To complete an update
+    with ``live_mode=False``, call ``wait()`` inside the block.
     """
 
     def __init__(self, flow: Flow, options: FlowLiveUpdaterOptions | None = None) -> None:
@@ -45,10 +45,10 @@ class FlowLiveUpdater:
         return self._options
 
     def start(self) -> None:
-        """Begin in the background.
+        """Start in the background.
 
-        Raises ``SetupRequiredError`` if the setup is not current, ``LifecycleError`` on a second start; after
-        a failed start it may be tried again.
+        Raises ``SetupRequiredError`` if the setup is not current, ``LifecycleError`` on a second start. After a start that
+        failed, it may be called again.
         """
         handle = self._claim()
         try:
@@ -61,7 +61,7 @@ class FlowLiveUpdater:
     async def start_async(self) -> None:
         """Async twin of ``start``.
 
-        Async functions of the flow run on coco's own event loop, since the updater outlasts this call.
+        Async functions of the flow run on coco's own event loop, because the updater runs longer than this call.
         """
         await self._start_async()
 
@@ -102,9 +102,9 @@ class FlowLiveUpdater:
         return self._handle
 
     def wait(self) -> None:
-        """Block until all sources are done, or until everything has stopped after ``abort``.
+        """Block until all sources are processed, or until the updater has stopped after ``abort``.
 
-        A fatal error of the updater is raised here; rows that failed are not. May be called repeatedly.
+        Raises a fatal error of the updater. Rows that fail do not raise. May be called repeatedly.
         """
         handle = self._started()
         if not handle.is_finished:
@@ -119,12 +119,12 @@ class FlowLiveUpdater:
         handle.raise_error()
 
     def abort(self) -> None:
-        """Ask everything to stop; does not block. Does nothing before the start and after the end."""
+        """Tell the updater to stop. Does not block. Does nothing before the start and after the end."""
         if self._handle is not None:
             self._handle.abort()
 
     def next_status_updates(self) -> FlowUpdaterStatusUpdates:
-        """Block until something changed since the last call; what happened in between is one report."""
+        """Block until there is a change since the last call, and return all changes since then as one report."""
         handle = self._started()
         if handle.is_finished:
             return handle.report()
@@ -138,7 +138,7 @@ class FlowLiveUpdater:
         return await handle.environment.run_async(handle.next_report())
 
     def update_stats(self) -> Any:
-        """``IndexUpdateInfo`` since the start; while running and after the end."""
+        """Return statistics since the start. May be called while the updater runs and after its end."""
         return self._started().update_stats()
 
     def __enter__(self) -> FlowLiveUpdater:
@@ -171,9 +171,9 @@ class FlowLiveUpdater:
 
 
 def update_all_flows(options: FlowLiveUpdaterOptions | None = None) -> dict[str, Any]:
-    """Update every flow of this process at the same time; statistics by flow name.
+    """Update all flows of this process at the same time. Return statistics by flow name.
 
-    If a flow fails the others still finish; then its error is raised, with a note for each further one.
+    If a flow fails, the others finish. Then its error is raised, with a note for each further one.
     """
     outcome = _Outcome()
     updaters = _updaters(options)

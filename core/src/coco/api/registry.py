@@ -38,11 +38,11 @@ def flow_def(name: str | None = None) -> Callable[[FlowFunction], Flow]:
 
 
 def open_flow(name: str, fl_def: FlowFunction) -> Flow:
-    """Define and register a flow; like ``flow_def`` for flows made at run time.
+    """Define and register a flow, like ``flow_def`` without a decorator.
 
-    Where the definition runs again, as a notebook's cell or a reloaded module does, it takes the place of the flow
-    of that name, which is closed. A name that is defined elsewhere already, or differs from one in case alone,
-    raises ``DefinitionError``; ``close()`` on the old flow frees it.
+    If the same definition runs again, as in a cell of a notebook or a reloaded module, the new flow replaces the old one,
+    which is closed. Raises ``DefinitionError`` for a name that another definition has, and for one that differs from it only
+    in case; ``close()`` of the old flow frees its name.
     """
     flow = Flow(name, fl_def)
     with _lock:
@@ -55,8 +55,8 @@ def open_flow(name: str, fl_def: FlowFunction) -> Flow:
         for other in _flows:
             if other != name and state_name(other) == state_name(name):
                 raise DefinitionError(
-                    f"the names of flows {other!r} and {name!r} differ in case alone, which not every store and "
-                    "target heeds; rename one of them"
+                    f"the names of flows {other!r} and {name!r} differ only in case, which some stores and targets "
+                    "ignore; rename one of them"
                 )
         _flows[name] = flow
     if first is not None:
@@ -66,22 +66,22 @@ def open_flow(name: str, fl_def: FlowFunction) -> Flow:
 
 
 add_flow_def = open_flow
-"""An old name of ``open_flow``."""
+"""The former name of ``open_flow``."""
 
 
 def flows() -> dict[str, Flow]:
-    """Flows by short name, in the order of registration. A copy."""
+    """Return a copy of the flows by short name, in the order of registration."""
     with _lock:
         return dict(_flows)
 
 
 def flow_names() -> list[str]:
-    """Short names of all flows, in the order of registration."""
+    """Return the short names of all flows, in the order of registration."""
     return list(flows())
 
 
 def flow_by_name(name: str) -> Flow:
-    """The flow with this short name; ``UnknownNameError`` (a ``KeyError``) lists the known ones."""
+    """Return the flow with this short name. Raises ``UnknownNameError`` (a ``KeyError``), with all names, if there is none."""
     known = flows()
     if name not in known:
         raise UnknownNameError(f"there is no flow named {name!r}; known flows: {', '.join(known) or 'none'}")
@@ -89,21 +89,21 @@ def flow_by_name(name: str) -> Flow:
 
 
 def remove_flow(fl: Flow) -> None:
-    """The same as ``fl.close()``."""
+    """Call ``fl.close()``."""
     fl.close()
 
 
 def forget(flow: Flow) -> None:
-    """Free a flow's name. Called by ``Flow.close``."""
+    """Free the name of a flow. ``Flow.close`` calls it."""
     with _lock:
         if _flows.get(flow.name) is flow:
             del _flows[flow.name]
 
 
 def ensure_all_flows_built() -> None:
-    """Build every flow of this process that is not built yet, in the order of registration.
+    """Build all flows of this process that are not built, in the order of registration.
 
-    Raises what the first flow function raises that cannot be built.
+    Raises the error of the first flow that cannot be built.
     """
     for flow in flows().values():
         flow.internal_flow()
@@ -116,12 +116,12 @@ async def ensure_all_flows_built_async() -> None:
 
 
 def get_flow_full_name(name: str) -> str:
-    """``namespace.name``, or the bare name without a namespace."""
+    """Return ``namespace.name``, or the name alone without a namespace."""
     return environment_in_use().full_name(name)
 
 
 def flow_names_with_setup() -> list[str]:
-    """Short names of the flows of this app namespace that are set up, whether or not code still defines them."""
+    """Return the short names of the flows of this app namespace that are set up, even if code no longer defines them."""
     from coco.operations.status import flows_with_setup
 
     environment = environment_in_use()
@@ -141,9 +141,10 @@ async def flow_names_with_setup_async() -> list[str]:
 
 
 def make_setup_bundle(flows: Iterable[Flow], *, forget: bool = False) -> SetupChangeBundle:
-    """A plan of what setup of these flows would do.
+    """Return a plan of the setup of these flows.
 
-    forget: of what they no longer export, what nobody can drop is forgotten and stays as it is.
+    forget: whether to remove targets of former exports from the state, and keep the targets, if this process cannot drop
+    them.
     """
     from coco.operations.setup_bundle import SetupChangeBundle
     from coco.operations.setup_work import SetupWork
@@ -168,11 +169,11 @@ def make_drop_bundle(
     keep_results: bool = False,
     forget: bool = False,
 ) -> SetupChangeBundle:
-    """A plan of what dropping these flows would do.
+    """Return a plan of the drop of these flows.
 
-    names: short names of further flows, which the program no longer defines. keep_results: what functions returned
-    stays in the memo for a flow that is set up again. forget: targets whose plugin is not installed are forgotten and
-    stay as they are.
+    names: short names of further flows, which the program no longer defines. keep_results: whether results of functions
+    stay in the memo, for a flow that is set up again. forget: whether to remove targets from the state, and keep the
+    targets, if their plugin is not installed.
     """
     from coco.operations.setup_bundle import SetupChangeBundle
     from coco.operations.setup_work import SetupWork
@@ -203,7 +204,7 @@ async def make_drop_bundle_async(
 
 
 def check_sources(flows: Iterable[Flow]) -> None:
-    """Raise ``SourceError`` for a source that says that what it is to read is not there."""
+    """Raise ``SourceError`` for a source whose ``check`` reports that the place to read does not exist."""
     from coco.operations.check_sources import check_sources as check
 
     chosen = _open(flows)
@@ -214,7 +215,7 @@ def check_sources(flows: Iterable[Flow]) -> None:
 
 
 def setup_all_flows(report_to_stdout: bool = False, *, allow_destructive: bool = False) -> None:
-    """Set up every flow of this process, as one plan; ``allow_destructive`` as for ``Flow.setup``."""
+    """Set up all flows of this process as one plan; ``allow_destructive`` as for ``Flow.setup``."""
     operation = make_setup_bundle(flows().values()).carried_out(report_to_stdout, allow_destructive)
     environment_in_use().run(operation, "setup_all_flows_async()")
 
@@ -226,7 +227,7 @@ async def setup_all_flows_async(report_to_stdout: bool = False, *, allow_destruc
 
 
 def drop_all_flows(report_to_stdout: bool = False) -> None:
-    """Drop state and targets of every flow of this process."""
+    """Drop state and targets of all flows of this process."""
     operation = make_drop_bundle(flows().values()).carried_out(report_to_stdout, allow_destructive=False)
     environment_in_use().run(operation, "drop_all_flows_async()")
 

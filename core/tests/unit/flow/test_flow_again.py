@@ -214,7 +214,7 @@ def test_another_module_is_another_place(cell: Cell) -> None:
 
 def test_names_that_differ_in_case(cell: Cell) -> None:
     cell(FLOW)
-    with pytest.raises(DefinitionError, match="differ in case alone"):
+    with pytest.raises(DefinitionError, match="differ only in case"):
         cell(FLOW.replace('"Docs"', '"DOCS"'))
 
 
