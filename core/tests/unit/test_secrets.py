@@ -19,6 +19,7 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 
 import coco
 from coco import op
@@ -319,7 +320,7 @@ SECRETS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="
 class TestMasking:
     """Values that were had are masked in texts that coco makes."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(value=SECRETS, around=st.text(max_size=5))
     def test_in_every_form(self, value: str, around: str) -> None:
         from urllib.parse import quote, quote_plus
