@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from coco.errors import DefinitionError, InternalError
 
@@ -57,10 +57,12 @@ class SecretRef:
 
     __str__ = __repr__
 
-    def __add__(self, other: object) -> NoReturn:
-        raise _within_text(self)
+    if not TYPE_CHECKING:  # a type checker then reports these uses too
 
-    __radd__ = __mod__ = __add__
+        def __add__(self, other):
+            raise _within_text(self)
+
+        __radd__ = __mod__ = __add__
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:

@@ -12,8 +12,10 @@ from typing import Any, Literal, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
+import coco
 from coco import op
 from coco.engine_value import make_engine_value_decoder, make_engine_value_encoder
+from coco.kit.secrets import resolve_secret
 from coco.typing import (
     BasicValueType,
     EnrichedValueType,
@@ -24,10 +26,21 @@ from coco.typing import (
     LocalDateTime,
     OffsetDateTime,
     Range,
+    Secret,
     Vector,
     analyze_type_info,
     encode_enriched_type,
 )
+
+
+def references_to_secrets_are_no_text(secret: Secret) -> None:
+    reference = coco.secret("env:PASSWORD")
+    assert_type(reference, coco.SecretRef)
+    assert_type(resolve_secret(reference), str)
+    coco.DatabaseConnectionSpec("postgres://host/db", user=secret, password=reference)
+    "postgres://me:" + reference  # type: ignore[operator]
+    text: str = reference  # type: ignore[assignment]
+    del text
 
 
 def aliases_are_their_base_types(

@@ -309,6 +309,7 @@ class TestUse:
             make("a", source.format("{'x': '1'}")),
             make("b", source.format("{'x': '2', 'y': '3'}")),
         )
+        assert "    secrets: looks up references of coco.secret" in report_lines(plugin_report(plugins))
         assert [plugins.resolve_secret(ref) for ref in "xyz"] == ["1", "3", None]
 
     def test_failing_observer_is_muted(self, make: Make, caplog: pytest.LogCaptureFixture) -> None:

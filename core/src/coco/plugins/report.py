@@ -131,6 +131,8 @@ def _plugin_lines(plugin: dict[str, Any]) -> list[str]:
     for kind in ("stores", "runners", "commands"):
         for item in plugin[kind]:
             lines.append(_item(kind[:-1], item.get("name") or f"{item['scheme']}://", item["doc"]))
+    if "coco_resolve_secret" in plugin["hooks"]:
+        lines.append("    secrets: looks up references of coco.secret")
     if plugin["slow"]:
         lines.append(f"    SLOW: {plugin['slow']}")
     if plugin["muted"]:
