@@ -13,6 +13,7 @@ from coco.errors import CallShapeError, LifecycleError
 from coco.flow.options import FlowLiveUpdaterOptions, FlowUpdaterStatusUpdates
 
 if TYPE_CHECKING:
+    from coco.engine.stats import IndexUpdateInfo
     from coco.operations.live import LiveUpdate
 
 NOT_STARTED = "Live updater is not started"
@@ -137,7 +138,7 @@ class FlowLiveUpdater:
             return handle.report()
         return await handle.environment.run_async(handle.next_report())
 
-    def update_stats(self) -> Any:
+    def update_stats(self) -> IndexUpdateInfo:
         """Return statistics since the start. May be called while the updater runs and after its end."""
         return self._started().update_stats()
 

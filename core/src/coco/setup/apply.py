@@ -43,9 +43,9 @@ def write_silently(store: StateStore, change: FlowChange) -> int:
 def _write_silent(
     store: StateStore, change: FlowChange, silent: Sequence[ResourceChange], more: Sequence[SetupWrite]
 ) -> int:
-    dead = [identity for item in silent for identity in item.dead_ids()]
-    if dead:
-        store.drop_target_keys(dead)
+    obsolete = [identity for item in silent for identity in item.obsolete_ids()]
+    if obsolete:
+        store.drop_target_keys(obsolete)
     writes = [write for item in silent for write in item.writes(_record(item.final))]
     writes += more
     if change.flow_state is not None and change.flow_state_changed:
@@ -102,9 +102,9 @@ class Applier(Struct):
                     for item in group
                 ]
             for item in group:
-                dead = item.dead_ids()
-                if dead:
-                    await self.store_call(self.store.drop_target_keys, dead)
+                obsolete = item.obsolete_ids()
+                if obsolete:
+                    await self.store_call(self.store.drop_target_keys, obsolete)
                 await self._write(
                     change.flow, [SetupWrite(item.resource_type, item.key, _record(item.final))]
                 )

@@ -96,7 +96,7 @@ class ResourceChange(Struct):
             found.insert(0, SetupWrite(self.resource_type, self.stored_key, None))
         return found
 
-    def dead_ids(self) -> list[int]:
+    def obsolete_ids(self) -> list[int]:
         """Target ids whose row counts and owners are obsolete after the change."""
         final = self.final
         kept = final.target_id if final is not None else 0

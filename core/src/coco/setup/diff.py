@@ -304,8 +304,8 @@ def diff_flow_state(
         else:
             records[item.name] = SourceRecord(next(ids, 0), item.kind, item.key_fields, item.identity)
     kept = {item.source_id for item in records.values()}
-    gone = [item.source_id for item in before.sources.values() if item.source_id not in kept]
-    removed = tuple(dict.fromkeys((*before.removed, *gone)))
+    former = [item.source_id for item in before.sources.values() if item.source_id not in kept]
+    removed = tuple(dict.fromkeys((*before.removed, *former)))
     after = FlowState(records, removed, defined or before.defined, home or before.home)
     return after, existing is None or after != before
 

@@ -6,7 +6,7 @@ from coco.errors import StateStoreError
 
 CORRUPT_HELP = (
     "coco has not changed it: restore a backup, or move it away and run `coco setup` and `coco update` to build "
-    "the state anew"
+    "the state again"
 )
 
 

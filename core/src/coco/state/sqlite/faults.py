@@ -60,7 +60,7 @@ def moved(location: str, *, replaced: bool) -> StateStoreError:
     what = "was replaced by another file" if replaced else "was deleted or moved"
     return StateStoreError(
         f"state file {location} {what} while coco worked with it, so coco cannot record its work. Put the file "
-        "back, or run `coco setup` and `coco update` to build the state anew, and then `coco verify --repair`"
+        "back, or run `coco setup` and `coco update` to build the state again, and then `coco verify --repair`"
     )
 
 
