@@ -205,7 +205,7 @@ def rows_flow(
 # -- a slow target ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("limit", [1, 2, 7, 40])
 @pytest.mark.parametrize("slow", ["on_call", "on_write"])
-def test_what_is_slow_holds_up_what_comes_before_it(slow: str, limit: int, traffic: Traffic) -> None:
+def test_a_slow_function_or_target_limits_the_rows_in_flight(slow: str, limit: int, traffic: Traffic) -> None:
     """A function or a target goes on only when as much has been read as the limit allows; more never comes."""
     count = 20 * limit
     batch = max(limit // 2, 1)
@@ -222,7 +222,7 @@ def test_what_is_slow_holds_up_what_comes_before_it(slow: str, limit: int, traff
     assert 1 <= traffic.calls_in_flight <= limit
 
 
-def test_a_slow_target_holds_up_the_listing(traffic: Traffic) -> None:
+def test_a_slow_target_pauses_the_listing(traffic: Traffic) -> None:
     """Keys are taken from a listing in pieces of 2000; the next piece waits until this one is under way."""
     count = examples(20_000, long=12_000)
     assert not rows_flow(Made(count=count), max_inflight_rows=100).update().has_errors
@@ -272,7 +272,7 @@ KEY = 800
 
 
 @pytest.mark.parametrize("limits", [{"max_inflight_rows": 50}, {"max_inflight_bytes": 500_000}], ids=str)
-def test_memory_does_not_follow_the_contents(limits: dict[str, Any], traffic: Traffic) -> None:
+def test_memory_does_not_grow_with_the_contents(limits: dict[str, Any], traffic: Traffic) -> None:
     """Rows of 10 KB: six times as many need only the bookkeeping of their keys more."""
     few, many, size = examples(330, long=300), examples(2_000, long=1_800), 10_000
     rows_flow(Made(count=10, size=size), **limits).update()  # what is made once is there

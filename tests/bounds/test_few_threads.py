@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return found
 
 
-def test_a_thread_is_free_before_anybody_hears_of_its_result(threads: Threads) -> None:
+def test_a_thread_is_free_before_its_result_is_delivered(threads: Threads) -> None:
     found: list[int] = []
     ended = threading.Event()
 
@@ -76,7 +76,7 @@ def test_the_thread_that_became_free_last_comes_first(threads: Threads) -> None:
     asyncio.run(run())
 
 
-def test_a_thread_with_nothing_to_do_keeps_nothing(threads: Threads) -> None:
+def test_an_idle_thread_holds_no_reference(threads: Threads) -> None:
     gone = [threading.Event(), threading.Event()]
 
     def make(event: threading.Event) -> Value:
@@ -114,7 +114,7 @@ def run(threads: Threads, call: Callable[[int], int], keep: runners.Keep | None,
     return outcome
 
 
-def test_calls_that_waited_for_the_store_are_not_slow(
+def test_calls_delayed_by_the_store_are_not_counted_as_slow(
     threads: Threads, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(threads, monkeypatch)
@@ -132,7 +132,7 @@ def test_calls_that_waited_for_the_store_are_not_slow(
     assert len(parts) == 1  # all of them within the first look
 
 
-def test_one_call_that_was_held_up_does_not_make_its_function_slow(
+def test_one_delayed_call_does_not_mark_its_function_as_slow(
     threads: Threads, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(threads, monkeypatch)
@@ -165,7 +165,7 @@ def test_slow_calls_are_spread_over_threads(
     assert len(parts) == 1 + runners.THREAD_FAN_OUT  # known by now
 
 
-def test_calls_that_hang_are_given_up_side_by_side(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_calls_time_out_in_parallel(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = [0]
     at_once = [0]
     submit = threads.submit

@@ -13,7 +13,7 @@ import coco
 LIMIT = 60
 
 
-def test_a_slow_look_at_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_row_count_of_a_target_runs_beside_the_listing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends when a row was read, which it would never be if it were waited for; the write waits for it."""
     fill("slow", {"a": "one"})
     table("slow")

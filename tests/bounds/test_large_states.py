@@ -74,7 +74,7 @@ def test_edits_additions_and_deletions(flow: coco.Flow) -> None:
     check(flow)
 
 
-def test_as_many_come_as_go(flow: coco.Flow) -> None:
+def test_as_many_rows_are_added_as_deleted(flow: coco.Flow) -> None:
     rows = WORLD["large"]
     for number, key in enumerate(sorted(rows)[:5]):
         del rows[key]
@@ -94,7 +94,7 @@ def test_keys_that_are_listed_twice(flow: coco.Flow) -> None:
     check(flow)
 
 
-def test_what_cannot_be_listed_stays(flow: coco.Flow) -> None:
+def test_rows_that_cannot_be_listed_are_kept(flow: coco.Flow) -> None:
     TROUBLE["large"] = Misfortune(prefixes=["a"])
     del WORLD["large"]["b000"], WORLD["large"]["a001"]
     assert flow.update()["docs"].num_deletions == 1
@@ -104,7 +104,7 @@ def test_what_cannot_be_listed_stays(flow: coco.Flow) -> None:
     check(flow)
 
 
-def test_an_empty_listing_stops(flow: coco.Flow) -> None:
+def test_an_empty_listing_stops_the_run(flow: coco.Flow) -> None:
     kept, WORLD["large"] = WORLD["large"], {}
     with pytest.raises(SafetyStopError):
         flow.update()
@@ -113,7 +113,7 @@ def test_an_empty_listing_stops(flow: coco.Flow) -> None:
     check(flow)
 
 
-def test_failures_of_rows_that_are_gone_are_forgotten(flow: coco.Flow) -> None:
+def test_failures_of_deleted_rows_are_removed(flow: coco.Flow) -> None:
     rows = WORLD["large"]
     rows["b000"] = Entry("bad edit", 2)
     rows["never"] = Entry("bad from the start")

@@ -154,21 +154,21 @@ FUNCTIONS = [
     ],
     ids=str,
 )
-def test_other_batches_go_on(function: Any, limits: dict[str, Any], with_it: int) -> None:
+def test_a_slow_call_does_not_stop_other_batches(function: Any, limits: dict[str, Any], with_it: int) -> None:
     """``with_it``: rows that travel with the straggler at most."""
     fill("docs", texts())
     open_gate(COUNT - with_it)
     run({"docs": limits}, function)
 
 
-def test_other_sources_go_on() -> None:
+def test_a_slow_call_does_not_stop_other_sources() -> None:
     fill("docs", texts())
     fill("more", {f"m{number}": f"more {number}" for number in range(COUNT)})
     open_gate(2 * COUNT - 5)
     run({"docs": {"max_inflight_rows": 10}, "more": {}}, straggler_sync)
 
 
-def test_rows_that_may_meet_in_a_target_go_on() -> None:
+def test_a_slow_call_does_not_stop_rows_of_a_shared_target() -> None:
     fill("docs", texts())
     open_gate(COUNT - 5)
     run({"docs": {"max_inflight_rows": 10}}, straggler_async, shared=True)
@@ -177,7 +177,7 @@ def test_rows_that_may_meet_in_a_target_go_on() -> None:
 @pytest.mark.parametrize(
     "function", [straggler_cached, straggler_cached_async, straggler_batching], ids=lambda item: item.__name__
 )
-def test_a_call_that_the_stragglers_batch_made_too_is_not_waited_for(function: Any) -> None:
+def test_a_call_shared_with_a_slow_batch_is_not_waited_for(function: Any) -> None:
     """Every document has a licence at its head. Its call is made once, by the first batch, in which one straggles."""
 
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
@@ -201,7 +201,7 @@ def test_a_call_that_the_stragglers_batch_made_too_is_not_waited_for(function: A
     assert GATE[0].calls == COUNT + 4, "and yet it is made once"
 
 
-def test_a_slow_read_holds_up_its_batch_only() -> None:
+def test_a_slow_read_delays_its_batch_only() -> None:
     from memory_rows import TROUBLE, Misfortune
 
     fill("docs", {f"{number:04}": f"text {number}" for number in range(COUNT)})

@@ -232,7 +232,7 @@ def test_killed(life: Life | Wandering, lives: Lives) -> None:
     lives.ended[life].result()
 
 
-def test_how_often(lives: Lives) -> None:
+def test_enough_processes_were_killed(lives: Lives) -> None:
     if len(lives.ended) < len(LIVES):
         pytest.skip("not all lives were asked for")
     cases = [future.result() for future in lives.ended.values()]
@@ -245,7 +245,7 @@ def test_how_often(lives: Lives) -> None:
     assert kills >= ENOUGH
 
 
-def test_no_point_is_forgotten(tmp_path: Path) -> None:
+def test_every_reachable_kill_point_is_listed(tmp_path: Path) -> None:
     """A whole life without a death comes to the points above, and to no other."""
     case = Case(tmp_path, "sqlite", "whole")
     seen: set[str] = set()
@@ -259,7 +259,7 @@ def test_no_point_is_forgotten(tmp_path: Path) -> None:
     assert seen == POINTS
 
 
-def test_a_log_can_be_lived_again(tmp_path: Path) -> None:
+def test_a_log_can_be_replayed(tmp_path: Path) -> None:
     """The same files, the same deaths, the same end, though the second time knows nothing but the log."""
     (tmp_path / "first").mkdir()
     first = Case(tmp_path / "first", "torn", "again")

@@ -140,7 +140,7 @@ def loud() -> dict[str, str]:
 
 
 # -- events ---------------------------------------------------------------------------------------
-def test_a_late_event_with_an_older_version_is_passed_over(seen: Seen) -> None:
+def test_a_late_event_with_an_older_version_is_skipped(seen: Seen) -> None:
     seen.put("a", "new", 5)
     flow = make()
     with coco.FlowLiveUpdater(flow) as updater:
@@ -171,7 +171,7 @@ def test_a_late_event_does_not_delete_what_is_newer(seen: Seen) -> None:
         assert loud() == {}
 
 
-def test_two_events_of_one_key_end_in_the_newer(seen: Seen) -> None:
+def test_of_two_events_of_one_key_the_newer_is_written(seen: Seen) -> None:
     """The second comes while the first is worked on; then both at once, the older one last."""
     seen.put("a", "first", 1)
     flow = make()
@@ -195,7 +195,7 @@ def test_two_events_of_one_key_end_in_the_newer(seen: Seen) -> None:
         assert loud() == {"a": "FIFTH"}
 
 
-def test_a_late_event_does_not_bring_back_what_is_gone(seen: Seen) -> None:
+def test_a_late_event_does_not_restore_a_deleted_row(seen: Seen) -> None:
     seen.put("a", "there", 5)
     seen.put("b", "b", 5)
     flow = make()
@@ -243,7 +243,7 @@ def test_a_source_whose_ordinals_go_back_is_followed(seen: Seen) -> None:
     assert loud() == {"a": "EDITED"}
 
 
-def test_a_read_that_lags_behind_the_listing_is_made_up_for(seen: Seen) -> None:
+def test_a_read_older_than_the_listing_is_repeated(seen: Seen) -> None:
     seen.put("a", "first", 1)
     flow = make()
     flow.update()

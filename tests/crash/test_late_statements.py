@@ -146,7 +146,7 @@ def test_an_update_that_lost_its_lease_writes_nothing(
     assert text(database) == ["two"]
 
 
-def test_a_state_that_is_older_than_the_target_may_write(
+def test_an_update_from_a_state_older_than_the_target_may_write(
     database: str, flow: coco.Flow, tmp_path: Path
 ) -> None:
     """Its numbers are lower than the target knows; it has the lease, so it goes on above them."""
@@ -166,19 +166,19 @@ def test_a_state_that_is_older_than_the_target_may_write(
     assert query(database, "SELECT target, flow, number FROM coco_fences") == [("late", "Late", before + 1)]
 
 
-def test_numbers_go_with_their_table(database: str, flow: coco.Flow) -> None:
+def test_lease_numbers_are_dropped_with_their_table(database: str, flow: coco.Flow) -> None:
     assert query(database, "SELECT target, flow FROM coco_fences") == [("late", "Late")]
     flow.drop()
     assert query(database, "SELECT to_regclass('coco_fences')") == [(None,)]
 
 
-def test_a_run_that_writes_nothing_draws_no_number(database: str, flow: coco.Flow) -> None:
+def test_a_run_that_writes_nothing_takes_no_lease_number(database: str, flow: coco.Flow) -> None:
     before = query(database, "SELECT number FROM coco_fences")
     flow.update()
     assert query(database, "SELECT number FROM coco_fences") == before
 
 
-def test_a_user_who_may_not_make_tables_writes_without_numbers(
+def test_a_user_without_create_privilege_writes_without_lease_numbers(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock alone still keeps out what waits in the server."""

@@ -35,7 +35,7 @@ def hang(project: Path, running: list[subprocess.Popen[str]], where: str) -> sub
         ("child", signal.SIGINT),
     ],
 )
-def test_one_signal_ends_what_hangs(
+def test_one_signal_ends_a_process_that_hangs(
     where: str, number: signal.Signals, project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     process = hang(project, running, where)
@@ -47,7 +47,7 @@ def test_one_signal_ends_what_hangs(
 
 
 @pytest.mark.parametrize("where", ["setup", "call", "deaf", "mutate"])
-def test_a_second_signal_ends_it_at_once(
+def test_a_second_signal_ends_the_process_at_once(
     where: str, project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     """The second signal itself ends it: the orderly end, which the first one began, was not waited for."""
@@ -78,7 +78,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("where", ["call", "mutate"])
-def test_a_program_that_cancels_ends_though_its_function_or_target_does_not(
+def test_a_cancelled_update_returns_though_its_function_or_target_hangs(
     where: str, project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     (project / "docs" / "a.md").write_text("wait for ever")

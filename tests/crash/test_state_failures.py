@@ -69,7 +69,7 @@ def pages_of(path: Path) -> int:
 
 
 # -- full -------------------------------------------------------------------------------------------
-def test_a_disk_that_fills_up_at_any_moment(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_full_at_any_moment_loses_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = make()
     empty = pages_of(state)
     flow.update()
@@ -143,7 +143,7 @@ def run_limited(folder: Path, *args: str, size: int | None = None) -> subprocess
     )
 
 
-def test_a_process_that_may_write_no_more(tmp_path: Path) -> None:
+def test_a_write_limit_of_the_process_is_reported(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "docs").mkdir()
     for number in range(200):
@@ -167,7 +167,9 @@ def test_a_process_that_may_write_no_more(tmp_path: Path) -> None:
 
 # -- locked -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("moment", ["before", "within"])
-def test_a_file_that_another_program_locks(moment: str, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_file_locked_by_another_program_is_reported(
+    moment: str, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flow = make()
     coco.stop()
     monkeypatch.setattr(
@@ -198,7 +200,7 @@ def test_a_file_that_another_program_locks(moment: str, state: Path, monkeypatch
 
 
 # -- corrupt ----------------------------------------------------------------------------------------
-def test_whatever_page_is_damaged_the_state_is_never_built_anew(
+def test_a_damaged_page_never_makes_coco_replace_the_state(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page in turn becomes noise. Either nobody needs it, or the run says so and leaves everything as it is."""

@@ -82,7 +82,7 @@ def check_all() -> None:
 
 
 @pytest.mark.parametrize("mood", MOODS.values(), ids=MOODS.keys())
-def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
+def test_one_failing_target_call_loses_no_row(mood: Writer, events: list[FlowEvent]) -> None:
     rows = fill("wild", {f"k{number}": f"text {number % 9}" for number in range(12)})
     flow = make()
     WILDS["out"].moods = [mood]
@@ -113,7 +113,7 @@ def test_one_call_goes_wrong(mood: Writer, events: list[FlowEvent]) -> None:
 
 
 @pytest.mark.parametrize("rolls_back", [True, False])
-def test_a_violated_constraint_costs_one_row(rolls_back: bool) -> None:
+def test_a_violated_constraint_fails_one_row(rolls_back: bool) -> None:
     rows = fill("wild", {f"k{number:02}": f"text {number}" for number in range(40)})
     rows["k17"] = Entry("forbidden")
     flow = make()
@@ -181,7 +181,7 @@ def well(wild: Wild, changes: list[tuple[Any, Any]]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(STEP, min_size=1, max_size=6))
-def test_any_history_of_failures_ends_in_the_truth(history: list[Any]) -> None:
+def test_after_any_history_of_failures_the_target_is_right(history: list[Any]) -> None:
     rows = fill("wild", {"a": "one", "b": "two"})
     flow = make()
     try:

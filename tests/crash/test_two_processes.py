@@ -23,7 +23,7 @@ from crash_processes import (
 )
 
 
-def test_the_one_that_waits_takes_over_when_the_other_is_killed(
+def test_a_waiting_process_takes_over_when_the_other_is_killed(
     project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     (project / "docs" / "a.md").write_text("wait a moment")
@@ -41,7 +41,7 @@ def test_the_one_that_waits_takes_over_when_the_other_is_killed(
     check_end(project)
 
 
-def test_one_that_will_not_wait_says_who_is_in_the_way(
+def test_a_process_that_does_not_wait_names_the_lease_holder(
     project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     (project / "docs" / "a.md").write_text("wait a moment")
@@ -96,7 +96,9 @@ def test_setup_while_an_update_runs(
     check_end(project, "second")
 
 
-def test_many_at_once(project: Path, running: list[subprocess.Popen[str]]) -> None:
+def test_many_processes_at_once_do_everything_once(
+    project: Path, running: list[subprocess.Popen[str]]
+) -> None:
     """All begin with nothing, setup included; between them they do everything once."""
     for number in range(10):
         (project / "docs" / f"m{number}.md").write_text(f"text {number}")
@@ -108,7 +110,7 @@ def test_many_at_once(project: Path, running: list[subprocess.Popen[str]]) -> No
     check_end(project)
 
 
-def test_one_that_was_stopped_for_too_long_overwrites_nothing_for_good(
+def test_a_process_suspended_beyond_its_lease_overwrites_no_newer_row(
     project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     """A process sleeps inside a write until its lease is over and another one has written something newer."""

@@ -181,7 +181,7 @@ def test_arguments_entries_and_values_of_the_root(tmp_path: Path) -> None:
     assert len(list((tmp_path / "dump").rglob("*.yaml"))) == 3
 
 
-def test_another_function_inside_a_value_makes_its_rows_anew(tmp_path: Path) -> None:
+def test_a_changed_function_inside_a_value_recomputes_its_rows(tmp_path: Path) -> None:
     fill("added fields", {"a": "One"})
     first = book(tmp_path / "rows.json")
     first.setup()

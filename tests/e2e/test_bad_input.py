@@ -142,7 +142,7 @@ def test_half_of_a_surrogate_pair_is_replaced(corpus: Path, tmp_path: Path) -> N
     assert texts(target) == ["t\ufffd and \ufffd", "x\ufffd and \ufffd"]
 
 
-def test_later_of_two_rows_with_one_key_wins_and_is_counted(corpus: Path, tmp_path: Path) -> None:
+def test_of_two_rows_with_one_key_the_later_is_kept_and_counted(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     write(corpus / "a.md", "# one\n\n# two")
 
@@ -185,7 +185,7 @@ def test_two_source_rows_with_one_key_are_warned_of(corpus: Path, tmp_path: Path
     assert "several source rows yield one key" in info.warnings[0] and "'out'" in info.warnings[0]
 
 
-def test_a_file_that_vanishes_after_the_listing_is_no_error(corpus: Path, tmp_path: Path) -> None:
+def test_a_file_deleted_after_the_listing_is_no_error(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
 
     @op.function(behavior_version=1)
@@ -212,7 +212,7 @@ def test_a_missing_root_deletes_nothing(corpus: Path, tmp_path: Path) -> None:
     assert flow.update()["docs"].num_no_change == 2
 
 
-def test_a_target_that_is_down_costs_no_work_twice(corpus: Path, tmp_path: Path) -> None:
+def test_an_unreachable_target_repeats_no_function_calls(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     flow = ready(corpus, target)
     before = texts(target)
@@ -383,7 +383,7 @@ def broken_plugin(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def test_a_plugin_that_fails_to_import_costs_only_itself(corpus: Path, tmp_path: Path) -> None:
+def test_a_plugin_that_fails_to_import_disables_only_itself(corpus: Path, tmp_path: Path) -> None:
     environment = broken_plugin(tmp_path / "site")
     done = subprocess.run(
         [str(Path(sys.executable).with_name("coco")), "plugins", "--json"],
@@ -472,7 +472,7 @@ def test_the_command_line_names_what_failed_and_what_to_do(app: str, corpus: Pat
     assert "No rows failed" in invoke("errors", app).stderr
 
 
-def test_secrets_are_nowhere(app: str, corpus: Path, tmp_path: Path) -> None:
+def test_secrets_appear_in_no_output_and_no_file(app: str, corpus: Path, tmp_path: Path) -> None:
     said = [
         invoke("update", "-f", app).output,
         invoke("show", "-v", app).output,
@@ -541,7 +541,7 @@ def test_a_secret_that_would_be_stored_with_the_setup_is_refused(corpus: Path, t
 
 
 @pytest.mark.parametrize("command", ["update", "setup", "drop"])
-def test_a_state_that_ends_with_the_command_is_refused(
+def test_an_in_memory_state_is_refused_on_the_command_line(
     app: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coco.stop()

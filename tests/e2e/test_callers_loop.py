@@ -112,7 +112,7 @@ async def with_client(work: Callable[[], Awaitable[Any]]) -> asyncio.AbstractEve
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_an_update_that_is_awaited(tmp_path: Path, kind: str) -> None:
+def test_an_awaited_update_uses_the_callers_loop(tmp_path: Path, kind: str) -> None:
     flow = asking(tmp_path / "rows.json", FUNCTIONS[kind]())
 
     async def work() -> None:
@@ -126,7 +126,7 @@ def test_an_update_that_is_awaited(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_an_update_that_blocks(tmp_path: Path, kind: str) -> None:
+def test_a_blocking_update_uses_cocos_loop(tmp_path: Path, kind: str) -> None:
     flow = asking(tmp_path / "rows.json", FUNCTIONS[kind]())
     flow.setup()
     flow.update()
@@ -142,7 +142,7 @@ def test_all_flows(tmp_path: Path) -> None:
     assert set(LOOPS) == {loop}
 
 
-def test_a_live_updater_outlasts_the_loop_that_started_it(tmp_path: Path) -> None:
+def test_a_live_updater_keeps_running_after_the_loop_that_started_it(tmp_path: Path) -> None:
     flow = asking(tmp_path / "rows.json", FUNCTIONS["plain"]())
     flow.setup()
     updater = coco.FlowLiveUpdater(flow, coco.FlowLiveUpdaterOptions(live_mode=False))
@@ -226,7 +226,7 @@ def test_context_variables_and_errors_arrive() -> None:
     asyncio.run(work())
 
 
-def test_a_caller_that_gives_up_cancels_what_runs_for_it() -> None:
+def test_a_cancelled_caller_cancels_its_functions() -> None:
     begun, ended = asyncio.Event(), threading.Event()
 
     @coco.op.function()
@@ -249,7 +249,7 @@ def test_a_caller_that_gives_up_cancels_what_runs_for_it() -> None:
     asyncio.run(asyncio.wait_for(work(), 20))
 
 
-def test_a_pass_that_others_wait_for_goes_on_where_its_first_callers_loop_ends(tmp_path: Path) -> None:
+def test_a_shared_run_continues_when_its_first_callers_loop_ends(tmp_path: Path) -> None:
     gates = {"first": threading.Event(), "later": threading.Event()}
     begun = {text: threading.Event() for text in gates}
 
@@ -299,7 +299,7 @@ def wait_for_callers(count: int) -> None:
         threading.Event().wait(0.001)
 
 
-def test_a_function_that_is_cancelled_from_within_costs_its_row(tmp_path: Path) -> None:
+def test_a_function_that_raises_cancelled_error_fails_its_row_only(tmp_path: Path) -> None:
     async def odd(text: str) -> str:
         if text == "bad":
             raise asyncio.CancelledError
@@ -365,7 +365,7 @@ def block_the_loop_of_an_update(rows: Path, function: Any, begun: threading.Even
     assert len(load(rows)) == 4
 
 
-def test_a_loop_that_is_held_up_by_a_blocking_call_holds_up_nothing_else(tmp_path: Path) -> None:
+def test_a_blocked_loop_blocks_no_other_loop(tmp_path: Path) -> None:
     """An update waits for the one before, whose functions would run on the loop that waits."""
     begun = threading.Event()
 
@@ -378,7 +378,7 @@ def test_a_loop_that_is_held_up_by_a_blocking_call_holds_up_nothing_else(tmp_pat
     block_the_loop_of_an_update(tmp_path / "rows.json", first_on_the_callers_loop, begun)
 
 
-def test_a_held_up_loop_gets_no_more_calls(tmp_path: Path) -> None:
+def test_a_blocked_loop_gets_no_more_calls(tmp_path: Path) -> None:
     begun = threading.Event()
 
     async def held(text: str) -> str:

@@ -56,7 +56,7 @@ def everything() -> dict[tuple[str, ...], dict[str, str]]:
     return {(f"{number}",): {"loud": f"TEXT {number}"} for number in range(6)}
 
 
-def test_while_a_target_is_being_written(events: list[FlowEvent]) -> None:
+def test_cancelled_while_a_target_is_written(events: list[FlowEvent]) -> None:
     started, release = threading.Event(), threading.Event()
 
     def on_write() -> None:
@@ -86,7 +86,7 @@ def test_while_a_target_is_being_written(events: list[FlowEvent]) -> None:
     assert work_of(events).none
 
 
-def test_while_a_function_runs() -> None:
+def test_cancelled_while_a_function_runs() -> None:
     async def main() -> None:
         task = asyncio.create_task(flow.update_async())
         assert await asyncio.to_thread(STARTED.wait, 30)
@@ -105,7 +105,7 @@ def test_while_a_function_runs() -> None:
     assert done < 7
 
 
-def test_while_a_function_blocks_a_thread() -> None:
+def test_cancelled_while_a_function_blocks_a_thread() -> None:
     """The caller is free at once, and so is the flow; only the thread is lost until the function ends."""
     started, release = threading.Event(), threading.Event()
 
@@ -137,7 +137,7 @@ def test_while_a_function_blocks_a_thread() -> None:
     assert TABLES["out"].rows == everything()
 
 
-def test_cached_results_of_a_batch_that_was_cut_off_are_kept() -> None:
+def test_cached_results_of_a_cancelled_batch_are_kept() -> None:
     async def main() -> None:
         task = asyncio.create_task(flow.update_async())
         assert await asyncio.to_thread(STARTED.wait, 30)

@@ -65,7 +65,7 @@ def painting(path: Path, *names: str, mode: Any = "long") -> coco.Flow:
     return coco.open_flow("Painting", define)
 
 
-def test_values_outside_cost_their_row(tmp_path: Path) -> None:
+def test_a_value_that_is_not_a_choice_fails_its_row(tmp_path: Path) -> None:
     fill("choices", {"1": "red", "2": "green", "3": "blue"})
     flow = painting(tmp_path / "rows.json")
     flow.setup()
@@ -80,7 +80,7 @@ def test_values_outside_cost_their_row(tmp_path: Path) -> None:
     assert "expected Color ('r' or 'b'), got str 'g'" in failure.message
 
 
-def test_more_values_change_nothing_that_is_there(tmp_path: Path, events: list[FlowEvent]) -> None:
+def test_an_additional_choice_changes_no_existing_row(tmp_path: Path, events: list[FlowEvent]) -> None:
     fill("choices", {"1": "red", "2": "green"})
     first = painting(tmp_path / "rows.json")
     first.setup()
@@ -96,7 +96,7 @@ def test_more_values_change_nothing_that_is_there(tmp_path: Path, events: list[F
 
 
 @pytest.mark.parametrize("mode", ["medium", 1])
-def test_a_constant_outside_is_refused_at_definition(tmp_path: Path, mode: Any) -> None:
+def test_a_constant_that_is_not_a_choice_is_refused_at_definition(tmp_path: Path, mode: Any) -> None:
     with pytest.raises(DefinitionError, match=r"argument 'mode': expected 'short' or 'long', got"):
         painting(tmp_path / "rows.json", mode=mode).internal_flow()
 

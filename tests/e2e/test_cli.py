@@ -174,7 +174,7 @@ def test_init_makes_a_project_that_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("second", [("update", "-f", "app.py"), ("drop", "-f", "app.py")])
-def test_the_second_waits_and_says_for_whom(
+def test_a_second_process_waits_and_names_the_first(
     project: Path, running: list[subprocess.Popen[str]], second: tuple[str, ...]
 ) -> None:
     (project / "docs" / "a.md").write_text("wait a moment")
@@ -192,7 +192,7 @@ def test_the_second_waits_and_says_for_whom(
         assert rows(project) == [("a.md", "WAIT A MOMENT"), ("b.md", "TEXT OF B")]
 
 
-def test_a_killed_one_holds_nobody_up(project: Path, running: list[subprocess.Popen[str]]) -> None:
+def test_a_killed_process_blocks_no_other(project: Path, running: list[subprocess.Popen[str]]) -> None:
     (project / "docs" / "a.md").write_text("wait a moment")
     one = start(running, project, "update", "-f", "app.py")
     wait_until_started(project)
@@ -280,7 +280,7 @@ def catches(pid: int, number: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_the_normal_end_of_live_mode(
+def test_a_signal_ends_live_mode_with_exit_code_0(
     project: Path, running: list[subprocess.Popen[str]], number: int
 ) -> None:
     write_app(project, "{'refresh_interval': __import__('datetime').timedelta(milliseconds=20)}")
@@ -323,7 +323,7 @@ def test_a_flow_that_cannot_be_followed_is_refused_at_once(project: Path) -> Non
 # -- terminals --------------------------------------------------------------------------------------
 
 
-def test_on_a_terminal_bars_say_what_they_wait_for(
+def test_on_a_terminal_progress_bars_name_what_is_running(
     project: Path, running: list[subprocess.Popen[str]]
 ) -> None:
     run(project, "setup", "-f", "app.py")
@@ -347,7 +347,7 @@ def test_on_a_terminal_bars_say_what_they_wait_for(
     assert out == "Slow.docs: 2 added, 0 removed, 0 updated\n", "the result goes to standard output"
 
 
-def test_elsewhere_there_are_plain_lines(project: Path) -> None:
+def test_without_a_terminal_progress_is_plain_lines(project: Path) -> None:
     done = run(project, "update", "-f", "app.py")
     assert re.search(r"^Slow: docs 2/2 rows in [0-9.]+ s; out 2 written$", done.stderr, re.MULTILINE)
     assert "\x1b" not in done.stdout + done.stderr

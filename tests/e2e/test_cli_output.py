@@ -220,7 +220,7 @@ def test_help_is_text() -> None:
     assert run("drop", "app_of_output.py", "--", "--json", code=1).stdout == "printed at import\n"
 
 
-def test_nothing_that_steers_a_terminal_is_printed() -> None:
+def test_terminal_control_codes_are_not_printed() -> None:
     """Only codes that colour our own words are, and one row is one line."""
     for name, (args, _) in STEPS.items():
         result = run(name, *args, code=None)

@@ -132,7 +132,7 @@ def outcome(operation: Callable[[], Any]) -> CocoError | None:
     return None
 
 
-def test_whatever_value_is_damaged(flow: coco.Flow, tmp_path: Path) -> None:
+def test_a_damaged_value_in_any_column_is_reported_or_harmless(flow: coco.Flow, tmp_path: Path) -> None:
     """Values of another type in every column: an operation works all the same, or says where the damage is."""
     named: set[tuple[str, str]] = set()
     todo = [

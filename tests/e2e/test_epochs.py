@@ -122,7 +122,7 @@ def edit(rows: dict[str, Entry], **contents: str) -> None:
 
 
 @pytest.mark.parametrize("which", ["state", "target"])
-def test_one_side_that_was_restored_alone_is_noticed(
+def test_a_state_or_target_restored_alone_is_noticed(
     which: str, target: Target, state: Path, started: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Though the target holds as many rows as state knows; by each update, until all rows were compared."""
@@ -143,7 +143,7 @@ def test_one_side_that_was_restored_alone_is_noticed(
     assert target.rows() == {"a": "changed", "b": "changed too"}
 
 
-def test_what_is_left_over_by_a_restored_state_goes(target: Target, state: Path, started: Any) -> None:
+def test_rows_left_over_by_a_restored_state_are_deleted(target: Target, state: Path, started: Any) -> None:
     flow, rows = started
     restore = copied(state)
     edit(rows, c="three")
@@ -158,7 +158,9 @@ def test_what_is_left_over_by_a_restored_state_goes(target: Target, state: Path,
     assert flow.update().warnings == []
 
 
-def test_both_sides_may_be_restored_together(target: Target, state: Path, started: Any) -> None:
+def test_state_and_target_restored_together_raise_no_warning(
+    target: Target, state: Path, started: Any
+) -> None:
     flow, rows = started
     restore = copied(state, target.place)
     edit(rows, a="changed")
@@ -180,7 +182,7 @@ def test_a_run_without_changes_writes_no_mark(target: Target, started: Any) -> N
 
 
 @pytest.mark.parametrize("when", ["before the target's", "after the target's"])
-def test_a_run_that_ends_between_the_two_marks_gives_no_false_alarm(
+def test_a_run_killed_between_the_two_marks_raises_no_warning(
     when: str, target: Target, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow, rows = started
@@ -209,7 +211,7 @@ def test_a_run_that_ends_between_the_two_marks_gives_no_false_alarm(
     assert flow.update().warnings == []
 
 
-def test_a_target_that_cannot_hold_the_mark_gets_its_rows(
+def test_a_target_that_cannot_store_the_mark_gets_its_rows(
     target: Target, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow, rows = started
@@ -225,7 +227,7 @@ def test_a_target_that_cannot_hold_the_mark_gets_its_rows(
     assert target.rows() == {"a": "second", "b": "two"}
 
 
-def test_a_state_of_an_earlier_release_begins_without_alarm(target: Target, started: Any) -> None:
+def test_a_state_of_an_earlier_release_raises_no_warning(target: Target, started: Any) -> None:
     flow, rows = started
     store = ENVIRONMENT.store()
     target_ids = [item.state["target_id"] for item in store.setup_records() if "target_id" in item.state]
@@ -237,7 +239,7 @@ def test_a_state_of_an_earlier_release_begins_without_alarm(target: Target, star
     assert flow.update().warnings == []
 
 
-def test_a_target_that_is_made_again_begins_anew(target: Target, started: Any) -> None:
+def test_a_recreated_target_raises_no_warning(target: Target, started: Any) -> None:
     flow, rows = started
     coco.stop()
     for place in target.place.parent.glob(f"{target.place.name}*"):
@@ -250,7 +252,7 @@ def test_a_target_that_is_made_again_begins_anew(target: Target, started: Any) -
     assert flow.update().warnings == []
 
 
-def test_a_target_without_marks_is_asked_for_more_rows_than_known() -> None:
+def test_a_target_without_marks_with_more_rows_than_on_record_is_noticed() -> None:
     """What an attempt that did not end may have written does not count."""
     rows = fill("docs", {"a": "one", "b": "two"})
     place = table("rows")

@@ -108,7 +108,7 @@ def test_the_line_of_a_function_that_raised(
     assert [item.error for item in seen(events, RowFailed)] == [error.message]
 
 
-def test_asked_for_the_log_has_whole_tracebacks(
+def test_the_log_has_whole_tracebacks_if_asked_for(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COCO_TRACEBACK", "1")
@@ -163,7 +163,7 @@ class SeenClassExecutor:
     ],
     ids=["function", "class"],
 )
-def test_where_no_line_was_at_work_the_definition_is_named(function: Any, line: str) -> None:
+def test_without_a_source_line_the_definition_is_named(function: Any, line: str) -> None:
     fill("seen", {"a": "good", "b": "bad"})
     flow = flow_of(function)
     flow.update()
@@ -195,7 +195,7 @@ def seen_letter(text: str) -> str:
     return text
 
 
-def test_which_element_of_nested_rows() -> None:
+def test_an_error_names_the_element_of_nested_rows() -> None:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(MemoryRows(name="seen"))
         out = scope.add_collector()
@@ -249,7 +249,7 @@ def test_a_target_that_refuses_the_only_row_did_not_fail() -> None:
     assert (error.op, error.error_type) == ("target:out", "RowRefusedError")
 
 
-def test_a_target_of_which_every_write_failed() -> None:
+def test_a_target_whose_every_write_failed_is_reported() -> None:
     fill("seen", {"a": "good", "b": "fine", "c": "bad"})
     flow = flow_of(seen_plain)
     TABLES["out"].down = ValueError("the table is nailed shut")
@@ -274,7 +274,7 @@ def test_a_target_of_which_every_write_failed() -> None:
     assert flow.update(allow_deletes=True).failed_targets == {}, "one of two was written"
 
 
-def test_a_query_handler_raises_what_it_raised() -> None:
+def test_errors_of_a_query_handler_reach_the_caller() -> None:
     flow = flow_of(seen_plain)
 
     @flow.query_handler(name="look")
@@ -339,7 +339,7 @@ def test_the_async_twins() -> None:
     assert info["docs"].num_errors == 1
 
 
-def test_a_closed_flow_answers_nothing() -> None:
+def test_a_closed_flow_refuses_every_call() -> None:
     flow = flow_of(seen_plain)
     flow.close()
     for name in ("errors", "retry", "plan", "verify"):

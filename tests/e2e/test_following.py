@@ -57,7 +57,7 @@ def test_sources_that_can_be_followed(folder: Path) -> None:
     assert found == {"Still": [False, False], "Timed": [True, False], "Told": [True, False]}
 
 
-def test_a_flow_without_any_is_refused_before_anything_is_made(folder: Path) -> None:
+def test_a_flow_without_followable_sources_is_refused_before_setup(folder: Path) -> None:
     (folder / "follow_app.py").write_text(APP + "files('Still')\n")
     result = CliRunner().invoke(cli, ["update", "-L", "-f", "follow_app.py"])
     assert result.exit_code == 2
@@ -72,7 +72,7 @@ def test_a_flow_without_any_is_refused_before_anything_is_made(folder: Path) -> 
     assert {item.name for item in folder.iterdir()} - {"__pycache__"} == {"docs", "follow_app.py"}
 
 
-def test_what_is_left_out_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_that_are_not_followed_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from coco.cli import live
 
     monkeypatch.setattr(live, "follow", lambda flows, **options: True)

@@ -136,7 +136,7 @@ def test_all_sources_together() -> None:
     assert GAUGE.at_most <= 45
 
 
-def test_sizes_that_differ_widely_do_not_lock_up() -> None:
+def test_rows_of_very_different_sizes_do_not_deadlock() -> None:
     coco.stop()
     coco.init(
         Settings(
@@ -161,7 +161,7 @@ def test_sizes_that_differ_widely_do_not_lock_up() -> None:
     ],
 )
 @pytest.mark.parametrize("sizes", [True, False])
-def test_evaluation_keeps_the_limits_too(
+def test_evaluate_keeps_the_limits_too(
     tmp_path: Path,
     limits: Any,
     whole: GlobalExecutionOptions,

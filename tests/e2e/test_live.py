@@ -193,7 +193,7 @@ def test_changes_of_a_stream_are_followed_and_acknowledged(wall: Wall, tmp_path:
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_no_drop_and_no_other_setup_under_an_updater_that_waits(wall: Wall, tmp_path: Path) -> None:
+def test_drop_and_changing_setup_are_refused_under_an_idle_updater(wall: Wall, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     wall.rows = {"a": "one"}
     flow = make_flow(target)
@@ -235,7 +235,7 @@ def flow_to(target: Path) -> coco.Flow:
 
 @pytest.mark.timeout(LIMIT * 2)
 @pytest.mark.parametrize("kind", ["sqlite", "files"])
-def test_a_target_that_is_deleted_is_said_once(
+def test_a_deleted_target_is_reported_once(
     kind: str, wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever the number of rows and passes; and once that it is back."""
@@ -309,7 +309,7 @@ def test_an_empty_message_asks_for_a_listing(wall: Wall, tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_a_stream_that_fails_is_taken_up_again(
+def test_a_stream_that_fails_is_reopened(
     wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = tmp_path / "out.json"
@@ -339,7 +339,7 @@ def test_a_timer_lists_again(wall: Wall, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_a_failed_pass_does_not_end_live_mode(
+def test_a_failed_run_does_not_end_live_mode(
     wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     target = tmp_path / "out.json"
@@ -400,7 +400,7 @@ def test_a_stream_that_ends_leaves_nothing_to_follow(wall: Wall, tmp_path: Path)
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_the_error_of_a_single_pass_is_raised(wall: Wall, tmp_path: Path) -> None:
+def test_the_error_of_a_single_run_is_raised(wall: Wall, tmp_path: Path) -> None:
     wall.fail_listings = 1
     flow = make_flow(tmp_path / "out.json")
     flow.setup()
@@ -413,7 +413,7 @@ def test_the_error_of_a_single_pass_is_raised(wall: Wall, tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_an_end_leaves_no_task_behind(wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_task_is_left_after_the_end(wall: Wall, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     flow = make_flow(tmp_path / "out.json", interval=3600)
     flow.setup()
     with caplog.at_level(logging.DEBUG, logger="asyncio"):
@@ -482,7 +482,7 @@ def test_a_blocking_call_in_another_loop_names_the_async_one(
 
 
 @pytest.mark.timeout(LIMIT * 2)
-def test_updates_share_a_pass_and_survive_one_who_leaves(wall: Wall, tmp_path: Path) -> None:
+def test_updates_share_a_run_that_continues_when_one_caller_cancels(wall: Wall, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     wall.rows = {"a": "one"}
     flow = make_flow(target)
@@ -504,7 +504,7 @@ def test_updates_share_a_pass_and_survive_one_who_leaves(wall: Wall, tmp_path: P
     assert texts(target) == ["one"] and wall.listings == 1
 
 
-def test_a_pass_that_nobody_wants_any_more_ends(wall: Wall, tmp_path: Path) -> None:
+def test_a_run_without_callers_is_cancelled(wall: Wall, tmp_path: Path) -> None:
     wall.rows = {"a": "one"}
     flow = make_flow(tmp_path / "out.json")
     flow.setup()

@@ -147,7 +147,7 @@ def test_a_target_that_stays_open_is_opened_once(corpus: Path, world: World) -> 
 
 
 @pytest.mark.timeout(LIMIT)
-def test_others_are_opened_and_closed_by_each_pass(corpus: Path, world: World) -> None:
+def test_other_targets_are_opened_and_closed_by_each_run(corpus: Path, world: World) -> None:
     with coco.FlowLiveUpdater(make_flow(corpus, Hall("one"))) as updater:
         edit(corpus, updater, world, "1", "2", "3")
         assert world.opened >= 4
@@ -163,7 +163,7 @@ def test_a_single_update_keeps_nothing_open(corpus: Path, world: World) -> None:
 
 
 @pytest.mark.timeout(LIMIT)
-def test_after_an_error_it_is_opened_anew(corpus: Path, world: World) -> None:
+def test_after_an_error_the_target_is_reopened(corpus: Path, world: World) -> None:
     with coco.FlowLiveUpdater(make_flow(corpus, OpenHall("one"))) as updater:
         edit(corpus, updater, world, "1")
         world.fail = 1
@@ -174,7 +174,7 @@ def test_after_an_error_it_is_opened_anew(corpus: Path, world: World) -> None:
 
 @pytest.mark.timeout(LIMIT)
 @pytest.mark.parametrize("seconds", [3600.0, 0.0])
-def test_single_changes_do_not_count_the_target_each_time(
+def test_single_changes_do_not_count_the_targets_rows_each_time(
     corpus: Path, world: World, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counting rows of a large target takes longer than writing one."""

@@ -127,7 +127,7 @@ def bad(project: Path) -> bytes:
     return path
 
 
-def test_a_name_that_is_no_text_costs_only_itself(project: Path, bad: bytes) -> None:
+def test_an_undecodable_name_skips_only_that_file(project: Path, bad: bytes) -> None:
     flow = notes(LocalFile(path="in"), Sqlite(path="notes.db"))
     flow.setup()
     info = flow.update()
@@ -148,7 +148,9 @@ def test_a_name_that_is_no_text_costs_only_itself(project: Path, bad: bytes) -> 
     assert flow.errors() == [] and flow.verify().ok
 
 
-def test_a_folder_that_cannot_be_read_is_told_alike(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported_alike_everywhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(project / "in/a.md")
     write(project / "in/private/b.md")
     flow = notes(LocalFile(path="in"), Sqlite(path="notes.db"))
@@ -176,7 +178,7 @@ def test_a_folder_that_cannot_be_read_is_told_alike(project: Path, monkeypatch: 
 # -- what is said ---------------------------------------------------------------------------------------
 
 
-def test_what_a_listing_wants_to_say_is_a_warning_of_the_update(project: Path) -> None:
+def test_warnings_of_a_listing_are_warnings_of_the_update(project: Path) -> None:
     write(project / "in/a.md")
     write(project / "in/.env")
     flow = notes(LocalFile(path="in", included_patterns=["*", "*.mdx"]), Sqlite(path="notes.db"))
@@ -202,7 +204,7 @@ def becomes(updater: coco.FlowLiveUpdater, path: Path, wanted: dict[str, str]) -
         pytest.fail(f"the target holds {rows(path)}, not {wanted}")
 
 
-def test_a_root_that_is_replaced_and_comes_back_is_followed(
+def test_a_root_that_is_replaced_and_recreated_is_followed(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_source, "MIN_RETRY_SECONDS", 3600.0)  # nothing is mended by trying again
@@ -270,7 +272,7 @@ def test_a_missing_root_makes_no_table_and_no_state(project: Path) -> None:
     assert flow.update().total.num_insertions == 1
 
 
-def test_a_root_that_goes_later_keeps_the_rows(project: Path) -> None:
+def test_a_root_that_is_deleted_later_keeps_the_rows(project: Path) -> None:
     write(project / "in/a.md")
     flow = notes(LocalFile(path="in"), Sqlite(path="notes.db"))
     flow.setup()
@@ -283,7 +285,9 @@ def test_a_root_that_goes_later_keeps_the_rows(project: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["update"], ["setup"], ["update", "--reset"], ["setup", "--reset"]])
-def test_the_command_line_makes_nothing_and_drops_nothing_either(project: Path, command: list[str]) -> None:
+def test_the_command_line_creates_and_drops_nothing_for_a_missing_root(
+    project: Path, command: list[str]
+) -> None:
     from coco.cli.group import cli
 
     name = f"app_{'_'.join(command).replace('-', '')}.py"

@@ -147,7 +147,7 @@ def ready(corpus: Path, backend: Backend) -> coco.Flow:
 
 
 @pytest.mark.parametrize("loss", [0, 1])
-def test_a_lost_table_is_named_made_again_and_filled(
+def test_a_missing_table_is_reported_recreated_and_filled(
     corpus: Path, backend: Backend, loss: int, events: list[FlowEvent]
 ) -> None:
     """Without one function call, with indexes and attachments, through the connector's own setup."""
@@ -181,7 +181,7 @@ def test_a_lost_table_is_named_made_again_and_filled(
     assert flow.verify().ok
 
 
-def test_a_lost_column_comes_back_with_its_values(corpus: Path, backend: Backend) -> None:
+def test_a_missing_column_is_recreated_with_its_values(corpus: Path, backend: Backend) -> None:
     flow = make_flow(corpus, backend.spec)
     flow.setup()
     flow.update()
@@ -192,7 +192,7 @@ def test_a_lost_column_comes_back_with_its_values(corpus: Path, backend: Backend
     assert backend.rows() == WANTED and CALLS == []
 
 
-def test_rows_that_come_while_the_table_is_gone_fail_and_are_written_later(
+def test_rows_added_while_the_table_is_missing_fail_and_are_written_later(
     corpus: Path, backend: Backend
 ) -> None:
     flow = ready(corpus, backend)
@@ -210,7 +210,7 @@ def test_rows_that_come_while_the_table_is_gone_fail_and_are_written_later(
     assert flow.verify().ok
 
 
-def test_what_stands_in_its_place_is_left_alone(corpus: Path, backend: Backend) -> None:
+def test_another_table_of_the_same_name_is_not_touched(corpus: Path, backend: Backend) -> None:
     """Somebody's own table of another shape is no table of ours."""
     flow = make_flow(corpus, backend.spec)
     flow.setup()
@@ -224,7 +224,7 @@ def test_what_stands_in_its_place_is_left_alone(corpus: Path, backend: Backend) 
     assert backend.run(f"SELECT mine FROM {backend.table}") == [(7,)]
 
 
-def test_a_users_table_is_the_users_to_make(corpus: Path, backend: Backend) -> None:
+def test_a_missing_table_of_the_user_is_not_created(corpus: Path, backend: Backend) -> None:
     backend.run("CREATE SCHEMA kept") if backend.table.startswith("kept.") else None
     backend.run(f"CREATE TABLE {backend.table} (filename text PRIMARY KEY, loud text)")
     flow = make_flow(corpus, backend.spec, setup_by_user=True)
@@ -246,7 +246,7 @@ def json_flow(corpus: Path, path: Path) -> coco.Flow:
 
 
 @pytest.mark.parametrize("left", [None, "{}", '{"\\"a.md\\"": {"loud": "ONE TWO"}}'])
-def test_a_target_that_cannot_list_is_filled_as_a_whole(
+def test_a_target_that_cannot_list_its_keys_is_filled_completely(
     corpus: Path, tmp_path: Path, left: str | None
 ) -> None:
     path = tmp_path / "out.json"
@@ -301,7 +301,7 @@ def invoke(*args: str, code: int = 0) -> Result:
     return result
 
 
-def test_the_command_line_leads_from_the_loss_to_its_repair(app: str, tmp_path: Path) -> None:
+def test_the_command_line_reports_the_missing_table_and_repairs_it(app: str, tmp_path: Path) -> None:
     invoke("update", "-f", app)
     (tmp_path / "out.db").unlink()
     said = invoke("update", app, code=1)
@@ -317,7 +317,7 @@ def test_the_command_line_leads_from_the_loss_to_its_repair(app: str, tmp_path: 
     assert "3 unchanged" in invoke("update", app).stdout
 
 
-def test_with_state_lost_the_table_is_taken_over_and_that_is_said(app: str, tmp_path: Path) -> None:
+def test_with_missing_state_the_table_is_adopted_and_reported(app: str, tmp_path: Path) -> None:
     """In the plan, in setup, and before anyone is asked; rows of vanished documents go on request."""
     invoke("update", "-f", app)
     coco.stop()

@@ -98,7 +98,7 @@ def held(tmp_path: Path, text: str) -> list[str]:
     return [path.name for path in tmp_path.glob("state.db*") if text.encode() in path.read_bytes()]
 
 
-def test_what_no_row_uses_leaves_the_file_at_the_end_of_the_pass(
+def test_results_without_rows_are_removed_from_the_file_at_the_end_of_the_run(
     make: Callable[..., coco.Flow], tmp_path: Path
 ) -> None:
     use()
@@ -119,7 +119,9 @@ def test_what_no_row_uses_leaves_the_file_at_the_end_of_the_pass(
     assert CALLS == []
 
 
-def test_long_values_and_many_rounds_leave_nothing(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
+def test_long_values_and_many_rounds_leave_no_bytes_behind(
+    make: Callable[..., coco.Flow], tmp_path: Path
+) -> None:
     """Pages are filled, emptied and filled again; what SQLite moves within them must not outlive its row."""
     use()
     flow = make()
@@ -139,7 +141,7 @@ def test_long_values_and_many_rounds_leave_nothing(make: Callable[..., coco.Flow
     assert {text for text in kept if text.encode() + b"-kept" not in files} == set()
 
 
-def test_it_is_kept_for_as_long_as_the_setting_says(
+def test_results_are_kept_as_long_as_memo_keep(
     make: Callable[..., coco.Flow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(timedelta(days=30))
@@ -164,7 +166,7 @@ def test_it_is_kept_for_as_long_as_the_setting_says(
     assert held(tmp_path, "first-kept"), "in use"
 
 
-def test_a_row_that_fails_and_goes_leaves_nothing(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
+def test_a_failed_and_deleted_row_leaves_no_results(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
     use()
     flow = make()
     FAILING.add("bad text")
@@ -181,7 +183,7 @@ def test_a_row_that_fails_and_goes_leaves_nothing(make: Callable[..., coco.Flow]
     assert held(tmp_path, "bad-kept") == []
 
 
-def test_a_killed_run_leaves_nothing(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_results(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
     """A process wrote results and was killed before rows used them; by the next run the rows are gone."""
     use()
     flow = make()
@@ -261,7 +263,7 @@ def test_limits_are_settings(make: Callable[..., coco.Flow]) -> None:
     assert found["unused_entries"] == 0 and found["max_bytes"] == 100
 
 
-def test_the_command_shows_and_prunes(
+def test_the_cache_command_shows_and_prunes(
     make: Callable[..., coco.Flow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(timedelta(days=30))
@@ -289,7 +291,7 @@ def test_the_command_shows_and_prunes(
     assert asyncio.run(coco.prune_cache_async()) == {"deleted_entries": 0, "deleted_bytes": 0}
 
 
-def test_the_command_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_command_creates_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     done = CliRunner().invoke(cli, ["cache", "stats"])
@@ -313,7 +315,7 @@ def test_references_are_those_of_the_tables(make: Callable[..., coco.Flow], tmp_
         db.close()
 
 
-def test_a_pass_over_single_rows_does_it_too(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
+def test_a_run_over_single_rows_removes_results_too(make: Callable[..., coco.Flow], tmp_path: Path) -> None:
     """As live updates do for what a change stream names."""
     use()
     flow = make()

@@ -77,7 +77,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("bring", [shutil.copytree, os.rename])
-def test_it_goes_on_where_it_is(
+def test_a_moved_project_continues_in_its_new_folder(
     first: Project, bring: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is to be allowed, nothing is done again, and the original, if there still is one, is left alone."""
@@ -105,7 +105,7 @@ def test_it_goes_on_where_it_is(
         assert first.enter().update().warnings == []
 
 
-def test_what_a_copy_no_longer_exports_goes_from_the_copy(
+def test_an_export_removed_in_a_copy_is_dropped_in_the_copy_only(
     first: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     coco.stop()
@@ -117,7 +117,7 @@ def test_what_a_copy_no_longer_exports_goes_from_the_copy(
     assert first.pages() == 2
 
 
-def test_a_drop_in_a_copy_comes_first(first: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drop_in_a_copy_drops_the_copys_targets(first: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command line too, which says where it looks."""
     coco.stop()
     there = Project(first.folder.with_name("second"), monkeypatch)
@@ -133,7 +133,7 @@ def test_a_drop_in_a_copy_comes_first(first: Project, monkeypatch: pytest.Monkey
     assert first.pages() == 2
 
 
-def test_a_target_that_is_named_where_it_was_stays_there(
+def test_a_target_with_an_absolute_path_stays_in_place(
     first: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The state alone moved: the definition says that the target did not."""

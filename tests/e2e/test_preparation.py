@@ -109,7 +109,7 @@ def fill_all() -> None:
         table(name)
 
 
-def test_only_what_needs_it_fails(events: list[FlowEvent]) -> None:
+def test_a_failed_preparation_fails_only_its_rows(events: list[FlowEvent]) -> None:
     fill_all()
     flow = tagging()
     DOWN["large"] = ConnectionError("no answer from the model server")
@@ -145,7 +145,7 @@ def test_only_what_needs_it_fails(events: list[FlowEvent]) -> None:
     assert work_of(events).none and PREPARED.count("large") == 3
 
 
-def test_other_exports_follow_their_rows_while_one_cannot() -> None:
+def test_other_exports_are_updated_while_one_fails() -> None:
     fill_all()
     flow = tagging()
     flow.update()
@@ -183,7 +183,7 @@ def test_rows_that_wait_for_a_function_are_never_quarantined() -> None:
     assert not flow.update().has_errors
 
 
-def test_results_that_are_remembered_need_no_preparation() -> None:
+def test_cached_results_need_no_preparation() -> None:
     fill_all()
     flow = tagging()
     flow.update()
@@ -197,7 +197,7 @@ def test_results_that_are_remembered_need_no_preparation() -> None:
     assert said("tagged")["copy"] == "large one" and PREPARED == []
 
 
-def test_an_executor_that_cannot_be_made_is_the_same() -> None:
+def test_an_executor_that_cannot_be_created_fails_only_its_rows() -> None:
     class PrepareNothing(op.FunctionSpec):
         pass
 
@@ -284,7 +284,7 @@ def test_a_call_at_the_root_that_fails_is_a_failure_of_the_rows_that_use_it() ->
     )
 
 
-def test_outside_of_flows_the_error_is_what_it_was() -> None:
+def test_outside_of_flows_the_original_error_is_raised() -> None:
     @coco.transform_flow()
     def tag(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
         return text.transform(PrepareTag(model="large"))
@@ -302,7 +302,7 @@ def passes(events: list[FlowEvent], count: int, done: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("pause", [0.0, 3600.0])
-def test_while_following_there_is_a_pause_between_attempts(
+def test_live_updates_pause_between_attempts(
     pause: float, monkeypatch: pytest.MonkeyPatch, events: list[FlowEvent]
 ) -> None:
     monkeypatch.setattr(preparing, "FIRST_PAUSE_SECONDS", pause)

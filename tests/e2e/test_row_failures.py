@@ -62,7 +62,7 @@ def errors(flow: coco.Flow) -> dict[str, tuple[str, str, int, bool]]:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_failed_row_is_listed_keeps_what_it_had_and_heals(style: str) -> None:
+def test_a_failed_row_is_reported_keeps_its_target_rows_and_recovers(style: str) -> None:
     fill("fail", {"a": "one", "b": "two"})
     table("out")
     MOOD["does"] = refuse()
@@ -110,7 +110,7 @@ def test_a_row_that_keeps_failing_is_quarantined_until_it_changes(
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_full_reprocess_takes_up_quarantined_rows(live: bool) -> None:
+def test_a_full_reprocess_retries_quarantined_rows(live: bool) -> None:
     fill("fail", {"a": "bad"})
     table("out")
     MOOD["does"] = refuse("bad")
@@ -129,7 +129,7 @@ def test_a_full_reprocess_takes_up_quarantined_rows(live: bool) -> None:
     assert (said(), errors(flow)) == ({"a": "BAD"}, {})
 
 
-def test_retry_takes_up_quarantined_rows() -> None:
+def test_retry_processes_quarantined_rows() -> None:
     fill("fail", {"a": "bad"})
     table("out")
     MOOD["does"] = refuse("bad")
@@ -143,7 +143,7 @@ def test_retry_takes_up_quarantined_rows() -> None:
     assert (said(), errors(flow)) == ({"a": "BAD"}, {})
 
 
-def test_failures_of_rows_that_are_gone_are_forgotten() -> None:
+def test_failures_of_deleted_rows_are_removed() -> None:
     rows = fill("fail", {"a": "bad", "b": "bad", "c": "two"})
     table("out")
     MOOD["does"] = refuse()
@@ -165,7 +165,7 @@ def test_failures_of_rows_that_are_gone_are_forgotten() -> None:
     assert said() == {"a": "BAD", "c": "TWO"}
 
 
-def test_unreadable_and_vanished_rows() -> None:
+def test_unreadable_and_deleted_rows() -> None:
     rows = fill("fail", {"a": "one", "b": "two", "c": "three"})
     table("out")
     MOOD["does"] = refuse()
@@ -378,7 +378,7 @@ def test_a_target_refuses_single_rows(bare: bool) -> None:
     assert said() == {"b": "two", "c": "three"}
 
 
-def test_a_target_that_fails_whole_batches_is_asked_in_halves(events: list[FlowEvent]) -> None:
+def test_a_target_that_fails_whole_batches_gets_halves(events: list[FlowEvent]) -> None:
     fill("fail", {f"{number}": f"text {number}" for number in range(8)})
     held = table("out")
     held.poison = {"TEXT 5"}
@@ -391,7 +391,7 @@ def test_a_target_that_fails_whole_batches_is_asked_in_halves(events: list[FlowE
     assert all(event.where == "target:out" for event in seen(events, BatchBisected))
 
 
-def test_a_target_that_is_down_does_not_stop_the_others() -> None:
+def test_an_unreachable_target_does_not_stop_the_others() -> None:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(MemoryRows(name="fail"))
         out = scope.add_collector()

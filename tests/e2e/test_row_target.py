@@ -197,7 +197,7 @@ def test_increments_end_where_a_fresh_run_does(
 
 
 @pytest.mark.parametrize("text", ["refuse", "raise"])
-def test_one_row_that_fails_costs_no_other(drafts: Path, tmp_path: Path, text: str) -> None:
+def test_one_failing_row_fails_no_other(drafts: Path, tmp_path: Path, text: str) -> None:
     place = tmp_path / "shelf"
     flow = flow_into(shelf_of_pages(folder=str(place)), drafts)
     flow.setup()
@@ -236,7 +236,7 @@ def test_drop_deletes_what_coco_wrote_and_nothing_else(drafts: Path, tmp_path: P
     assert BATCHES == [([], ["a", "b", "c"])]
 
 
-def test_drop_in_a_new_process_after_the_export_left(drafts: Path, tmp_path: Path) -> None:
+def test_drop_in_a_new_process_after_the_export_was_removed(drafts: Path, tmp_path: Path) -> None:
     place = tmp_path / "shelf"
     flow = flow_into(shelf_of_pages(folder=str(place)), drafts)
     flow.setup()
@@ -249,7 +249,7 @@ def test_drop_in_a_new_process_after_the_export_left(drafts: Path, tmp_path: Pat
     assert files(place) == {}
 
 
-def test_another_identity_moves_the_rows(drafts: Path, tmp_path: Path) -> None:
+def test_a_changed_identity_moves_the_rows(drafts: Path, tmp_path: Path) -> None:
     flow = flow_into(shelf_of_pages(folder=str(tmp_path / "old")), drafts)
     flow.setup()
     flow.update()
@@ -274,7 +274,7 @@ def test_another_primary_key_deletes_by_the_old_one(drafts: Path) -> None:
     assert sorted(BAGS["b"]) == ["text a", "text b", "text c"]
 
 
-def test_a_drop_that_failed_is_finished_by_the_next(
+def test_a_failed_drop_is_completed_by_the_next(
     drafts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "shelf"
@@ -306,7 +306,7 @@ def test_with_a_spec_of_its_own_and_async(drafts: Path) -> None:
     assert (CLEARED, DRAWERS) == (["d"], {})
 
 
-def test_verify_finds_and_repairs_what_changed_behind_our_back(drafts: Path) -> None:
+def test_verify_finds_and_repairs_changes_by_other_programs(drafts: Path) -> None:
     flow = flow_into(Drawer(name="d"), drafts)
     flow.setup()
     flow.update()

@@ -98,7 +98,7 @@ def flow_of(functions: ModuleType, runner: str | None, name: str = "Remote") -> 
     return flow
 
 
-def test_the_same_rows_as_here(functions: ModuleType, events: list[FlowEvent]) -> None:
+def test_a_runner_gives_the_same_rows_as_this_process(functions: ModuleType, events: list[FlowEvent]) -> None:
     rows, here = table("Remote"), table("Here")
     fill("remote", {f"doc {index}": f"text {index % 7}" for index in range(20)})
     flow = flow_of(functions, "pool")
@@ -112,7 +112,9 @@ def test_the_same_rows_as_here(functions: ModuleType, events: list[FlowEvent]) -
     assert work_of(events).none, "an update of nothing made calls"
 
 
-def test_moving_a_function_computes_nothing_again(functions: ModuleType, events: list[FlowEvent]) -> None:
+def test_moving_a_function_to_a_runner_recomputes_nothing(
+    functions: ModuleType, events: list[FlowEvent]
+) -> None:
     """Where it runs is no part of what it is: rows, memo and setup stay."""
     rows = table("Remote")
     fill("remote", {"a": "one", "b": "two"})
@@ -137,7 +139,7 @@ def test_where_it_runs_is_shown(functions: ModuleType) -> None:
     assert [item["runner"] for item in graph_report(graph)["transforms"]] == ["pool", "pool"]
 
 
-def test_a_worker_that_dies_in_the_middle(functions: ModuleType, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_during_a_call(functions: ModuleType, tmp_path: Path) -> None:
     rows = table("Remote")
     fill(
         "remote",
@@ -148,7 +150,7 @@ def test_a_worker_that_dies_in_the_middle(functions: ModuleType, tmp_path: Path)
     assert rows.rows[("3",)]["loud"] == "TEXT 3"
 
 
-def test_a_row_that_always_kills_fails_alone(functions: ModuleType) -> None:
+def test_a_row_that_always_kills_its_worker_fails_alone(functions: ModuleType) -> None:
     rows = table("Remote")
     world = fill("remote", {"a": "one", "b": "poison", "c": "three"})
     flow = flow_of(functions, "pool")
@@ -160,7 +162,7 @@ def test_a_row_that_always_kills_fails_alone(functions: ModuleType) -> None:
     assert rows.rows[("b",)]["loud"] == "CURED"
 
 
-def test_the_error_is_the_engines(functions: ModuleType) -> None:
+def test_a_call_that_kills_its_worker_raises_the_engines_error(functions: ModuleType) -> None:
     @coco.transform_flow()
     def loud(text: coco.DataSlice[str]) -> coco.DataSlice[str]:
         return text.transform(functions.there, op_args={"runner": "pool"})

@@ -114,7 +114,7 @@ def test_a_row_that_moves_with_other_content_is_one_update(events: list[FlowEven
     assert origins() == {"x": "moved", "y": "b"}
 
 
-def test_the_row_processed_last_wins_and_is_told(events: list[FlowEvent]) -> None:
+def test_the_source_row_processed_last_owns_the_target_row(events: list[FlowEvent]) -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2", "c": "y:3"})
     flow = by_title("one")
     info = flow.update()
@@ -130,7 +130,7 @@ def test_the_row_processed_last_wins_and_is_told(events: list[FlowEvent]) -> Non
     assert rows_known() == 2
 
 
-def test_when_the_winner_goes_the_other_is_exported_again_in_the_same_update(events: list[FlowEvent]) -> None:
+def test_when_the_owner_is_deleted_the_other_is_exported_in_the_same_update(events: list[FlowEvent]) -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2", "c": "y:3"})
     flow = by_title("one")
     flow.update()
@@ -146,7 +146,7 @@ def test_when_the_winner_goes_the_other_is_exported_again_in_the_same_update(eve
     assert rows_known() == 2
 
 
-def test_a_winner_that_yields_another_row_gives_the_place_back() -> None:
+def test_an_owner_that_yields_another_key_releases_the_target_row() -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2"})
     flow = by_title("one")
     flow.update()
@@ -160,7 +160,7 @@ def test_a_winner_that_yields_another_row_gives_the_place_back() -> None:
     assert rows_known() == 2
 
 
-def test_a_source_that_leaves_gives_its_places_back(events: list[FlowEvent]) -> None:
+def test_a_removed_source_releases_its_target_rows(events: list[FlowEvent]) -> None:
     fill("one", {"a": "x:1", "c": "y:3"})
     flow = by_title("one", "two", name="First")
     flow.update()
@@ -198,7 +198,7 @@ def by_file(source: str, *, also: str = "") -> coco.Flow:
     return flow
 
 
-def test_a_target_that_another_source_feeds_from_now_on_loses_no_row(events: list[FlowEvent]) -> None:
+def test_a_target_fed_by_another_source_from_now_on_loses_no_row(events: list[FlowEvent]) -> None:
     rows = fill("one", {f"{number}": f"text {number}" for number in range(20)})
     for key, entry in rows.items():
         WORLD["two"][key] = dataclasses.replace(entry)
@@ -286,7 +286,7 @@ def test_rows_of_a_removed_source_that_cannot_be_deleted_are_not_forgotten() -> 
     assert rows_known() == 1
 
 
-def test_a_failing_heir_is_written_when_it_heals(events: list[FlowEvent]) -> None:
+def test_a_failing_next_owner_is_written_when_it_recovers(events: list[FlowEvent]) -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2", "c": "y:3"})
     flow = by_title("one")
     flow.update()
@@ -321,7 +321,7 @@ def test_a_refused_takeover_counts_rows_right() -> None:
     assert not flow.update().drifted
 
 
-def test_verify_knows_who_wins() -> None:
+def test_verify_compares_with_the_owning_row() -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2", "c": "y:3"})
     flow = by_title("one")
     flow.update()
@@ -331,7 +331,7 @@ def test_verify_knows_who_wins() -> None:
     assert report.ok, report.render()
 
 
-def test_functions_of_the_heir_are_called_once(events: list[FlowEvent]) -> None:
+def test_functions_of_the_next_owner_are_called_once(events: list[FlowEvent]) -> None:
     rows = fill("one", {"a": "x:1", "b": "x:2", "c": "y:3"})
     flow = by_title("one")
     flow.update()

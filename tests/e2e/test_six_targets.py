@@ -52,7 +52,7 @@ def places(
 
 
 @pytest.mark.parametrize("life", range(LIVES))
-def test_all_six_end_alike(life: int, places: Places, tmp_path: Path) -> None:
+def test_all_six_targets_end_with_equal_rows(life: int, places: Places, tmp_path: Path) -> None:
     seed = f"six{life}"
     chance = random.Random(seed)
     world = World(tmp_path, places, seed)
@@ -75,7 +75,7 @@ def test_all_six_end_alike(life: int, places: Places, tmp_path: Path) -> None:
     world.check_dropped()
 
 
-def test_readers_tell_differences(places: Places, tmp_path: Path) -> None:
+def test_readers_notice_a_wrong_row_in_each_target(places: Places, tmp_path: Path) -> None:
     """They see rows, and would see a wrong one."""
     world = World(tmp_path, places, "readers")
     world.check()

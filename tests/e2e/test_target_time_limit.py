@@ -124,7 +124,7 @@ def threads_at_work() -> list[str]:
 
 
 @pytest.mark.parametrize("step", ["mutate", "mutate, waiting", "prepare"])
-def test_what_does_not_answer_is_interrupted(step: str, server: Server) -> None:
+def test_a_call_over_the_limit_is_interrupted(step: str, server: Server) -> None:
     flow = make()
     flow.setup()
     server.stuck = step
@@ -141,7 +141,7 @@ def test_what_does_not_answer_is_interrupted(step: str, server: Server) -> None:
     assert len(server.rows) == 2
 
 
-def test_a_thread_that_cannot_be_interrupted_is_left_behind(
+def test_a_thread_that_cannot_be_interrupted_is_abandoned(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target_calls, "INTERRUPT_SECONDS", 0.1)
@@ -235,7 +235,7 @@ def test_pauses_between_attempts_do_not_count() -> None:
     assert attempts == sorted(set(attempts)), "each began its time anew"
 
 
-def test_an_interrupted_call_is_not_tried_again() -> None:
+def test_an_interrupted_call_is_not_retried() -> None:
     attempts = []
 
     def attempt() -> None:
@@ -251,7 +251,7 @@ def test_an_interrupted_call_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "inf", "nan", "soon"])
-def test_a_limit_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_limit_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCO_TARGET_CALL_TIMEOUT", text)
     with pytest.raises(coco.errors.ClientError, match="COCO_TARGET_CALL_TIMEOUT"):
         coco.Settings.from_env()

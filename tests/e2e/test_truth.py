@@ -136,7 +136,7 @@ def test_a_plan_says_calls_that_depend_on_others_are_unknown(corpus: Path, tmp_p
     assert counts(found) == {"unchanged": 3} and calls(found) == {} and rows(found) == (0, 0, False)
 
 
-def test_a_plan_knows_what_the_memo_knows(corpus: Path, tmp_path: Path) -> None:
+def test_a_plan_counts_cached_results(corpus: Path, tmp_path: Path) -> None:
     flow = make_flow(corpus, tmp_path / "out.json", chain=True)
     flow.setup()
     flow.update()
@@ -149,7 +149,7 @@ def test_a_plan_knows_what_the_memo_knows(corpus: Path, tmp_path: Path) -> None:
     assert found.to_dict()["update"]["sources"][0]["keys"]["deleted"] == ["a.md"]
 
 
-def test_a_plan_tells_touched_from_changed(corpus: Path, tmp_path: Path) -> None:
+def test_a_plan_distinguishes_touched_from_changed_files(corpus: Path, tmp_path: Path) -> None:
     flow = make_flow(corpus, tmp_path / "out.json", chain=True)
     flow.setup()
     flow.update()
@@ -162,7 +162,9 @@ def test_a_plan_tells_touched_from_changed(corpus: Path, tmp_path: Path) -> None
     assert unread.marks == plan(flow).marks, "how much is read does not alter what a plan depends on"
 
 
-def test_a_plan_is_what_the_update_does(corpus: Path, tmp_path: Path, events: list[FlowEvent]) -> None:
+def test_an_update_does_exactly_what_the_plan_lists(
+    corpus: Path, tmp_path: Path, events: list[FlowEvent]
+) -> None:
     """Over a series of edits: calls, writes and deletes as planned, exactly."""
     target = tmp_path / "out.json"
     flow = split_flow(corpus, target)
@@ -194,7 +196,7 @@ def test_a_plan_is_what_the_update_does(corpus: Path, tmp_path: Path, events: li
             assert rows(found)[2]
 
 
-def test_a_plan_says_what_a_change_of_code_causes(corpus: Path, tmp_path: Path) -> None:
+def test_a_plan_lists_the_effects_of_a_code_change(corpus: Path, tmp_path: Path) -> None:
     write(corpus / "a.md", "one\ntwo")
     flow = split_flow(corpus, tmp_path / "out.json")
     flow.setup()
@@ -209,7 +211,7 @@ def test_a_plan_says_what_a_change_of_code_causes(corpus: Path, tmp_path: Path) 
     assert before.marks["logic"] != found.marks["logic"] and before.marks["listing"] == found.marks["listing"]
 
 
-def test_a_plan_announces_a_stop(corpus: Path, tmp_path: Path) -> None:
+def test_a_plan_reports_a_guard_that_would_stop_the_run(corpus: Path, tmp_path: Path) -> None:
     for number in range(20):
         write(corpus / f"n{number}.md", str(number))
     flow = make_flow(corpus, tmp_path / "out.json", chain=True)
@@ -248,7 +250,9 @@ def planned(builder, scope):
 """
 
 
-def test_apply_refuses_what_has_moved(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_refuses_an_outdated_plan(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
     app = tmp_path / "app_truth_planned.py"
@@ -301,7 +305,7 @@ def test_verify_finds_and_repairs_every_kind_of_damage(corpus: Path, tmp_path: P
     assert flow.verify().ok
 
 
-def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
+def test_verify_finds_changed_content_with_an_unchanged_ordinal(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     flow = ready(make_flow(corpus, target))
     write(corpus / "a.md", "two one")  # same length, same time
@@ -313,7 +317,7 @@ def test_verify_finds_what_a_source_hides(corpus: Path, tmp_path: Path) -> None:
     assert load(target)[("a.md",)]["loud"] == "TWO ONE"
 
 
-def test_verify_says_that_an_update_is_due(corpus: Path, tmp_path: Path) -> None:
+def test_verify_reports_a_pending_update(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, tmp_path / "out.json"))
     os.utime(corpus / "b.md", (OLD + 50, OLD + 50))
     assert flow.verify().ok, "a touched file is no difference"
@@ -325,7 +329,7 @@ def test_verify_says_that_an_update_is_due(corpus: Path, tmp_path: Path) -> None
     assert "run `coco update`" in report.render()
 
 
-def test_verify_compares_what_comes_back_altered(corpus: Path, tmp_path: Path) -> None:
+def test_verify_compares_values_that_a_target_stores_in_another_form(corpus: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     flow = ready(make_flow(corpus, target, chain=True, digits=3))
     report = flow.verify()
@@ -338,7 +342,7 @@ def test_verify_compares_what_comes_back_altered(corpus: Path, tmp_path: Path) -
     assert CALLS == []
 
 
-def test_verify_admits_what_it_cannot_know(corpus: Path, tmp_path: Path) -> None:
+def test_verify_reports_what_it_cannot_check(corpus: Path, tmp_path: Path) -> None:
     flow = ready(make_flow(corpus, tmp_path / "out.json", digits=3))
     report = flow.verify()
     assert report.targets[0].unclear == 2 and CALLS == []
@@ -357,7 +361,7 @@ def test_verify_compares_a_sample(corpus: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["{}", None])
-def test_an_update_notices_a_lost_target(corpus: Path, tmp_path: Path, lost: str | None) -> None:
+def test_an_update_notices_a_missing_target(corpus: Path, tmp_path: Path, lost: str | None) -> None:
     target = tmp_path / "out.json"
     flow = ready(make_flow(corpus, target, chain=True))
     if lost is None:
@@ -378,7 +382,7 @@ def test_an_update_notices_a_lost_target(corpus: Path, tmp_path: Path, lost: str
     assert not flow.update().drifted
 
 
-def test_keys_of_a_plan_are_of_the_state(corpus: Path, tmp_path: Path) -> None:
+def test_a_plan_includes_rows_staged_but_not_confirmed(corpus: Path, tmp_path: Path) -> None:
     """A staged row that nobody confirmed is to be done again, and the plan says so."""
     flow = ready(make_flow(corpus, tmp_path / "out.json", chain=True))
     from coco.state.protocol import StageRow

@@ -73,7 +73,7 @@ def test_a_lease_from_the_far_future(flow: coco.Flow, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_what_is_known_of_a_process_of_this_machine(running: bool, tmp_path: Path) -> None:
+def test_unlock_describes_a_process_of_this_machine(running: bool, tmp_path: Path) -> None:
     holder = new_holder()
     if not running:
         holder = holder.replace(f"/{os.getpid()}/", "/4194305/")  # above the highest number there can be
@@ -83,7 +83,7 @@ def test_what_is_known_of_a_process_of_this_machine(running: bool, tmp_path: Pat
     assert ("no longer runs" in said) is not running
 
 
-def test_nothing_is_created_without_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlock_creates_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     coco.stop()
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("COCO_STATE_URL", f"sqlite:///{tmp_path / 'empty' / 'state.db'}")

@@ -51,7 +51,7 @@ def ready(flow: coco.Flow, events: list[FlowEvent]) -> coco.Flow:
     return flow
 
 
-def test_nothing_changed(events: list[FlowEvent]) -> None:
+def test_no_change_causes_no_call_and_no_write(events: list[FlowEvent]) -> None:
     table("out")
     fill("work", {"a": "one/two", "b": "three"})
     flow = ready(paragraphs(), events)
@@ -76,7 +76,7 @@ def test_touched_files_are_read_and_no_more(events: list[FlowEvent]) -> None:
     assert work_of(events).read == 0  # the new ordinal was noted
 
 
-def test_an_older_ordinal_from_a_listing_is_a_restored_backup(events: list[FlowEvent]) -> None:
+def test_an_older_ordinal_from_a_listing_is_processed_as_a_restored_backup(events: list[FlowEvent]) -> None:
     fill("work", {"a": "one", "b": "two"}, ordinal=5)
     table("out")
     flow = ready(paragraphs(), events)
@@ -224,7 +224,7 @@ def test_nulls_are_passed_on_without_a_call(events: list[FlowEvent]) -> None:
     assert [(event.calls, event.skipped_null) for event in lengths] == [(1, 1)]
 
 
-def test_of_equal_keys_in_one_document_the_later_wins_and_is_told(events: list[FlowEvent]) -> None:
+def test_of_equal_keys_in_one_document_the_later_is_kept_with_a_warning(events: list[FlowEvent]) -> None:
     def define(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
         scope["docs"] = builder.add_source(MemoryRows(name="work"))
         out = scope.add_collector()

@@ -185,7 +185,7 @@ def test_wrong_instances(made: Any) -> None:
     assert "no list" in str(failed.value)
 
 
-def test_a_method_that_tells_of_ordinals_may_be_async() -> None:
+def test_provides_ordinal_may_be_async() -> None:
     GIVES["ordinals"] = lambda: True
     GIVES["list"] = lambda: [row(ordinal=1)]
     flow = flow_of()
@@ -284,7 +284,7 @@ FOREIGN = ("AttributeError", "TypeError", "OverflowError", "KeyError", "StructEr
 @example([row(["unhashable"])], data(), False, False)
 @example([row(float("nan"))], data(), False, False)
 @example([row("\ud800")], data(value=WildDocument("\ud800")), False, False)
-def test_whatever_a_source_gives_the_error_is_a_prepared_one(
+def test_any_wrong_value_of_a_source_raises_an_error_of_coco(
     listed: Any, value: Any, generated: bool, batches: bool
 ) -> None:
     GIVES["list"] = lambda: (item for item in listed) if generated and isinstance(listed, list) else listed
@@ -362,7 +362,7 @@ class OwnTextError(DefinitionError):
 @pytest.mark.parametrize(
     "error", [TwoPartError("model", "unknown"), OwnTextError(code=7)], ids=["two", "own"]
 )
-def test_a_definition_error_of_ones_own_keeps_its_text(error: DefinitionError) -> None:
+def test_a_definition_error_of_user_code_keeps_its_text(error: DefinitionError) -> None:
     class Picky(SourceSpec):
         pass
 
@@ -383,6 +383,6 @@ def test_a_definition_error_of_ones_own_keeps_its_text(error: DefinitionError) -
     assert isinstance(failed.value, TwoPartError) or failed.value.__cause__ is error
 
 
-def test_reading_errors_are_of_their_own_kind() -> None:
+def test_an_error_while_reading_is_a_source_read_error() -> None:
     with pytest.raises(SourceReadError):
         SHAPES.data(None, "get_value")

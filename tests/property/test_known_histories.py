@@ -21,7 +21,7 @@ def machine(tmp_path: Path) -> Iterator[LawMachine]:
     made.teardown()
 
 
-def test_a_removed_source_whose_row_was_asked_to_come_back(machine: LawMachine) -> None:
+def test_a_row_of_a_removed_source_that_was_to_be_exported_again(machine: LawMachine) -> None:
     """Its row was to be exported again, for another one gave way to it, and was left out when it was to go."""
     machine.begin(
         rows=[
@@ -58,7 +58,7 @@ def test_a_removed_source_whose_row_was_asked_to_come_back(machine: LawMachine) 
     machine.switch_branch_and_update(name="loudest", source="one")
 
 
-def test_a_row_that_healed_while_it_was_asked_to_come_back(machine: LawMachine) -> None:
+def test_a_row_that_recovered_while_it_was_to_be_exported_again(machine: LawMachine) -> None:
     """Having failed once, it was taken for one that cannot be had."""
     machine.begin(
         loud=1,

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "guarantees.md"
 NAMED = re.compile(r"\[`([\w.]+)::(\w+)`\]\(([^)]+)\)")
-ABOUT_THE_TESTS = {"test_how_often", "test_replay"}
+ABOUT_THE_TESTS = {"test_enough_processes_were_killed", "test_replay"}
 """Tests that prove no promise themselves."""
 
 
