@@ -61,6 +61,13 @@ class AuthEntryReference(TransientAuthEntryReference[T]):
     """
 
 
+@dataclass(frozen=True)
+class UnavailableEntry:
+    """Stands for an entry that could not be copied to this process."""
+
+    reason: str
+
+
 class AuthRegistry:
     """Maps keys to credentials. Safe to use from several threads."""
 
@@ -128,6 +135,8 @@ class AuthRegistry:
                 f"auth entry {key!r} is not registered{by}; "
                 f"call coco.add_auth_entry({key!r}, ...) before it is used"
             )
+        if isinstance(value, UnavailableEntry):
+            raise AuthEntryError(f"auth entry {key!r}{by} is not available in this process: {value.reason}")
         value = resolve_secrets(value, wanted_by=wanted_by or f"the auth entry {key!r}")
         found_value: T = _as_type(type_, value, key, by)
         return found_value

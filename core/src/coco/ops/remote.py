@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from coco.auth_registry import default_registry
+from coco.auth_registry import UnavailableEntry, default_registry
 from coco.errors import InternalError
 from coco.ops.error_text import (
     RemoteTraceback,
@@ -250,10 +250,13 @@ def _revived(remote: RemoteError) -> Exception:
 
 
 def _opened(entries: Mapping[str, bytes]) -> Iterator[tuple[str, Any]]:
-    """Auth entries that can be made here. One that cannot, for lack of its class, is missed where it is asked for."""
+    """Unpickled auth entries. One that fails, for lack of its class for example, is an error only where it is needed."""
     for key, value in entries.items():
-        with contextlib.suppress(Exception):
-            yield key, pickle.loads(value)
+        try:
+            entry = pickle.loads(value)
+        except Exception as error:
+            entry = UnavailableEntry(f"{type(error).__name__}: {error}")
+        yield key, entry
 
 
 def find_target(place: TargetPlace) -> Any:

@@ -8,7 +8,6 @@ engine's; where a function runs changes neither its results nor its identity.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import pickle
 import sys
@@ -16,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from coco.auth_registry import default_registry
+from coco.auth_registry import UnavailableEntry, default_registry
 from coco.ops import remote
 from coco.ops.origin import main_program
 from coco.ops.remote import open_answer
@@ -119,8 +118,10 @@ class RemoteFunction:
 def _auth_entries() -> dict[str, bytes]:
     entries = {}
     for key, value in default_registry().snapshot().items():
-        with contextlib.suppress(Exception):  # an entry that cannot travel is missed where it is asked for
+        try:
             entries[key] = pickle.dumps(value, protocol=5)
+        except Exception as error:  # an error where the entry is needed, and only there
+            entries[key] = pickle.dumps(UnavailableEntry(f"{type(error).__name__}: {error}"), protocol=5)
     return entries
 
 

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +14,8 @@ import pytest
 
 import coco
 from coco import op
-from coco.errors import DefinitionError, FunctionTimeoutError, WorkerDiedError
+from coco.auth_registry import default_registry
+from coco.errors import AuthEntryError, DefinitionError, FunctionTimeoutError, WorkerDiedError
 from coco.ops.error_text import describe
 
 MODULE = """
@@ -254,6 +256,12 @@ def test_auth_entries_reach_the_child(gpu: ModuleType) -> None:
     assert flow_of(gpu.GpuVault(early)).eval("x") == 5
     coco.add_auth_entry("gpu-early", "123", replace=True)
     assert flow_of(gpu.GpuVault(early)).eval("x") == 3
+    coco.add_auth_entry("gpu-early", threading.Lock(), replace=True)  # an error where it is needed
+    with pytest.raises(
+        AuthEntryError, match="'gpu-early' is not available in this process: TypeError: cannot pickle"
+    ):
+        flow_of(gpu.GpuVault(early)).eval("y")
+    default_registry().remove(["gpu-early"])
 
 
 def test_what_cannot_be_imported_is_refused_when_the_flow_is_defined() -> None:
