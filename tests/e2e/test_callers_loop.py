@@ -326,7 +326,7 @@ def test_blocking_calls_in_a_loop_name_what_to_await(
         flow.drop()
 
     asyncio.run(work())
-    twins = re.findall(r"holds up .* (\w+_async\(\)) there", "\n".join(caplog.messages))
+    twins = re.findall(r"use `await` with (\w+_async\(\)) instead", "\n".join(caplog.messages))
     assert twins == [
         "setup_async()",
         "setup_all_flows_async()",

@@ -252,3 +252,16 @@ def test_a_flow_that_is_closed_does_nothing() -> None:
             use()
     with pytest.raises(LifecycleError, match="is closed"):
         asyncio.run(flow.status_async())
+
+
+def test_scripts_of_earlier_releases_find_the_runtime() -> None:
+    from coco.environment.runtime import RUNTIME
+
+    fill("operated", {"a": "good", "b": "bad"})
+    flow = flow_of()
+    flow.setup()
+    flow.update()
+    assert [error.key for error in RUNTIME.errors(flow)] == ["b"]
+    TABLES["out"].rows.clear()
+    assert not RUNTIME.verify(flow).ok
+    assert RUNTIME.verify(flow, True).repaired == 1 and len(TABLES["out"].rows) == 1

@@ -91,6 +91,11 @@ def test_no_module_looks_up_one_above_it() -> None:
     assert found == {}
 
 
+def test_coco_itself_does_not_use_the_former_runtime() -> None:
+    users = [file for file in SOURCES.rglob("*.py") if "environment.runtime" in file.read_text()]
+    assert users == []
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [
