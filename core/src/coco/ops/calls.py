@@ -1,4 +1,4 @@
-"""Calling user code that may be sync or async, from sync code, while a flow is being defined."""
+"""Calls sync or async user code from sync code, while a flow is being defined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def is_async_callable(function: Any) -> bool:
-    """Whether calling it gives something to await."""
+    """Return whether a call of it returns an awaitable."""
     if inspect.iscoroutinefunction(function):
         return True
     call = getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted
@@ -17,7 +17,7 @@ def is_async_callable(function: Any) -> bool:
 
 
 def call_blocking(function: Callable[..., Any], *args: Any) -> Any:
-    """Call and, if the result is awaitable, wait for it in a thread of its own.
+    """Call a function. If the result is awaitable, await it in a new thread.
 
     Safe inside a running event loop; only for the short calls of definition time.
     """
@@ -47,7 +47,7 @@ def call_blocking(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def accepts(function: Callable[..., Any], count: int) -> bool:
-    """Whether ``count`` arguments can be passed by position. ``self`` and ``cls`` must be bound."""
+    """Return whether a function takes ``count`` positional arguments. ``self`` and ``cls`` must be bound."""
     try:
         inspect.signature(function).bind(*(None,) * count)
     except TypeError:

@@ -1,8 +1,8 @@
-"""The code of one function as text that only changes when behaviour may.
+"""The canonical text of a function, which changes only if its behaviour may change.
 
-Positions, comments, formatting, docstrings and annotations are gone; names and constants stay. The
-text is made from the syntax tree, not from bytecode, so an interpreter upgrade leaves it alone. Without
-source (or when the file was edited after import) bytecode, constants and names take its place.
+The text has names and constants, but no positions, comments, formatting, docstrings and annotations. It is made from the
+syntax tree, not from bytecode, so an upgrade of the interpreter does not change it. Without source, or if the file was edited
+after the import, it is made from bytecode, constants and names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SKIPPED = frozenset({"ctx", "type_comment", "type_ignores", "type_params", "kin
 
 
 def canonical_text(node: ast.AST) -> str:
-    """Canonical text of a definition, without its own decorators (what they do shows in the function object)."""
+    """Return the canonical text of a definition, without its own decorators, whose effect is in the function object."""
     out: list[str] = []
     _emit(node, out, root=True)
     return "".join(out)
@@ -62,7 +62,7 @@ def _emit(node: Any, out: list[str], *, root: bool = False) -> None:
 
 
 def _without_text_statements(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Docstrings and other strings that stand alone."""
+    """Return statements without docstrings and other strings that stand alone."""
     kept = [
         item
         for item in body
@@ -80,7 +80,7 @@ def _constant(value: Any) -> str:
 
 
 class _ModuleSource:
-    """One parsed file: definitions by first line and name, code objects by the same, lambdas by line."""
+    """A parsed file: definitions and code objects by first line and name, and lambdas by line."""
 
     def __init__(self, tree: ast.Module, code: CodeType) -> None:
         self._tree = tree
@@ -102,7 +102,7 @@ class _ModuleSource:
 
 
 def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """All that is defined, however deep. They are statements, so expressions, which are most of a tree, are left out."""
+    """Yield all definitions at any depth. They are statements, so expressions, which are most of a tree, are skipped."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -136,7 +136,7 @@ def _parse(text: str, filename: str) -> _ModuleSource | None:
 
 
 def nested_codes(code: CodeType) -> Iterator[CodeType]:
-    """A code object and all code objects inside it."""
+    """Yield a code object and all code objects inside it."""
     yield code
     for item in code.co_consts:
         if isinstance(item, CodeType):
@@ -144,7 +144,7 @@ def nested_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def find_node(function: FunctionType) -> FunctionNode | None:
-    """Syntax tree of a function; None without source or if the source is not what is running."""
+    """Return the syntax tree of a function; None without source, or if the source differs from the running code."""
     code = function.__code__
     source = _module_source(code.co_filename, function.__globals__)
     if source is None:
@@ -159,7 +159,7 @@ def find_node(function: FunctionType) -> FunctionNode | None:
 
 
 def _running(source: _ModuleSource, code: CodeType) -> CodeType | None:
-    """The code in the source that is what runs; it may have moved since it was loaded."""
+    """Return the code object in the source that equals the running one, even if it has moved since it was loaded."""
     running = _code_key(code)
     for item in source.codes.get((code.co_firstlineno, code.co_name), ()):
         if _code_key(item) == running:
@@ -200,7 +200,7 @@ def _within(node: ast.expr, line: int, column: int) -> bool:
 
 
 def _code_key(code: CodeType) -> Any:
-    """What two code objects of one source text share; used only within a process."""
+    """Return a key that is equal for code objects of one source text, within a process."""
     return (
         code.co_code,
         code.co_names,
@@ -214,9 +214,9 @@ def _code_key(code: CodeType) -> Any:
 
 
 def bytecode_form(code: CodeType) -> list[Any]:
-    """Stand-in for the canonical text when there is no source; depends on the interpreter's version.
+    """Return text that replaces the canonical text if there is no source. It depends on the version of the interpreter.
 
-    Operations with names and constants in place of positions, so that a docstring moves nothing.
+    Operations have names and constants in place of positions, so that a docstring changes nothing.
     """
     form: list[Any] = ["bytecode", list(code.co_varnames), list(code.co_freevars)]
     for item in dis.get_instructions(code):

@@ -1,8 +1,7 @@
-"""From a function to everything of the project that decides what it returns.
+"""Walks from a function to all code of the project that affects its results.
 
-The result is a list of units, one per function or class, that refer to each other by position and
-say nothing of modules or files: moving code changes nothing. The same walk gives the parts that
-``coco plan`` shows.
+The result is a list of units, one per function or class. Units refer to each other by position and hold no names of modules
+or files, so moving code changes nothing. ``coco plan`` shows parts from the same walk.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ _GENERATORS = frozenset({"coco", "collections", "dataclasses", "enum"})
 _MISSING = object()
 
 ENVIRONMENT = "environment"
-"""As a dependency: the versions of the packages that a function uses."""
+"""As a dependency, it means the versions of the packages that a function uses."""
 
 
 class CodeWalk:
-    """One walk. ``units`` is the canonical result, ``labels`` a readable name per unit.
+    """One walk. ``units`` is the canonical result, and ``labels`` has a readable name for each unit.
 
-    ``strict``: a closure value without identity is an error. ``environments``: functions that depend on the
-    versions of the packages they use.
+    strict: whether a closure value without identity is an error. environments: functions that depend on the versions of the
+    packages that they use.
     """
 
     def __init__(self, project: Project, *, strict: bool = True) -> None:
@@ -63,7 +62,7 @@ class CodeWalk:
         self.values = ValueForms(self.function, self.klass, self.kept, self.opaque, self.by_name)
 
     def function(self, function: FunctionType) -> Any:
-        """Reference to a function's unit; by name alone if it is not the project's."""
+        """Return a reference to the unit of a function; by name only for a function of another package."""
         record = record_of(function)
         if record is not None and record.op_args.behavior_version is not None and self.units:
             version = record.op_args.behavior_version
@@ -73,7 +72,7 @@ class CodeWalk:
         return self._unit(function, f"{function.__module__}.{function.__qualname__}", self._function_unit)
 
     def klass(self, cls: type) -> Any:
-        """Reference to a class's unit; by name alone if it is not the project's."""
+        """Return a reference to the unit of a class; by name only for a class of another package."""
         if not self._covers_class(cls):
             return self._named(cls.__module__, cls.__qualname__)
         return self._unit(cls, f"{cls.__module__}.{cls.__qualname__}", self._class_unit)
@@ -83,7 +82,7 @@ class CodeWalk:
         return self.project.covers(cls.__module__, getattr(module, "__file__", None) or _class_file(cls))
 
     def kept(self, cls: type) -> set[str] | None:
-        """Attributes in which a class of the project keeps state after ``__init__``; None for other classes."""
+        """Return the attributes in which a class of the project keeps state after ``__init__``; None for other classes."""
         if not self._covers_class(cls):
             return None
         stored: set[str] = set()
@@ -96,7 +95,7 @@ class CodeWalk:
         return stored
 
     def methods(self, cls: type, skip: Iterable[str] = ()) -> Any:
-        """References to the methods of a class alone (for spec classes, whose fields are dumped apart)."""
+        """Return references to the methods of a class only, for spec classes, whose fields are handled separately."""
         left_out = {"__init__", "__repr__", "__hash__", "__eq__", *skip}
         found = {}
         for base in reversed(cls.__mro__):
@@ -120,7 +119,7 @@ class CodeWalk:
         return ["unit", known]
 
     def dependencies(self, function: FunctionType) -> list[Any]:
-        """Forms of what a function declares to depend on; raises ``DefinitionError`` for what has none."""
+        """Return the forms of the dependencies that a function declares. Raise ``DefinitionError`` for one without a form."""
         record = record_of(function)
         forms = []
         for place, item in enumerate(record.dependencies if record is not None else ()):
@@ -148,7 +147,7 @@ class CodeWalk:
             ) from None
 
     def packages(self) -> dict[str, str]:
-        """Versions of the installed distributions that the code met by now uses."""
+        """Return the versions of the installed distributions that the code walked so far uses."""
         found: dict[str, str] = {}
         for name in sorted({item.partition(".")[0] for item in self.by_name}):
             if not hasattr(builtins, name) and not self.project.covers_module(name):
@@ -161,7 +160,7 @@ class CodeWalk:
         return ["name", full]
 
     def _external(self, function: FunctionType) -> Any:
-        """Somebody else's code, known by name; but what it wraps may be the project's."""
+        """Return a reference to code of another package, by name. Functions that it wraps may belong to the project."""
         module = function.__globals__.get("__name__")
         name = getattr(function.__code__, "co_qualname", function.__code__.co_name)
         named = self._named(module, name)
@@ -218,7 +217,7 @@ class CodeWalk:
         if isinstance(content, types.ModuleType):
             chains = names.chains(node, {name}) if node else {(name,)}
             return [self._chain_form(content, chain[1:]) for chain in sorted(chains)]
-        if name == "__class__":  # the cell behind super(): the class is walked by whoever uses it
+        if name == "__class__":  # the cell of super(): the class is walked where it is used
             return ["class"]
         return self.values.form(content, f"closure value {name!r} of {label}", strict=self.strict)
 
@@ -283,7 +282,7 @@ class CodeWalk:
         return form
 
     def _class_unit(self, cls: type, index: int) -> Any:
-        """Methods, plain attributes, bases and, where they shape behaviour, annotations."""
+        """Return methods, plain attributes, bases and, if they affect behaviour, annotations."""
         methods: dict[str, Any] = {}
         stored: set[str] = set()
         others: dict[str, Any] = {}
@@ -314,7 +313,7 @@ class CodeWalk:
 
 
 def _shape(cls: type, values: ValueForms) -> Any:
-    """Fields of dataclasses, named tuples, enums and pydantic models."""
+    """Return the fields of dataclasses, named tuples, enums and pydantic models."""
     import enum
 
     if issubclass(cls, enum.Enum):
@@ -342,7 +341,7 @@ def _annotation_text(value: Any) -> str:
 
 
 def _functions_of(member: Any) -> list[FunctionType]:
-    """The functions inside a class member."""
+    """Return the functions inside a member of a class."""
     if isinstance(member, FunctionType):
         return [member]
     if isinstance(member, (staticmethod, classmethod)):

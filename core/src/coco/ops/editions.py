@@ -1,4 +1,4 @@
-"""Whether a definition is another edition of one before: a notebook cell that runs again, or a module that is reloaded."""
+"""Finds out whether a definition replaces an earlier one: a notebook cell that runs again, or a module that is reloaded."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from msgspec import Struct
 
 
 class Definition(Struct, frozen=True):
-    """Where a function was defined.
+    """The place where a function was defined.
 
-    name: qualified. code: its code object; None for what has none. text: the line, as it was then; empty where no source is
-    known. cell: whether it is of an interactive session, such as a notebook.
+    name: the qualified name. code: the code object; None if there is none. text: the line at the time of the definition;
+    empty if there is no source. cell: whether it belongs to an interactive session, such as a notebook.
     """
 
     module: str
@@ -32,11 +32,10 @@ class Definition(Struct, frozen=True):
         return f"{self.file}:{self.line}" if self.file else self.module
 
     def is_edition_of(self, first: Definition) -> bool:
-        """Whether this one may take the place of ``first``.
+        """Return whether this definition may replace ``first``.
 
-        So it is within one interactive session, and where a file was executed once more: then the same place has
-        another code object, or what stood there has moved. Code that runs twice, such as a helper that defines
-        flows, gives no new edition.
+        It may within one interactive session, and if a file was executed again: then the same place has another code object,
+        or the first definition has moved. Code that runs twice, such as a helper that defines flows, replaces nothing.
         """
         if self.module != first.module:
             return False
@@ -50,7 +49,7 @@ class Definition(Struct, frozen=True):
 
 
 def definition_of(function: Callable[..., Any]) -> Definition:
-    """The place where a function, or the class of a callable object, was defined."""
+    """Return the place where a function, or the class of a callable object, was defined."""
     plain = function
     while isinstance(plain, functools.partial):
         plain = plain.func
@@ -69,7 +68,7 @@ def definition_of(function: Callable[..., Any]) -> Definition:
 
 
 def _is_interactive(module: str, file: str, names: dict[str, Any]) -> bool:
-    """IPython's sessions know ``get_ipython``; what is typed at a prompt is in no file."""
+    """Return whether code is interactive: sessions of IPython have ``get_ipython``, and code at a prompt has no file."""
     if module == "__main__" and ("get_ipython" in names or (hasattr(sys, "ps1") and file.startswith("<"))):
         return True
     return file.startswith("<ipython-input") or os.path.basename(os.path.dirname(file)).startswith(

@@ -1,8 +1,8 @@
-"""Exceptions as text: one line with the place in the user's code, and the whole traceback.
+"""Renders exceptions as text: one line with the place in the user's code, and the whole traceback.
 
-Texts made here go into logs, messages and the state store. They hold no values of variables, and secrets that coco
-knows of are masked: passwords in URLs, what auth entries hold, values of ``coco.secret`` references, literals that source
-code gives to a name such as ``api_key``. All of it is done for failures only, so none of it needs to be fast.
+The texts go into logs, messages and the state store. They hold no values of variables, and known secrets are masked:
+passwords in URLs, values of auth entries and of ``coco.secret`` references, and literals that source code assigns to a name
+such as ``api_key``. This runs for failures only, so it need not be fast.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _STANDARD = os.path.dirname(os.__file__)
 _PREFIX = os.path.join(sys.prefix, "lib")
 _PLACE = "__coco_place__"
 _LEAST_SECRET = 6
-"""Shorter secrets are not looked for in texts: they would be found in words that are none."""
+"""Shorter secrets are not masked in texts, because ordinary words would contain them."""
 
 
 class RemoteTraceback(Exception):
-    """As the cause of an exception of a worker: the traceback there, as text."""
+    """The traceback in a worker, as text. It is the cause of the exception that the worker sent."""
 
     def __str__(self) -> str:
         return f"\n\nin the worker:\n{self.args[0]}"
 
 
 class Frame(NamedTuple):
-    """A line of code that was at work. ``source``: its text, empty where it is not known."""
+    """A line of code that was running. ``source``: its text; empty if it cannot be read."""
 
     file: str
     line: int
@@ -63,10 +63,10 @@ class Frame(NamedTuple):
 
 
 def user_frames(error: BaseException) -> list[Frame]:
-    """The frames of an exception's traceback that are the user's code, outermost first.
+    """Return the frames of an exception's traceback in the user's code, outermost first.
 
-    Not the user's are coco, click, the standard library and installed packages. A package that is installed in place
-    counts only where nothing else does, and not for coco's own errors, which say themselves what is wrong.
+    Code of coco, click, the standard library and installed packages is not the user's. A package that is installed in place
+    counts only if there is no other frame, and not for coco's own errors, whose text tells what is wrong.
     """
     own: list[Frame] = []
     in_place: list[Frame] = []
@@ -82,7 +82,7 @@ def user_frames(error: BaseException) -> list[Frame]:
 
 
 def _may_be_users(file: str, module: str) -> bool:
-    if file.startswith("<"):  # what was typed in, or generated
+    if file.startswith("<"):  # code that was typed at a prompt, or generated
         if module.partition(".")[0] == "coco" or file.startswith(("<frozen", "<coco", "<attrs", "<__")):
             return False
         return module == "__main__" or file in linecache.cache
@@ -90,9 +90,9 @@ def _may_be_users(file: str, module: str) -> bool:
 
 
 def place_of(error: BaseException) -> str:
-    """Where in the user's code an exception was raised: ``at FILE:LINE in FUNCTION: SOURCE``; empty if not there.
+    """Return the place in the user's code where an exception was raised: ``at FILE:LINE in FUNCTION: SOURCE``.
 
-    The innermost frame that is the user's counts. For an exception of another process it is the place there.
+    It is the innermost frame in the user's code, also for an exception of another process; empty text if there is none.
     """
     known = getattr(error, _PLACE, None)
     if isinstance(known, str):
@@ -102,7 +102,7 @@ def place_of(error: BaseException) -> str:
 
 
 def remember_place(error: BaseException, place: str) -> None:
-    """Note the place of an exception that came from another process without its frames."""
+    """Record the place of an exception that came from another process without its frames."""
     try:
         setattr(error, _PLACE, place)
     except AttributeError:  # exceptions with __slots__
@@ -110,7 +110,7 @@ def remember_place(error: BaseException, place: str) -> None:
 
 
 def definition_of(target: Any) -> str:
-    """Where the user's function or class is written: ``slow is defined at FILE:LINE: SOURCE``; empty if not the user's."""
+    """Return ``slow is defined at FILE:LINE: SOURCE`` for a function or class of the user; empty text for another one."""
     inner = inspect.unwrap(target) if callable(target) else target
     code = getattr(getattr(inner, "__call__", None) if isinstance(inner, type) else inner, "__code__", None)  # noqa: B004
     module = getattr(inner, "__module__", None) or ""
@@ -127,10 +127,10 @@ def definition_of(target: Any) -> str:
 
 
 def describe(error: BaseException, target: Any = None) -> str:
-    """One line: type and text, the place in the user's code, notes, and the same of what caused it.
+    """Return one line: type and text, the place in the user's code, notes, and the same for the causes.
 
-    target: the function or class that was called; where it is written is told if no line of the user's was at work.
-    At most ``MAX_MESSAGE`` characters; where it is longer, texts are cut and places stay.
+    target: the function or class that was called; its place is added if no line of the user's code was running. The line has
+    at most ``MAX_MESSAGE`` characters; a longer one is cut in the texts, and keeps the places.
     """
     parts: list[str] = []
     placed = False
@@ -160,26 +160,26 @@ def describe(error: BaseException, target: Any = None) -> str:
 
 
 def named_text(error: BaseException) -> str:
-    """``TypeName: text``; for errors of coco itself, which are sentences, the text alone."""
+    """Return ``TypeName: text``; for errors of coco itself, which are sentences, the text only."""
     text = text_of(error)
     name = type(error).__name__
     return text if isinstance(error, CocoError) or text == name else f"{name}: {text}"
 
 
 def text_of(error: BaseException) -> str:
-    """An exception's text, or the name of its type if it has none."""
+    """Return the text of an exception, or the name of its type if it has no text."""
     try:
         return str(error) or type(error).__name__
     except Exception as problem:
-        return f"(its text cannot be had: {type(problem).__name__})"
+        return f"(its text cannot be read: {type(problem).__name__})"
 
 
 def traceback_text(error: BaseException) -> str:
-    """The whole traceback, causes included, as Python prints it. Cut in the middle above ``MAX_TRACEBACK`` characters."""
+    """Return the whole traceback with its causes, as Python prints it, cut in the middle above ``MAX_TRACEBACK`` characters."""
     try:
         lines = "".join(traceback.format_exception(error)).split("\n")
     except Exception as problem:  # an exception class of the user's may do anything
-        lines = [named_text(error), f"(its traceback cannot be had: {type(problem).__name__})"]
+        lines = [named_text(error), f"(its traceback cannot be read: {type(problem).__name__})"]
     text = "\n".join(_masked_literals(line) if line.startswith("    ") else line for line in lines)
     text = storable(masked(text)).rstrip()
     if len(text) > MAX_TRACEBACK:
@@ -189,12 +189,12 @@ def traceback_text(error: BaseException) -> str:
 
 
 def storable(text: str) -> str:
-    """A text that any encoding and any store takes: halves of surrogate pairs as escapes."""
+    """Return text that every encoding and store accepts: halves of surrogate pairs become escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it; of a group its first member."""
+    """Yield the error and its causes; of a group its first member."""
     current: BaseException | None = error
     for _ in range(MAX_CAUSES):
         if current is None or isinstance(current, RemoteTraceback):
@@ -222,7 +222,7 @@ _LITERAL = re.compile(
 
 
 def masked(text: str) -> str:
-    """A text without passwords in URLs, what auth entries hold, and values of references to secrets."""
+    """Return text with ``***`` for passwords in URLs, values of auth entries, and values of references to secrets."""
     text = _LOGIN.sub(r"\1:***@", text)
     for secret in _known_secrets():
         text = text.replace(secret, "***")
@@ -230,9 +230,9 @@ def masked(text: str) -> str:
 
 
 def masked_error(error: BaseException) -> BaseException | None:
-    """The same exception without secrets in its text, so that it can go to where they are not known.
+    """Return the exception without secrets in its text, for a process that does not know them.
 
-    One made again with masked arguments where that is enough; None where the text comes from elsewhere.
+    It is a new one with masked arguments, if that is enough; None if the text does not come from its arguments.
     """
     if not _shows_secrets(error):
         return error
@@ -257,7 +257,7 @@ def _shows_secrets(error: BaseException) -> bool:
 
 
 def _masked_literals(source: str) -> str:
-    """Source code without the strings that it gives to names that speak of secrets."""
+    """Return source code without the strings that it assigns to names that suggest a secret."""
     return _LITERAL.sub(r"\1\2***\2", source)
 
 
@@ -265,7 +265,7 @@ _secrets: tuple[tuple[int, int], tuple[str, ...]] = ((-1, -1), ())
 
 
 def _known_secrets() -> tuple[str, ...]:
-    """What auth entries, resolved references and the variable for the database's password hold, longest first."""
+    """Return the values of auth entries, resolved references, and the variable for the database password, longest first."""
     global _secrets
     registry = default_registry()
     version = (registry.version, values_version())

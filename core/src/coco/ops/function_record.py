@@ -1,4 +1,4 @@
-"""Records of functions: what is registered, and what one use of it is."""
+"""Records of functions: one for a registered function, and one for each use of it in a flow."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class _NoConstant:
 
 
 NO_CONSTANT = _NoConstant()
-"""As ``ArgSchema.constant``: the argument is data."""
+"""Value of ``ArgSchema.constant`` for an argument that is data."""
 
 
 class ArgSchema(Struct, frozen=True):
     """One argument at one use.
 
-    type: its engine type; may be None for a constant, then it is found from the value.
+    type: its engine type; None for a constant means the type of its value.
     ref: JSON-able reference to where the data comes from (lineage), or None.
     constant: the Python value the user wrote, or ``NO_CONSTANT``.
     """
@@ -52,8 +52,8 @@ class ArgSchema(Struct, frozen=True):
 class BoundParam(Struct, frozen=True):
     """One argument, bound to its parameter.
 
-    decode turns an engine value into what the parameter expects (of one item, for a batching function).
-    For a constant, ``value`` is that already, and ``constant_engine`` the engine value of ``type``.
+    decode: converts an engine value to the value that the parameter takes; for a batching function, one item. value: of a
+    constant, the converted value. constant_engine: of a constant, its engine value of ``type``.
     """
 
     name: str
@@ -68,13 +68,12 @@ class BoundParam(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class BoundFunction:
-    """One use of a function in a flow: all that the engine needs, nothing left to inspect at run time.
+    """One use of a function in a flow, with all that the engine needs at run time.
 
-    ``params`` are in the order the arguments were given; call
-    ``fn(*values[:n_positional], **dict(zip(keywords, values[n_positional:])))`` on what ``new_executor()``
-    gives. Await its ``prepare`` (sync or async), if it has one, once before the first call. With ``batching`` the
-    function takes one list and returns one; ``decode`` and ``encode`` are for items.
-    Uses with equal ``executor_key`` may share an executor.
+    ``params`` have the order of the arguments. The engine calls
+    ``fn(*values[:n_positional], **dict(zip(keywords, values[n_positional:])))`` on the result of ``new_executor()``. If that
+    has a ``prepare``, sync or async, the engine calls it once before the first call. With ``batching`` the function takes one
+    list and returns one; ``decode`` and ``encode`` then work on items. Uses with equal ``executor_key`` may share an executor.
     """
 
     kind: str
@@ -109,7 +108,7 @@ class BoundFunction:
 
     @property
     def runner(self) -> str | None:
-        """Name of the runner that calls go to; None: they are made in this process."""
+        """Name of the runner that makes the calls; None: this process makes them."""
         return PROCESS if self.op_args.gpu else self.op_args.runner
 
     @property
@@ -119,11 +118,10 @@ class BoundFunction:
 
 @dataclass(frozen=True)
 class RegisteredFunction:
-    """A function or executor class as registered.
+    """A registered function or executor class.
 
-    ``target``: the function itself or the executor class. ``is_class`` tells which.
-    ``local_names``: names of the scope it was defined in, for annotations written as text.
-    ``dependencies``: what its results depend on besides its code.
+    target: the function or the executor class. is_class: whether it is a class. local_names: names of the scope of its
+    definition, for annotations as text. dependencies: things besides its code that its results depend on.
     """
 
     kind: str
@@ -144,14 +142,14 @@ class RegisteredFunction:
         return self.is_class and callable(getattr(self.target, "analyze", None))
 
     def signature(self) -> Signature:
-        """The signature with all annotations resolved; ``DefinitionError`` naming what cannot be."""
+        """Return the signature with all annotations resolved. Raise ``DefinitionError`` for one that cannot be resolved."""
         signature = self.declared_signature()
         if signature.unresolved:
             raise DefinitionError(f"{self.kind}: cannot resolve the annotation {signature.unresolved[0]}")
         return signature
 
     def declared_signature(self) -> Signature:
-        """The signature as far as its annotations can be resolved by now."""
+        """Return the signature with the annotations resolved that can be resolved now."""
         return read_signature(
             self.target.__call__ if self.is_class else self.target,
             self.kind,
@@ -167,16 +165,16 @@ class RegisteredFunction:
         args: Sequence[tuple[ArgSchema, str | None]],
         op_args: OpArgs | Mapping[str, Any] | None = None,
     ) -> BoundFunction:
-        """Bind arguments (with their keyword, or None) for one use of the function.
+        """Bind arguments, each with its keyword or None, for one use of the function.
 
-        Raises ``DefinitionError`` naming function and argument if they do not fit.
+        Raises ``DefinitionError``, with the function and the argument, if one does not fit.
         """
         from coco.ops.binding import bind_function
 
         return bind_function(self, spec, args, op_args)
 
     def check_declaration(self, *, result_needed: bool = True) -> None:
-        """Everything that can be told at decoration. ``result_needed``: a return annotation is."""
+        """Check all that can be checked at decoration. result_needed: whether a return annotation is required."""
         signature = self.declared_signature()
         relationship = self.op_args.arg_relationship
         if relationship is not None and signature.parameter(relationship[1]) is None:
@@ -192,7 +190,7 @@ class RegisteredFunction:
             checked_result_type(signature.returns, self.kind)
 
     def describe(self) -> dict[str, Any]:
-        """Parameters, return annotation and options, for listings."""
+        """Return parameters, return annotation and options, for listings."""
         signature = self.declared_signature()
         shown = inspect.Signature.empty
         return {

@@ -1,14 +1,14 @@
-"""Identity of a function: what its results depend on besides its arguments.
+"""Identity of a function: all that its results depend on besides its arguments.
 
-Covered by default: the canonical code of the function, of every method of an executor class and of its
-bases in the project, and of everything in the project that they call, decorated or not; defaults, closure
-values, module constants; the spec. Not covered: comments, formatting, docstrings, annotations, and code
-of other packages, which counts by name only. A ``behavior_version`` stands in place of all code.
+By default it covers the canonical code of the function, of every method of an executor class and of its bases in the project,
+and of everything in the project that they call, decorated or not; defaults, closure values and module constants; and the
+spec. It does not cover comments, formatting, docstrings and annotations. Code of other packages counts by name only. A
+``behavior_version`` replaces all code.
 
-A container that a function fills itself (``CACHE[key] = ...``) is state and does not count. An object can
-say what it stands for with ``__coco_identity__() -> str``; an executor class can add to its identity with a
-static ``extra_identity(spec) -> str`` (a model revision, say). What a function declares as ``deps`` counts too,
-also beside a version, and also where another function calls it.
+A container that a function fills itself (``CACHE[key] = ...``) is state and does not count. An object can give its identity by
+``__coco_identity__() -> str``. An executor class can add to its identity by a static ``extra_identity(spec) -> str``, for
+example a model revision. The ``deps`` of a function count too, also in addition to a version, and also if another function
+calls it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ from coco.ops.origin import RECORD, OpOrigin, versions_of
 from coco.ops.project import Project
 
 IDENTITY_VERSION = 1
-"""Raised when the canonical form itself changes; then every unpinned function looks changed."""
+"""We increase it when the canonical form changes. Every function without a version then counts as changed."""
 
 
 class FunctionIdentity(Struct, frozen=True):
-    """Two fingerprints of 16 bytes and their composition in words.
+    """Two fingerprints of 16 bytes, and their parts as text.
 
-    code: kind, spec and version or code: decides whether rows must be processed again.
-    memo: the same with the origin and the values of parameters left to their defaults: with the
-    arguments it makes the key of a memo entry.
-    parts: name of a part -> short hash or text; a change of code is told by comparing two of these.
+    code: of kind, spec, and version or code. If it changes, rows are processed again. memo: of the same, the origin, and the
+    values of parameters left to their defaults. It is part of the key of a memo entry, with the arguments. parts: name of a
+    part -> short hash or text. Comparing two of these shows which code has changed.
     """
 
     code: bytes
@@ -55,7 +54,7 @@ class FunctionIdentity(Struct, frozen=True):
 
 
 def fingerprint_of(data: Any) -> bytes:
-    """16-byte fingerprint of JSON-able data."""
+    """Return the 16-byte fingerprint of JSON-able data."""
     from coco.hot import fingerprint
 
     digest: bytes = fingerprint(canonical_json(data).encode())
@@ -72,7 +71,7 @@ def function_identity(
     defaults: Mapping[str, Any],
     result_type: Any,
 ) -> FunctionIdentity:
-    """Identity of one use of an operation.
+    """Return the identity of one use of an operation.
 
     target: the function or executor class. defaults: parameters left out -> their default values.
     result_type: JSON form of the result's type without attributes.
@@ -130,7 +129,7 @@ def _project_of(target: Any) -> Project:
 
 
 def _packages_of(functions: Iterable[FunctionType]) -> dict[str, str]:
-    """Versions of the interpreter and of the installed packages that functions and their helpers use."""
+    """Return the versions of the interpreter and of the installed packages that functions and their helpers use."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     for function in functions:
         walk, _ = walk_code(function, strict=False)
@@ -150,7 +149,7 @@ def _code_parts(walk: CodeWalk) -> dict[str, str]:
 
 
 def _without_references(unit: Any) -> Any:
-    """A unit whose references say only that there is one, so that a part changes only if it changed itself."""
+    """Return a unit with a mark in place of each reference, so that a part changes only with its own code."""
     if isinstance(unit, list):
         if len(unit) == 2 and unit[0] == "unit":
             return "unit"
@@ -169,7 +168,7 @@ def _default_forms(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_identity(function: Any, spec: Any = None) -> dict[str, Any]:
-    """What the identity of a function or executor class covers.
+    """Return what the identity of a function or executor class covers.
 
     Keys: ``behavior_version`` (None if code counts), ``code`` (functions and classes), ``constants``
     (name -> form), ``by_name`` (other packages' code that counts by name only), ``opaque`` (types of

@@ -1,4 +1,4 @@
-"""Which outside names a function uses, and which of them it only keeps state in."""
+"""Finds the outside names that a function uses, and those in which it only keeps state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MUTATORS = frozenset(
 
 
 def global_names(function: FunctionType) -> set[str]:
-    """Names read as globals, nested functions included; names it assigns as globals are state, not constants."""
+    """Return the names that code reads as globals, nested functions included, without globals that it assigns (state)."""
     read: set[str] = set()
     written: set[str] = set()
     for code in nested_codes(function.__code__):
@@ -45,7 +45,7 @@ def global_names(function: FunctionType) -> set[str]:
 
 
 def chains(node: ast.AST, roots: set[str]) -> set[tuple[str, ...]]:
-    """Dotted names ``a.b.c`` in a tree that start at one of ``roots``, each as long as it goes."""
+    """Return the dotted names ``a.b.c`` in a tree that start with one of ``roots``, each in full length."""
     found: set[tuple[str, ...]] = set()
 
     def visit(item: ast.AST) -> None:
@@ -62,7 +62,7 @@ def chains(node: ast.AST, roots: set[str]) -> set[tuple[str, ...]]:
 
 
 def dotted(node: ast.AST) -> tuple[str, ...] | None:
-    """``a.b.c`` as ``("a", "b", "c")``; None for anything else."""
+    """Return ``a.b.c`` as ``("a", "b", "c")``; None for other expressions."""
     attributes: list[str] = []
     while isinstance(node, ast.Attribute):
         attributes.append(node.attr)
@@ -73,7 +73,7 @@ def dotted(node: ast.AST) -> tuple[str, ...] | None:
 
 
 def mutated(node: ast.AST) -> tuple[set[str], set[str]]:
-    """Names and attributes that the code stores into: ``NAME[k] = v``, ``NAME.append(v)``, ``x.attr = v``.
+    """Return names and attributes that the code changes: ``NAME[k] = v``, ``NAME.append(v)``, ``x.attr = v``.
 
     A container that a function fills itself is a cache, not a constant.
     """
@@ -101,14 +101,14 @@ def mutated(node: ast.AST) -> tuple[set[str], set[str]]:
 
 
 def is_container(value: Any) -> bool:
-    """Whether storing into it keeps state there; a module's ``update`` is a call like any other."""
+    """Return whether a change of it keeps state there. A function ``update`` of a module changes nothing in this sense."""
     return isinstance(value, (MutableMapping, MutableSequence, MutableSet)) or (
         type(value).__module__ == "numpy" and hasattr(value, "__setitem__")
     )
 
 
 def local_imports(node: FunctionNode, package: str | None) -> dict[str, tuple[str, str | None]]:
-    """Imports inside a function: local name -> (module, attribute or None)."""
+    """Return the imports inside a function: local name -> (module, attribute or None)."""
     found: dict[str, tuple[str, str | None]] = {}
     for item in ast.walk(node):
         if isinstance(item, ast.Import):
@@ -130,7 +130,7 @@ def local_imports(node: FunctionNode, package: str | None) -> dict[str, tuple[st
 
 
 def import_or_none(module: str) -> Any:
-    """A module, or None if it cannot be imported now."""
+    """Return a module; None if it cannot be imported now."""
     try:
         return importlib.import_module(module)
     except Exception:

@@ -19,7 +19,7 @@ _OF_THE_SIGNATURE = ("batching", "arg_relationship")
 
 
 class ArgRelationship(enum.Enum):
-    """What a result is to one of the arguments. The values stand in stored schemas."""
+    """The relation of a result to one of the arguments. Stored schemas hold the values."""
 
     EMBEDDING_ORIGIN_TEXT = "cocoindex.io/embedding_origin_text"
     CHUNKS_BASE_TEXT = "cocoindex.io/chunk_base_text"
@@ -45,27 +45,27 @@ class OpOptions(FnOptions, total=False):
 
 
 class OpArgs(Struct, frozen=True):
-    """How a function is executed. Given as keywords to ``@function`` and ``@executor_class``.
-
-    gpu: run in a separate process, one such function at a time; no device is chosen.
-    runner: name of the runner that calls go to: ``process``, or one that a plugin or the project brings. Where a function
-        runs is no part of its identity.
-    cache: keep results and reuse them when function and arguments are the same.
-    batching: the function takes a list and returns a list of the same length.
-    max_batch_size: upper bound of one call; only with ``batching``; ``None`` leaves it to the engine.
-    behavior_version: pins the function's identity; without it identity is its code.
-    timeout: limit of one execution; ``None`` means 300 s.
-    arg_relationship: what the result is to the named argument (lineage only).
-    """
+    """Options of the execution of a function: the keywords of ``@function`` and ``@executor_class``."""
 
     gpu: bool = False
+    """Run in a child process, in which all such functions take turns. coco chooses no device."""
     cache: bool = False
+    """Keep results, and reuse them for the same function and equal arguments."""
     batching: bool = False
+    """The function takes a list for its first argument, and returns a list of the same length."""
     max_batch_size: int | None = None
+    """Most items of one call, only with ``batching``. None: the engine decides."""
     behavior_version: int | None = None
+    """The identity of the function in place of its code, at least 0. None: the code."""
     timeout: datetime.timedelta | None = None
+    """Limit of one execution. None: 300 seconds."""
     arg_relationship: tuple[ArgRelationship, str] | None = None
+    """Relation of the result to the named argument, for lineage."""
     runner: str | None = None
+    """Name of the runner that makes the calls: ``process``, or one of a plugin or the project. None: this process.
+
+    It is not part of the function's identity.
+    """
 
     def __post_init__(self) -> None:
         for name in ("gpu", "cache", "batching"):
@@ -120,15 +120,15 @@ class OpArgs(Struct, frozen=True):
 
     @classmethod
     def from_keywords(cls, keywords: Mapping[str, Any], owner: str) -> OpArgs:
-        """Options of a decorator. An unknown keyword is a ``CallShapeError`` listing the allowed ones."""
+        """Return the options of a decorator. Raise ``CallShapeError``, with the allowed ones, for an unknown keyword."""
         _check_names(keywords, owner)
         return cls(**keywords)
 
     def overridden(self, changes: OpArgs | Mapping[str, Any] | None, owner: str) -> OpArgs:
-        """These options with the ones given for one step.
+        """Return these options with the changes of one step.
 
-        Of an ``OpArgs`` the fields that differ from the defaults count. ``batching`` and
-        ``arg_relationship`` belong to the function's signature and cannot be changed.
+        Of an ``OpArgs``, the fields that differ from the defaults are changes. ``batching`` and ``arg_relationship`` belong to
+        the signature of the function and cannot be changed.
         """
         if changes is None:
             return self

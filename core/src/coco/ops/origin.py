@@ -1,4 +1,4 @@
-"""Where an operation comes from."""
+"""The origin of an operation: its module, package and program."""
 
 from __future__ import annotations
 
@@ -14,38 +14,37 @@ from msgspec import Struct
 from coco.errors import DefinitionError
 
 RECORD = "__coco_record__"
-"""Attribute of what was decorated: its record."""
+"""Name of the attribute of a decorated object that holds its record."""
 
 
 class OpOrigin(Struct, frozen=True):
-    """Module and qualified name of what was decorated."""
+    """Module and qualified name of a decorated object."""
 
     module: str
     qualname: str
 
     @property
     def distribution(self) -> str | None:
-        """Distribution that the module was installed by; None for a project's own code. Looked up once."""
+        """The distribution that has installed the module; None for code of a project."""
         return distribution_of(self.module)
 
     @property
     def is_local(self) -> bool:
-        """Whether it was defined inside a function: then others may bear the same name."""
+        """Whether it was defined inside a function, so that others may have the same name."""
         return "<locals>" in self.qualname
 
     def same(self, other: OpOrigin) -> bool:
-        """Whether both are one place; a program run and the same file imported are."""
+        """Return whether both are the same place. A file that runs as a program and is imported too is one place."""
         return self.qualname == other.qualname and (
             self.module == other.module
             or resolved_module_name(self.module) == resolved_module_name(other.module)
         )
 
     def memo_scope(self) -> str:
-        """What keeps memo entries of different operations of one kind apart.
+        """Text that distinguishes memo entries of different operations of one kind.
 
-        A packaged operation is known by its distribution, so a moved module keeps its entries; one of a
-        project by module and name, ``__main__`` being resolved to the file, so that a script and the CLI
-        share them.
+        For an operation of a package it is the distribution, so entries stay valid if a module moves. For one of a project it
+        is module and name, with the file in place of ``__main__``, so that a script and the command line share entries.
         """
         distribution = self.distribution
         if distribution is not None:
@@ -59,18 +58,18 @@ class OpOrigin(Struct, frozen=True):
 
 
 def record_of(function: Any) -> Any:
-    """The record of a decorated function; None for one that only wraps it and took over its attributes."""
+    """Return the record of a decorated function; None for a wrapper that has copied its attributes."""
     record = getattr(function, RECORD, None)
     return record if record is not None and record.target is function else None
 
 
 def origin_of(obj: Any) -> OpOrigin:
-    """Origin of a class or function."""
+    """Return the origin of a class or function."""
     return OpOrigin(obj.__module__ or "__main__", obj.__qualname__)
 
 
 def resolved_module_name(module: str) -> str:
-    """The name under which ``__main__`` would be imported; other names as they are."""
+    """Return the name under which ``__main__`` would be imported, and other names as they are."""
     if module != "__main__":
         return module
     main = sys.modules.get("__main__")
@@ -83,7 +82,7 @@ def resolved_module_name(module: str) -> str:
 
 
 def main_program() -> tuple[str, str]:
-    """How the running program can be loaded again: ("module", name) or ("path", file)."""
+    """Return how another process can load the running program: ("module", name) or ("path", file)."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:
@@ -99,7 +98,7 @@ _loaded_again = False
 
 @contextmanager
 def program_loaded_again() -> Iterator[None]:
-    """While a worker runs the program's file to find a function in it: flows must not run meanwhile."""
+    """Context in which a worker loads the file of the program to find a function. No flow may run in it."""
     global _loaded_again
     before, _loaded_again = _loaded_again, True
     try:
@@ -109,17 +108,17 @@ def program_loaded_again() -> Iterator[None]:
 
 
 def is_program_loaded_again() -> bool:
-    """Whether that is under way."""
+    """Return whether a worker loads the program now."""
     return _loaded_again
 
 
 _STDLIB = os.path.join(os.path.realpath(os.path.dirname(os.__file__)), "")
-"""Where modules of the standard library are. ``sysconfig`` knows too, but reads all about the build for it."""
+"""Folders of the standard library. ``sysconfig`` has them too, but reads the whole build configuration first."""
 
 
 @cache
 def is_installed_file(path: str) -> bool:
-    """Whether a file belongs to the standard library or to an installed package."""
+    """Return whether a file belongs to the standard library or to an installed package."""
     parts = path.replace("\\", "/").split("/")
     if "site-packages" in parts or "dist-packages" in parts:
         return True
@@ -128,7 +127,7 @@ def is_installed_file(path: str) -> bool:
 
 @cache
 def distribution_of(module: str) -> str | None:
-    """Normalised name of the distribution that provides a module, or None."""
+    """Return the normalised name of the distribution that provides a module, or None."""
     top = module.partition(".")[0]
     if top in ("__main__", "builtins") or top in sys.stdlib_module_names:
         return None
@@ -146,10 +145,10 @@ def distribution_of(module: str) -> str | None:
 
 
 def versions_of(module: str) -> dict[str, str]:
-    """Versions of the distributions that provide a module, by normalised name; several for a namespace.
+    """Return the versions of the distributions that provide a module, by normalised name; several for a namespace.
 
-    Empty for the standard library and for a project's own code. What was not installed from a wheel with a
-    list of its files counts if it is named like the module.
+    Empty for the standard library and for code of a project. A distribution without a list of its files counts if its name
+    is that of the module.
     """
     from importlib import metadata
 

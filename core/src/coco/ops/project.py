@@ -1,4 +1,4 @@
-"""Which code counts as the user's own: the code whose edits must be noticed."""
+"""Finds out which code belongs to the user's project, so that its edits count."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Project:
         self._packaged = filename is not None and is_installed_file(filename)
 
     def covers(self, module: str | None, filename: str | None) -> bool:
-        """Whether code of this module and file counts."""
+        """Return whether code of this module and file belongs to the project."""
         top = (module or "").partition(".")[0]
         if top == "coco" or not filename:
             return False
         if not os.path.exists(filename) and filename not in linecache.cache and filename.startswith("<"):
-            # Made by exec(): it belongs to whoever made it.
+            # Code made by exec() belongs to the module that made it.
             return top == self._own_top or top == "__main__"
         if is_installed_file(filename):
             return self._packaged and top == self._own_top
         return top not in sys.stdlib_module_names
 
     def covers_module(self, module: str) -> bool:
-        """The same by name alone, without importing anything."""
+        """Return the same by the name of the module, without an import."""
         top = module.partition(".")[0]
         if top == "coco" or top in sys.stdlib_module_names:
             return False
@@ -44,7 +44,7 @@ class Project:
 
 
 def module_file(module: types.ModuleType | None) -> str | None:
-    """File of a loaded module; for a package without one, a name in its first folder."""
+    """Return the file of a loaded module; for a package without a file, a name in its first folder."""
     path = getattr(module, "__file__", None)
     if path:
         return str(path)

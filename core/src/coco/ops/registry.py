@@ -1,7 +1,7 @@
 """The operations of this process, by category and kind.
 
-An operation gets here when its decorator runs. On a miss a resolver, installed by the plugin loader, may
-import what provides it.
+The decorator of an operation registers it. For an unknown kind, the registry calls a resolver of the plugin loader, which may
+import the module that provides it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ Resolver = Callable[[OpCategory, str], bool]
 
 
 class OpRegistry:
-    """Thread-safe. Plain functions are objects first: two of one name live side by side, and only looking one
-    up by its name is ambiguous. Operations with a spec class are known by its name, also in stored state, so
-    two origins of one name are refused; the same origin replaces (reload, notebook cell).
+    """The operations of this process. Safe to use from several threads.
+
+    Two plain functions may have one name, because flows use the objects; only a look-up by that name is ambiguous. An
+    operation with a spec class is identified by the name of that class, also in stored state, so two origins of one name are
+    refused. A new definition from the same origin replaces the old one (a reloaded module, a cell of a notebook).
     """
 
     def __init__(self) -> None:
@@ -44,11 +46,11 @@ class OpRegistry:
         self._resolver: Resolver | None = None
 
     def set_resolver(self, resolver: Resolver | None) -> None:
-        """What to ask for an unknown kind; it returns whether it imported something."""
+        """Set the function that is called for an unknown kind. It returns whether it has imported something."""
         self._resolver = resolver
 
     def register(self, record: Any) -> None:
-        """Add a record; raises ``DefinitionError`` naming both origins on a clash."""
+        """Add a record. Raises ``DefinitionError``, with both origins, if the name is taken."""
         with self._lock:
             known = self._records.setdefault((record.category, record.kind), [])
             rivals = [item for item in known if _has_spec(item) and _has_spec(record)]
@@ -70,7 +72,7 @@ class OpRegistry:
             known.append(record)
 
     def get(self, category: OpCategory, kind: str) -> Any:
-        """The record; raises ``UnknownNameError`` if nothing provides it, ``DefinitionError`` if several do."""
+        """Return a record. Raises ``UnknownNameError`` if nothing provides it, ``DefinitionError`` if several do."""
         found = self._find(category, kind)
         if found is None and self._resolver is not None and self._resolver(category, kind):
             found = self._find(category, kind)
@@ -93,7 +95,7 @@ class OpRegistry:
         return chosen[0] if chosen else None
 
     def records(self) -> list[Any]:
-        """All records, by category and kind."""
+        """Return all records, by category and kind."""
         with self._lock:
             return [
                 record
@@ -107,7 +109,7 @@ def _has_spec(record: Any) -> bool:
 
 
 def _may_replace(old: OpOrigin, new: OpOrigin) -> bool:
-    """Whether a definition is another edition of one before: the same place, a notebook, or inside a function."""
+    """Return whether a definition may replace an earlier one: of the same place, a notebook, or inside a function."""
     if old.same(new) or old.is_local or new.is_local:
         return True
     return old.module == new.module == "__main__"
@@ -117,7 +119,7 @@ registry = OpRegistry()
 
 
 def registered_function(function: Any) -> RegisteredFunction | None:
-    """The record that a decorated function or executor class carries."""
+    """Return the record of a decorated function or executor class; None if it has none."""
     record = getattr(function, RECORD, None)
     return record if isinstance(record, RegisteredFunction) else None
 

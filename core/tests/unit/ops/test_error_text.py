@@ -100,7 +100,7 @@ def test_an_exception_that_cannot_be_shown() -> None:
         def __str__(self) -> str:
             raise TypeError("no text")
 
-    assert describe(raised(Odd())).startswith("Odd: (its text cannot be had: TypeError) (at ")
+    assert describe(raised(Odd())).startswith("Odd: (its text cannot be read: TypeError) (at ")
     assert "Odd" in traceback_text(raised(Odd()))
 
 
