@@ -1,7 +1,7 @@
-"""The far side of a runner: load a function from its description, make calls, answer each by value or error.
+"""The worker side of a runner: loads a function from its description, makes calls, and answers each by value or error.
 
-``Worker`` is for a process or thread that serves one function, ``answer_call`` for a pool to which any call may come.
-Both give answers as bytes, to be handed to the engine as they are. Whatever user code raises is part of an answer.
+``Worker`` is for a process or thread that serves one function, ``answer_call`` for a pool that serves any function. Both
+return answers as bytes, which the runner passes to the engine. Errors of user code are part of an answer.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def process_token() -> str:
 
 
 class TargetPlace(NamedTuple):
-    """Where a function or executor class is found. ``main``: path or module of the program, if it is there."""
+    """The place of a function or executor class. ``main``: path or module of the program, if it is defined there."""
 
     module: str
     qualname: str
@@ -52,7 +52,10 @@ class TargetPlace(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What a worker needs. ``target``: pickled place, whether it is a class, and pickled spec; ``auth``: pickled entries."""
+    """The description of a function for a worker.
+
+    target: pickled place, whether it is a class, and pickled spec. auth: pickled auth entries.
+    """
 
     name: str
     key: str
@@ -66,9 +69,9 @@ class Description(NamedTuple):
 
 
 class RemoteError(NamedTuple):
-    """An exception on its way: pickled if that works, and in any case its type, message and traceback.
+    """An exception for the engine: pickled if possible, and always its type, message and traceback.
 
-    ``place``: where in the user's code it was raised, which only the worker knows.
+    place: the place in the user's code where it was raised, which only the worker can find.
     """
 
     pickled: bytes | None
@@ -79,9 +82,9 @@ class RemoteError(NamedTuple):
 
 
 class Worker:
-    """One function, loaded and prepared by ``prepare`` or at the first call. For one thread.
+    """Makes calls of one function, which ``prepare`` or the first call loads and prepares. For use in one thread.
 
-    description: see ``RemoteFunction.description``; None where it comes with the first message to ``answer``.
+    description: see ``RemoteFunction.description``; None if the first message to ``answer`` holds it.
     """
 
     def __init__(self, description: bytes | None = None) -> None:
@@ -93,22 +96,22 @@ class Worker:
             self.refresh(description)
 
     def answer(self, message: bytes) -> bytes:
-        """The answer to a message of a ``WorkerPool``, which is a call or asks to prepare."""
+        """Answer a message of a ``WorkerPool``: make a call, or prepare."""
         description, arguments = pickle.loads(message)
         if description is not None:
             self.refresh(description)
         return self.prepare() if arguments is None else self.call(arguments)
 
     def prepare(self) -> bytes:
-        """Load and prepare; the answer says what was raised. Does nothing the second time, if the first went well."""
+        """Load and prepare the function. The answer holds the error, if any. Does nothing if the function is prepared."""
         return self._answer(self._load)
 
     def call(self, arguments: bytes) -> bytes:
-        """Make one call; the answer is its value or error."""
+        """Make one call, and return its value or error as an answer."""
         return self._answer(lambda: self._call(arguments))
 
     def refresh(self, description: bytes) -> None:
-        """Take over the auth entries of a newer description."""
+        """Replace the auth entries by those of a newer description."""
         self._described = pickle.loads(description)
 
     def close(self) -> None:
@@ -192,7 +195,7 @@ async def _awaited(value: Any) -> Any:
 
 
 def pack_message(description: bytes | None, arguments: bytes | None) -> bytes:
-    """What ``Worker.answer`` takes. description: if it is news; arguments: None to prepare only."""
+    """Return a message for ``Worker.answer``. description: if it has changed. arguments: None to prepare only."""
     return pickle.dumps((description, arguments), protocol=5)
 
 
@@ -200,9 +203,9 @@ _workers = threading.local()
 
 
 def answer_call(description: bytes, arguments: bytes | None) -> bytes:
-    """The answer to one call, by a worker that this thread makes at the first call of a function and keeps.
+    """Answer one call, with a worker that this thread makes at the first call of a function, and keeps.
 
-    arguments: None to prepare only. For pools that take a function and its arguments; nobody closes these workers.
+    arguments: None to prepare only. For pools that take a function and its arguments. These workers are never closed.
     """
     described: Description = pickle.loads(description)
     known: dict[str, Worker] = _workers.__dict__
@@ -215,7 +218,7 @@ def answer_call(description: bytes, arguments: bytes | None) -> bytes:
 
 
 def open_answer(data: bytes) -> Any:
-    """The value that a worker answered with; raises the error that it did, with its traceback there as the cause."""
+    """Return the value in an answer of a worker, or raise the error in it, with the worker's traceback as its cause."""
     answer: bytes | RemoteError = pickle.loads(data)
     if isinstance(answer, RemoteError):
         raise _revived(answer)
@@ -223,7 +226,7 @@ def open_answer(data: bytes) -> Any:
 
 
 def _portable(error: BaseException) -> RemoteError:
-    """Without secrets that were looked up here: the other process does not know them, so it could not mask them."""
+    """Return an error without secrets that were resolved here, because the other process cannot mask them."""
     pickled: bytes | None = None
     clean = masked_error(error)
     if clean is not None:
@@ -250,7 +253,7 @@ def _revived(remote: RemoteError) -> Exception:
 
 
 def _opened(entries: Mapping[str, bytes]) -> Iterator[tuple[str, Any]]:
-    """Unpickled auth entries. One that fails, for lack of its class for example, is an error only where it is needed."""
+    """Return unpickled auth entries. One that fails, for example without its class, is an error only when it is used."""
     for key, value in entries.items():
         try:
             entry = pickle.loads(value)
@@ -260,7 +263,7 @@ def _opened(entries: Mapping[str, bytes]) -> Iterator[tuple[str, Any]]:
 
 
 def find_target(place: TargetPlace) -> Any:
-    """The function or class, as the parent knows it."""
+    """Return the function or class of a description."""
     module = _main_module(*place.main) if place.main is not None else _module(place.module, place.path)
     found: Any = module
     for part in place.qualname.split("."):
@@ -285,7 +288,7 @@ def _module(name: str, path: str | None) -> types.ModuleType:
 
 
 def _main_module(kind: str, where: str) -> types.ModuleType:
-    """The parent's program under another name, so that its ``if __name__ == "__main__"`` part does not run."""
+    """Load the program of the parent under another name, so that its ``if __name__ == "__main__"`` part does not run."""
     known = sys.modules.get("__mp_main__")
     if known is not None:  # this very program, or multiprocessing was here before
         return known

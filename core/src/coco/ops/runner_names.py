@@ -1,4 +1,4 @@
-"""Which runners there are, by name: coco's own, those of this process, and those of plugins."""
+"""The runners by name: coco's own, those of this process, and those of plugins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coco.ops.runners import Runner
 
 PROCESS = "process"
-"""The runner of functions with ``gpu=True``, a child process for each; coco-core brings it. Nothing else may have its name."""
+"""The runner of functions with ``gpu=True``: a child process for each. It is part of coco-core, and its name is reserved."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -22,7 +22,7 @@ F = TypeVar("F", bound="Callable[[], Runner]")
 
 
 class RunnerNames:
-    """Runners of this process by name, and where to ask for others. Thread-safe."""
+    """The runners of this process by name, and a resolver for others. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +30,7 @@ class RunnerNames:
         self._explain: Callable[[str], str | None] | None = None
 
     def register(self, name: str, factory: Factory) -> None:
-        """Add one; a second definition of a name replaces the first."""
+        """Add a runner. A second definition of a name replaces the first one."""
         check_name("runner", name)
         if name == PROCESS:
             raise DefinitionError(f"runner: {PROCESS!r} is coco's own; choose another name")
@@ -38,21 +38,21 @@ class RunnerNames:
             self._factories[name] = factory
 
     def get(self, name: str) -> Factory | None:
-        """What was registered in this process."""
+        """Return a runner that was registered in this process; None if there is none."""
         with self._lock:
             return self._factories.get(name)
 
     def names(self) -> list[str]:
-        """Those of this process, coco's own first."""
+        """Return the names of the runners of this process, coco's own first."""
         with self._lock:
             return [PROCESS, *sorted(self._factories)]
 
     def set_resolver(self, explain: Callable[[str], str | None] | None) -> None:
-        """Whom to ask about a name that is not registered here: it says why there is no such runner, or None."""
+        """Set the function for names that are not registered here. It returns why there is no such runner, or None."""
         self._explain = explain
 
     def check(self, owner: str, name: str) -> None:
-        """Raise ``DefinitionError`` if no runner has this name, as far as that is known by now."""
+        """Raise ``DefinitionError`` if no runner has this name."""
         if self.get(name) is not None or self._explain is None:
             return
         problem = self._explain(name)
@@ -64,11 +64,11 @@ RUNNERS = RunnerNames()
 
 
 def runner(name: str) -> Callable[[F], F]:
-    """Register a class of runners, or a function without arguments that makes one, under a name, for this process.
+    """Register a runner for this process under a name: a class, or a function without arguments that returns a runner.
 
-    For runners of a project, and for one that is configured: a package announces its own by ``coco_runners``. What is
-    registered here is taken before what a plugin provides. Raises ``DefinitionError`` for a class that is no
-    ``op.Runner``.
+    Use it for a runner of a project, or one with a configuration; a package provides its runners by the hook
+    ``coco_runners``. A runner that is registered here takes precedence over one of a plugin. Raises ``DefinitionError`` for a
+    class that is not an ``op.Runner``.
     """
 
     def register(factory: F) -> F:
@@ -84,7 +84,7 @@ def runner(name: str) -> Callable[[F], F]:
 
 
 def check_name(owner: str, name: Any) -> None:
-    """Raise ``DefinitionError`` for what cannot be a runner's name."""
+    """Raise ``DefinitionError`` for text that cannot be the name of a runner."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DefinitionError(
             f"{owner} must be a name of lower case letters, digits and -, such as 'process', got {name!r}"

@@ -1,9 +1,9 @@
-"""Where calls of user functions run: the protocol of runners.
+"""The protocol of runners, which make calls of user functions in another place.
 
-A function may ask for a runner by name, ``@op.function(runner="pool")``. The engine describes the function as a
-``RemoteFunction``, has the runner make an executor of it, and hands that the arguments of calls as bytes. What becomes
-of them over there is the business of ``coco.ops.remote``. Tries again, limits in words, and the places of rows are the
-engine's; where a function runs changes neither its results nor its identity.
+A function names its runner: ``@op.function(runner="pool")``. The engine describes the function as a ``RemoteFunction``, gets
+an executor for it from the runner, and passes the arguments of calls to that as bytes. ``coco.ops.remote`` makes the calls
+in the other place. The engine retries calls, words limits, and adds places of rows. The runner changes neither the results
+of a function nor its identity.
 """
 
 from __future__ import annotations
@@ -33,48 +33,48 @@ __all__ = [
 ]
 
 Answer: TypeAlias = Callable[[int, bytes | Exception], None]
-"""Told of the end of each call, once: its position, and the answer's bytes or what kept it from one."""
+"""Called once at the end of each call, with its position, and with the bytes of the answer or an exception."""
 
 
 class RunnerExecutor(Protocol):
-    """One function at work somewhere. All methods are called on the engine's event loop and must not block it."""
+    """Makes the calls of one function. The engine calls all methods on its event loop; they must not block it."""
 
     async def prepare(self) -> None:
-        """Make one worker ready, so that what ``prepare`` of the function raises is raised here.
+        """Make one worker ready, and raise what ``prepare`` of the function raises there.
 
-        Raises ``WorkerDiedError`` if the worker ended meanwhile. What failed may be tried again later.
+        Raises ``WorkerDiedError`` if the worker ended meanwhile. After an error, the engine may call it again.
         """
 
     async def run(self, calls: Sequence[bytes], timeout: float, answer: Answer) -> None:
-        """Make calls; each is answered once, in any order, as it ends, from this event loop.
+        """Make calls, and answer each once at its end, in any order, on this event loop.
 
-        ``answer`` takes what the worker gave as it is; ``TimeoutError`` for a call that ran longer than ``timeout``
-        seconds (waiting for a worker does not count); ``WorkerDiedError("exit code 3")`` for calls whose worker ended,
-        guilty or not: the engine makes them again, one at a time and with no other call of this executor beside it.
-        What is raised here is the error of all calls without an answer. When it is cancelled, calls that run are given
-        up and the executor stays fit for use. Several ``run`` may be under way.
+        ``answer`` receives the bytes of the worker; ``TimeoutError`` for a call that ran longer than ``timeout`` seconds,
+        without the wait for a worker; ``WorkerDiedError("exit code 3")`` for calls whose worker ended, also if another call
+        may have caused that: the engine repeats them one by one, with no other call of this executor at the same time. An
+        error that this method raises is the error of all calls without an answer. If it is cancelled, it abandons running
+        calls, and the executor stays usable. Several ``run`` may run at the same time.
         """
 
     async def close(self) -> None:
-        """End all workers, calls that run included. May be repeated; afterwards ``run`` raises."""
+        """End all workers, also those with a running call. May be called again. After it, ``run`` raises."""
 
 
 class Runner(Protocol):
-    """A place where functions run. An environment makes one at the first need, by calling in some thread what the
-    manifest names, and closes it when it stops.
+    """Makes executors for functions.
 
-    An optional ``async close()`` ends what executors share; they are closed before it.
+    coco makes a runner at its first use, by a call, in any thread, of the factory that the manifest names, and closes it when
+    it stops. An optional ``async close()`` releases what executors share. The executors are closed before it.
     """
 
     def executor(self, function: RemoteFunction) -> RunnerExecutor:
-        """An executor for a function. Starts nothing yet."""
+        """Return an executor for a function. Starts nothing."""
 
 
 class RemoteFunction:
-    """A function or executor class with its spec, described so that another process can make it.
+    """A function or executor class with its spec, described so that another process can load it.
 
-    name: of the operation, for messages and logs. key: equal for equal functions, made of the description's lasting part.
-    gpu: whether the function was declared with ``gpu=True``; such functions must not work at the same time.
+    name: of the operation, for messages and logs. key: equal for equal functions; made from the parts of the description that
+    do not change. gpu: whether the function was declared with ``gpu=True``; such functions must not run at the same time.
     """
 
     def __init__(self, record: RegisteredFunction, spec: Any, *, gpu: bool = False) -> None:
@@ -96,10 +96,10 @@ class RemoteFunction:
         self._described = b""
 
     def description(self) -> bytes:
-        """What ``Worker`` and ``answer_call`` take: where the function is found, its spec, and all auth entries.
+        """Return the place of the function, its spec and all auth entries, as bytes for ``Worker`` and ``answer_call``.
 
-        It holds credentials: hand it over on a private channel only, and never show it. The same object until an auth
-        entry changes.
+        It holds credentials: send it over a private channel only, and never show it. Until an auth entry changes, each call
+        returns the same object.
         """
         registry = default_registry()
         with self._lock:
@@ -126,7 +126,7 @@ def _auth_entries() -> dict[str, bytes]:
 
 
 def pack_call(*args: Any, **kwargs: Any) -> bytes:
-    """Arguments of one call; raises what pickling raises, with a hint."""
+    """Return the arguments of one call as bytes. Raises what pickling raises, with advice."""
     try:
         return pickle.dumps((args, kwargs), protocol=5)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a function takes and returns, read once from its signature."""
+"""Reads the parameters and the result of a function from its signature."""
 
 from __future__ import annotations
 

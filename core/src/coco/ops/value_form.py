@@ -1,4 +1,4 @@
-"""Values that code refers to, in a form that is equal for equal values in every process."""
+"""Forms of values that code refers to. Equal values have equal forms in every process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The near side of runners whose workers are asked one thing at a time: only how bytes get there and back is left open."""
+"""The engine side of runners whose workers make one call at a time. A plugin adds only the transport of bytes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from coco.ops.runners import Answer, RemoteFunction
 
 T = TypeVar("T")
 MOMENT_SECONDS = 0.05
-"""How long a worker serves one run before another one may have it."""
+"""How long a worker makes calls of one run before another run may use it."""
 
 
 class WorkerLink(Protocol):
-    """The way to one worker, which hands each message to ``Worker.answer`` and sends back what that gives.
+    """The link to one worker, which passes each message to ``Worker.answer`` and returns the answer.
 
-    Blocking: called in threads, by one at a time but for ``end``.
+    The methods may block. coco calls them in threads, one call at a time; only ``end`` may be called during another one.
     """
 
     def ask(self, message: bytes, timeout: float | None) -> bytes:
@@ -30,16 +30,16 @@ class WorkerLink(Protocol):
         """
 
     def stop(self) -> None:
-        """Let an idle worker end in order: it calls ``Worker.close``. ``end`` follows."""
+        """End an idle worker in order: it calls ``Worker.close``. coco calls ``end`` after it."""
 
     def end(self) -> None:
         """End the worker at once, also in the middle of ``ask``. May be repeated."""
 
 
 class WorkerPool:
-    """A ``RunnerExecutor``: some workers for one function, each started by its first call, replaced when it fails.
+    """A ``RunnerExecutor`` with several workers. The first call of a worker starts it, and one that fails is replaced.
 
-    connect: called without arguments in some thread, starts a worker and gives the link to it. size: how many workers.
+    connect: starts a worker and returns the link to it; called without arguments in any thread. size: number of workers.
     """
 
     def __init__(self, function: RemoteFunction, connect: Callable[[], WorkerLink], size: int) -> None:
