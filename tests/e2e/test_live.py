@@ -478,7 +478,7 @@ def test_a_blocking_call_in_another_loop_names_the_async_one(
         flow.update()
 
     asyncio.run(main())
-    assert caplog.text.count("write `await` with update_async() there") == 1
+    assert caplog.text.count("use `await` with update_async() instead") == 1
 
 
 @pytest.mark.timeout(LIMIT * 2)

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 
 class OwnedPaths:
-    """Tells what a listing must leave out: the state store and the targets of the project.
+    """Determines what a listing must exclude: the state store and the targets of the project.
 
     A path is compared by its real name, and by device and inode where it exists, so that links, further names and
-    names in another case are left out too. A path that is the root, or lies above it, does not count: who names a
-    folder as the root of a source wants it read.
+    names in another case are left out too. A path that is the root, or lies above it, does not count: a
+    folder that is the root of a source is meant to be read.
     """
 
     def __init__(self, root: str, paths: Iterable[str] = ()) -> None:

@@ -111,7 +111,7 @@ def _programs() -> Path:
 
 
 def _account() -> dict[str, int]:
-    """Who runs the server: it refuses root."""
+    """Options to run the server as another user than root, which it refuses."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     import pwd

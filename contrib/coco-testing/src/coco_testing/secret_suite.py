@@ -75,7 +75,7 @@ class SecretSuite(Suite, kit=True):
         """A reference of the plugin's own without a value raises ``SecretError``, which tells the user why.
 
         If it fails: raise ``coco.errors.SecretError``; of other errors coco shows the type alone, and None would be taken
-        for a scheme that nobody knows. The text names no value of other secrets.
+        for an unknown scheme. The text names no value of other secrets.
         """
         assert self.missing, "give `missing`: a reference of the plugin's own without a value"
         problem = _answer(resolve, self.missing)

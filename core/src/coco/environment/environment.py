@@ -35,7 +35,7 @@ DEFAULT_STATE_URL = "sqlite:///.coco/state.db"
 
 
 class Updater(Protocol):
-    """A live updater, as far as the environment must end it."""
+    """The part of a live updater that the environment needs to end it."""
 
     flow: str
     """Full name of the flow that it follows."""
@@ -49,9 +49,9 @@ class Updater(Protocol):
 
 
 class Environment:
-    """One explicit environment: settings, the services made from them, and who works with them.
+    """Settings, the services made from them, and the runs and updaters that use them.
 
-    ``ENVIRONMENT`` is the process's own; operations get it from ``environment_in_use``.
+    ``ENVIRONMENT`` is the one of the process; operations get it from ``environment_in_use``.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Environment:
         self._updaters: list[Updater] = []
         self._connected = False
         self.memo_left: tuple[int, int] | None = None
-        """Entries and bytes that the limits of the memo last left."""
+        """Entries and bytes of the memo after its limits were last applied."""
 
     # -- settings ---------------------------------------------------------------------------------
     def set_settings_function(self, function: Callable[[], Settings]) -> bool:
@@ -102,7 +102,7 @@ class Environment:
 
     @property
     def settings_origin(self) -> Literal["init", "env"] | Callable[[], Settings]:
-        """Who supplied the settings: a call of ``init`` with settings, the environment, or this function."""
+        """The origin of the settings: a call of ``init`` with settings, environment variables, or this function."""
         self.init(None)
         if self._settings_given:
             return "init"
@@ -126,12 +126,12 @@ class Environment:
 
     # -- events -----------------------------------------------------------------------------------
     def add_listener(self, listener: EmitFn) -> Callable[[], None]:
-        """Call ``listener`` with every event of every run in this process; returns a function that ends it."""
+        """Call ``listener`` with every event of every run in this process; returns a function that removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def emit(self, event: FlowEvent) -> None:
-        """Tell listeners and plugins."""
+        """Pass an event to listeners and plugins."""
         from coco.plugins import plugin_host
 
         for listener in list(self._listeners):
@@ -142,7 +142,7 @@ class Environment:
 
     # -- work -------------------------------------------------------------------------------------
     def connect(self) -> None:
-        """Let the registry of operations find what plugins bring."""
+        """Connect the registry of operations with the plugins."""
         if not self._connected:
             from coco.plugins import connect_registry
 
@@ -160,15 +160,15 @@ class Environment:
             return self._loop
 
     def run(self, operation: Coroutine[Any, Any, T], twin: str) -> T:
-        """Run an operation to its end, for a caller who blocks. ``twin``: what to await instead in an event loop."""
+        """Run an operation for a blocking caller. ``twin``: the coroutine to recommend in an event loop."""
         return self.loop.run(operation, twin)
 
     async def run_async(self, operation: Coroutine[Any, Any, T]) -> T:
-        """Run an operation to its end, for a caller who awaits."""
+        """Run an operation for a caller that awaits."""
         return await self.loop.run_async(operation)
 
     async def explained(self, error: Exception) -> Exception | None:
-        """What to raise in the place of an error that a damaged state explains; None for any other one."""
+        """The error to raise instead of one that a damaged state causes; None for other errors."""
         from coco.environment.damage import explained
 
         return await explained(error, self)
@@ -185,7 +185,7 @@ class Environment:
 
     @contextlib.asynccontextmanager
     async def leased(self, flow: str, what: str) -> AsyncIterator[HeldLease]:
-        """Alone with a flow (full name); tells whether it may have been for a part of the time only. On the loop."""
+        """Hold the lease of a flow (full name). Runs on the loop."""
         from coco.environment.leases import lease
 
         store = await self.threads.store(self.store)
@@ -193,12 +193,12 @@ class Environment:
             yield in_doubt
 
     async def in_store(self, function: Callable[[StateStore], T]) -> T:
-        """``function(store)`` in the store's thread; opens the store at first use. On the loop."""
+        """``function(store)`` in the store's thread; opens the store at first use. Runs on the loop."""
         return await self.threads.store(function, await self.threads.store(self.store))
 
     # -- live updaters ----------------------------------------------------------------------------
     def add_updater(self, updater: Updater) -> None:
-        """Note an updater, so that it ends with its flow or with the environment."""
+        """Register an updater, so that it ends with its flow or with the environment."""
         self._updaters = [item for item in self._updaters if not item.is_finished]
         self._updaters.append(updater)
 
@@ -300,7 +300,7 @@ class Environment:
         return exists is None or bool(exists())
 
     def stop(self) -> None:
-        """End updaters, close pools and the store; the next use starts anew."""
+        """End updaters, close pools and the store; the next use starts them again."""
         self.end_updaters()
         if self._executors is not None:
             self.run(self._executors.close(), "stop()")

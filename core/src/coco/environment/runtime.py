@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Runtime:
-    """Passes on to the flow, which has these operations itself."""
+    """Calls the methods of the flow."""
 
     def verify(self, flow: Any, repair: bool = False, sample: int | None = None) -> Any:
         return flow.verify(repair=repair, sample=sample)

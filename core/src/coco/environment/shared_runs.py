@@ -1,4 +1,4 @@
-"""Runs of flows in this process: one at a time for each flow; callers that come meanwhile share the next one."""
+"""Runs of flows in this process: one at a time for each flow; callers that arrive meanwhile share the next one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from coco.engine.stats import IndexUpdateInfo
 
 Begun = Callable[["IndexUpdateInfo"], None]
-"""Gets the statistics of a run when it begins; they grow with it."""
+"""Receives the statistics of a run when it begins; they grow with it."""
 RunFlow = Callable[["RunOptions", "list[Begun]"], "Awaitable[IndexUpdateInfo]"]
-"""Does one run."""
+"""Executes one run."""
 
 
 class _NextRun:
-    """A run that waits for its turn or is at work, and how many callers wait for it."""
+    """A run that is queued or in progress, and the number of callers that wait for it."""
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options
@@ -33,27 +33,27 @@ class _Flow:
 
 
 class SharedRuns:
-    """By full name of the flow. Used on the loop only."""
+    """The runs in this process by full name of the flow. Used on the loop only."""
 
     def __init__(self) -> None:
         self._flows: dict[str, _Flow] = {}
 
     def is_running(self, flow: str) -> bool:
-        """Whether a run over the flow is at work."""
+        """Whether a run of the flow is in progress."""
         found = self._flows.get(flow)
         return found is not None and found.lock.locked()
 
     async def alone(
         self, flow: str, options: RunOptions, begun: Begun | None, run: RunFlow
     ) -> IndexUpdateInfo:
-        """A run that nobody shares."""
+        """A run that is not shared."""
         async with self._flow(flow).lock:
             return await run(options, [begun] if begun is not None else [])
 
     async def share(
         self, flow: str, options: RunOptions, begun: Begun | None, run: RunFlow
     ) -> IndexUpdateInfo:
-        """The next run over the flow, with the options of all that share it. ``run`` of the first caller does it.
+        """The next run of the flow, with the merged options of all callers. ``run`` of the first caller executes it.
 
         A caller that is cancelled leaves the run to the others; the last one cancels it.
         """

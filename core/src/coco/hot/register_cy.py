@@ -1,9 +1,9 @@
-"""Keys of a source with what is known of each, in 17 bytes a slot: detection without a record per row.
+"""Keys of a source with the version of each, in 17 bytes a slot: detection without a record per row.
 
 A table with open addressing: by slot the hash of a key and a version (``cells``, two 64-bit numbers), and a mark.
-Hashes are those of this process, which nobody outside can foresee. The same version of the same key proves
-"unchanged"; what is not found is looked at closely by the caller, so the table only ever spares work. Callers see to
-it that there are a power of two of slots and that a third of them stays free.
+Hashes are those of this process and cannot be predicted. The same version of the same key proves "unchanged"; the caller
+processes all other keys, so the table can only save work. Callers ensure that the number of slots is a power of two and
+that a third of them is free.
 """
 
 from __future__ import annotations

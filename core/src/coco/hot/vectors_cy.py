@@ -59,7 +59,7 @@ def _write_float32(values: Any) -> Any:
     count: cython.Py_ssize_t = len(values)
     if count == 0:
         return None
-    # New bytes of at least four, which nobody else has seen yet, may be written to.
+    # New bytes of at least four, not shared with other code yet, may be written to.
     packed: bytes = bytes(count * 4)
     place: cython.p_float = cython.cast(cython.p_float, cython.cast(cython.p_char, packed))
     position: cython.Py_ssize_t

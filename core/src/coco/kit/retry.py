@@ -117,7 +117,7 @@ def retry(
     on_retry: OnRetry | None = None,
     timing: Timing = SYSTEM,
 ) -> T:
-    """Result of ``call()``, made again after errors that are ``retriable`` until the policy ends it.
+    """Result of ``call()``, repeated after errors that are ``retriable`` until the policy ends it.
 
     op: what is done, for log and note; no secrets. on_retry: told of each attempt that is followed by another
     (besides the log, which says the same at level warning). Raises the last error as it is, with a note on the

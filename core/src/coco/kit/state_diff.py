@@ -1,8 +1,8 @@
 """What to add, alter and drop, from any of several former states.
 
 A resource is seen as named parts (columns, indexes, constraints), each with a definition that can be compared.
-After a setup that broke off nobody knows which of several states it is in, so that a statement must be right in
-all of them: use ``IF [NOT] EXISTS`` where a change is not ``certain``.
+After a setup that was interrupted, it may be in any of several states, so a statement must be correct in all of
+them: use ``IF [NOT] EXISTS`` where a change is not ``certain``.
 """
 
 from __future__ import annotations

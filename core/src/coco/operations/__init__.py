@@ -1,1 +1,1 @@
-"""What one can do with a flow: one module an operation."""
+"""Operations on flows: one module per operation."""

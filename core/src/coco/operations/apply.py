@@ -1,4 +1,4 @@
-"""``flow.apply()``: carry out a plan, unless things have moved since it was made."""
+"""``flow.apply()``: carries out a plan if it is still valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of remembered results: after a pass, after a drop, and on request (``coco cache``)."""
+"""Deletion of memoised results: after a run, after a drop, and on request (``coco cache``)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def expire_results(
     store: StateStore, settings: Settings, flow: str, source_id: int, last: tuple[int, int] | None
 ) -> tuple[int, int] | None:
-    """Delete what has not been used for ``memo_keep``, and what is more than the limits allow.
+    """Delete results that have not been used for ``memo_keep``, and unused results above the limits.
 
-    For one that is alone with ``flow``, in the store's thread. ``last``: entries and bytes that the limits last left;
-    where nothing has been added since, nothing more is to be found. Returns the same for the next time.
+    The caller holds the lease of ``flow``. Runs in the store's thread. ``last``: entries and bytes left by the previous
+    call; if none were added since, there is nothing to do. Returns the same for the next call.
     """
     store.memo_expire(flow, source_id, kept_seconds=settings.memo_keep.total_seconds())
     entries, size = store.memo_stats()
@@ -30,10 +30,10 @@ def expire_results(
 
 
 def forget_results(store: StateStore, settings: Settings, flow: str) -> int:
-    """Delete the results that only this flow used, which was dropped. In the store's thread; returns how many."""
+    """Delete results that only this dropped flow used; returns their number. Runs in the store's thread."""
     records = store.setup_records()
     if any(item.flow == flow for item in records):
-        return 0  # a resource could not be dropped; the next drop takes all
+        return 0  # a resource could not be dropped; the next drop deletes the results
     sources: set[int] = set()
     for record in records:
         if record.resource_type == FLOW_RESOURCE and record.state is not None:

@@ -1,4 +1,4 @@
-"""``flow.errors()``: the rows that could not be brought up to date."""
+"""``flow.errors()``: the failed rows of a flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``flow.evaluate()``: run the flow for every source row into files, touching neither targets nor state."""
+"""``flow.evaluate()``: evaluates the flow for every source row into files. Changes neither targets nor state."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ SHOWN_NUMBERS = 8
 
 @dataclass(frozen=True)
 class EvaluateReport:
-    """What ``flow.evaluate()`` did."""
+    """Result of ``flow.evaluate()``."""
 
     output_dir: str
     """The folder with the files."""
     info: IndexUpdateInfo
-    """Rows by source: evaluated ones count as inserted, failed ones as errors."""
+    """Statistics by source: evaluated rows count as inserted, failed rows as errors."""
 
     @property
     def ok(self) -> bool:
@@ -87,7 +87,7 @@ async def evaluate(environment: Environment, graph: Graph, options: EvaluateAndD
 async def evaluate_and_dump(
     environment: Environment, graph: Graph, options: EvaluateAndDumpOptions
 ) -> IndexUpdateInfo:
-    """One YAML file per source row in ``options.output_dir``; failed rows have an ``error`` in theirs."""
+    """Write one YAML file per source row to ``options.output_dir``; the file of a failed row has an ``error``."""
     folder = Path(options.output_dir)
     threads, emit = environment.threads, environment.emit
     await threads.run(folder.mkdir, parents=True, exist_ok=True)
@@ -150,7 +150,7 @@ async def evaluate_and_dump(
 
 
 class _Admission:
-    """The limits on rows and bytes of one source and of the process, as an update keeps them."""
+    """The limits on rows and bytes in flight, of one source and of the process, as in an update."""
 
     def __init__(self, step: SourceStep, whole: Limiter) -> None:
         self._limiters = [Limiter(step.max_inflight_rows, step.max_inflight_bytes), whole]
@@ -160,7 +160,7 @@ class _Admission:
         self.max_bytes = min(sizes) if sizes else None
 
     def parts(self, rows: list[WorkRow]) -> Iterator[list[WorkRow]]:
-        """Batches within the limits; a row of unknown size is alone where bytes are limited."""
+        """Batches within the limits; with a limit of bytes, a row of unknown size is a batch of its own."""
         part: list[WorkRow] = []
         size = 0
         for row in rows:
@@ -182,7 +182,7 @@ class _Admission:
 
     @contextlib.asynccontextmanager
     async def of(self, rows: list[WorkRow]) -> AsyncIterator[Callable[[ReadOutcome], Awaitable[None]]]:
-        """Hold permits for a batch; gives what has to be told of it once it was read, which may wait for more."""
+        """Hold permits for a batch; yields a function to call with the rows that were read, which may wait for more."""
         permits = Permits(self._limiters)
         await permits.acquire(len(rows), sum(self._weight(row) for row in rows))
 
@@ -197,7 +197,7 @@ class _Admission:
 
 
 class _Dumper:
-    """Documents of one source's rows."""
+    """Makes the documents of one source's rows."""
 
     def __init__(self, graph: Graph, step: SourceStep, program: Program, folder: Path) -> None:
         self._graph = graph
@@ -264,7 +264,7 @@ class _Dumper:
 
 
 def _shown(value: Any) -> Any:
-    """Readable and diff-friendly: long bytes and vectors by length, head and digest."""
+    """A readable value that is easy to compare: long bytes and vectors by length, head and digest."""
     if isinstance(value, bytes):
         digest = hashlib.sha256(value).hexdigest()[:16]
         return f"<{len(value)} bytes sha256:{digest}>" if len(value) > SHOWN_BYTES else value.hex()

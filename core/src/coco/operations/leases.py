@@ -1,4 +1,4 @@
-"""Who works on which flow, and how a lease that nobody gives back is ended (``coco unlock``)."""
+"""Leases of flows: lists them, and ends a lease whose process no longer runs (``coco unlock``)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 async def leases(environment: Environment) -> list[Lease]:
-    """The leases that the state knows: of processes at work, and of those that ended without giving theirs back."""
+    """All leases in state: of running processes, and of processes that ended without releasing theirs."""
     return await environment.in_store(lambda store: store.leases())
 
 
 async def end_lease(environment: Environment, lease: Lease) -> None:
-    """End a lease. A holder that still works notices within a third of its length."""
+    """End a lease. A holder that still runs notices it within a third of the lease's length."""
     await environment.in_store(lambda store: store.release_lease(lease.flow, lease.holder))

@@ -1,4 +1,4 @@
-"""Live updates: an initial pass, then what timers and change streams ask for, until aborted."""
+"""Live updates: an initial run, then runs that timers and change streams ask for, until aborted."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("coco.live")
 HEARTBEAT_SECONDS = 60.0
-"""Between two looks at what targets hold, where single changes come in: counting a large target takes longer than
-writing a row."""
+"""Seconds between two counts of the rows in targets while single changes arrive: counting a large target takes longer
+than writing a row."""
 
 
 class LiveUpdate:
-    """One running updater. All state is touched on the environment's loop only."""
+    """One running updater. Its state is used on the environment's loop only."""
 
     def __init__(self, environment: Environment, graph: Graph, options: FlowLiveUpdaterOptions) -> None:
         self.flow = graph.full_name
@@ -71,7 +71,7 @@ class LiveUpdate:
         return self._finished.is_set()
 
     async def begin(self, here: bool = False) -> None:
-        """Begin in the background; raises ``SetupRequiredError`` while setup is pending.
+        """Start in the background; raises ``SetupRequiredError`` if the setup is pending.
 
         ``here``: the caller awaits the end too, so async functions of users may run on the caller's loop.
         """
@@ -86,7 +86,7 @@ class LiveUpdate:
         self._task = asyncio.get_running_loop().create_task(self._run(), context=context)
 
     def abort(self) -> None:
-        """Ask everything to stop. Does not block; what is staged is taken up by the next update."""
+        """Ask the updater to stop. Does not block; the next update processes staged rows."""
         self._aborting = True
         self.environment.loop.notify(self._cancel)
 
@@ -96,7 +96,7 @@ class LiveUpdate:
             self._task.cancel()
 
     async def ended(self) -> None:
-        """Until all has ended."""
+        """Wait until the updater has ended."""
         await self._finished.wait()
 
     def raise_error(self) -> None:
@@ -106,7 +106,7 @@ class LiveUpdate:
 
     # -- status -----------------------------------------------------------------------------------
     def update_stats(self) -> IndexUpdateInfo:
-        """Statistics since the start, the pass under way included: a snapshot."""
+        """A snapshot of the statistics since the start, including the current run."""
         total = IndexUpdateInfo()
         for info in (self._info, self._running):
             if info is not None:
@@ -114,7 +114,7 @@ class LiveUpdate:
         return total
 
     async def next_report(self) -> FlowUpdaterStatusUpdates:
-        """When something has changed; what happened in between is one report. At once after the end."""
+        """Wait until something has changed; changes in between are one report. Returns at once after the end."""
         async with self._reader:
             while not (self._unseen or self.is_finished):
                 self._changed.clear()
@@ -122,7 +122,7 @@ class LiveUpdate:
             return self.report()
 
     def report(self) -> FlowUpdaterStatusUpdates:
-        """What has changed since the last report."""
+        """Changes since the last report."""
         self._unseen = False
         names = [name for name in self._names if name in self._updated]
         self._updated.clear()
@@ -174,26 +174,26 @@ class LiveUpdate:
             for item in self._followed:
                 item.start()
         try:
-            await self._pass(options, None)
+            await self._run_sources(options, None)
         except Exception as error:
             if not self._survives(error):
                 raise
             self._again(error, {name: [] for name in self._names}, set(self._names))
         else:
-            await self._passed(set(self._names), set(self._names))
+            await self._after_run(set(self._names), set(self._names))
         if self._options.live_mode:
             await self._follow()
         else:
             raise_unwritten(self.flow, self._info)
 
     def _survives(self, error: Exception) -> bool:
-        """Whether following goes on after a pass that failed: not without a store or a current setup."""
+        """Whether following continues after a failed run: not without a store or a current setup."""
         return not isinstance(error, (StateStoreError, ApiError)) and any(
             item.is_active for item in self._followed
         )
 
     async def _follow(self) -> None:
-        """Pass after pass, as timers and streams ask for them; ends when none is left."""
+        """Start runs as timers and streams ask for them; ends when no source is left to follow."""
         while True:
             now = time.monotonic()
             self._wake.clear()
@@ -213,7 +213,7 @@ class LiveUpdate:
                     await self._wake.wait()
 
     async def _catch_up(self, ready: list[Followed]) -> None:
-        """One pass over sources that are to be listed, one over the keys that streams named."""
+        """One run for keys from change streams, and one for sources that must be listed."""
         whole = {item.name for item in ready if item.due}
         keys = {item.name: item.take() for item in ready}
         named = {name: found for name, found in keys.items() if found and name not in whole}
@@ -224,17 +224,17 @@ class LiveUpdate:
                 quick.kind = "change stream"
                 quick.heartbeat = time.monotonic() - self._looked >= HEARTBEAT_SECONDS
                 quick.kept = self._kept
-                await self._pass(quick, set(named))
+                await self._run_sources(quick, set(named))
             if whole:
                 options = RunOptions(max_delete_share=share, patient=True, kept=self._kept)
                 options.kind = "interval update"
-                await self._pass(options, whole)
+                await self._run_sources(options, whole)
         except Exception as error:
             if not self._survives(error):
                 raise
             self._again(error, keys, whole)
         else:
-            await self._passed(whole, set(keys))
+            await self._after_run(whole, set(keys))
 
     def _again(self, error: Exception, keys: dict[str, list[bytes]], whole: set[str]) -> None:
         now = time.monotonic()
@@ -244,16 +244,16 @@ class LiveUpdate:
             if item.name in keys and item.is_active
         ]
         pause = min(pauses, default=0.0)
-        LOG.error("a run of flow '%s' failed, next try in %g s: %s", self.flow, pause, describe(error))
+        LOG.error("a run of flow '%s' failed, next attempt in %g s: %s", self.flow, pause, describe(error))
 
-    async def _passed(self, whole: set[str], looked_at: set[str]) -> None:
+    async def _after_run(self, whole: set[str], looked_at: set[str]) -> None:
         now = time.monotonic()
         for item in self._followed:
             if item.name in whole:
                 self._deleted.pop(item.name, None)
             if item.name in looked_at:
-                await item.passed(now, await self._failures(item.name), whole=item.name in whole)
-        if self._updated:  # told only now, so that who hears of a change knows that it is acknowledged
+                await item.after_run(now, await self._failures(item.name), whole=item.name in whole)
+        if self._updated:  # reported only now, so that a reported change has been acknowledged
             self._tell()
 
     async def _failures(self, source: str) -> dict[bytes, Failure]:
@@ -264,7 +264,7 @@ class LiveUpdate:
             return {}
         return await threads.store(store.get_failures, record.source_id)
 
-    async def _pass(self, options: RunOptions, sources: set[str] | None) -> None:
+    async def _run_sources(self, options: RunOptions, sources: set[str] | None) -> None:
         def begun(info: IndexUpdateInfo) -> None:
             self._running = info
 
@@ -276,7 +276,7 @@ class LiveUpdate:
         try:
             info = await run_flow(self.environment, self._graph, options, chosen, begun)
         except BaseException:
-            if self._running is not None:  # what was done before it failed is done
+            if self._running is not None:  # count what was done before the failure
                 _add(self._info, self._running)
             raise
         finally:
@@ -284,7 +284,7 @@ class LiveUpdate:
         _add(self._info, info)
         stale = {item.source_name for item in info.sources if item.stats.num_stale}
         for followed in self._followed:
-            followed.due = followed.due or followed.name in stale  # a listing says what there is
+            followed.due = followed.due or followed.name in stale  # a listing shows the current version
         changed = [item for item in info.sources if item.stats.has_any_change]
         self._updated.update(item.source_name for item in changed)
         if changed and self._options.print_stats:

@@ -126,7 +126,7 @@ class Followed:
         self._drained.set()
         return taken
 
-    async def passed(self, now: float, failures: dict[bytes, Failure], *, whole: bool) -> None:
+    async def after_run(self, now: float, failures: dict[bytes, Failure], *, whole: bool) -> None:
         """After a run: acknowledge committed changes, set the timer, schedule retries of failed rows."""
         self._pause = MIN_RETRY_SECONDS
         self.not_before = 0.0
@@ -173,7 +173,7 @@ class Followed:
                 return
             except Exception as error:
                 LOG.warning(
-                    "the change stream of source '%s' failed, next try in %g s: %s",
+                    "the change stream of source '%s' failed, next attempt in %g s: %s",
                     self.name,
                     pause,
                     describe(error),

@@ -1,4 +1,4 @@
-"""``flow.plan()``: what setup and update would do, from records, listings and memo. Makes no call that costs anything."""
+"""``flow.plan()``: the work of setup and update, from records, listings and memo. Makes no call that costs anything."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from coco.state.protocol import Owner, Tracked, unfinished
 from coco.types.storage import pack
 
 PLAN_READS = 1_000
-"""Rows of each source that a plan reads, at most."""
+"""Most rows of each source that a plan reads."""
 EXAMPLES = 20
-"""Keys of each kind that a plan names."""
+"""Most keys of each kind in a plan."""
 READ_BYTES = 64 << 20
-"""Once rows of so many bytes were read, a plan reads no more of a source."""
+"""A plan stops reading a source after this many bytes."""
 DELETED_BATCH = 1_000
 
 
@@ -50,19 +50,19 @@ class PlannedSource(Record):
     changed: int = 0
     """Rows with other content."""
     reprocess: int = 0
-    """Rows of which the flow changed what becomes of them, or that the last run did not finish."""
+    """Rows to process again, since the flow changed or the last run did not finish them."""
     touched: int = 0
-    """Rows that the source says changed, with the content that is known: nothing is done with them."""
+    """Rows with a new ordinal and the content on record: an update does nothing with them."""
     unread: int = 0
-    """Rows that the source says changed, and that the plan did not read."""
+    """Rows that may have changed and that the plan did not read."""
     deleted: int = 0
     unchanged: int = 0
     quarantined: int = 0
-    """Rows that failed too often; updates leave them alone until they change."""
+    """Rows that failed too often; updates skip them until they change."""
     keys: dict[str, list[str]] = field(default_factory=dict)
-    """Some keys of each kind."""
+    """The first keys of each kind."""
     problems: list[str] = field(default_factory=list)
-    """What could not be listed, read or evaluated, one sentence each."""
+    """Errors of the listing, of reading and of evaluation, one sentence each."""
 
     gone = renamed("gone", "deleted")
     parked = renamed("parked", "quarantined")
@@ -112,7 +112,7 @@ class PlannedTarget(Record):
     deletes: int = 0
     """Rows to delete."""
     unchanged: int = 0
-    """Rows that were computed and are in the target already."""
+    """Rows that the target holds already."""
     open_ended: bool = False
     """Whether there may be more, since they depend on calls that the plan did not make."""
 
@@ -137,18 +137,18 @@ class UpdatePlan:
     """Full name."""
     setup: SetupPlan
     marks: dict[str, str] = field(default_factory=dict)
-    """Of ``state``, ``listing`` and ``logic``; a plan holds as long as they do."""
+    """Fingerprints of ``state``, ``listing`` and ``logic``; a plan is valid while they are equal."""
     sources: list[PlannedSource] = field(default_factory=list)
     calls: list[CallCount] = field(default_factory=list)
     targets: list[PlannedTarget] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """Remarks, such as a guard that would stop the update."""
     setup_pending: bool = False
-    """Whether the flow must be set up first. What an update does is known after that, so the plan says nothing of it."""
+    """Whether the flow must be set up first. The plan then does not contain the update, which depends on the setup."""
 
     @property
     def state_version(self) -> str | None:
-        """All marks in one; None while setup is pending."""
+        """One fingerprint of all marks; None while setup is pending."""
         return None if self.setup_pending else fingerprint(pack(tuple(sorted(self.marks.items())))).hex()
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class UpdatePlan:
 
 
 def plan_text(plan: Mapping[str, Any]) -> str:
-    """A plan (``UpdatePlan.to_dict()``) for people."""
+    """A plan (``UpdatePlan.to_dict()``) as text."""
     lines = [plan["setup"]["text"]]
     if plan["setup"]["destructive"]:
         lines.append("  This setup deletes data.")
@@ -211,7 +211,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
 
 def _rows(target: PlannedTarget) -> str:
     if target.open_ended and not (target.upserts or target.deletes):
-        return "unknown; how many follows from calls above, or from rows that were not read"
+        return "unknown; the number depends on calls above, or on rows that were not read"
     least = "at least " if target.open_ended else ""
     return f"{least}{target.upserts} to write, {least}{target.deletes} to delete"
 
@@ -223,14 +223,14 @@ def _announced(stop: str) -> str:
 
 def _calls(count: CallCount) -> str:
     if count.open_ended and not count.calls:
-        text = "unknown; how many follows from calls above"
+        text = "unknown; the number depends on calls above"
     elif count.open_ended:
-        text = f"at least {count.calls}; how many follows from calls above"
+        text = f"at least {count.calls}; the number depends on calls above"
     elif count.unknown:
-        text = f"{count.calls} to {count.calls + count.unknown}; the arguments of {count.unknown} come from calls above"
+        text = f"{count.calls} to {count.calls + count.unknown}; the arguments of {count.unknown} depend on calls above"
     else:
         text = str(count.calls)
-    return text + (f" ({count.memo_hits} known)" if count.memo_hits else "")
+    return text + (f" ({count.memo_hits} in the memo)" if count.memo_hits else "")
 
 
 async def plan(environment: Environment, graph: Graph, *, read: int = PLAN_READS) -> UpdatePlan:
@@ -271,7 +271,7 @@ async def plan(environment: Environment, graph: Graph, *, read: int = PLAN_READS
 
 
 class _PlanBuilder:
-    """Sums up over the sources of one run."""
+    """Builds the plan source by source."""
 
     def __init__(self, run: Run, evaluator: MemoEvaluator, read: int) -> None:
         self._run = run
@@ -336,7 +336,7 @@ class _PlanBuilder:
                 self._notes.append(_announced(str(error)))
 
     def _chosen(self, work: list[WorkRow]) -> tuple[list[WorkRow], list[WorkRow]]:
-        """Rows to read, and the others."""
+        """The rows to read, and the other ones."""
         size = 0
         for count, row in enumerate(work):
             size += row.size or 0
@@ -413,7 +413,7 @@ class _PlanBuilder:
         return await self._run.threads.store(self._run.store.get_many, source.state.source_id, keys)
 
     async def _owners(self, inputs: list[RowInput]) -> dict[int, dict[bytes, list[Owner]]]:
-        """Who else yields the target rows that these source rows yield or yielded, where several may."""
+        """The owners of the target rows of these source rows, for exports whose rows may have several owners."""
         run = self._run
         found: dict[int, dict[bytes, list[Owner]]] = {}
         for export in run.exports.values():
@@ -439,7 +439,7 @@ class _PlanBuilder:
         tracked: dict[bytes, Tracked],
         net: dict[str, int],
     ) -> None:
-        """Count what the targets would be asked to do for these rows."""
+        """Count the writes and deletions in the targets for these rows."""
         if not rows:
             return
         inputs = [

@@ -1,4 +1,4 @@
-"""What the reports of operations share: they are filled in while they are made, and read-only from then on."""
+"""Base of the reports of operations: writable while they are made, read-only afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``flow.retry()``: an update that also tries the rows which ordinary updates leave alone."""
+"""``flow.retry()``: an update that also processes quarantined rows."""
 
 from __future__ import annotations
 

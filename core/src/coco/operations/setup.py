@@ -1,4 +1,4 @@
-"""``flow.setup()``: create or adapt state and targets to the definition."""
+"""``flow.setup()``: creates or changes state and targets as the definition requires."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class SetupChangeBundle:
         return [item.title for item in found if item.kind is ChangeKind.INVALID]
 
     def apply(self, report_to_stdout: bool = False, allow_destructive: bool = False) -> None:
-        """Apply the changes that were described, or the present ones.
+        """Apply the changes that were described, or the current ones.
 
         allow_destructive: whether a setup may be destructive or lossy; a drop does not need it. Raises
         ``DestructiveSetupError``, with the plan, if that is missing; ``SetupConflictError`` if another process has changed

@@ -1,4 +1,4 @@
-"""Setup and drop of some flows: find out what is to do, then do it, alone with each flow."""
+"""Setup and drop of flows: compute the changes, then apply them under the lease of each flow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class SetupWork:
     """Computes and applies the changes of a bundle. Runs on the loop.
 
     ``drop``: full names of flows to drop, with where they are defined, if they are. ``keep_results``: the memo keeps
-    what the functions of dropped flows returned. ``forget``: what nobody can drop is forgotten and stays as it is.
+    what the functions of dropped flows returned. ``forget``: records of targets without a plugin are removed; the targets
+    stay as they are.
     """
 
     def __init__(
@@ -47,11 +48,11 @@ class SetupWork:
         self._keep_results = keep_results
 
     async def changes(self) -> list[FlowChange]:
-        """What is to do now. Changes nothing."""
+        """The pending changes. Changes nothing."""
         environment = self.environment
         threads = environment.threads
         before_state = self._drop is None and not environment.store_exists()
-        if before_state:  # nor is a state file made
+        if before_state:  # do not create a state file either
             await check_sources(self._graphs, threads)
         store = await threads.store(environment.store)
         changes = await threads.store(self._changes, store)
@@ -63,7 +64,7 @@ class SetupWork:
         return changes
 
     def _call(self, flow: str) -> CallFn:
-        """How connector code is called for a flow."""
+        """Calls connector code for a flow."""
         return functools.partial(self.environment.target_calls, f"setup of flow '{flow}'")
 
     def _changes(self, store: Any) -> list[FlowChange]:
@@ -88,7 +89,7 @@ class SetupWork:
         return change
 
     async def _again(self, store: Any, described: FlowChange) -> FlowChange:
-        """The change as it is now, if it does nothing that was not described."""
+        """The current change; raises if it does anything that was not described."""
         threads = self.environment.threads
         changes = await threads.store(self._changes, store)
         found = next((item for item in changes if item.flow == described.flow), None)
@@ -96,12 +97,12 @@ class SetupWork:
             await look_at_existing(found, self._call(found.flow))
         if found is None or not found.within(described):
             raise SetupConflictError(
-                f"the setup of flow '{described.flow}' was changed by someone else; describe it again"
+                f"the setup of flow '{described.flow}' was changed by another process; describe it again"
             )
         return found
 
     async def apply(self, changes: list[FlowChange], report: Callable[[str], None]) -> list[str]:
-        """Carry changes out; returns warnings. ``report``: gets a line for each step."""
+        """Apply changes; returns warnings. ``report``: receives a line for each step."""
         environment = self.environment
         threads = environment.threads
         store = await threads.store(environment.store)

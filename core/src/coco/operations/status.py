@@ -1,4 +1,4 @@
-"""``flow.status()``: what the state knows of a flow. Asks neither sources nor targets."""
+"""``flow.status()``: what state has on record of a flow. Asks neither sources nor targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """What is known of one source."""
+    """The records of one source."""
 
     source: str
     """Name of the source field."""
@@ -29,54 +29,54 @@ class SourceStatus:
     failed: int = 0
     """Rows whose last attempt failed; ``flow.errors()`` lists them."""
     quarantined: int = 0
-    """Those among the failed ones that updates leave alone until they change; ``flow.retry()`` takes them up."""
+    """Failed rows that updates skip until they change; ``flow.retry()`` processes them."""
     unfinished: int = 0
-    """Rows that an update which was cut off has left; the next one takes them up."""
+    """Rows that an interrupted update has not finished; the next update processes them."""
     last_read_at: int | None = None
-    """When the newest version that was processed was read, in microseconds since 1970-01-01 UTC; None: nothing was.
-    An update that finds nothing changed does not move it."""
+    """When the newest processed version was read, in microseconds since 1970-01-01 UTC; None: no row was processed.
+    An update without changes does not change it."""
 
 
 @dataclass(frozen=True)
 class TargetStatus:
-    """What is known of one target."""
+    """The records of one target."""
 
     target: str
     """Name of the export."""
     rows: int
-    """Rows that the target holds as far as the state knows. ``flow.verify()`` asks the target itself."""
+    """Rows of the target on record. ``flow.verify()`` asks the target itself."""
 
 
 @dataclass(frozen=True)
 class LeaseStatus:
-    """The process that works on a flow, or ended without giving its lease back."""
+    """The process that works on a flow, or that ended without releasing its lease."""
 
     holder: str
     """``process 12 on web-1``."""
     running: bool | None
-    """Whether that process still runs; None where it cannot be seen from here."""
+    """Whether that process still runs; None if that cannot be determined here."""
     until: float
     """When the lease ends unless it is renewed, in seconds since 1970-01-01 UTC, by the clock of the holder."""
 
 
 @dataclass(frozen=True)
 class FlowStatus:
-    """What is known of a flow. ``str(status)`` says it in lines."""
+    """The status of a flow. ``str(status)`` is a text of several lines."""
 
     flow: str
     """Full name."""
     set_up: bool
     """Whether the flow was ever set up (and not dropped since)."""
     setup_pending: bool
-    """Whether ``flow.setup()`` has something to do; updates refuse until then."""
+    """Whether ``flow.setup()`` has pending changes; updates raise an error until it was called."""
     setup_text: str
-    """What it has to do, in words, as a plan says it."""
+    """The pending changes as text, as in a plan."""
     sources: list[SourceStatus] = field(default_factory=list)
     targets: list[TargetStatus] = field(default_factory=list)
     lease: LeaseStatus | None = None
-    """Who works on the flow now."""
+    """The lease of the process that works on the flow."""
     updating: bool = False
-    """Whether an update of this process is at work on it."""
+    """Whether this process is updating the flow."""
     followed: bool = False
     """Whether a live updater of this process follows it."""
 
@@ -90,7 +90,7 @@ class FlowStatus:
         return {"ok": self.ok, **asdict(self)}
 
     def render(self) -> str:
-        """Setup, then a line for each source and target, then who works on the flow."""
+        """Setup, then a line for each source and target, then the holder of its lease."""
         state = "not set up" if not self.set_up else "setup is pending" if self.setup_pending else "set up"
         lines = [f"{self.flow}: {state}"]
         for source in self.sources:
@@ -107,7 +107,11 @@ class FlowStatus:
             lines.append(text)
         lines += [f"target {target.target}: {target.rows} rows" for target in self.targets]
         if self.lease is not None:
-            known = {True: "", False: ", which no longer runs", None: ", which cannot be seen from here"}
+            known = {
+                True: "",
+                False: ", which no longer runs",
+                None: ", and coco cannot determine here whether it runs",
+            }
             lines.append(f"held by {self.lease.holder}{known[self.lease.running]}")
         if self.followed:
             lines.append("followed by a live updater of this process")

@@ -1,4 +1,4 @@
-"""``flow.update()``: bring targets up to date with the sources, once."""
+"""``flow.update()``: updates targets from their sources once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def update(
     allow_deletes: bool = False,
     retry_quarantined: bool = False,
 ) -> IndexUpdateInfo:
-    """See ``Flow.update``. ``retry_quarantined``: also try rows that ordinary updates leave alone until they change."""
+    """See ``Flow.update``. ``retry_quarantined``: also process quarantined rows."""
     options = RunOptions(
         reexport=reexport_targets or full_reprocess,
         reprocess=full_reprocess,
@@ -56,7 +56,7 @@ async def update(
 
 @contextlib.contextmanager
 def progress_on_stdout(environment: Environment, flow: str, wanted: bool) -> Iterator[None]:
-    """With progress of runs of a flow (full name) on standard output, if that is wanted."""
+    """Show the progress of runs of a flow (full name) on standard output if ``wanted``."""
     if not wanted or sys.stdout is None:
         yield
         return
@@ -90,16 +90,16 @@ async def run_flow(
     sources: Collection[str] | None = None,
     begun: Begun | None = None,
 ) -> IndexUpdateInfo:
-    """One run, shared with other callers if it is one over everything.
+    """One run, shared with other callers if it covers all sources.
 
-    ``sources``: only these (and those that feed the same targets) are looked at. ``begun``: gets the statistics when
-    the run begins; they grow with it.
+    ``sources``: update only these (and sources that feed the same targets). ``begun``: receives the statistics when the
+    run begins; they grow with it.
     """
 
     async def run(options: RunOptions, begun: Iterable[Begun]) -> IndexUpdateInfo:
         try:
             return await _leased_run(environment, graph, options, sources, begun)
-        except Exception as error:  # a live updater ends where the state is at fault, and goes on otherwise
+        except Exception as error:  # a live updater ends after an error of the state, and continues otherwise
             better = await environment.explained(error)
             if better is not None:
                 raise better from error

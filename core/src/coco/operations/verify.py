@@ -1,4 +1,4 @@
-"""``flow.verify()``: is what the sources say what state says, and what state says what the targets hold?"""
+"""``flow.verify()``: compares the sources with state, and state with the targets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BATCH = 1_000
 
 
 class Expected(NamedTuple):
-    """A target row that state knows: its fingerprint, and the source row that yields it."""
+    """A target row on record: its fingerprint, and the source row that yields it."""
 
     fp: bytes
     source: str
@@ -47,10 +47,10 @@ class Expected(NamedTuple):
 async def verify(
     environment: Environment, graph: Graph, *, repair: bool = False, sample: int | None = None
 ) -> VerifyReport:
-    """Compare; with ``repair`` make targets again that are gone, export again what is missing or differs, remove what
-    is too much, compare again. See ``Flow.verify``.
+    """Compare. With ``repair``: recreate missing targets, export rows again that are missing or differ, delete surplus
+    rows, and compare again. See ``Flow.verify``.
 
-    Nobody else updates the flow meanwhile, or half of a batch would look like damage.
+    The caller holds the lease of the flow; otherwise half of a batch would look like damage.
     """
     emit = environment.emit
     async with environment.leased(graph.full_name, "verify"):
@@ -112,7 +112,7 @@ async def _compare(
                     check.missing.append(readable_key(unpacker(list(export.step.key_fields))(key)))
                     found.broke(row)
             if sample is None and check.ok and not check.skipped:
-                with contextlib.suppress(TargetError):  # then it stays in doubt
+                with contextlib.suppress(TargetError):  # then the mismatch stays on record
                     await run.epochs[name].settle()
     finally:
         for source in sources.values():
@@ -150,7 +150,7 @@ async def _check_source(run: Run, name: str, source: SourceRun, sample: int | No
             if not same:
                 check.hidden.append(readable_key(row.parts))
                 found.broken.setdefault(name, set()).add(row.key)
-    # What only may have changed is read in any case: a touched file is no difference.
+    # Rows that may have changed are always read: a touched file is not a difference.
     for start in range(0, len(doubtful), BATCH):
         for _, same in await _read_again(source, doubtful[start : start + BATCH], check):
             check.behind += not same
@@ -177,7 +177,7 @@ def _content(head: Head | None) -> bytes | None:
 
 
 def _sampled(keys: list[bytes], sample: int | None) -> list[bytes]:
-    """At most ``sample`` of the keys, evenly spread."""
+    """At most ``sample`` of the keys, evenly distributed."""
     if sample is None or len(keys) <= sample:
         return keys
     return [keys[position * len(keys) // sample] for position in range(sample)]
@@ -249,7 +249,7 @@ async def _count_only(run: Run, export: ExportRun, check: TargetCheck) -> None:
     check.actual = await port.call("counting rows", count, await port.prepare())
     if check.actual != check.expected:
         check.problem = (
-            f"holds {check.actual} rows where state knows {check.expected}, and cannot list its keys; "
+            f"holds {check.actual} rows, state has {check.expected} on record, and it cannot list its keys; "
             "`coco update --reexport` writes all of them again"
         )
 
@@ -263,7 +263,7 @@ async def _settle(
     sources: dict[str, SourceRun],
     found: _Found,
 ) -> None:
-    """Rows whose fingerprint differs: wrong, unless the target alters values and these are equal for it."""
+    """Examine rows whose fingerprint differs: they are equal if the target alters values and stores both alike."""
     equal = export.step.target.method("values_equal")
     lossy = {key: row for key, row in doubts.items() if row and (equal is not None or ... in row)}
     computed = await _computed(run, export, wanted, lossy, sources) if lossy else {}
@@ -295,7 +295,7 @@ async def _computed(
     keys: Iterable[bytes],
     sources: dict[str, SourceRun],
 ) -> dict[bytes, tuple[Any, ...]]:
-    """Values as the flow yields them, for target keys whose source rows can be evaluated from the memo."""
+    """Values that the flow yields, for target keys whose source rows can be evaluated from the memo."""
     by_source: dict[str, set[bytes]] = {}
     for key in keys:
         by_source.setdefault(wanted[key].source, set()).add(wanted[key].source_key)
@@ -320,7 +320,7 @@ async def _computed(
 
 
 def _expected_rows(run: Run) -> dict[str, dict[bytes, Expected]]:
-    """By export and packed key. Where source rows meet, the winner among the owners counts. In the store's thread."""
+    """Rows on record by export and packed key; of several owners, the winner counts. Runs in the store's thread."""
     by_id = {export.target_id: name for name, export in run.exports.items()}
     expected: dict[str, dict[bytes, Expected]] = {name: {} for name in run.exports}
     contested: dict[str, set[bytes]] = {}

@@ -47,7 +47,7 @@ ValueT = TypeVar("ValueT")
 
 
 def camel_case(name: str) -> str:
-    """``split_text`` -> ``SplitText``; empty parts vanish."""
+    """``split_text`` -> ``SplitText``; empty parts are dropped."""
     return "".join(part[0].upper() + part[1:] for part in name.split("_") if part)
 
 

@@ -88,7 +88,7 @@ def row_connector(write: Any, form: RowForm, options: RowOptions) -> Any:
         return {name: getattr(spec, name) for name in key}
 
     def upgrade_key(data: Any) -> Any:
-        """Fields that are new have their defaults, those that are gone or not in the key do not count."""
+        """New fields have their defaults; fields that were removed, or are not in the key, are ignored."""
         parameters = inspect.signature(spec_cls).parameters
         known = {name: item.default for name, item in parameters.items() if name in key}
         missing = [name for name in known if name not in data]

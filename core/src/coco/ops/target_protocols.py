@@ -414,7 +414,7 @@ class KeepsEpochs(Protocol[PreparedT]):
 class Attachment(Protocol[GivenKeyT, SpecT]):
     """What a class under ``@op.attachment_connector`` needs. ``GivenKeyT``: the persistent key of the target.
 
-    Both methods must be idempotent: if the process dies between a call and its note, the next setup repeats the call.
+    Both methods must be idempotent: if the process is killed between a call and its record, the next setup repeats the call.
     """
 
     @staticmethod

@@ -72,7 +72,7 @@ class WorkerPool:
                 answer(position, end)
 
         def tell(position: int, end: bytes | Exception) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so the answer is not needed
                 loop.call_soon_threadsafe(told, position, end)
 
         async def lane() -> None:
@@ -81,7 +81,7 @@ class WorkerPool:
                 try:
                     is_more = await self._use(lambda slot: slot.ask_in_turn(calls, left, timeout, tell))
                 except _CallFailed:
-                    pass  # and was told; the next call has another worker
+                    pass  # it was answered; the next call has another worker
                 except Exception as error:
                     for position in left:
                         answer(position, error)
@@ -101,7 +101,7 @@ class WorkerPool:
         try:
             self._check_open()
             return await _in_thread(work, slot)
-        except BaseException:  # too long, dead, or in the middle of something that nobody waits for any more
+        except BaseException:  # timed out, ended, or still busy with an abandoned call
             self._end(slot)
             kept = self._slot()
             raise
@@ -174,7 +174,7 @@ class _Slot:
         return False
 
     def _start(self) -> WorkerLink:
-        with self._lock:  # so that nobody ends what is about to start
+        with self._lock:  # so that a worker is not ended while it starts
             if self._ended:
                 raise LifecycleError(f"{self._function.name}: its workers were closed")
             self._link = self._connect()
@@ -214,7 +214,7 @@ async def _in_thread(function: Callable[..., T], *args: Any) -> T:
             told = future.set_result, function(*args)
         except BaseException as error:
             told = future.set_exception, error
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so the answer is not needed
             loop.call_soon_threadsafe(tell, *told)
 
     threading.Thread(target=work, name="coco-worker-link", daemon=True).start()

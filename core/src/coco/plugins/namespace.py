@@ -127,10 +127,10 @@ class OpNamespace:
 
 
 def _in_from_import() -> bool:
-    """Whether ``from module import name`` is what led to the module's ``__getattr__``.
+    """Whether ``from module import name`` called the module's ``__getattr__``.
 
-    Python turns every ``AttributeError`` from there into an ``ImportError`` of its own, and what to install
-    would be lost. An ``ImportError`` passes, but would break ``hasattr``; so it matters who asks. Frames:
+    Python replaces an ``AttributeError`` from there by its own ``ImportError``, and the advice what to install would be
+    lost. An ``ImportError`` is not replaced, but would break ``hasattr``; so the caller matters. Frames:
     this function,
     ``lookup``, ``__getattr__``, the asking code.
     """

@@ -99,7 +99,7 @@ def test_a_plan_that_grew_stale_is_refused_where_it_would_do_more(lab: Lab) -> N
     bundle.describe()
     define(LabTarget("two"), name="Lab").setup()  # somebody else, meanwhile
     lab.taken()
-    with pytest.raises(SetupConflictError, match="changed by someone else"):
+    with pytest.raises(SetupConflictError, match="changed by another process"):
         bundle.apply()
     assert lab.taken() == []
 

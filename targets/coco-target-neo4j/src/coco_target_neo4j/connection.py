@@ -35,7 +35,7 @@ SHORT = RetryPolicy(total=5.0)
 """For setup, the start of a run, and reading."""
 
 _GONE_MEANWHILE = "Neo.ClientError.Statement.EntityNotFound"
-"""Another client deleted a node while we used it: the next attempt makes it again."""
+"""Another client deleted a node while we used it: the next attempt recreates it."""
 
 _CLASH = "Neo.ClientError.Schema.ConstraintValidationFailed"
 MOST_CLASHES = 8

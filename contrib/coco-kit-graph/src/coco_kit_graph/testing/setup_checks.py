@@ -18,7 +18,7 @@ LIKES, HATES = f"{PREFIX}_LIKES", f"{PREFIX}_HATES"
 
 
 def likes(rel_type: str = LIKES, *, source: str = PEOPLE, target: str = TOPIC) -> Relationships:
-    """Who likes what."""
+    """Relationships from people to topics that they like."""
     return Relationships(
         rel_type=rel_type,
         source=NodeFromFields(label=source, fields=[TargetFieldMapping("who", "name")]),

@@ -117,7 +117,7 @@ class FaultChecks(TargetBase, kit=True):
         """Making, altering and dropping may end at any line; doing it again ends where it should.
 
         If it fails: a step that the next one takes for granted although it never ran, or that cannot run twice.
-        The message says what died; the traceback begins at the resumption.
+        The message names the step that was interrupted; the traceback begins at the resumption.
         """
         old, new = self.driver(spec), self.driver(spec, WIDER)
         in_place = new.compatibility(old) is not TargetStateCompatibility.NOT_COMPATIBLE

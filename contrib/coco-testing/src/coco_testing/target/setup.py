@@ -150,7 +150,7 @@ class SetupChecks(TargetBase, kit=True):
         """``setup_by_user``: rows go into what is there, without any setup call; where nothing is, it is an error.
 
         If it fails: ``prepare`` or ``mutate`` creates, alters or drops something. That is setup's business alone.
-        A connector that is ``without_setup`` is asked for the opposite: rows go in, and nobody made anything.
+        A connector that is ``without_setup`` must do the opposite: rows are written without a setup.
         """
         driver = self.driver(spec)
         if driver.without_setup:
