@@ -91,7 +91,7 @@ def test_taking_over_a_table_that_fits(database: str) -> None:
         ("CREATE TABLE rows (id bigint PRIMARY KEY, a int)", "column a of type integer, the flow needs text"),
         ("CREATE TABLE rows (id int PRIMARY KEY, a text)", "primary key"),
         ("CREATE TABLE rows (id bigint, a text)", r"primary key \(none\)"),
-        ("CREATE VIEW rows AS SELECT 1 AS id", "no table"),
+        ("CREATE VIEW rows AS SELECT 1 AS id", "not a table"),
     ],
 )
 def test_taking_over_what_does_not_fit_is_refused(database: str, sql: str, words: str) -> None:
