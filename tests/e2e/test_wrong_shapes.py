@@ -148,7 +148,7 @@ def test_wrong_batches() -> None:
 
 READS: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing": (lambda: None, "get_value() must return PartialSourceRowData(value=...), or "
-     "PartialSourceRowData(value=NON_EXISTENCE) for a row that is no more; it returned None (is a `return` missing?)"),
+     "PartialSourceRowData(value=NON_EXISTENCE) for a row that does not exist; it returned None (is a `return` missing?)"),
     "the bare value": (lambda: WildDocument("text"), "it returned a WildDocument"),
     "the bare mark": (lambda: NON_EXISTENCE, "must return PartialSourceRowData(value=...)"),
     "text": (lambda: "text", "it returned str 'text'"),

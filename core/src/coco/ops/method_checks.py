@@ -186,21 +186,19 @@ class _Checks:
     # -- names ------------------------------------------------------------------------------------
     def _near_names(self) -> Iterator[str]:
         """Public methods and attributes whose names are nearly known ones."""
-        from coco.ops.near_names import near_name
-
         known, flags = self._contract.methods, self._contract.flags
         for name, (value, owner) in self._public.items():
             if name in known or name in flags or owner.__module__ in sys.stdlib_module_names:
                 continue
             if isinstance(value, _FUNCTION_KINDS):
-                near = near_name(name, known)
+                near = _near(name, known)
                 if near is not None:
                     yield (
                         f"{name}: coco calls no method of this name, but {self._expected(near)}. Rename it; or, if it is "
                         f"a helper, let its name begin with an underscore: _{name}"
                     )
             elif not callable(value) and not isinstance(value, property):
-                near = near_name(name, flags)
+                near = _near(name, flags)
                 if near is not None:
                     yield f"{name}: coco reads no attribute of this name, but {near}. Rename it, or call it _{name}"
 
@@ -228,3 +226,9 @@ class _Checks:
         except (TypeError, ValueError):
             text = name
         return text if owner is self._cls else f"{text} of {owner.__name__}"
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    from coco.ops.near_names import near_name  # most connectors have no name that coco does not know
+
+    return near_name(name, known)

@@ -14,9 +14,6 @@ from typing import Any
 from coco.ops.methods import Contract, Method
 
 _VARIABLES = ("SpecT", "KeyT", "StateT", "PreparedT", "ValueT")
-_VARIABLE = re.compile(rf"\b(?:{'|'.join(_VARIABLES)})\b")
-_MODULE = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
-"""A path of modules before a name."""
 _READS_AS = {
     "list": frozenset({"list", "Sequence", "Iterable", "Collection"}),
     "Iterable": frozenset({"Iterable", "Iterator", "Generator", "Sequence", "list"}),
@@ -52,7 +49,7 @@ class MethodTypes:
 
     def gives(self, function: types.FunctionType, method: Method) -> bool:
         """Whether coco can take all that a return annotation allows."""
-        if self._reads_as(function.__annotations__["return"], method.returns):
+        if self._reads_as(function.__annotations__["return"], method.returns, result=True):
             return True
         from coco.ops.type_fit import awaited, fits
 
@@ -79,14 +76,14 @@ class MethodTypes:
             return None
         return text_of(parts[0])
 
-    def _reads_as(self, given: Any, wanted: str) -> bool:
+    def _reads_as(self, given: Any, wanted: str, *, result: bool = False) -> bool:
         """Whether an annotation says nothing or is what is expected, by its text; then it need not be evaluated."""
         if given is Any or wanted == "Any" or given == "Any":
             return True
         if not isinstance(given, str):
             return wanted == "None" if given is None else self._known.get(wanted) is given
         text, shown = without_modules(given), self.shown(wanted)
-        if text == shown:
+        if text == shown or (text == f"{shown} | None" and not result):
             return True
         head, bracket, _ = text.partition("[")
         return bool(bracket) and "|" not in text and head in _READS_AS.get(wanted.partition("[")[0], ())
@@ -122,7 +119,11 @@ class MethodTypes:
     def shown(self, annotation: str) -> str:
         """An annotation of the contract in terms of this class."""
         if annotation not in self._texts:
-            self._texts[annotation] = _VARIABLE.sub(lambda match: self._name_of(match[0]), annotation)
+            text = annotation
+            for variable in _VARIABLES:
+                if variable in text:
+                    text = text.replace(variable, self._name_of(variable))
+            self._texts[annotation] = text
         return self._texts[annotation]
 
     def _name_of(self, variable: str) -> str:
@@ -180,4 +181,4 @@ def text_of(annotation: Any) -> str:
 
 def without_modules(text: str) -> str:
     """A text without the paths of modules before its names."""
-    return _MODULE.sub("", text) if "." in text else text
+    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", text) if "." in text else text
