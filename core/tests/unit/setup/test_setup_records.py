@@ -1,4 +1,4 @@
-"""What is on record of a flow: credentials, sources, plugins, namespaces (SU, AU, NS)."""
+"""What is on record of a flow: credentials, sources, plugins, namespaces."""
 
 from __future__ import annotations
 
