@@ -65,8 +65,8 @@ class Executors:
             raise
 
     def _forget_closed_loops(self) -> None:
-        gone = [key for key in self._ready if key[1] is not None and key[1].is_closed()]
-        for key in gone:
+        closed = [key for key in self._ready if key[1] is not None and key[1].is_closed()]
+        for key in closed:
             del self._ready[key]
 
     async def _make(self, function: BoundFunction, home: asyncio.AbstractEventLoop | None) -> Any:

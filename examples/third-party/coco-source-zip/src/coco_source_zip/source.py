@@ -42,7 +42,7 @@ class ZipConnector:
 
     def get_value(self, key: Name) -> PartialSourceRowData[Member]:
         with ZipFile(self.spec.path) as archive:
-            if key.name not in archive.namelist():  # gone since it was listed: an answer, not an error
+            if key.name not in archive.namelist():  # deleted since it was listed: not an error
                 return PartialSourceRowData(NON_EXISTENCE)
             data = facts(archive.getinfo(key.name))
             data.value = Member(archive.read(key.name))
