@@ -80,7 +80,7 @@ def interruptible(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def progressed() -> None:
-    """Say that the call gets on: its time begins anew. For work in parts that each end by themselves."""
+    """Report progress of the current call, which restarts its time limit. For work in parts that each end by themselves."""
     call = current_call.get()
     if call is not None:
         call.progressed_at = time.monotonic()

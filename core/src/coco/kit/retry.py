@@ -121,8 +121,8 @@ def retry(
 
     op: what is done, for log and note; no secrets. on_retry: told of each attempt that is followed by another
     (besides the log, which says the same at level warning). Raises the last error as it is, with a note on the
-    attempts if there were several. Blocks: not for an event loop's thread. What is made again must be
-    harmless if it was done before.
+    attempts if there were several. Blocks: not for an event loop's thread. ``call`` must be idempotent, since
+    an attempt that failed may have had its effect.
     """
     schedule = _Schedule(op, policy, retriable, on_retry, timing)
     while True:

@@ -166,7 +166,7 @@ class DescribesChanges(Protocol[GivenKeyT, StateT]):
 
 
 class Adopts(Protocol[GivenKeyT, StateT]):
-    """Takes over what others made. Default: nothing is looked for, and setup makes the resource."""
+    """Takes over a resource that exists already. Default: setup creates the resource without looking."""
 
     @staticmethod
     @abstractmethod
@@ -231,7 +231,7 @@ class NamesByDefault(Protocol[OwnSpecT]):
 
 
 class Renames(Protocol[SpecT, KeyT, OwnStateT]):
-    """Another rule for default names than earlier releases had. Default: the resource is dropped and made anew."""
+    """Another rule for default names than earlier releases had. Default: the resource is dropped and recreated."""
 
     @staticmethod
     @abstractmethod
@@ -329,7 +329,7 @@ class Prepares(Protocol[SpecT, MadePreparedT]):
 
 
 class Fences(Protocol[PreparedT]):
-    """Keeps out what an earlier run sent late. Default: such a write takes effect."""
+    """Rejects late writes of an earlier run. Default: such a write takes effect."""
 
     @staticmethod
     @abstractmethod
@@ -343,7 +343,7 @@ class Fences(Protocol[PreparedT]):
 
 
 class Counts(Protocol[PreparedT]):
-    """Counts rows, so that an update notices rows that are missing. Default: that is not looked for."""
+    """Counts rows, so that an update notices missing rows. Default: an update does not notice them."""
 
     @staticmethod
     @abstractmethod

@@ -17,7 +17,7 @@ class TargetStateCompatibility(enum.Enum):
 
     COMPATIBLE: changed in place, no data lost, nothing exported again.
     PARTIALLY_COMPATIBLE: changed in place, some fields are lost, rows are exported again.
-    NOT_COMPATIBLE: dropped and made anew, everything is exported again.
+    NOT_COMPATIBLE: dropped and recreated, everything is exported again.
     """
 
     COMPATIBLE = "compatible"

@@ -13,7 +13,7 @@ from coco.plugins.plugin import Plugin
 def plugin_report(host: PluginHost, *, verbose: bool = False) -> dict[str, Any]:
     """Everything about the plugins, JSON-able. ``verbose`` adds tracebacks.
 
-    ``plugins``: coco's own first, with ``built_in`` true. ``overridden``: names that a plugin provides in vain, since this
+    ``plugins``: coco's own first, with ``built_in`` true. ``overridden``: names of a plugin that are not used, because this
     process or coco defines them, with the place of the definition in use.
     """
     defined = _defined_here()
