@@ -9,7 +9,7 @@ from typing import Any
 
 import benchmarks.bounds.__main__ as bounds
 import pytest
-from benchmarks import run
+from benchmarks import instructions, run
 from benchmarks.bars import judge
 from benchmarks.check import check
 from benchmarks.corpus import Corpus
@@ -275,3 +275,22 @@ def test_coco_does_the_needed_work_only(tmp_path: Path) -> None:
             assert figure["calls"] == figure["needed"], name
     for name in ("unchanged", "deleted", "touched", "renamed", "copied"):
         assert figures["coco_sqlite", name]["calls"] == 0, name
+
+
+@pytest.mark.parametrize(
+    ("now", "modules", "code"), [(100_900, 218, 0), (101_100, 218, 1), (90_000, 218, 0), (100_000, 219, 1)]
+)
+def test_more_instructions_or_modules_than_before_fail(
+    now: int, modules: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {"counts": {"first index": [100_000, 105_000]}, "modules": 218}
+    assert (
+        instructions._show({"counts": {"first index": [now, now + 500]}, "modules": modules}, before) == code
+    )
+    assert f"{now:,}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["1234567,,instructions:u,900,100.00,,", "==7== I   refs:      1,234,567"])
+def test_instructions_are_read_from_either_counter(text: str) -> None:
+    assert instructions._found(f"noise\n{text}\n") == 1_234_567
+    assert instructions._found("<not supported>,,instructions:u,0,100.00,,") is None
