@@ -420,6 +420,13 @@ def test_what_is_coco_s_own_cannot_be_replaced(make: Make) -> None:
     assert not has_problems(plugin_report(plugins))  # the plugin's other names work
 
 
+def test_an_implementation_may_have_a_name_of_its_own(make: Make) -> None:
+    source = (
+        HEAD + "@hookimpl(specname='coco_ops')\ndef ops(): return [OpManifest('target', 'Named', 'x:y')]\n"
+    )
+    assert host(make("named", source)).names("target") == ["Named"]
+
+
 class TestBuiltIn:
     """coco's own stores, runner and commands come by the hooks that plugins have."""
 
