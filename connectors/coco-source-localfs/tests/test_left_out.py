@@ -114,7 +114,7 @@ def test_gitignore_files_count_if_asked_for(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_in_an_ignored_folder_cannot_be_taken_back(tmp_path: Path) -> None:
+def test_files_in_an_ignored_folder_cannot_be_included_again(tmp_path: Path) -> None:
     write(tmp_path, ".gitignore", content="build\n!build/x\n")
     write(tmp_path, "build/x", "y")
     assert listed(tmp_path, gitignore=True) == [".gitignore", "y"]
@@ -150,7 +150,7 @@ def warnings(root: Path, **fields: Any) -> list[str]:
     return made.listing_warnings()
 
 
-def test_what_should_probably_not_be_read_is_warned_of(tmp_path: Path) -> None:
+def test_files_that_should_not_be_indexed_are_warned_of(tmp_path: Path) -> None:
     write(tmp_path, "a.md", ".github/b.md", "my_node_modules/c.md", ".environment", "x.env")
     assert warnings(tmp_path) == []
     write(tmp_path, "web/.env", ".git/config", "web/node_modules/x/y.md")
@@ -207,7 +207,7 @@ def test_a_folder_may_be_named_like_a_pattern(tmp_path: Path) -> None:
     assert listed(tmp_path / "[draft]*") == ["a.md"]
 
 
-def test_a_missing_root_is_found_before_anything_is_made(tmp_path: Path) -> None:
+def test_a_missing_root_is_reported_before_setup(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist; create it") as caught:
         LocalFileConnector.check(LocalFile(path=str(tmp_path / "none")))
     assert str(tmp_path / "none") in str(caught.value)

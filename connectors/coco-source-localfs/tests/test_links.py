@@ -59,7 +59,7 @@ def test_the_same_reached_by_links_only_grows_with_folders_and_links(tmp_path: P
     assert len(listed(tmp_path / "root")) <= 12 * (links + 1)
 
 
-def test_more_folders_by_links_than_the_limit_are_said_and_not_deleted(
+def test_more_linked_folders_than_the_limit_are_reported_and_not_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(walk, "MAX_LINKED_FOLDERS", 3)
@@ -97,7 +97,7 @@ def test_a_link_in_a_folder_that_patterns_hide_is_still_found_by_the_link_to_it(
     assert listed(tmp_path, excluded_patterns=[".store"]) == ["current/deps/s", "current/x", "shared/s"]
 
 
-def test_a_link_to_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+def test_a_link_to_a_folder_with_an_undecodable_name(tmp_path: Path) -> None:
     bad = os.fsencode(tmp_path) + b"/in/bad\xff"
     write(tmp_path, "in/a", "out/x")
     try:
@@ -111,7 +111,7 @@ def test_a_link_to_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
     assert len(made.skipped_rows()) == 1
 
 
-def test_links_may_be_left_alone(tmp_path: Path) -> None:
+def test_links_are_not_followed_with_follow_links_false(tmp_path: Path) -> None:
     write(tmp_path, "in/real/x", "out/y")
     link(tmp_path / "in/near", "real")
     link(tmp_path / "in/near-file", "real/x")

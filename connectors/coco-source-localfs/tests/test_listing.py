@@ -234,9 +234,7 @@ def test_unreadable_directory_is_incomplete_not_empty(
     assert str(tmp_path / "locked") in message and "Permission denied" in message
 
 
-def test_a_later_complete_listing_forgets_the_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_later_complete_listing_clears_the_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "locked/y")
     made = connector(tmp_path)
     with monkeypatch.context() as patched:
@@ -270,7 +268,7 @@ class Breaking:
         raise OSError(5, "Input/output error", self.path)
 
 
-def test_listing_that_breaks_off_half_way_keeps_what_it_saw(
+def test_an_interrupted_listing_keeps_the_rows_it_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, "sub/a", "sub/b", "z")
@@ -286,7 +284,9 @@ def test_listing_that_breaks_off_half_way_keeps_what_it_saw(
     assert made.incomplete_prefixes() == ["sub/"]
 
 
-def test_directory_that_vanishes_is_not_incomplete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_deleted_while_listing_is_not_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, "a/x", "gone/y")
     monkeypatch.setattr(os, "scandir", Denied(tmp_path / "gone", error=FileNotFoundError))
     made = connector(tmp_path)
@@ -294,7 +294,7 @@ def test_directory_that_vanishes_is_not_incomplete(tmp_path: Path, monkeypatch: 
     assert made.incomplete_prefixes() == []
 
 
-def test_file_that_vanishes_is_skipped(tmp_path: Path) -> None:
+def test_a_file_deleted_while_listing_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, "a/1", "b/2", "b/3")
     walk = TreeWalk(whole(tmp_path), batch=1)
     batches = iter(walk)
@@ -304,7 +304,7 @@ def test_file_that_vanishes_is_skipped(tmp_path: Path) -> None:
     assert walk.report.incomplete == []
 
 
-def test_root_that_disappears_on_the_way_deletes_nothing(tmp_path: Path) -> None:
+def test_a_root_deleted_while_listing_deletes_nothing(tmp_path: Path) -> None:
     root = tmp_path / "root"
     write(root, "a/1", "b/2")
     batches = iter(TreeWalk(whole(root), batch=1))

@@ -132,7 +132,7 @@ def live(test: Callable[..., Awaitable[None]]) -> Callable[[Path, pytest.MonkeyP
 
 
 @live
-async def test_files_and_folders_come_change_and_go(base: Path) -> None:
+async def test_files_and_folders_are_added_changed_and_deleted(base: Path) -> None:
     root = base / "in"
     write(root / "a.txt")
     write(root / "docs/b.txt")
@@ -155,7 +155,7 @@ async def test_files_and_folders_come_change_and_go(base: Path) -> None:
 
 
 @live
-async def test_an_edit_asks_for_no_listing(base: Path) -> None:
+async def test_an_edit_requests_no_listing(base: Path) -> None:
     write(base / "in/docs/a.txt")
     async with followed(base / "in") as follower:
         before = follower.listings
@@ -212,7 +212,7 @@ async def edits_count(follower: Follower, root: Path) -> None:
 
 
 @live
-async def test_the_root_is_deleted_and_made_again(base: Path) -> None:
+async def test_the_root_is_deleted_and_recreated(base: Path) -> None:
     root = base / "in"
     build(root)
     async with followed(root) as follower:
@@ -260,7 +260,7 @@ async def test_the_root_is_a_link_to_a_link(base: Path) -> None:
 
 
 @live
-async def test_a_root_that_is_gone_is_waited_for(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_root_is_waited_for(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = base / "in"
     build(root)
     async with followed(root) as follower:
@@ -397,7 +397,7 @@ async def test_links_to_files(base: Path) -> None:
 
 
 @live
-async def test_no_link_is_followed_if_told_so(base: Path) -> None:
+async def test_only_links_that_follow_links_permits_are_followed(base: Path) -> None:
     root = base / "in"
     write(root / "real/x.txt")
     write(base / "out/x.txt")
@@ -443,9 +443,7 @@ class Locked:
 
 
 @live
-async def test_a_folder_that_cannot_be_read_costs_only_itself(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unreadable_folder_skips_only_itself(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = base / "in"
     locked = Locked(monkeypatch)
     write(root / "a.txt")
@@ -471,7 +469,7 @@ async def test_permissions_that_change_are_seen(base: Path) -> None:
 
 
 @live
-async def test_a_name_that_is_no_text_stops_nothing(base: Path) -> None:
+async def test_an_undecodable_name_stops_nothing(base: Path) -> None:
     root = base / "in"
     write(root / "a.txt")
     bad = os.fsencode(root) + b"/bad\xff.txt"
@@ -489,7 +487,7 @@ async def test_a_name_that_is_no_text_stops_nothing(base: Path) -> None:
 
 
 @live
-async def test_a_listing_is_asked_for_to_say_that_a_name_is_no_text(base: Path, kind: str) -> None:
+async def test_a_listing_is_requested_to_report_an_undecodable_name(base: Path, kind: str) -> None:
     root = base / "in"
     write(root / "a.txt")
     async with followed(root, included_patterns=["*.txt"]) as follower:
@@ -510,7 +508,7 @@ async def test_a_listing_is_asked_for_to_say_that_a_name_is_no_text(base: Path, 
 
 
 @live
-async def test_what_coco_writes_is_no_news(base: Path) -> None:
+async def test_files_that_coco_writes_cause_no_change(base: Path) -> None:
     root = base / "in"
     write(root / "a.txt")
     write(root / "out.db")
@@ -616,7 +614,7 @@ def test_any_history_is_followed(tmp_path_factory: pytest.TempPathFactory, steps
 # -- watchers ---------------------------------------------------------------------------------------
 
 
-def test_an_overflow_asks_for_a_listing(tmp_path: Path) -> None:
+def test_an_overflow_requests_a_listing(tmp_path: Path) -> None:
     class Full:
         def __init__(self) -> None:
             self.calls = 0
@@ -643,7 +641,7 @@ def test_an_overflow_asks_for_a_listing(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
-def test_a_burst_asks_for_a_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_burst_requests_a_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "BURST", 20)
 
     async def scenario() -> int:
@@ -657,9 +655,7 @@ def test_a_burst_asks_for_a_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert asyncio.run(asyncio.wait_for(scenario(), 30)) > 0
 
 
-def test_a_folder_that_the_system_does_not_let_watch_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_watched_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("inotify_simple")
     from inotify_simple import INotify
 

@@ -61,7 +61,7 @@ def test_text_and_binary(tmp_path: Path) -> None:
     assert value(tmp_path, "a", binary=True) == BinaryFile(b"\xef\xbb\xbfh\xc3\xa9")
 
 
-def test_facts_belong_to_the_content(tmp_path: Path) -> None:
+def test_ordinal_and_size_belong_to_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("four")
     os.utime(tmp_path / "a", ns=(0, 5_000_007))
     data = connector(tmp_path).get_value(FileKey("a"), WITH_VALUE)
@@ -92,7 +92,7 @@ def test_bad_bytes_warn_once_per_file(tmp_path: Path, caplog: pytest.LogCaptureF
     assert str(tmp_path / "a") in messages[0] and str(tmp_path / "b") in messages[1]
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "broken").symlink_to("nowhere")
@@ -165,7 +165,9 @@ def test_unreadable_file_is_an_error_of_its_row(tmp_path: Path, monkeypatch: pyt
     assert str(tmp_path / "locked") in str(caught.value)
 
 
-def test_many_at_once_keep_order_and_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_reads_at_once_keep_order_and_fail_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("a", "locked", "b"):
         (tmp_path / name).write_text(name)
     deny(monkeypatch, "locked")

@@ -172,7 +172,7 @@ def test_something_else_in_the_way(root: Path) -> None:
 
 
 # -- folders --------------------------------------------------------------------------------------
-def test_folders_come_and_go(root: Path) -> None:
+def test_folders_are_created_and_deleted(root: Path) -> None:
     export = made(root)
     export.write({("a/b/c",): ("one", 1), ("a/d",): ("two", 2), ("x/y",): ("three", 3)})
     assert list(tree(root)) == ["a/b/c.md", "a/d.md", "x/y.md"]
@@ -237,7 +237,7 @@ os._exit(0)
 """
 
 
-def test_half_written_files_of_the_living_stay_and_those_of_the_dead_go(root: Path) -> None:
+def test_temporary_files_of_running_processes_stay_and_those_of_ended_ones_are_deleted(root: Path) -> None:
     export = made(root)
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -259,9 +259,7 @@ def test_half_written_files_of_the_first_release_go(root: Path) -> None:
     assert not (root / f"{OWN}.tmp").exists()
 
 
-def test_a_folder_that_vanishes_under_the_writer_is_made_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_deleted_during_a_write_is_recreated(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when another process has deleted the last row in it."""
     export = made(root)
     export.write({("docs/a",): ("one", 1)})
@@ -368,7 +366,7 @@ def test_case_sensitive_names(root: Path) -> None:
     assert list(tree(root)) == ["README.md", "readme.md"]
 
 
-def test_a_folder_that_vanished(root: Path) -> None:
+def test_a_missing_folder_is_reported(root: Path) -> None:
     export = made(root)
     with closing(export.open()) as folder:
         os.unlink(root / f"{OWN}.db")

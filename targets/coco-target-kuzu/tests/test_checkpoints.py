@@ -205,7 +205,7 @@ def test_what_a_killed_process_left_in_the_log(
     assert stored(export) == model
 
 
-def test_nodes_that_stay_as_ends_lose_their_lists_beside_new_nodes(held: Graph) -> None:
+def test_deleted_nodes_kept_as_ends_lose_their_lists_beside_new_nodes(held: Graph) -> None:
     page, link = pages(held), links(held)
     Export.set_up_all([page, link])
     write([(page, numbered(*range(10)), []), (link, {(1, 2): link_row(1), (1, 30): link_row(2)}, [])])

@@ -12,7 +12,7 @@ class TestFlows(FlowChecks):
     """On Kuzu."""
 
 
-def test_tables_that_were_dropped_by_hand_are_made_again(access: GraphAccess) -> None:
+def test_tables_dropped_by_another_program_are_recreated(access: GraphAccess) -> None:
     """Those of relationships need those of nodes, the declared ones among them."""
     SHELF.update(one="cat eats fish")
     flow = knowledge(access)

@@ -221,7 +221,7 @@ def test_reading_beside_writing(graph: Graph) -> None:
     assert all(rows[0] == rows[1] for rows in seen)
 
 
-def test_a_graph_that_goes_while_it_is_open(graph: Graph, tmp_path: Path) -> None:
+def test_a_graph_deleted_while_it_is_open(graph: Graph, tmp_path: Path) -> None:
     """Rows in a file that nobody can find any more are not written."""
     export = Export(graph, Nodes(label="Thing"), [field("name", "Str")], [field("n", "Int64")])
     Export.set_up_all([export])

@@ -89,7 +89,7 @@ def test_a_broken_connection_is_replaced(behind: Graph, proxy: Proxy, place: Neo
         connection.release(handle)
 
 
-def test_a_server_that_stops_answering_is_cut_off(
+def test_a_server_that_stops_answering_is_disconnected(
     behind: Graph,
     proxy: Proxy,
     place: Neo4jConnection,
@@ -129,7 +129,7 @@ def test_a_server_that_stops_answering_is_cut_off(
         connection.release(handle)
 
 
-def test_a_server_that_stays_away_is_given_up(place: Neo4jConnection) -> None:
+def test_an_unreachable_server_is_given_up(place: Neo4jConnection) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     handle = connection.acquire(entry(dataclasses.replace(place, uri=f"bolt://127.0.0.1:{port}")))
@@ -147,7 +147,7 @@ def test_a_server_that_stays_away_is_given_up(place: Neo4jConnection) -> None:
         connection.release(handle)
 
 
-def test_a_wrong_password_is_told_at_once(place: Neo4jConnection) -> None:
+def test_a_wrong_password_is_reported_at_once(place: Neo4jConnection) -> None:
     handle = connection.acquire(entry(dataclasses.replace(place, password="wrong-password-17")))
     try:
         clock = patient(handle)
@@ -220,12 +220,12 @@ def test_an_error_of_the_server_names_its_code(graph: Graph) -> None:
         ("Neo.ClientError.Security.AuthenticationRateLimit", False),
     ],
 )
-def test_which_faults_pass(code: str, passing: bool) -> None:
+def test_which_faults_are_transient(code: str, passing: bool) -> None:
     error = exceptions.Neo4jError._hydrate_neo4j(code=code, message="text")
     assert connection.is_passing(error) is passing
 
 
-def test_work_is_done_anew_as_a_whole(graph: Graph, place: Neo4jConnection) -> None:
+def test_a_retried_transaction_is_repeated_completely(graph: Graph, place: Neo4jConnection) -> None:
     handle = connection.acquire(graph)
     attempts: list[int] = []
 

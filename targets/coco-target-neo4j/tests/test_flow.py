@@ -18,7 +18,7 @@ class TestFlows(FlowChecks):
     """On Neo4j."""
 
 
-def test_what_was_dropped_by_hand_is_made_again(access: GraphAccess, place: Neo4jConnection) -> None:
+def test_nodes_deleted_by_another_program_are_recreated(access: GraphAccess, place: Neo4jConnection) -> None:
     SHELF.update(one="cat eats fish")
     flow = knowledge(access)
     flow.setup()

@@ -158,7 +158,7 @@ def test_a_connection_killed_inside_a_transaction(database: str) -> None:
     assert query(database, "SELECT last_value FROM tries") == [(2,)]
 
 
-def test_a_deadlock_is_tried_again(database: str) -> None:
+def test_a_deadlock_is_retried(database: str) -> None:
     target = export(fields(id=int), fields(a=str))
     target.set_up()
     query(
@@ -171,7 +171,7 @@ def test_a_deadlock_is_tried_again(database: str) -> None:
     assert target.read() == {(1,): ("a",)}
 
 
-def test_a_server_that_is_gone_is_a_clear_retriable_error(
+def test_an_unreachable_server_is_a_clear_retriable_error(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, "RECONNECT_RETRY", RetryPolicy(first=0.001, cap=0.001, max_attempts=2))

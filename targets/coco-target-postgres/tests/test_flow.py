@@ -103,7 +103,7 @@ def test_a_new_column_is_filled_from_the_memo(database: str) -> None:
     assert len(CALLS) == 3
 
 
-def test_another_key_makes_the_table_anew(database: str) -> None:
+def test_another_key_recreates_the_table(database: str) -> None:
     def collect(row: Any) -> dict[str, Any]:
         return {"name": row["name"], "text": row["text"]}
 
@@ -118,7 +118,7 @@ def test_another_key_makes_the_table_anew(database: str) -> None:
     assert rows(database) == {"a": "apple", "b": "banana", "c": "cherry"}
 
 
-def test_an_index_comes_and_goes_without_writing_rows(database: str, events: list[FlowEvent]) -> None:
+def test_an_index_is_added_and_removed_without_writing_rows(database: str, events: list[FlowEvent]) -> None:
     flow = shelf_flow("Demo", "texts")
     flow.setup()
     flow.update()
@@ -363,7 +363,7 @@ def test_the_life_of_an_attachment(database: str) -> None:
     assert column_types(database, "demo__rows") == {}
 
 
-def test_a_table_made_anew_gets_its_attachments_again(database: str) -> None:
+def test_a_recreated_table_gets_its_attachments_again(database: str) -> None:
     def collect(row: Any) -> dict[str, Any]:
         return {"name": row["name"], "text": row["text"]}
 
@@ -373,7 +373,7 @@ def test_a_table_made_anew_gets_its_attachments_again(database: str) -> None:
     assert notes(database) == ["one", "end 3", "one"]
 
 
-def test_a_failing_attachment_is_named_and_setup_goes_on_later(database: str) -> None:
+def test_a_failing_attachment_is_named_and_the_next_setup_continues(database: str) -> None:
     def command(sql: str) -> PostgresSqlCommand:
         return PostgresSqlCommand(name="broken", setup_sql=f"SELECT 1; {sql}; SELECT 2")
 

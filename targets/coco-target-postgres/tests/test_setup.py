@@ -222,7 +222,7 @@ class Crash(Exception):
 
 
 @pytest.mark.parametrize("at", range(8))
-def test_a_setup_that_died_anywhere_is_taken_up(
+def test_an_interrupted_setup_is_completed_by_the_next(
     database: str, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Whatever the statement after which it died, and whatever state the engine thinks it is in."""
@@ -259,7 +259,7 @@ def test_the_newest_state_alone_suffices(database: str) -> None:
     assert list(column_types(database, "rows")) == ["id", "a"]
 
 
-def test_an_index_of_the_same_name_is_not_ours(database: str) -> None:
+def test_a_foreign_index_of_the_same_name_is_refused(database: str) -> None:
     target = indexed(VectorIndexDef("vector", COSINE))
     indexed().set_up()
     query(database, "CREATE INDEX rows__vector__cosine__hnsw ON rows (text)")

@@ -123,7 +123,7 @@ def stored_form(target: Export, item: FieldSchema) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_come_back_in_their_stored_form(database: str, kind: str) -> None:
+def test_values_are_read_in_their_stored_form(database: str, kind: str) -> None:
     target = export_of(kind)
     target.set_up()
     assert column_types(database, f"of {kind}")["value"] == KINDS[kind][1]

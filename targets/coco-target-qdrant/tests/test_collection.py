@@ -181,7 +181,7 @@ def test_a_vector_alone(export: Export, engine: Engine, collection: str) -> None
     assert points(engine, collection) == {id_of("a"): ({"id": "a", "text": "one"}, {"vector": [5, 6]})}
 
 
-def test_a_vector_that_goes(export: Export, engine: Engine, collection: str) -> None:
+def test_a_vector_that_becomes_null(export: Export, engine: Engine, collection: str) -> None:
     export.write({("a",): ("one", packed(1, 2))})
     export.write({("a",): ("one", None)}, changed=[(1,)])
     assert points(engine, collection) == {id_of("a"): ({"id": "a", "text": "one"}, {})}
@@ -189,7 +189,7 @@ def test_a_vector_that_goes(export: Export, engine: Engine, collection: str) -> 
     assert points(engine, collection) == {id_of("a"): ({"id": "a", "text": "one"}, {"vector": [1, 2]})}
 
 
-def test_parts_of_points_that_are_gone(export: Export, engine: Engine, collection: str) -> None:
+def test_partial_updates_of_missing_points(export: Export, engine: Engine, collection: str) -> None:
     """Somebody deleted them: the row is written whole."""
     export.write({("a",): ("one", packed(1, 2)), ("b",): ("two", packed(3, 4))})
     engine.delete(collection, [id_of("a")])
@@ -276,7 +276,7 @@ def test_deletions_come_after_upserts(export: Export, engine: Engine) -> None:
 
 @pytest.mark.parametrize("fault", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"])
 @pytest.mark.parametrize("lost", ["request", "answer"])
-def test_faults_that_pass(
+def test_transient_faults_are_retried(
     export: Export, engine: Engine, patience: list[float], fault: str, lost: str
 ) -> None:
     with closing(export.open()) as opened:
@@ -319,7 +319,7 @@ SECRET = "key-that-nobody-may-see"
 
 
 @pytest.mark.parametrize("way", ["grpc_url", "url"])
-def test_a_wrong_key_is_told_without_showing_it(
+def test_a_wrong_api_key_is_reported_without_showing_it(
     own_server: Server, collection: str, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     place = own_server.grpc_url if way == "grpc_url" else own_server.url
@@ -346,7 +346,7 @@ def test_a_wrong_key_is_told_without_showing_it(
 
 
 @pytest.mark.parametrize("way", ["grpc_url", "url"])
-def test_nobody_answers(
+def test_no_server_answers(
     collection: str, way: str, patience: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coco_target_qdrant.setup.FIRST_CONTACT", RetryPolicy(max_attempts=2))

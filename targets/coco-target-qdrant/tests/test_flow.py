@@ -349,7 +349,7 @@ def test_a_collection_of_a_lost_state_is_taken_over(
     assert flow.verify().ok
 
 
-def test_a_collection_that_is_gone_is_made_again(
+def test_a_missing_collection_is_recreated(
     notes: Path, connection: Any, collection: str, engine: Engine
 ) -> None:
     flow = make_flow(notes, connection, collection)

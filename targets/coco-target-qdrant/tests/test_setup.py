@@ -68,7 +68,7 @@ def test_hnsw_parameters_change_in_place(own_server: Server, engine: Engine, col
     assert engine.count(collection) == 1
 
 
-def test_payload_indexes_come_and_go(own_server: Server, engine: Engine, collection: str) -> None:
+def test_payload_indexes_are_added_and_removed(own_server: Server, engine: Engine, collection: str) -> None:
     values = [TEXT, field("size", "Int64"), field("tags", vector_of("Str")), VECTOR]
     before = Export(
         own_server, collection, values=values, payload_indexes={"text": "text", "tags": "keyword"}

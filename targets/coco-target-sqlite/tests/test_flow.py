@@ -189,7 +189,7 @@ def test_a_dropped_table_is_noticed(shelf: dict[str, str], path: Path, events: l
     assert dict(sql(path, "SELECT title, text FROM Library__rows")) == shelf
 
 
-def test_columns_come_and_go(shelf: dict[str, str], path: Path, events: list[FlowEvent]) -> None:
+def test_columns_are_added_and_removed(shelf: dict[str, str], path: Path, events: list[FlowEvent]) -> None:
     flow = make_flow(path)
     flow.setup()
     flow.update()

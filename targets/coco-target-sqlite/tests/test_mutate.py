@@ -56,7 +56,7 @@ def words(export: Export, word: str) -> int:
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_file_that_goes_while_it_is_open(tmp_path: Path, replaced: bool) -> None:
+def test_a_file_deleted_while_it_is_open(tmp_path: Path, replaced: bool) -> None:
     """Rows in a file that nobody can find any more are not written."""
     export = Export(tmp_path / "a.db", [field("k", "Int64")], [field("v", "Int64")])
     export.set_up()
@@ -241,7 +241,7 @@ def test_a_failed_batch_writes_nothing(export: Export) -> None:
         ("ALTER TABLE t RENAME COLUMN n TO m", "has no columns n"),
     ],
 )
-def test_a_table_that_changed_behind_our_back(export: Export, damage: str, complaint: str) -> None:
+def test_a_table_altered_by_another_program(export: Export, damage: str, complaint: str) -> None:
     sql(export.path, damage)
     with pytest.raises(TargetError, match=complaint):
         export.open()

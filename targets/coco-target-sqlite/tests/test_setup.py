@@ -192,7 +192,7 @@ def test_dropping(tmp_path: Path) -> None:
     assert sql(export.path, "SELECT * FROM mine") == []
 
 
-def test_a_table_that_vanished_is_made_again(tmp_path: Path) -> None:
+def test_a_missing_table_is_recreated(tmp_path: Path) -> None:
     export = variants(tmp_path / "a.db")["indexed"]
     export.set_up()
     sql(export.path, "DROP TABLE t")
