@@ -62,25 +62,25 @@ class Login:
     password: Secret
 
 
-class Shelf(op.TargetSpec):
+class Locker(op.TargetSpec):
     path: str
     login: coco.AuthEntryReference[Login]
 
 
-@op.target_connector(spec_cls=Shelf, persistent_key_type=str)
-class ShelfConnector:
+@op.target_connector(spec_cls=Locker, persistent_key_type=str)
+class LockerConnector:
     @staticmethod
-    def get_persistent_key(spec: Shelf, target_name: str) -> str:
+    def get_persistent_key(spec: Locker, target_name: str) -> str:
         return spec.path
 
     @staticmethod
-    def apply_setup_change(key: str, previous: object, current: Shelf | None) -> None:
+    def apply_setup_change(key: str, previous: object, current: Locker | None) -> None:
         Path(key).unlink(missing_ok=True)
         if current is not None:
             Path(key).write_text("{}")
 
     @staticmethod
-    def mutate(*batches: tuple[Shelf, dict[str, dict[str, str] | None]]) -> None:
+    def mutate(*batches: tuple[Locker, dict[str, dict[str, str] | None]]) -> None:
         for spec, rows in batches:
             login = get_auth_entry(Login, spec.login)
             USED.append(login.password)
@@ -111,7 +111,7 @@ def flow(builder: coco.FlowBuilder, scope: coco.DataScope) -> None:
     with scope["docs"].row() as doc:
         doc["stamped"] = doc["content"].transform(Stamp(coco.secret("env:STAMP_KEY")))
         out.collect(name=doc["filename"], text=doc["stamped"])
-    out.export("shelf", Shelf(str(FOLDER / "shelf.json"), LOGIN), primary_key_fields=["name"])
+    out.export("shelf", Locker(str(FOLDER / "shelf.json"), LOGIN), primary_key_fields=["name"])
 """
 
 VALUES = ("tiger-lily-42", "snap-dragon-43", "marsh-mallow-44", "fox-glove-45")
@@ -252,4 +252,4 @@ def test_setup_does_not_compare_references(world: World) -> None:
     text = text.replace('"shelf.json"), LOGIN', '"shelf.json"), LOGIN, coco.secret("env:STAMP_KEY")')
     (world.folder / "secret_app.py").write_text(text)
     said = world.coco("setup", "secret_app.py", "--force", code=1)
-    assert "'pin' of Shelf is a secret and would be part of what setup compares and stores" in said
+    assert "'pin' of Locker is a secret and would be part of what setup compares and stores" in said

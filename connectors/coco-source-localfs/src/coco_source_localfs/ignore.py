@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pathspec import GitIgnoreSpec
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 FILE_NAME = ".gitignore"
 
@@ -87,6 +88,8 @@ def _read(path: str) -> GitIgnoreSpec | None:
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     if not any(line.strip() for line in lines):
         return None
+    from pathspec import GitIgnoreSpec  # it imports google-re2 where that is installed; both take 20 ms
+
     try:
         return GitIgnoreSpec.from_lines(lines)
     except ValueError:  # Git skips a line that is no pattern
@@ -94,6 +97,8 @@ def _read(path: str) -> GitIgnoreSpec | None:
 
 
 def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
     try:
         GitIgnoreSpec.from_lines([line])
     except ValueError:

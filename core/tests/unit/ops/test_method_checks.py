@@ -17,7 +17,14 @@ from coco.errors import DefinitionError
 from coco.ops import executor_protocols, methods, source_protocols, target_protocols
 from coco.ops.methods import ATTACHMENT, DECLARATION, EXECUTOR, NEEDS, RUNNER, SOURCE, TARGET, Contract
 from coco.ops.near_names import edit_distance, near_name
+from coco.ops.registry import registry
 from coco.typing import FieldSchema
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connectors of these tests neither replace those of other tests in this process nor clash with them."""
+    monkeypatch.setattr(registry, "_records", {})
 
 
 class Shelf(op.TargetSpec):
