@@ -14,18 +14,17 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 
-@dataclass
 class _Command:
     """The running command: the stream for its document, and whether the document has been written."""
 
-    stream: TextIO | None
-    """None: the command writes no document; its results go to ``sys.stdout``."""
-    given: bool = False
-    error: dict[str, Any] | None = None
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+        """None: the command writes no document; its results go to ``sys.stdout``."""
+        self.given = False
+        self.error: dict[str, Any] | None = None
 
 
 _aside: TextIO | None = None
@@ -147,8 +146,9 @@ def drop_output() -> None:
     os.close(null)
 
 
-_RAW = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_NOT_ASCII = re.compile("[\x7f-\U0010ffff]")
+# Compiled at first use: large classes of characters take a millisecond, and most commands print no JSON.
+_RAW = "[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+_NOT_ASCII = "[\x7f-\U0010ffff]"
 
 
 def _json_text(data: Any, encoding: str) -> str:
@@ -159,11 +159,11 @@ def _json_text(data: Any, encoding: str) -> str:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except ValueError:  # JSON has no NaN and no infinity
         text = json.dumps(_finite(data), indent=2, sort_keys=True, ensure_ascii=False)
-    text = _RAW.sub(_escaped, text)
+    text = re.sub(_RAW, _escaped, text)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = _NOT_ASCII.sub(_escaped, text)
+        text = re.sub(_NOT_ASCII, _escaped, text)
     return text
 
 
