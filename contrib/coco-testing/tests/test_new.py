@@ -141,7 +141,7 @@ def test_bad_names_are_refused(kind: str, name: str, message: str) -> None:
     assert os.listdir() == []
 
 
-def test_folder_that_holds_anything_is_left_alone() -> None:
+def test_a_folder_that_is_not_empty_is_not_touched() -> None:
     Path("coco-target-feed").mkdir()
     Path("coco-target-feed/notes.txt").write_text("mine")
     result = new("target", "feed")

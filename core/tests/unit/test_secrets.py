@@ -181,7 +181,7 @@ class TestPlugins:
                 resolve_secret(secret)
         assert "coco itself resolves env: and file:; a plugin with the hook" in str(caught.value)
 
-    def test_an_unknown_scheme_names_those_who_were_asked(self, vault: Vault) -> None:
+    def test_an_unknown_scheme_names_the_plugins_that_were_asked(self, vault: Vault) -> None:
         with pytest.raises(SecretError, match="no installed plugin resolves 'vualt:'") as caught:
             resolve_secret(coco.secret("vualt:name"))
         assert "secrets-vault (coco-secrets-vault 1.2)" in str(caught.value)
@@ -269,7 +269,7 @@ class TestAuthEntries:
         with pytest.raises(AuthEntryError, match="registered already"):
             registry.add("a", Login("me", coco.secret("vault:other")))
 
-    def test_errors_name_who_wants_it(self, vault: Vault) -> None:
+    def test_errors_name_what_needs_the_secret(self, vault: Vault) -> None:
         registry = AuthRegistry()
         ref = registry.add("db", Login("me", coco.secret("env:NEVER_SET_ANYWHERE")))
         with pytest.raises(SecretError, match=r"\(wanted by the auth entry 'db'\)"):

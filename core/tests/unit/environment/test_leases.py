@@ -67,7 +67,7 @@ def test_names_are_read_back() -> None:
     end_holder(holder)
 
 
-def test_who_runs() -> None:
+def test_the_process_that_holds_a_lease() -> None:
     holder = new_holder()
     assert is_running(holder) is True
     end_holder(holder)
@@ -100,7 +100,7 @@ def test_a_process_number_that_was_given_again() -> None:
     assert is_running(str(us()._replace(started="1"))) is False, "a predecessor had our number"
 
 
-def test_the_second_waits_is_told_and_gets_it(store: MemoryStore, threads: Threads) -> None:
+def test_the_second_process_waits_reports_it_and_gets_the_lease(store: MemoryStore, threads: Threads) -> None:
     events: list[FlowEvent] = []
     order: list[str] = []
 
@@ -279,7 +279,7 @@ def test_a_lease_that_is_taken_away_is_noticed(
     asyncio.run(main())
 
 
-def test_one_who_is_cancelled_on_the_way_leaves_nothing(store: MemoryStore, threads: Threads) -> None:
+def test_a_cancelled_waiter_leaves_nothing(store: MemoryStore, threads: Threads) -> None:
     async def main() -> None:
         async def enter() -> None:
             async with lease(store, threads, "F", "an update"):

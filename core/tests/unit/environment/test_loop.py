@@ -142,7 +142,7 @@ def test_a_stopped_loop_starts_anew(loop: BackgroundLoop) -> None:
     assert loop.run(one(), "x()") == 1
 
 
-def test_a_blocking_call_in_a_running_loop_is_told_what_to_write(
+def test_a_blocking_call_in_a_running_loop_names_what_to_write(
     loop: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def nothing() -> int:

@@ -474,7 +474,7 @@ def test_the_function_comes_first(build, ops):
     fails(build, ops, action, ValueError, r"transform\(\) takes the function first")
 
 
-def test_a_kind_that_nobody_implements(build, ops):
+def test_a_kind_without_an_implementation(build, ops):
     def action(ops, builder, root, doc):
         doc["content"].transform(ops.NobodyRuns())
 

@@ -152,7 +152,7 @@ def test_dates_and_attributes_of_retry_after() -> None:
     assert retry_after(outer) == 4.0
 
 
-def test_attempts_are_told_and_logged_without_the_message(caplog: pytest.LogCaptureFixture) -> None:
+def test_attempts_are_reported_and_logged_without_the_message(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     told: list[Attempt] = []
     with caplog.at_level(logging.WARNING, "coco.retry"):

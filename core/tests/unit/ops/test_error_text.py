@@ -181,7 +181,7 @@ def test_errors_of_coco_itself_name_no_line_of_a_plugin() -> None:
     assert [frame.function for frame in user_frames(raised(DefinitionError("wrong")))] == ["raised"]
 
 
-def test_notes_are_told() -> None:
+def test_notes_are_reported() -> None:
     error = failing()
     error.add_note("the result must be picklable")
     assert "LookupError: nothing of the kind; the result must be picklable (at " in describe(error)

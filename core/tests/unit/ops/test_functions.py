@@ -402,7 +402,7 @@ def test_an_annotated_function_needs_no_decorator() -> None:
         registry.get(op.OpCategory.FUNCTION, "AdoptedShout")
 
 
-def test_what_cannot_be_adopted_is_told_how() -> None:
+def test_a_refused_adoption_says_what_to_do() -> None:
     def bare(text: str, other):  # type: ignore[no-untyped-def]
         return text
 
@@ -530,7 +530,7 @@ def test_unhashable_specs_still_share() -> None:
     assert Listed(["a"]) != Listed(["b"])
 
 
-def test_a_spec_of_a_reloaded_module_is_told_apart() -> None:
+def test_a_spec_of_a_reloaded_module_is_not_mistaken_for_the_new_one() -> None:
     class PrefixWork(op.FunctionSpec):
         prefix: str
 

@@ -318,7 +318,7 @@ def test_a_function_of_the_program_itself(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def test_a_program_without_a_guard_is_told_so(tmp_path: Path) -> None:
+def test_a_program_without_a_guard_gets_an_error_that_names_it(tmp_path: Path) -> None:
     done = run_program(tmp_path / "program.py", "if True:")
     assert done.returncode == 1
     assert "if __name__ ==" in done.stderr

@@ -255,7 +255,7 @@ def test_the_built_in_name_is_not_given_away() -> None:
         op.runner("process")(Inline)
 
 
-def test_an_unknown_name_is_told_when_the_flow_is_defined(functions: ModuleType) -> None:
+def test_an_unknown_name_is_an_error_when_the_flow_is_defined(functions: ModuleType) -> None:
     with pytest.raises(DefinitionError) as caught:
         flow_of(functions.lost).eval("x")
     assert (
@@ -308,7 +308,7 @@ def test_a_plugins_runner(functions: ModuleType, monkeypatch: pytest.MonkeyPatch
         assert described["runners"] == [{"name": "nowhere", "target": f"{__name__}:Inline", "doc": "Here."}]
 
 
-def test_a_broken_one_is_named_and_harms_nobody(
+def test_a_broken_plugin_is_named_and_affects_no_other(
     functions: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, __name__, sys.modules[type(Inline()).__module__])

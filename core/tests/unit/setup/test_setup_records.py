@@ -69,7 +69,7 @@ def test_two_exports_of_one_resource_are_refused(lab: Lab) -> None:
         define(LabTarget("one"), LabTarget("one")).setup()
 
 
-def test_a_target_whose_plugin_is_gone_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_whose_plugin_is_not_installed_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """It blocks nothing else."""
     from coco.ops.registry import registry
     from coco.spec import OpCategory

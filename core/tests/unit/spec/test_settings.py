@@ -142,7 +142,7 @@ def test_no_limit_can_be_said() -> None:
     assert options.source_max_inflight_rows is None
 
 
-def test_login_without_a_url_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_without_a_url_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COCO_DATABASE_USER", "u")
     monkeypatch.setenv("COCO_DATABASE_PASSWORD", "hunter2")
     with pytest.warns(
@@ -214,7 +214,7 @@ def test_passwords_do_not_show_in_mistyped_urls(form: str, secret: str, data: st
 @pytest.mark.parametrize(
     ("url", "lasts"), [(None, True), ("sqlite:///x.db", True), ("memory://", False), ("other://host", True)]
 )
-def test_whether_state_lasts_is_told_without_opening_it(
+def test_whether_state_lasts_is_known_without_opening_it(
     url: str | None, lasts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -437,7 +437,7 @@ def test_entries_by_key() -> None:
     assert get_auth_entry(str, later) == "x"
 
 
-def test_a_missing_entry_names_who_wants_it() -> None:
+def test_a_missing_entry_names_what_needs_it() -> None:
     with pytest.raises(AuthEntryError, match=r"'nobody' is not registered \(wanted by table t\)"):
         AuthRegistry().get(str, "nobody", wanted_by="table t")
 

@@ -31,7 +31,7 @@ def staged_rows(store: StateStore, target: int = T) -> dict[bytes, bytes]:
     return dict(get(store).staged[target].rows)
 
 
-def test_keys_of_several_dead_attempts_are_all_known(store: StateStore) -> None:
+def test_keys_of_several_killed_attempts_are_all_tracked(store: StateStore) -> None:
     assert stage(store, -1, 1, keys_of((b"x", ONE)))
     assert stage(store, 1, 2, keys_of((b"y", ONE)))
     assert stage(store, 2, 3, {**keys_of((b"z", ONE)), **keys_of((b"z", TWO), target=U)})
