@@ -138,7 +138,7 @@ def test_claim_keeps_what_is_declared_and_names_what_fails() -> None:
         "abilities = claim(\n    FUNCTION_ABILITIES,\n    {\n"
         '        "batching": NOT_IMPLEMENTED,\n'
         '        "pinned_version": UNSUPPORTED("it \\"moves\\""),\n'
-        "        # These neither work nor are refused. Mend them, or refuse them:\n"
+        "        # These neither work nor are refused. Implement or refuse them:\n"
         '        # "deterministic": AssertionError: it flaps\n'
         "    },\n)\n"
     )

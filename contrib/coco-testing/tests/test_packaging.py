@@ -72,7 +72,7 @@ def test_plugin_that_is_slow(installed: Installed) -> None:
 def test_operation_that_discovery_imports(installed: Installed) -> None:
     installed.early = {"row_drawer"}
     assert installed.problems == [
-        "finding plugins imports row_drawer, which target:RowDrawer needs only at work"
+        "finding plugins imports row_drawer, which must be imported only when target:RowDrawer is used"
     ]
 
 
@@ -86,9 +86,9 @@ def test_operation_of_another_name_and_category(installed: Installed) -> None:
     installed.plugin.manifests = (announced,)
     installed.loads[announced.key] = row_drawer
     assert installed.problems == [
-        "source:Drawer has no doc, the line that lists show",
-        "source:Drawer is a class named RowDrawer",
-        "source:Drawer is a target",
+        "source:Drawer has no doc: give its manifest the line that lists show",
+        "source:Drawer names a class that is called RowDrawer",
+        "source:Drawer names a target",
     ]
 
 

@@ -53,5 +53,5 @@ def test_why_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pytest.skip.Exception, match="no Postgres: why"):
         give_up(PostgresUnavailableError("why"))
     monkeypatch.setenv("CI", "1")
-    with pytest.raises(pytest.fail.Exception, match="Postgres is needed: why"):
+    with pytest.raises(pytest.fail.Exception, match="this test requires Postgres: why"):
         give_up(PostgresUnavailableError("why"))

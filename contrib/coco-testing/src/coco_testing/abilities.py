@@ -1,8 +1,8 @@
-"""What an operation claims to be able to do. A claim is tested; a denial must really refuse.
+"""Abilities that an operation declares. The suites test that declared ones work and that others are refused.
 
-An optional check names one ability. Declared ``FULL``, the check must pass. Declared otherwise, what the check
-tries must be refused with a clean error (or the method be missing): data that is taken and spoilt fails the
-check, and so does something that works although it is denied.
+An optional check names one ability. If the ability is declared ``FULL``, the check must pass. If it is declared
+otherwise, the operation must refuse what the check tries: with an error of coco's, or by not having the method. The
+check then fails if the operation accepts data and corrupts it, and also if the ability works after all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Level = Literal["full", "not implemented", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """One declaration. ``reason``: why not; required for what can never be."""
+    """One declaration. ``reason``: why the ability is missing; required for ``UNSUPPORTED``."""
 
     level: Level
     reason: str = ""
@@ -27,40 +27,40 @@ class Support:
 
 FULL = Support("full")
 NOT_IMPLEMENTED = Support("not implemented")
-"""Could be, is not yet."""
+"""Possible, but not implemented yet."""
 
 
 def UNSUPPORTED(reason: str) -> Support:  # noqa: N802 - a word of the declaration, like the other two
-    """Cannot be: the product has no such thing. Raises ``ValueError`` without a reason."""
+    """Impossible: the product does not offer it. Raises ``ValueError`` without a reason."""
     if not reason.strip():
-        raise ValueError("UNSUPPORTED needs a reason: it is what users read")
+        raise ValueError("UNSUPPORTED requires a reason, which users read in the report")
     return Support("unsupported", reason)
 
 
 def claim(abilities: Sequence[str], exceptions: Mapping[str, Support] | None = None) -> dict[str, Support]:
-    """A complete declaration: ``FULL`` for all of ``abilities`` but the exceptions.
+    """A complete declaration: ``FULL`` for all of ``abilities`` except ``exceptions``.
 
-    Raises ``ValueError`` for an exception that is no ability.
+    Raises ``ValueError`` if ``exceptions`` has a key that is not in ``abilities``.
     """
     chosen = dict.fromkeys(abilities, FULL)
     for name, support in (exceptions or {}).items():
         if name not in chosen:
-            raise ValueError(f"{name!r} is no ability; there are: {', '.join(abilities)}")
+            raise ValueError(f"{name!r} is not an ability; the abilities are: {', '.join(abilities)}")
         chosen[name] = support
     return chosen
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
-    """A check that fails for now. ``error``: with which type; any other one, and success, fail the check."""
+    """A check that fails for now. ``error``: type of the error. Another error, or success, fails the check."""
 
     error: type[BaseException]
     reason: str
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
-            raise ValueError("a known failure needs a reason")
+            raise ValueError("a known failure requires a reason")
 
 
 class RefusedError(NotImplementedError):
-    """The operation under test does not have what a check needs: the cleanest of refusals."""
+    """The operation under test lacks the method or fixture that a check requires. Counts as a refusal."""

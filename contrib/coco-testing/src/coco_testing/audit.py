@@ -1,4 +1,4 @@
-"""Proof that a suite is run as it was written: no check removed, overridden, skipped or cut short."""
+"""Checks that a subclass runs its suite unchanged: no check removed, overridden, skipped or deselected."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _PYTHONS_OWN = frozenset(
 
 
 class SuiteError(TypeError):
-    """A suite was subclassed in a way that takes something away from it."""
+    """A subclass of a suite removes or replaces checks, or declares unknown names."""
 
 
 def kit_class(cls: type[Suite]) -> type[Suite]:
-    """The suite of the kit that a class is made from."""
+    """The suite of the kit from which a class is derived."""
     return next(base for base in cls.__mro__ if base.__dict__.get("is_kit_suite", False))
 
 
 def checks_of(cls: type[Suite]) -> list[str]:
-    """Names of all checks of a suite, in the order they are written."""
+    """Names of all checks of a suite, in the order of their definition."""
     names: dict[str, None] = {}
     for base in reversed(kit_class(cls).__mro__):
         for name, value in base.__dict__.items():
@@ -43,12 +43,12 @@ def checks_of(cls: type[Suite]) -> list[str]:
 
 
 def undeclared(cls: type[Suite]) -> list[str]:
-    """Abilities that a complete report needs and the class does not declare. Newer ones may be left out."""
+    """Abilities that a complete report requires and the class does not declare, without ``newer_abilities``."""
     return [name for name in kit_class(cls).all_abilities if name not in cls.abilities]
 
 
 def problems_of(cls: type[Suite]) -> list[str]:
-    """What is wrong with a subclass, in words. Authors may define what the suite lists in ``open_names``."""
+    """Problems of a subclass, one sentence each. Authors may define the names in the suite's ``open_names``."""
     return [*_overridden(cls), *_voided(cls), *_misdeclared(cls)]
 
 
@@ -65,23 +65,23 @@ def _overridden(cls: type[Suite]) -> Iterator[str]:
                 continue  # an addition
             what = "check" if getattr(theirs, "__coco_check__", None) is not None else "part of the kit"
             yield (
-                f"{base.__name__}.{name} takes the place of a {what}; if the check cannot pass, say so in "
+                f"{base.__name__}.{name} overrides a {what}; if the check cannot pass, declare that in "
                 "`abilities` or `known_failures`"
             )
     for name in checks_of(cls):
         if inspect.getattr_static(cls, name, None) is not inspect.getattr_static(suite, name):
-            yield f"the check {name} of {cls.__name__} is not the one of {suite.__name__}"
+            yield f"{cls.__name__} replaces the check {name} of {suite.__name__}: use another name"
 
 
 def _voided(cls: type[Suite]) -> Iterator[str]:
     if getattr(cls, "__test__", True) is False:
-        yield f"{cls.__name__}.__test__ is False: pytest would leave it out"
+        yield f"{cls.__name__}.__test__ is False, so pytest would not collect it: remove it"
     marks: list[Any] = list(getattr(cls, "pytestmark", []))
     for mark in marks:
         if mark.name in VOIDING_MARKS:
             yield (
-                f"{cls.__name__} is marked {mark.name}: skip in a fixture where a server is missing, "
-                "and list what fails in `known_failures`"
+                f"{cls.__name__} is marked {mark.name}: remove the mark. If a server is missing, skip in a fixture, "
+                "and list checks that fail in `known_failures`"
             )
 
 
@@ -89,7 +89,7 @@ def _misdeclared(cls: type[Suite]) -> Iterator[str]:
     suite = kit_class(cls)
     known = {*suite.all_abilities, *suite.newer_abilities}
     for name in sorted(set(cls.abilities) - known):
-        yield f"{cls.__name__}.abilities: {name!r} is no ability of this suite"
+        yield f"{cls.__name__}.abilities: {name!r} is not an ability of this suite"
     ids = set(checks_of(cls))
     for name in cls.known_failures:
         if name.partition("[")[0] not in ids:

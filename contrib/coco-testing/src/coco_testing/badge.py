@@ -1,4 +1,4 @@
-"""The badge of a report: an image, or the data from which shields.io and its like draw one."""
+"""The badge of a report: an SVG image, or the JSON of a shields.io endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHARACTER, PADDING = 6.6, 12
 
 
 def message_of(report: Report) -> tuple[str, str]:
-    """Text and name of the colour: green on the real product, yellowish on a stand-in, red where anything failed."""
+    """Text and colour name: green for the real product, yellow-green for a stand-in, red if a check failed."""
     version = report.versions.get(KIT, "?")
     if not report.results:
         return "nothing ran", "lightgrey"
@@ -36,7 +36,7 @@ def message_of(report: Report) -> tuple[str, str]:
 
 
 def write_badge(report: Report, path: Path) -> None:
-    """SVG into ``*.svg``, else the JSON of a shields.io endpoint."""
+    """Write an SVG image into ``*.svg``, else the JSON of a shields.io endpoint."""
     message, colour = message_of(report)
     if path.suffix == ".svg":
         path.write_text(_svg(message, COLOURS[colour]), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The claim of a suite as text to paste, from what a run has found out; and its place in a test file."""
+"""The claim of a suite as Python source, from the results of a run, and its insertion into a test file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def abilities_name(cls: type[Suite]) -> tuple[str, str]:
 
 
 def claim_imports(cls: type[Suite], claim: str) -> list[str]:
-    """Lines that a claim needs."""
+    """Import lines that a claim requires."""
     module, name = abilities_name(cls)
     suite = kit_class(cls).__name__
     words = [word for word in ("NOT_IMPLEMENTED", "UNSUPPORTED") if f": {word}" in claim]
@@ -39,10 +39,10 @@ def claim_imports(cls: type[Suite], claim: str) -> list[str]:
 
 
 def claim_text(cls: type[Suite], report: Report) -> str:
-    """``abilities = claim(...)`` for the body of a suite: what is declared stays, what was tried out is added.
+    """``abilities = claim(...)`` for the body of a suite: the present declarations plus what a run found.
 
-    What is refused is NOT_IMPLEMENTED, with the words of the refusal. What neither works nor is refused stands there as
-    a comment: it counts as claimed, and its check fails until it works or is refused.
+    A refused ability becomes NOT_IMPLEMENTED, with the message of the refusal. An ability that neither works nor is
+    refused becomes a comment: it counts as FULL, and its check fails until the operation supports or refuses it.
     """
     _, name = abilities_name(cls)
     tried = report.tried_out(cls.__name__)
@@ -58,14 +58,14 @@ def claim_text(cls: type[Suite], report: Report) -> str:
         elif found == FAILS:
             failing.append(_commented(f'        # "{ability}":', reason, ""))
     if failing:
-        lines += ["        # These neither work nor are refused. Mend them, or refuse them:", *failing]
+        lines += ["        # These neither work nor are refused. Implement or refuse them:", *failing]
     if not lines:
         return f"abilities = claim({name})\n"
     return "\n".join(("abilities = claim(", f"    {name},", "    {", *lines, "    },", ")")) + "\n"
 
 
 def claims_json(suites: Mapping[str, type[Suite]], report: Report) -> str:
-    """Of all suites that ran: the claim, the imports it needs, and whether it says anything new."""
+    """For each suite that ran: the claim, the imports that it requires, and whether it adds declarations."""
     found: dict[str, dict[str, Any]] = {}
     for name, cls in suites.items():
         claim = claim_text(cls, report)
@@ -90,7 +90,7 @@ def _commented(code: str, reason: str, sign: str = "  #") -> str:
 
 
 def insert_claim(source: str, suite: str, claim: str, imports: Sequence[str]) -> str | None:
-    """A test file with the claim in the class ``suite``; None if there is no such class, or it has a claim already."""
+    """The test file with the claim in the class ``suite``. None if there is no such class or it has a claim already."""
     tree = ast.parse(source)
     found = next((item for item in tree.body if isinstance(item, ast.ClassDef) and item.name == suite), None)
     if found is None or any("abilities" in _names(item) for item in found.body):
@@ -120,7 +120,7 @@ def _decorators(item: ast.stmt) -> int:
 
 
 def _with_imports(source: str, imports: Sequence[str]) -> str:
-    """Add names that are not imported yet, where ruff sorts them: beside what comes from the same module or package."""
+    """Add missing imports in the order of ruff: beside imports from the same module or package."""
     for wanted in imports:
         module, _, names = wanted.removeprefix("from ").partition(" import ")
         nodes = [item for item in ast.parse(source).body if isinstance(item, (ast.Import, ast.ImportFrom))]
@@ -140,7 +140,7 @@ def _with_imports(source: str, imports: Sequence[str]) -> str:
 
 
 def _place(nodes: Sequence[ast.Import | ast.ImportFrom], module: str) -> int:
-    """The line before which an import stands in order."""
+    """The line before which an import belongs in sorted order."""
     package = module.partition(".")[0]
     for item in nodes:
         other = item.module if isinstance(item, ast.ImportFrom) else None

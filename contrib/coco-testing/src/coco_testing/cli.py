@@ -1,4 +1,4 @@
-"""``coco-testing``: the claim of a suite, found out and written; and what CI asks before a release."""
+"""The command ``coco-testing``: writes the claim of a suite, and checks a package before a release."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def main() -> None:
 
 @main.command()
 @click.argument("tests", type=click.Path(dir_okay=False, path_type=Path), default=TESTS)
-@click.option("-w", "--write", is_flag=True, help="Write it into the file, instead of printing it.")
+@click.option("-w", "--write", is_flag=True, help="Write the claim into TESTS instead of printing it.")
 def init(tests: Path, write: bool) -> None:
-    """Print the claim of each suite in TESTS, as a run has found it out.
+    """Run the suites in TESTS and print, for each, the claim: which abilities hold and which are refused.
 
-    TESTS is tests/test_conformance.py by default. Where there is no such file, a suite for each operation of the plugin is
-    printed instead: fill in what it leaves open, and run this again.
+    TESTS is tests/test_conformance.py by default. If the file does not exist, the command prints a suite for each
+    operation of the plugin instead: fill in its open parts, then run the command again.
     """
     if not tests.exists():
         _first_file(tests, write=write)
@@ -35,7 +35,7 @@ def init(tests: Path, write: bool) -> None:
     found, code = run_suites([str(tests)])
     if not found["suites"]:
         raise click.ClickException(
-            f"{tests} has no suite that ran: subclass one of coco_testing's as TestSomething"
+            f"no suite in {tests} ran: subclass a suite of coco_testing in a class named Test..."
         )
     _claims(tests, found["suites"], write=write)
     sys.exit(code)
@@ -47,11 +47,11 @@ def _first_file(tests: Path, *, write: bool) -> None:
     text = suite_file(_distribution())
     if not write:
         click.echo(text, nl=False)
-        _note(f"\n{tests} does not exist. Write this there, or run: coco-testing init --write")
+        _note(f"\n{tests} does not exist. Save the text above there, or run: coco-testing init --write")
         return
     tests.parent.mkdir(parents=True, exist_ok=True)
     tests.write_text(text, encoding="utf-8")
-    _note(f"{tests} is written. Fill in what is open, then run: coco-testing init")
+    _note(f"wrote {tests}. Fill in its open parts, then run: coco-testing init")
 
 
 def _claims(tests: Path, suites: dict[str, Any], *, write: bool) -> None:
@@ -59,25 +59,27 @@ def _claims(tests: Path, suites: dict[str, Any], *, write: bool) -> None:
 
     for name, told in suites.items():
         if not told["news"]:
-            _note(f"{name}: everything is declared")
+            _note(f"{name}: all abilities are declared")
             continue
         source = tests.read_text(encoding="utf-8")
         changed = insert_claim(source, name, told["claim"], told["imports"]) if write else None
         if changed is not None:
             tests.write_text(changed, encoding="utf-8")
-            _note(f'{name}: the claim stands in {tests}. Write UNSUPPORTED("why") for what can never be')
+            _note(
+                f'{name}: wrote the claim into {tests}. Write UNSUPPORTED("why") for an ability that is impossible'
+            )
             continue
         if write:
-            _note(f"{name} has a claim already, or is not in {tests}; this is to replace it:")
+            _note(f"{name} has a claim already, or is not in {tests}. Replace its claim by hand with:")
         click.echo("\n".join([*told["imports"], "", f"# in the body of {name}:", told["claim"]]))
 
 
 @main.command()
 @click.argument("tests", nargs=-1)
 def check(tests: tuple[str, ...]) -> None:
-    """Check what a release needs: the package as installed, and suites that declare and show all abilities.
+    """Check that a plugin is ready for release: its installed package, and suites that declare all abilities and pass.
 
-    TESTS are paths for pytest; tests/test_conformance.py by default. Exits with 1 if something is missing.
+    TESTS are paths for pytest; tests/test_conformance.py by default. Exits with 1 if there is a problem.
     """
     from coco_testing.packaging import packaging_problems
 
@@ -88,32 +90,32 @@ def check(tests: tuple[str, ...]) -> None:
     if not found["suites"]:
         problems.append("no conformance suite ran")
     elif not found["complete"]:
-        problems.append("the conformance report is not complete: some checks failed, or did not run")
+        problems.append("the conformance report is incomplete: some checks failed or did not run")
     for problem in problems:
         _note(f"PROBLEM: {problem}")
     if problems:
         sys.exit(1)
-    click.echo("ready: the package is in order, and every ability is declared and shown")
+    click.echo("ready: the package has no problems, all abilities are declared, and all checks pass")
 
 
 def run_suites(arguments: list[str]) -> tuple[dict[str, Any], int]:
-    """Run pytest; gives what ``--coco-claims`` writes, and the exit code. What pytest says goes to standard error."""
+    """Run pytest. Returns what ``--coco-claims`` writes, and the exit code. Output of pytest goes to standard error."""
     with tempfile.TemporaryDirectory() as folder:
         claims = Path(folder) / "claims.json"
         command = [sys.executable, "-m", "pytest", *arguments, "-q", f"--coco-claims={claims}"]
         code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if not claims.exists():
-            raise click.ClickException("pytest did not run to its end; see its message")
+            raise click.ClickException("pytest did not finish; see its output above")
         return json.loads(claims.read_text(encoding="utf-8")), code
 
 
 def _distribution() -> str:
-    """Name of the distribution whose folder this is."""
+    """Name of the distribution in the current folder."""
     try:
         return str(tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["name"])
     except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
         raise click.ClickException(
-            f"run this in the folder of a plugin: pyproject.toml has no project with a name ({error})"
+            f"run this in the folder of a plugin: cannot read project.name from pyproject.toml ({error})"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The first test file of a plugin: a suite for each operation, with what only its author knows left open."""
+"""The first test file of a plugin: a suite for each operation, with open parts for its author to fill in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from coco.plugins import plugin_host
 
-_HEAD = '''"""The rules that every operation keeps. Each check says in its docstring what to look for when it fails."""
+_HEAD = '''"""The conformance suites. The docstring of each check says what to look for if the check fails."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _TARGET = '''
 class Test{name}(TargetSuite):
     @pytest.fixture
     def spec(self, tmp_path: Path) -> Any:
-        """A place where nothing is yet, another one for each test."""
+        """A spec of an empty place, another place for each test."""
         return {call}
 
     def read_back(self, spec: Any, shape: Shape) -> NaturalRows | None:
-        """All rows that are there, by another road than the connector's: {{key: {{field: value}}}}."""
+        """All rows in the place, read without the connector: {{key: {{field: value}}}}."""
         raise NotImplementedError("read the rows of this place")
 '''
 _SOURCE = '''
 
 class World:
-    """The place that the source reads, in the hands of a test; empty at first."""
+    """The place that the source reads, changed by the tests. It is empty at first."""
 
     def __init__(self, place: Path) -> None:
         self.spec = {call}
 
     def put(self, name: str, text: str) -> Any:
-        """Make or change the row for ``name``; returns its key."""
+        """Create or change the row for ``name``. Returns its key."""
         raise NotImplementedError
 
     def remove(self, name: str) -> None:
         raise NotImplementedError
 
     def value(self, text: str) -> dict[str, Any]:
-        """The fields of a row that was put with ``text``."""
+        """The fields of a row after ``put(name, text)``."""
         raise NotImplementedError
 
     def missing_key(self) -> Any:
@@ -62,7 +62,7 @@ class Test{name}(FunctionSuite):
         return {call}
 
     def cases(self) -> Sequence[Case]:
-        """At least two calls with different results, at least one with its result."""
+        """At least two calls with different results; at least one must give ``result``."""
         raise NotImplementedError("give cases: Case((argument,), result=...)")
 '''
 _IMPORTS = {
@@ -84,14 +84,14 @@ _PLACES = {"path", "folder", "file", "directory", "root", "database", "db"}
 
 
 def suite_file(distribution: str) -> str:
-    """The text for a distribution's operations. Raises ``click.ClickException`` if it announces none."""
+    """The test file for a distribution's operations. Raises ``click.ClickException`` if it announces none."""
     host = plugin_host()
     ops = [op for item in host.plugins if item.distribution()[0] == distribution for op in item.ops]
     known = [op for op in ops if op.category in _BODIES]
     if not known:
         raise click.ClickException(
             f"{distribution} announces no source, function or target: install it first (pip install -e .); "
-            "coco plugins -v shows what is wrong with it"
+            "coco plugins -v shows its problems"
         )
     standard = {line for op in known for line in _IMPORTS[op.category][0].strip().split("\n")}
     kit = {line for op in known for line in _IMPORTS[op.category][1].strip().split("\n")}
@@ -108,7 +108,7 @@ def _body(op: Any, loaded: Any) -> str:
 
 
 def _call(name: str, loaded: Any, place: str) -> str:
-    """How to make a spec: fields that speak of a place are in the test's own folder, others are left open."""
+    """A call that makes a spec: place fields get a path in the test's folder, other required fields ``...``."""
     if not isinstance(loaded, type):
         return name
     fields = inspect.signature(loaded).parameters.values()

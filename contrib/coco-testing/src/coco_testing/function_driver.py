@@ -1,4 +1,4 @@
-"""Binds functions to arguments as a flow does, and tells their identity, here and in another process."""
+"""Binds functions to arguments as a flow does, and computes their identity, here and in another process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coco_testing.values import type_named
 
 
 class Anything:
-    """Equal to everything: for a case whose result is not known beforehand."""
+    """Equal to every value: for a case whose result the author does not know."""
 
     def __repr__(self) -> str:
         return "ANYTHING"
@@ -29,7 +29,7 @@ ANYTHING = Anything()
 class Case:
     """One call. ``args``, ``kwargs`` and ``result`` in natural form (structs as dicts); no null for required ones.
 
-    holds: what is true of the result in natural form (numbers in arrays), where it cannot be said outright.
+    holds: a condition on the result in natural form (numbers in arrays), if the exact result is not known.
     types: annotations of parameters that have none of their own, by name.
     """
 
@@ -41,7 +41,7 @@ class Case:
 
 
 def bind(record: Any, spec: Any, case: Case, *, nullable: bool = False) -> BoundFunction:
-    """A function bound to arguments of the types that it declares for them."""
+    """Bind a function to arguments of its declared types."""
     signature = record.signature()
     names: list[str | None] = [*(None for _ in case.args), *case.kwargs]
     args = []
@@ -60,13 +60,13 @@ def _required(type_: EnrichedValueType) -> EnrichedValueType:
 
 
 def own_identity(record: Any, spec: Any) -> Any:
-    """Identity without any argument bound, in JSON-able form."""
+    """Identity without bound arguments, in JSON-able form."""
     identity = identity_without_arguments(record, spec)
     return [identity.code.hex(), identity.memo.hex()]
 
 
 def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
-    """The same in another process, from names."""
+    """``own_identity`` in another process, from names."""
     target: Any = importlib.import_module(module)
     for part in qualname.split("."):
         target = getattr(target, part)
@@ -76,7 +76,7 @@ def identity_of(module: str, qualname: str, kind: str, spec: str | None) -> str:
 
 
 def close(first: Any, second: Any, tolerance: float) -> bool:
-    """Equal but for numbers, which may be apart by ``tolerance``, relatively to the larger or to 1."""
+    """Equal, except that numbers may differ by ``tolerance``, relative to the larger one or to 1."""
     if hasattr(first, "tolist") or hasattr(second, "tolist"):
         first, second = (item.tolist() if hasattr(item, "tolist") else item for item in (first, second))
     if isinstance(first, float) and isinstance(second, float):

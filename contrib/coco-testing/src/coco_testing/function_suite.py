@@ -1,7 +1,7 @@
-"""What every function must do, whatever it computes.
+"""The rules that every function must keep.
 
 Subclass ``FunctionSuite`` as ``TestSomething``, with a fixture ``function`` and the method ``cases``. Each check's
-docstring says what it catches and where to look.
+docstring says what it tests and what to look for if it fails.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ print("IDENTITY" + identity_of(module, qualname, kind, spec))
 class FunctionSuite(Suite, kit=True):
     """Subclass it. Must give: the fixture ``function``, the method ``cases``. May give: ``bad_cases``, ``tolerance``.
 
-    tolerance: how far numbers in equal results may be apart, relatively; for arithmetic whose order depends on the batch.
+    tolerance: relative difference between numbers that count as equal, if arithmetic depends on the batch.
     """
 
     all_abilities: ClassVar[tuple[str, ...]] = FUNCTION_ABILITIES
@@ -54,14 +54,14 @@ class FunctionSuite(Suite, kit=True):
     @pytest.fixture
     def function(self) -> Any:
         """Must give: a spec (an instance of the ``FunctionSpec``), or a function under ``@function``."""
-        raise NotImplementedError("give the fixture `function`")
+        raise NotImplementedError("define the fixture `function`")
 
     def cases(self) -> Sequence[Case]:
-        """Must give: at least two calls with different results, at least one with its result."""
-        raise NotImplementedError("give the method `cases`")
+        """Must give: at least two calls with different results; at least one must state its ``result``."""
+        raise NotImplementedError("define the method `cases`")
 
     def bad_cases(self) -> Sequence[Case]:
-        """May give: calls that must fail, each for its row alone."""
+        """May give: calls that must raise an error. Each error must concern that call only."""
         return ()
 
     # -- how the engine does it -------------------------------------------------------------------
@@ -71,11 +71,11 @@ class FunctionSuite(Suite, kit=True):
         self.record: Any = operation(function)
 
     def bound(self, case: Case, *, nullable: bool = False) -> BoundFunction:
-        """The function bound to arguments of the types it declares, as in a flow."""
+        """The function bound to arguments of its declared types, as in a flow."""
         return bind(self.record, self.spec, case, nullable=nullable)
 
     def executor(self, bound: BoundFunction) -> Any:
-        """A fresh instance, prepared."""
+        """A new instance, prepared."""
         made = bound.new_executor()
         prepare = getattr(made, "prepare", None)
         if prepare is not None:
@@ -83,11 +83,11 @@ class FunctionSuite(Suite, kit=True):
         return made
 
     def run(self, bound: BoundFunction, executor: Any, cases: Sequence[Case]) -> list[Any]:
-        """Results as engine values; a batching function gets all cases in one call."""
+        """Run the cases. Returns results as engine values. A batching function gets all cases in one call."""
         rows = [self._arguments(bound, case) for case in cases]
         if bound.batching:
             results = self.call(executor, [positional[0] for positional, _ in rows])
-            assert len(results) == len(cases), f"{len(cases)} items, {len(results)} results"
+            assert len(results) == len(cases), f"{len(cases)} items gave {len(results)} results"
             return [bound.encode(item) for item in results]
         found = []
         for positional, named in rows:
@@ -106,7 +106,7 @@ class FunctionSuite(Suite, kit=True):
         )
 
     def same(self, bound: BoundFunction, first: Any, second: Any) -> bool:
-        """Equal results: to the last bit, or within ``tolerance``."""
+        """Whether two results are equal: bit for bit, or within ``tolerance``."""
         if pack(first) == pack(second):
             return True
         if not self.tolerance:
@@ -117,11 +117,11 @@ class FunctionSuite(Suite, kit=True):
     # -- the cases themselves ---------------------------------------------------------------------
     @check()
     def test_cases_say_something(self) -> None:
-        """There are two calls with different results, and one whose result is known."""
+        """``cases`` has two calls with different results, and one that states its result."""
         cases = self.cases()
         known = [item for item in cases if item.result is not ANYTHING or item.holds is not None]
-        assert known, "no case says anything of its result"
-        assert len({pack(item) for item in self._each(cases)}) > 1, "all cases have one result"
+        assert known, "no case states `result` or `holds`"
+        assert len({pack(item) for item in self._each(cases)}) > 1, "all cases have the same result"
 
     def _each(self, cases: Sequence[Case]) -> list[Any]:
         found = []
@@ -133,7 +133,7 @@ class FunctionSuite(Suite, kit=True):
     # -- results ----------------------------------------------------------------------------------
     @check()
     def test_results(self) -> None:
-        """Calls give the results that the cases say."""
+        """Calls give the results that the cases state."""
         for case in self.cases():
             if case.result is ANYTHING and case.holds is None:
                 continue
@@ -142,45 +142,47 @@ class FunctionSuite(Suite, kit=True):
             shown = f"{case.args} {dict(case.kwargs)}"
             if case.result is not ANYTHING:
                 wanted = value_encoder(bound.result_type.as_nullable(), ("result",))(case.result)
-                assert self.same(bound, found, wanted), f"{shown}: {found!r}, not {wanted!r}"[:2_000]
+                assert self.same(bound, found, wanted), f"{shown}: gave {found!r}, expected {wanted!r}"[
+                    :2_000
+                ]
             if case.holds is not None:
                 natural = value_decoder(bound.result_type, path=["result"])(found)
-                assert case.holds(natural), f"{shown}: {natural!r}"[:2_000]
+                assert case.holds(natural), f"{shown}: `holds` is false for {natural!r}"[:2_000]
 
     @check()
     def test_declared_type(self) -> None:
-        """Results fit the declared type to the last element, so that they can be stored and read again.
+        """Results fit the declared type in every element, so that they can be stored and read again.
 
-        If it fails: ``analyze`` or the annotation promises something else, such as another dimension.
+        If it fails: ``analyze`` or the annotation declares another type, such as another dimension.
         """
         for case in self.cases():
             bound = self.bound(case)
             [found] = self.run(bound, self.executor(bound), [case])
             if found is None:
-                assert bound.result_type.nullable, "null, but the type says never"
+                assert bound.result_type.nullable, "the result is null, but the declared type excludes null"
                 continue
             read = unpacker(bound.result_type)(pack(found))
             assert pack(read) == pack(found)
 
     @check()
     def test_type_is_known_beforehand(self) -> None:
-        """The type is the same each time a flow is defined, and before anything is prepared."""
+        """The result type is the same each time a flow is defined, before and after the function is prepared."""
         case = self.cases()[0]
         bound = self.bound(case)
         before = bound.result_type.encode()
         self.run(bound, self.executor(bound), [case])
-        assert self.bound(case).result_type.encode() == before, "the type is another one after the first use"
+        assert self.bound(case).result_type.encode() == before, "the result type changed after the first use"
 
     @check("deterministic")
     def test_determinism(self) -> None:
-        """Equal calls give equal results: again, by another instance, in another order.
+        """Equal calls give equal results: when repeated, in another instance, in another order.
 
-        If it fails: a random seed, the time, the order of a set, or state kept between calls. A function that
-        cannot help it must be cached, else its rows are written at every update.
+        If it fails: the function depends on a random seed, the time, the order of a set, or state kept between calls.
+        Cache a function that cannot be deterministic, else each update writes its rows.
         """
         cases = list(self.cases())
         if self.support("deterministic") != FULL and self.bound(cases[0]).enable_cache:
-            raise RefusedError("results are kept, so that they do not flap")
+            raise RefusedError("coco caches the results of this function, so it need not be deterministic")
         executors = [self.executor(self.bound(cases[0])) for _ in range(2)]
         runs = [
             [self.run(self.bound(case), executor, [case])[0] for case in ordered]
@@ -195,9 +197,9 @@ class FunctionSuite(Suite, kit=True):
 
     @check("batching")
     def test_batch_equals_single(self) -> None:
-        """A batch gives what its items give alone, in their order; equal items equal results.
+        """A batch gives the results of its items alone, in their order. Equal items give equal results.
 
-        If it fails: results sorted by length and not put back, padding that counts, or a provider's order.
+        If it fails: items sorted by length and not put back, padding that changes results, or a provider's order.
         """
         cases = [case for case in self.cases() if not case.kwargs]
         bound = self.bound(cases[0])
@@ -212,13 +214,13 @@ class FunctionSuite(Suite, kit=True):
         for start in range(0, len(batch), size):
             found += self.run(bound, executor, batch[start : start + size])
         for case, alone, together in zip(batch, expected, found, strict=True):
-            assert self.same(bound, alone, together), f"{case} differs in a batch"
+            assert self.same(bound, alone, together), f"{case} gives another result in a batch than alone"
 
     @check()
     def test_side_by_side(self) -> None:
-        """Calls in several threads at a time give what they give alone: the engine runs slow functions so.
+        """Concurrent calls in several threads, as the engine makes them, give the same results as single calls.
 
-        If it fails: something kept on the executor during a call, or a client that threads must not share.
+        If it fails: a call keeps state on the executor, or threads share a client that is not thread-safe.
         """
         cases = list(self.cases()) * SIDE_BY_SIDE
         bounds = [self.bound(case) for case in cases]
@@ -232,14 +234,16 @@ class FunctionSuite(Suite, kit=True):
         answers = self.call_together(calls)
         for bound, case, expected, answer in zip(bounds, cases, alone, answers, strict=True):
             [raw] = answer if bound.batching else [answer]
-            assert self.same(bound, expected, bound.encode(raw)), f"{case} differs beside others"
+            assert self.same(bound, expected, bound.encode(raw)), (
+                f"{case}: another result in concurrent calls"
+            )
 
     # -- null -------------------------------------------------------------------------------------
     @check()
     def test_null(self) -> None:
-        """Null for a required argument makes the result nullable; parameters that allow null are given it.
+        """Null for a required argument makes the result nullable. Parameters that allow null receive it.
 
-        If it fails: an annotation says ``| None`` and the code does not expect it.
+        If it fails: an annotation says ``| None``, but the code does not handle None.
         """
         for case in self.cases():
             values = [*case.args, *case.kwargs.values()]
@@ -262,15 +266,15 @@ class FunctionSuite(Suite, kit=True):
     # -- failures ---------------------------------------------------------------------------------
     @check()
     def test_bad_input_is_refused(self) -> None:
-        """What cannot be processed raises, with a message; a good call after it works.
+        """Each bad case raises an error with a message. A good call after it works.
 
-        If it fails: an error that is caught and replaced by something made up.
+        If it fails: the function catches an error and returns an invented result.
         """
         good = self.cases()[0]
         for case in self.bad_cases():
             bound = self.bound(case)
             executor = self.executor(bound)
-            with pytest.raises(Exception) as caught:  # any error will do, silence will not
+            with pytest.raises(Exception) as caught:  # the check requires an error of any type
                 self.run(bound, executor, [case])
             assert not isinstance(caught.value, AssertionError), caught.value
             assert str(caught.value).strip(), f"{type(caught.value).__name__} without a message"
@@ -279,10 +283,10 @@ class FunctionSuite(Suite, kit=True):
     # -- identity ---------------------------------------------------------------------------------
     @check()
     def test_identity_is_stable(self) -> None:
-        """Equal specs are the same function: in this process, from JSON, and in a process with another hash seed.
+        """Equal specs have the same identity: in this process, from JSON, and in a process with another hash seed.
 
-        If it fails: a set, an address or a default that is made anew each time counts as part of the function,
-        and everything would be computed again at each start.
+        If it fails: the identity includes a set, a memory address or a default that differs at each start. Each start
+        would then compute all rows again.
         """
         case = self.cases()[0]
         identity = self.bound(case).identity
@@ -307,7 +311,7 @@ class FunctionSuite(Suite, kit=True):
         assert json.loads(done.stdout.rpartition("IDENTITY")[2]) == own_identity(self.record, self.spec)
 
     def _importable(self, case: Case) -> str | None:
-        """Arguments for another process, if it can import the function by name."""
+        """Arguments for another process. None if the function cannot be imported by name."""
         origin = self.record.origin
         try:
             importlib.import_module(origin.module)
@@ -320,9 +324,9 @@ class FunctionSuite(Suite, kit=True):
 
     @check("pinned_version")
     def test_version_is_pinned(self) -> None:
-        """A published function has a ``behavior_version``: an upgrade of its package must not compute all anew."""
+        """A published function has a ``behavior_version``, so upgrades of its package do not compute all rows again."""
         if self.record.op_args.behavior_version is None:
-            raise RefusedError("the code itself is the identity")
+            raise RefusedError("without behavior_version, the source code is the identity of the function")
 
 
 __all__ = ["ANYTHING", "FUNCTION_ABILITIES", "Case", "FunctionSuite", "close"]

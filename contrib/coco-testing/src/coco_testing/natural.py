@@ -1,4 +1,4 @@
-"""JSON data as a reader of a target takes it: for ``read_back``, by a product's documentation and not by its code."""
+"""Decoding of JSON data for ``read_back``, after a product's documentation, without the connector's code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def natural_json(type_: ValueType, data: Any, *, tagged: bool = True) -> Any:
 
     Structs are objects, tables arrays of objects, bytes base64; UUIDs, dates and times are ISO texts; time spans are ISO
     texts or microseconds; floats may be words such as ``NaN``, vectors of numbers base64. tagged: unions are
-    ``[variant, value]``; else their value alone, which is taken as it is.
+    ``[variant, value]``; else the value alone, unchanged.
     """
     if data is None:
         return None

@@ -1,4 +1,4 @@
-"""What a distribution with a plugin must be like, as installed: found, light, and what it announces is there."""
+"""Checks of an installed distribution: plugins are found, load quickly, and announce only what exists."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def packaging_problems(distribution: str) -> list[str]:
-    """What is wrong with the plugins of an installed distribution, one sentence each; nothing if all is well.
+    """Problems of the plugins of an installed distribution, one sentence each. Empty if there are none.
 
-    Each plugin is found and loads quickly, what it announces can be imported and has the announced name, finding plugins
-    imports none of that, and ``coco-core`` is required as a range.
+    Requirements: each plugin is found and loads quickly. Everything that it announces can be imported and has the
+    announced name. Finding plugins imports no implementation. The distribution requires a range of ``coco-core``.
     """
     host = plugin_host()
     plugins = [item for item in host.plugins if item.distribution()[0] == distribution]
@@ -47,10 +47,10 @@ def packaging_problems(distribution: str) -> list[str]:
 
 def _problems_of(host: Any, plugin: Any, manifest: Any, found_early: set[str]) -> list[str]:
     module = manifest.target.partition(":")[0]
-    early = f"finding plugins imports {module}, which {manifest.key} needs only at work"
+    early = f"finding plugins imports {module}, which must be imported only when {manifest.key} is used"
     problems = [early] if module in found_early else []
     if not manifest.doc and not plugin.summary():
-        problems.append(f"{manifest.key} has no doc, the line that lists show")
+        problems.append(f"{manifest.key} has no doc: give its manifest the line that lists show")
     try:
         loaded = host.load(manifest.key)
         for name in getattr(manifest, "companions", ()):
@@ -61,9 +61,9 @@ def _problems_of(host: Any, plugin: Any, manifest: Any, found_early: set[str]) -
     own = getattr(loaded, "__coco_category__", None)
     if category is not None and isinstance(loaded, type):
         if loaded.__name__ != manifest.name:
-            problems.append(f"{manifest.key} is a class named {loaded.__name__}")
+            problems.append(f"{manifest.key} names a class that is called {loaded.__name__}")
         if own is not None and own.value != category:
-            problems.append(f"{manifest.key} is a {own.value}")
+            problems.append(f"{manifest.key} names a {own.value}")
     return problems
 
 
@@ -78,5 +78,5 @@ def _requirement_problems(distribution: str) -> list[str]:
     if not core:
         return [f"{distribution} does not require coco-core"]
     if "==" in core[0] or "<" not in core[0]:
-        return [f"{distribution} requires {core[0]!r}: a range is needed, such as coco-core>=0.1,<1"]
+        return [f"{distribution} requires {core[0]!r}: require a range, such as coco-core>=0.1,<1"]
     return []

@@ -1,4 +1,4 @@
-"""Options and hooks of the conformance kit for pytest. Light: nothing of the kit is imported without a suite."""
+"""Options and hooks of the conformance kit for pytest. The kit itself is imported only if a suite runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COLLECTOR = "coco-report"
 
-# Failures of an editable install would otherwise say no more than "AssertionError".
+# Without this, failures in an editable install show only "AssertionError".
 pytest.register_assert_rewrite(
     *(
         f"coco_testing.{name}"
@@ -34,7 +34,7 @@ pytest.register_assert_rewrite(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--coco-report``, ``--coco-badge`` and ``--coco-strict``."""
+    """Add ``--coco-strict``, ``--coco-badge``, ``--coco-claims`` and ``--coco-report``."""
     group = parser.getgroup("coco")
     group.addoption(
         "--coco-strict",
@@ -46,30 +46,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         action="append",
         default=[],
-        help="write a badge of what they have shown: an image into *.svg, else JSON for a shields.io endpoint",
+        help="write a badge with the results of the conformance suites: an image into *.svg, else JSON for a "
+        "shields.io endpoint",
     )
     group.addoption(
         "--coco-claims",
         metavar="PATH",
-        help="write the claim of each conformance suite, as it was found out, as JSON; for `coco-testing init`",
+        help="write the abilities that each conformance suite was found to have, as JSON; for `coco-testing init`",
     )
     group.addoption(
         "--coco-report",
         metavar="PATH",
         action="append",
         default=[],
-        help="write what the conformance suites have shown: JSON into *.json, else Markdown (into an existing file "
-        "between its marks)",
+        help="write the results of the conformance suites: JSON into *.json, else Markdown (into an existing file: "
+        "between its two report marks)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch conformance suites, if there are any."""
+    """Register the collector of results."""
     config.pluginmanager.register(Collector(config), COLLECTOR)
 
 
 class Collector:
-    """Gathers verdicts; at the end of the session it writes them, and says what is not declared yet."""
+    """Collects results. At the end of the session it writes them and prints which abilities are not declared."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._paths = [Path(item) for item in config.getoption("--coco-report")]
@@ -77,11 +78,11 @@ class Collector:
         claims = config.getoption("--coco-claims")
         self._claims = Path(claims) if claims else None
         self.suites: dict[str, Any] = {}
-        """Name -> class of the suites that ran."""
+        """Suites that ran: name -> class."""
 
     @cached_property
     def report(self) -> Report:
-        """What was gathered."""
+        """The results so far."""
         from coco_testing.report import Report
 
         return Report()
@@ -90,7 +91,7 @@ class Collector:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keep the outcome of a check, whichever phase decided it."""
+        """Keep the outcome of a check: of its call, or of its setup if that did not pass."""
         outcome = yield
         cls = getattr(item, "cls", None)
         suite = sys.modules.get("coco_testing.suite")
@@ -129,7 +130,7 @@ class Collector:
         )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the files."""
+        """Write the report, the claims and the badges."""
         if not (self.suites or self._paths or self._badges or self._claims):
             return
         from coco_testing.audit import checks_of, undeclared
@@ -157,7 +158,7 @@ class Collector:
                 write_badge(self.report, path)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """What is not declared yet."""
+        """Print the abilities that are not declared."""
         for name in self.suites:
             tried = self.report.tried_out(name)
             if not tried:
@@ -171,12 +172,12 @@ class Collector:
                 if names:
                     terminalreporter.write_line(f"  {len(names)} {WORDS_OF_MANY[found]}: {', '.join(names)}")
             terminalreporter.write_line(
-                "`coco-testing init` prints the claim to paste. A badge, and --coco-strict, need all of them declared."
+                "`coco-testing init` prints the claim to paste. --coco-strict requires all abilities to be declared."
             )
 
 
 def call_reason(outcome: pytest.TestReport) -> str:
-    """The last line of a failure, for one cell of a table."""
+    """The first line of a failure's message, for a table cell."""
     crash = getattr(outcome.longrepr, "reprcrash", None)
     text = str(getattr(crash, "message", "")) or str(outcome.longrepr)
     return text.strip().partition("\n")[0][:300]

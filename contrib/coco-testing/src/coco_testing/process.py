@@ -1,4 +1,4 @@
-"""A connector's method in a process of its own that is killed at a line: nothing is closed or rolled back there."""
+"""Runs a connector's method in another process and kills that process at a line, without any clean-up."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ LIMIT_SECONDS = 30
 
 @dataclasses.dataclass
 class Task:
-    """What the other process does: a setup change if ``rows`` is None, else a batch of natural rows.
+    """Work for the other process: a setup change if ``rows`` is None, else a batch of natural rows.
 
-    entries: auth entries that the spec refers to. fatal: the line to die at; None: live. rounds: batches to write
-    instead, each as soon as ``meet``, a port of this machine, has answered. written: as the driver knows it.
+    entries: auth entries that the spec refers to. fatal: the line at which the process is killed; None: never. rounds:
+    batches to write instead, each after ``meet``, a port of this machine, has answered. written: the driver's own.
     """
 
     spec: Any
@@ -52,7 +52,7 @@ class Task:
 
 
 class FailedThereError(AssertionError):
-    """The other process met an error. ``refused``: one of coco's, by which an operation says what it cannot do."""
+    """The task raised an error in the other process. ``refused``: an error of coco's, which counts as a refusal."""
 
     def __init__(self, told: str, refused: bool) -> None:
         super().__init__(told)
@@ -61,7 +61,7 @@ class FailedThereError(AssertionError):
 
 def task_of(driver: TargetDriver, **what: Any) -> Task:
     """A task at the driver's place."""
-    shape = Shape(driver.shape.key_fields, driver.shape.value_fields)  # without the encoders it made
+    shape = Shape(driver.shape.key_fields, driver.shape.value_fields)  # without the encoders
     for upserts, _ in ((what.get("rows") or {}, ()), *what.get("rounds", ())):
         driver.note_written(upserts)
     written = dict(driver.written)
@@ -69,7 +69,7 @@ def task_of(driver: TargetDriver, **what: Any) -> Task:
 
 
 class Processes:
-    """One process that forks another one for each task, and imports what the first of them had to import."""
+    """A server process that forks a child for each task. It imports the modules that the first task imported."""
 
     def __init__(self) -> None:
         if not hasattr(os, "fork"):
@@ -86,9 +86,10 @@ class Processes:
         self._server.stdin.write(json.dumps(sys.path).encode() + b"\n")
 
     def run(self, task: Task) -> int | None:
-        """Lines that ran, or None if the process was killed. Raises ``FailedThereError`` for any other end.
+        """Run a task. Returns the number of lines that ran, or None if the process was killed.
 
-        Raises ``RefusedError`` where the spec cannot go there because its class is no part of a module.
+        Raises ``FailedThereError`` for any other end of the process, and ``RefusedError`` if the spec cannot be pickled
+        because its class is not at the top level of a module.
         """
         assert self._server.stdin is not None and self._server.stdout is not None
         try:
@@ -98,7 +99,7 @@ class Processes:
         self._server.stdin.write(len(data).to_bytes(8, "big") + data)
         self._server.stdin.flush()
         answer = self._server.stdout.readline()
-        assert answer, "the other process ended: it cannot import what the spec needs; see its output"
+        assert answer, "the other process ended: it cannot import the module of the spec; see its output"
         told: dict[str, Any] = json.loads(answer)
         if told.get("threads"):
             self.close()
@@ -121,10 +122,10 @@ class Processes:
 
 
 def serve(*, warm: bool = True) -> None:
-    """The process that forks: tasks come on standard input, answers go to what was standard output.
+    """Main loop of the server process. Tasks come on standard input; answers go to the original standard output.
 
-    warm: import what the first task imported, so that later ones need not. The answer says if that started threads,
-    which a fork would not have.
+    warm: import the modules that the first task imported, so that later tasks need not. The answer reports whether
+    the imports started threads, because a forked child does not have them.
     """
     answers = os.dup(1)
     os.dup2(2, 1)
@@ -149,12 +150,12 @@ def serve(*, warm: bool = True) -> None:
                 told["threads"] = threading.active_count() > 1
         else:
             killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-            told = {"lines": None} if killed else {"error": f"it ended with {status}"}
+            told = {"lines": None} if killed else {"error": f"the process ended with status {status}"}
         os.write(answers, json.dumps(told).encode() + b"\n")
 
 
 def _performed(task: Task) -> dict[str, Any]:
-    """What came of a task: the lines that ran and the modules that it imported, or an error."""
+    """Result of a task: the number of lines that ran and the modules that it imported, or an error."""
     before = set(sys.modules)
     try:
         lines = perform(task)
@@ -166,12 +167,12 @@ def _performed(task: Task) -> dict[str, Any]:
 
 def _import(names: Sequence[str]) -> None:
     for name in names:
-        with contextlib.suppress(Exception):  # some are made by others, and cannot be imported by name
+        with contextlib.suppress(Exception):  # modules that other modules create cannot be imported by name
             importlib.import_module(name)
 
 
 def perform(task: Task) -> int:
-    """Do the task in this process; gives the lines that ran."""
+    """Run the task in this process. Returns the number of lines that ran."""
     default_registry().restore(task.entries)
     with asyncio.Runner() as runner:
         driver = TargetDriver(
@@ -195,7 +196,7 @@ def _write_rounds(driver: TargetDriver, task: Task) -> None:
         for batch in task.rounds:
             line.sendall(b"?")
             if not line.recv(1):
-                return  # the other one failed, and says so itself
+                return  # the other process failed and reports its error itself
             driver.write(*batch)
     driver.close()
 

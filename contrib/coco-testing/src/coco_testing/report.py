@@ -1,4 +1,4 @@
-"""What a run has shown, as Markdown and a badge for people and JSON for programs."""
+"""Results of a test session, as Markdown, as JSON, and for a badge."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BEGIN = "<!-- coco report -->"
 END = "<!-- end of coco report -->"
 NOT_DECLARED = "not declared"
 HOLDS, REFUSED, FAILS = "holds", "refused", "fails"
-"""How an ability that is not declared was found to stand."""
+"""What a run found about an ability that is not declared."""
 WORDS = {HOLDS: "holds", REFUSED: "is refused", FAILS: "neither works nor is refused"}
 WORDS_OF_MANY = {HOLDS: "hold", REFUSED: "are refused", FAILS: "neither work nor are refused"}
 KIT = "coco-testing"
@@ -20,7 +20,7 @@ KIT = "coco-testing"
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What an operation was run against. ``product``: its name and version."""
+    """The product that a suite ran against. ``product``: its name and version."""
 
     product: str
     is_real: bool
@@ -30,18 +30,18 @@ class Met:
 
 
 def real_server(product: str) -> Met:
-    """The product itself, such as ``PostgreSQL 17.2``, be it a server or a library."""
+    """The product itself, a server or a library, such as ``PostgreSQL 17.2``."""
     return Met(product, True)
 
 
 def stand_in(product: str) -> Met:
-    """Something that answers in its place: another product with the same protocol, an emulator, a recording."""
+    """A replacement for the product: another product with the same protocol, an emulator or a recording."""
     return Met(product, False)
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What a check says of itself. ``outcome``: empty for an ordinary pass or failure. ``found``: of what is not declared."""
+    """Result of a check. ``outcome``: empty for an ordinary pass or failure. ``found``: for abilities not declared."""
 
     check: str = ""
     ability: str | None = None
@@ -55,7 +55,7 @@ class Verdict:
 class Result:
     """One check of one suite. ``outcome``: passed, refused, known failure, failed, skipped or not declared.
 
-    found: how an ability that is not declared stands: holds, refused or fails.
+    found: for an ability that is not declared: holds, refused or fails.
     """
 
     suite: str
@@ -73,10 +73,10 @@ OUTCOMES = ("passed", "refused", "known failure", "failed", "skipped", NOT_DECLA
 
 @dataclass(slots=True)
 class Report:
-    """Everything a session has run.
+    """Results of all suites of a session.
 
-    versions: distribution to version. missing: suite to checks that did not run. met: suite to what it ran against.
-    undeclared: suite to abilities that it has to declare yet; those that are new in the kit are not among them.
+    versions: distribution to version. missing: suite to checks that did not run. met: suite to products that it ran
+    against. undeclared: suite to abilities that it must still declare, without those that are new in the kit.
     """
 
     results: list[Result] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Report:
     def complete(self) -> bool:
         """Whether all abilities are declared, every check of every suite ran, and none failed.
 
-        What is new in the kit may be left undeclared.
+        Abilities that are new in the kit need not be declared.
         """
         return (
             bool(self.results)
@@ -103,7 +103,7 @@ class Report:
         return list(dict.fromkeys(item.suite for item in self.results))
 
     def abilities(self, suite: str) -> dict[str, str]:
-        """Ability to how it stands: ``holds``, or why not. It holds if every check of it passed."""
+        """Ability to ``holds`` or the reason why not. An ability holds if all of its checks passed."""
         found: dict[str, str] = {}
         for item in self.results:
             if item.suite != suite or item.ability is None:
@@ -119,7 +119,7 @@ class Report:
         return found
 
     def tried_out(self, suite: str) -> dict[str, tuple[str, str]]:
-        """Abilities that are not declared -> how they were found to stand, and why. The worst of their checks counts."""
+        """Abilities that are not declared -> result and reason. The worst result of their checks counts."""
         order = (HOLDS, REFUSED, FAILS)
         found: dict[str, tuple[str, str]] = {}
         for item in self.results:
@@ -130,7 +130,7 @@ class Report:
         return found
 
     def to_json(self) -> str:
-        """All of it, with a version number of the form."""
+        """The report as JSON, with a version number of the format."""
         data = {
             "format": 2,
             "complete": self.complete,
@@ -144,7 +144,7 @@ class Report:
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
     def to_markdown(self) -> str:
-        """For a README: per suite what holds, what does not and why, and what it was run against."""
+        """For a README: per suite the products it ran against, and the abilities that hold or why not."""
         versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
         lines = [f"Conformance ({versions}): {'complete' if self.complete else '**incomplete**'}."]
         for suite in self.suites:
@@ -154,7 +154,7 @@ class Report:
             met = " and ".join(str(item) for item in self.met.get(suite, ()))
             lines += [
                 "",
-                f"**{suite}** ({own[0].kind}, against {met or 'something it does not name'}): {told}.",
+                f"**{suite}** ({own[0].kind}, against {met or 'an unnamed product'}): {told}.",
             ]
             lines += _ability_table(self.abilities(suite))
             notable = [item for item in own if item.outcome not in ("passed", NOT_DECLARED)]
@@ -175,9 +175,9 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def write(self, path: Path) -> None:
-        """JSON into ``*.json``; Markdown elsewhere: between the two marks if the file has them, else as a new file.
+        """Write JSON into ``*.json``, else Markdown: between the two marks of an existing file, or as a new file.
 
-        Raises ``ValueError`` rather than replace a text that has no marks.
+        Raises ``ValueError`` if the file exists and has no marks.
         """
         if path.suffix == ".json":
             path.write_text(self.to_json(), encoding="utf-8")
@@ -187,14 +187,14 @@ class Report:
             before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
             _, end, after = rest.partition(END)
             if not (begin and end):
-                raise ValueError(f"{path} has no place for a report: add the lines {BEGIN} and {END}")
+                raise ValueError(f"{path} has no marks for the report: add the lines {BEGIN} and {END}")
             path.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
         else:
             path.write_text(f"{BEGIN}\n{text}{END}\n", encoding="utf-8")
 
 
 def versions(names: Iterable[str] = ("coco-core", KIT)) -> dict[str, str]:
-    """Installed versions of those distributions that are installed."""
+    """Versions of those distributions that are installed."""
     found = {}
     for name in names:
         try:
@@ -205,13 +205,13 @@ def versions(names: Iterable[str] = ("coco-core", KIT)) -> dict[str, str]:
 
 
 def not_run(expected: Sequence[str], results: Iterable[Result]) -> list[str]:
-    """Checks of a suite that have no result at all."""
+    """Checks of a suite that have no result."""
     seen = {item.check.partition("[")[0] for item in results}
     return [name for name in expected if name not in seen]
 
 
 def _ability_table(abilities: Mapping[str, str]) -> list[str]:
-    """One line per group (the word before the dot or space), and one per reason within it."""
+    """Table lines: one for each group (the word before the dot or space) and result within the group."""
     groups: dict[tuple[str, str], list[str]] = {}
     for name, told in abilities.items():
         head, sign, rest = name.partition(" ") if " " in name else name.partition(".")

@@ -1,4 +1,4 @@
-"""Rows in natural form and as engine values, and the comparison of what was written with what is there."""
+"""Rows in natural form and as engine values, and the comparison of expected with stored rows."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class Shape:
         return self._key_encoder(key)
 
     def encode_row(self, row: Mapping[str, Any]) -> EngineRow:
-        """Natural row -> tuple of engine values; a field that is left out is null."""
+        """Natural row -> tuple of engine values; a missing field is null."""
         return tuple(encode(row.get(name)) for name, encode in self._encoders)
 
     def encode(self, rows: NaturalRows) -> dict[EngineRow, EngineRow]:
-        """Rows in natural form as engine values; raises ``AssertionError`` for what fits no type."""
+        """Rows in natural form as engine values; raises ``AssertionError`` for a value that does not fit its type."""
         found = {}
         for key, row in rows.items():
             unknown = set(row) - {item.name for item in self.value_fields}
-            assert not unknown, f"read_back gave fields that were not written: {sorted(unknown)}"
+            assert not unknown, f"read_back returned fields that were not written: {sorted(unknown)}"
             try:
                 found[self.encode_key(key)] = self.encode_row(row)
             except ValueConversionError as error:
                 raise AssertionError(
-                    f"what read_back gave for {key!r} is no value of the field: {error}; {dict(row)!r}"[
+                    f"read_back returned a row for {key!r} that does not fit its types: {error}; {dict(row)!r}"[
                         :1_000
                     ]
                 ) from error
@@ -68,13 +68,13 @@ class Shape:
 
 StoredForm = Callable[[FieldSchema], "Callable[[Any], Any] | None"]
 Equal = Callable[[FieldSchema, Any, Any], bool]
-"""A connector's ``values_equal``: whether the third, as it came back, is what the target makes of the second."""
+"""A connector's ``values_equal``: whether the target stores the second argument as the third."""
 
 
 def as_stored(
     shape: Shape, rows: Mapping[EngineRow, EngineRow], stored_form: StoredForm
 ) -> dict[EngineRow, EngineRow]:
-    """Rows as the target says that it holds them."""
+    """Rows in the ``stored_form`` of the target."""
     keys, values = (
         [stored_form(item) for item in fields] for fields in (shape.key_fields, shape.value_fields)
     )
@@ -93,9 +93,9 @@ def assert_same_rows(
     fields: Sequence[FieldSchema],
     equal: Equal | None = None,
 ) -> None:
-    """Equal to the last bit (NaN equals NaN, 0.0 does not equal -0.0); the message names a few rows that differ.
+    """Assert that rows are equal bit for bit (NaN equals NaN, 0.0 differs from -0.0). The message names a few differences.
 
-    equal: a second chance for values that differ.
+    equal: called for values that differ; True if they count as equal.
     """
     there, wanted = _packed(found), _packed(expected)
     if there == wanted:

@@ -1,7 +1,7 @@
-"""What every runner must do, wherever it makes calls (``coco.op.Runner``).
+"""The rules that every runner must keep (``coco.op.Runner``).
 
-Subclass ``RunnerSuite`` as ``TestSomething``, with a fixture ``factory``. Each check's docstring says what it catches.
-Workers import ``coco_testing``; some checks speak with them over files in a temporary folder.
+Subclass ``RunnerSuite`` as ``TestSomething``, with a fixture ``factory``. Each check's docstring says what it tests.
+Workers import ``coco_testing``. Some checks communicate with workers through files in a temporary folder.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ RUNNER_ABILITIES: tuple[str, ...] = ("crash", "parallel", "close_function")
 class RunnerSuite(CallChecks, WorkerChecks, kit=True):
     """Subclass it. Must give: the fixture ``factory``. May give: ``limit_seconds``, ``patience_seconds``, ``met``.
 
-    limit_seconds: limit of calls that are meant to exceed it; more where a worker takes long to answer.
-    patience_seconds: how long anything may take before it counts as stuck.
+    limit_seconds: time limit of calls that exceed it on purpose. Raise it if workers answer slowly.
+    patience_seconds: time after which any operation counts as stuck.
     """
 
     all_abilities: ClassVar[tuple[str, ...]] = RUNNER_ABILITIES

@@ -1,7 +1,7 @@
-"""What every source must do, whatever it reads.
+"""The rules that every source must keep.
 
-Subclass ``SourceSuite`` as ``TestSomething``, with a fixture ``world``: the place the source reads, in the test's
-hands. Each check's docstring says what it catches and where to look.
+Subclass ``SourceSuite`` as ``TestSomething``, with a fixture ``world``: the place that the source reads, which tests
+change. Each check's docstring says what it tests and what to look for if it fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coco_testing.source.reading import SOURCE_ABILITIES, ReadingChecks
 from coco_testing.source.streams import MORE_STREAM_ABILITIES, StreamChecks
 
 MORE_SOURCE_ABILITIES: tuple[str, ...] = (*MORE_STREAM_ABILITIES, *MORE_INCOMPLETE_ABILITIES)
-"""New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
+"""New in this minor version of the kit. Sources must declare these from the next minor version."""
 
 ALL_SOURCE_ABILITIES = SOURCE_ABILITIES + MORE_SOURCE_ABILITIES
 

@@ -1,7 +1,7 @@
-"""A crash in the middle of a connector's own code, at any of its lines, the same one each time.
+"""Reproducible crashes at any line of a connector's code.
 
-A call is stopped after a number of lines that ran in the connector's package. What a process leaves behind when it is
-killed is more than that: nothing is rolled back by Python either. ``coco_testing.process`` kills for real.
+``Steps`` stops a call after a number of lines that ran in the connector's package. Python still runs its clean-up then.
+``coco_testing.process`` kills a process, without clean-up.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _BLOCKS = ("with ", "async with ", "try:", "finally:", "except")
 
 
 class Died(BaseException):
-    """Raised at the fatal line; never leaves ``Steps.wrap``. No ``Exception``: handlers of errors must not see it."""
+    """Raised at the fatal line, and caught by ``Steps.wrap``. Not an ``Exception``, so that error handlers do not catch it."""
 
 
 class Steps:
-    """Counts lines of some packages, and ends the call at line ``fatal`` (None: at none). ``done``: lines so far.
+    """Counts lines that run in some packages, and ends the call at line ``fatal`` (None: never). ``done``: the count.
 
-    struck: whether the call was ended. end: called there. goes_on: the call is not ended, only held up by ``end``.
+    struck: whether line ``fatal`` ran. end: called at that line. goes_on: continue the call after ``end``.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Steps:
         self._goes_on = goes_on
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, sync or async, that gives None where it was ended."""
+        """Wrap a sync or async function. The wrapper returns None if the call was ended."""
         if inspect.iscoroutinefunction(function):
 
             async def dying(*args: Any) -> Any:
@@ -88,7 +88,7 @@ class Steps:
         return self._step if self._counted[name] else None
 
     def _import(self, frame: FrameType, event: str, arg: Any) -> Any:
-        """Lines of a module that is imported during a call do not count: only the first process runs them."""
+        """Do not count lines of a module that is imported during a call: they run only once in a process."""
         if event == "return":
             self._importing -= 1
         return self._import
@@ -107,18 +107,18 @@ class Steps:
 
 @functools.cache
 def _may_die(path: str, line: int) -> bool:
-    """Not where a block begins or ends: an exception there would skip the release of locks, as no crash does."""
+    """Whether the call may end here: not at the start or end of a block, where an exception would skip the release of locks."""
     return not linecache.getline(path, line).lstrip().startswith(_BLOCKS)
 
 
 def packages_of(cls: type) -> tuple[str, ...]:
-    """Where the code of a class and of its bases is."""
+    """Packages of a class and of its bases."""
     modules = {item.__module__ for item in cls.__mro__ if item is not object}
     return tuple(sorted({name.rpartition(".")[0] or name for name in modules}))
 
 
 def points(lines: int, most: int = MOST_POINTS) -> list[int]:
-    """Lines to die at: the first, the last, and some between them at equal distances."""
+    """Numbers of the fatal lines: the first, the last, and some between them at equal distances."""
     count = min(most, lines)
     if count < 2:
         return list(range(1, lines + 1))

@@ -1,6 +1,6 @@
-"""The laws of state stores (``coco.state.protocol``).
+"""The rules that every state store must keep (``coco.state.protocol``).
 
-Subclass ``StoreSuite`` as ``TestSomething``, with a fixture ``store``. Each check's docstring says what it catches.
+Subclass ``StoreSuite`` as ``TestSomething``, with a fixture ``store``. Each check's docstring says what it tests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coco_testing.store.tracking import TrackingChecks
 
 STORE_ABILITIES: tuple[str, ...] = ("durable",)
 MORE_STORE_ABILITIES: tuple[str, ...] = MORE_SHARING_ABILITIES
-"""New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
+"""New in this minor version of the kit. Stores must declare these from the next minor version."""
 
 ALL_STORE_ABILITIES = STORE_ABILITIES + MORE_STORE_ABILITIES
 

@@ -1,4 +1,4 @@
-"""What all suites share: checks that know their ability, an event loop per test, the audit."""
+"""Base of all suites: checks with their abilities, an event loop per test, the audit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def check(ability: str | None = None) -> Callable[[F], F]:
     """Mark a test method of a suite as a check.
 
-    ability: what it needs; ``{name}`` in it stands for an argument of the test. None: required of everyone.
+    ability: the ability that the check tests; ``{name}`` stands for an argument of the test. None: always required.
     """
 
     def mark(body: F) -> F:
@@ -40,17 +40,17 @@ def check(ability: str | None = None) -> Callable[[F], F]:
 class Suite:
     """Base of the suites. Subclass ``TargetSuite``, ``SourceSuite``, ``FunctionSuite``, ``StoreSuite`` or ``RunnerSuite``.
 
-    abilities: see ``coco_testing.abilities``. What is not declared yet is tried out and reported, and no error; for a
-    complete report, and with ``--coco-strict``, every ability of the suite must be declared.
-    known_failures: check, or check[ability], to what it fails with; strict.
-    newer_abilities: came with this minor version, and may be left undeclared until the next one.
+    abilities: see ``coco_testing.abilities``. Abilities that are not declared are tried out and reported, without an
+    error. A complete report and ``--coco-strict`` require that every ability of the suite is declared.
+    known_failures: check, or check[ability], to the error that it raises. The check fails if it passes.
+    newer_abilities: new in this minor version; they need not be declared until the next one.
     """
 
     abilities: ClassVar[Mapping[str, Support]] = {}
     known_failures: ClassVar[Mapping[str, KnownFailure]] = {}
 
     met: Any = None
-    """What the operation was run against: ``real_server(...)`` or ``stand_in(...)``. For the report."""
+    """The product that the suite runs against, for the report: ``real_server(...)`` or ``stand_in(...)``."""
 
     all_abilities: ClassVar[tuple[str, ...]] = ()
     newer_abilities: ClassVar[tuple[str, ...]] = ()
@@ -60,7 +60,7 @@ class Suite:
     def __init_subclass__(cls, *, kit: bool = False) -> None:
         super().__init_subclass__()
         if kit and cls.__module__.partition(".")[0] != __package__:
-            raise SuiteError(f"{cls.__name__}: kit=True is for the kit's own suites")
+            raise SuiteError(f"{cls.__name__}: kit=True is reserved for the suites of the kit")
         if kit:
             cls.is_kit_suite = True
             own = (base.__dict__.get("open_names", frozenset()) for base in cls.__mro__)
@@ -79,11 +79,11 @@ class Suite:
             yield
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a method of the operation as the engine does: sync ones in some thread, async ones on the loop."""
+        """Call a method of the operation as the engine does: a sync method in a thread, an async one on the loop."""
         return self._runner.run(call_any(function, *args))
 
     def call_together(self, calls: Iterable[tuple[Callable[..., Any], Sequence[Any]]]) -> list[Any]:
-        """Several calls at a time, as the engine's for different exports; answers in their order."""
+        """Make several concurrent calls, as the engine does for different exports. Returns results in order."""
         todo = list(calls)
 
         async def all_of_them() -> list[Any]:
@@ -92,7 +92,7 @@ class Suite:
         return self._runner.run(all_of_them())
 
     def support(self, ability: str) -> Support:
-        """What is declared; what is not is tried out as if it were ``FULL``."""
+        """The declared support; ``FULL`` if the ability is not declared."""
         return self.abilities.get(ability, FULL)
 
     def _judge(self, name: str, ability: str | None, body: Callable[[], None]) -> None:
@@ -105,7 +105,7 @@ class Suite:
                 self.verdict.outcome = "known failure"
                 self.verdict.reason = known.reason
                 pytest.xfail(f"{known.reason} ({type(error).__name__})")
-            raise AssertionError(f"{name} passes now: take it out of known_failures")
+            raise AssertionError(f"{name} passes now: remove it from known_failures")
         if ability is not None and ability not in self.abilities:
             self._try_out(ability, body)
         support = FULL if ability is None else self.support(ability)
@@ -123,12 +123,12 @@ class Suite:
             return
         except AssertionError as error:
             raise AssertionError(
-                f"{ability} is declared as {support}, but it is not refused: it is taken and goes wrong ({error})"
+                f"{ability} is declared as {support}, but the operation did not refuse it and gave a wrong result ({error})"
             ) from error
         raise AssertionError(f"{ability} is declared as {support}, but it works: declare FULL")
 
     def _try_out(self, ability: str, body: Callable[[], None]) -> NoReturn:
-        """Find out how an ability stands that is not declared. Whatever comes of it, the test counts as skipped."""
+        """Find out whether an ability that is not declared holds. The test counts as skipped whatever the result."""
         self.verdict.outcome = self.verdict.support = NOT_DECLARED
         try:
             body()
@@ -138,21 +138,21 @@ class Suite:
             refused = isinstance(error, (CocoError, NotImplementedError)) and not is_retriable(error)
             self.verdict.found = REFUSED if refused else FAILS
             self.verdict.reason = str(error).partition("\n")[0][:300] if refused else told
-        pytest.skip("not declared in `abilities` yet: tried out, see the end")
+        pytest.skip("not declared in `abilities`: tried out, see the summary at the end")
 
     def need(self, owner: object, method: str) -> Any:
-        """A method that an ability stands for; its absence is a refusal."""
+        """The method of ``owner``. Raises ``RefusedError`` if there is none."""
         found = getattr(owner, method, None)
         if found is None:
-            raise RefusedError(f"there is no {method}")
+            raise RefusedError(f"there is no method {method}")
         return found
 
     @check()
     def test_nothing_is_left_out(self) -> None:
-        """All checks are those of the kit; with ``--coco-strict`` every ability is declared, too.
+        """All checks are those of the kit. With ``--coco-strict`` every ability is declared.
 
-        If it fails: the message names the attribute. Add checks under new names; never replace one. For abilities run
-        ``coco-testing init``, which prints the claim.
+        If it fails: the message names the attribute. Add checks under new names and never replace one. For
+        abilities run ``coco-testing init``, which prints the claim.
         """
         problems = problems_of(type(self))
         missing = undeclared(type(self))

@@ -1,4 +1,4 @@
-"""Drives a target connector the way the engine does: the same calls, in the same order, through state and back."""
+"""Calls a target connector as the engine does: the same calls in the same order, with stored keys and states."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Batch = tuple[Mapping[Any, Mapping[str, Any]], Sequence[Any]]
 
 
 _WRITTEN: dict[tuple[type, str], dict[EngineRow, Any]] = {}
-"""Resource -> keys that were written there and not deleted, as engine values and as ``mutate`` gets them.
+"""Resource -> key as engine values -> key as ``mutate`` receives it. Keys that were written and not deleted.
 
-The engine's state has them, and gives them to ``delete_rows``.
+Like the engine's state, for ``delete_rows``.
 """
 
 
 class TargetDriver:
     """One export of one shape: its resource and its rows.
 
-    ``define`` is done by the constructor and raises what a flow's definition would: the connector's own refusals.
+    The constructor does what the definition of a flow does, and raises the same errors of the connector.
     """
 
     def __init__(self, spec: Any, shape: Shape, call: CallFn, indexes: IndexOptions | None = None) -> None:
@@ -61,13 +61,13 @@ class TargetDriver:
 
     # -- setup ------------------------------------------------------------------------------------
     def persistent_key(self) -> Any:
-        """What the connector gives."""
+        """The connector's persistent key."""
         method = self.method("get_persistent_key")
         wants_name = len(inspect.signature(method).parameters) >= 2
         return method(self.spec, EXPORT) if wants_name else method(self.spec)
 
     def setup_state(self) -> Any:
-        """What the connector gives; the spec without ``get_setup_state``."""
+        """The connector's setup state; the spec if there is no ``get_setup_state``."""
         method = self.method("get_setup_state")
         if method is None:
             return self.spec
@@ -75,7 +75,7 @@ class TargetDriver:
         return method(self.spec, *fields, self.index_options)
 
     def stored_state(self, state: Any) -> Any:
-        """A state as it comes back from the state store."""
+        """A state after a round trip through the state store."""
         return self._stored(state, self.record.setup_state_cls or self.record.spec_cls)
 
     @staticmethod
@@ -84,17 +84,17 @@ class TargetDriver:
 
     @property
     def without_setup(self) -> bool:
-        """Whether rows can be written before anything is set up: no resource comes or goes."""
+        """Whether the target has no setup: no resource is created or dropped."""
         return bool(getattr(self.record.connector_cls, "without_setup", False))
 
     @property
     def written(self) -> dict[EngineRow, Any]:
-        """Keys that may be there, as far as drivers of this place know."""
+        """Keys that drivers of this place wrote and that may exist."""
         place = type(self.spec), json.dumps(to_plain(self.key), sort_keys=True)
         return _WRITTEN.setdefault(place, {})
 
     def note_written(self, upserts: Iterable[Any], deletes: Iterable[Any] = ()) -> None:
-        """Keep in mind, as the engine's state does, which keys are there when a batch is done."""
+        """Record, like the engine's state, which keys exist after a batch."""
         if self.method("delete_rows") is None:
             return
         for key in map(self.shape.encode_key, upserts):
@@ -103,9 +103,9 @@ class TargetDriver:
             self.written.pop(key, None)
 
     def apply(self, previous: Any, current: Any, *, steps: Steps | None = None) -> None:
-        """One ``apply_setup_change``, or ``apply_setup_changes`` where the connector has that.
+        """Call ``apply_setup_change``, or ``apply_setup_changes`` if the connector has it.
 
-        Before a drop the rows are deleted by the keys on record, where the connector has ``delete_rows``.
+        Before a drop, delete the rows on record if the connector has ``delete_rows``.
         """
         delete = self.method("delete_rows")
         if delete is not None and current is None and self.written:
@@ -125,7 +125,7 @@ class TargetDriver:
         self.apply(self.state, None)
 
     def compatibility(self, before: TargetDriver) -> TargetStateCompatibility:
-        """As setup computes it: other keys never go together."""
+        """Compatibility as setup computes it. Other key fields are never compatible."""
         if before.shape.key_fields != self.shape.key_fields:
             return TargetStateCompatibility.NOT_COMPATIBLE
         if to_plain(before.state) == to_plain(self.state):
@@ -134,11 +134,11 @@ class TargetDriver:
         if check is None:
             return TargetStateCompatibility.PARTIALLY_COMPATIBLE
         answer = check(self.state, before.state)
-        assert isinstance(answer, TargetStateCompatibility), f"check_state_compatibility gave {answer!r}"
+        assert isinstance(answer, TargetStateCompatibility), f"check_state_compatibility returned {answer!r}"
         return answer
 
     def change_from(self, before: TargetDriver) -> TargetStateCompatibility:
-        """Bring the resource from another shape to this one, as setup does."""
+        """Change the resource from another shape to this one, as setup does."""
         answer = self.compatibility(before)
         if answer is TargetStateCompatibility.NOT_COMPATIBLE:
             self.apply(before.state, None)
@@ -149,7 +149,7 @@ class TargetDriver:
 
     # -- data -------------------------------------------------------------------------------------
     def prepared(self) -> Any:
-        """What the data methods get; made at first use."""
+        """The first argument of the data methods; prepared at first use."""
         if not self._open:
             prepare = self.method("prepare")
             if prepare is None:
@@ -162,7 +162,7 @@ class TargetDriver:
         return self._prepared
 
     def close(self) -> None:
-        """End of a run; the next call opens again."""
+        """Close the connection, as at the end of a run. The next call opens it again."""
         if self._open and self._prepared is not self.spec:
             for name in ("aclose", "close"):
                 method = getattr(self._prepared, name, None)
@@ -172,7 +172,7 @@ class TargetDriver:
         self._open = False
 
     def abandon(self) -> None:
-        """As ``close``, after a crash: errors are ignored."""
+        """As ``close``, but ignore errors: for use after a crash."""
         with contextlib.suppress(Exception):
             self.close()
         self._open = False
@@ -185,7 +185,7 @@ class TargetDriver:
         changed: Sequence[tuple[int, ...] | None] | None = None,
         steps: Steps | None = None,
     ) -> None:
-        """One batch, in natural form."""
+        """Write one batch in natural form."""
         self.write_batches([(upserts or {}, list(deletes))], changed=changed, steps=steps)
 
     def write_batches(
@@ -195,14 +195,14 @@ class TargetDriver:
         changed: Sequence[tuple[int, ...] | None] | None = None,
         steps: Steps | None = None,
     ) -> None:
-        """Several batches of one export in one call."""
+        """Write several batches of one export in one call."""
         method, args = self.writing(batches, changed=changed)
         self._call(method if steps is None else steps.wrap(method), *args)
 
     def writing(
         self, batches: Sequence[Batch], *, changed: Sequence[tuple[int, ...] | None] | None = None
     ) -> tuple[Any, list[Any]]:
-        """The method that writes, and its arguments."""
+        """The method that writes the batches, and its arguments."""
         prepared = self.prepared()
         for upserts, _ in batches:
             self.note_written(upserts)
@@ -214,7 +214,7 @@ class TargetDriver:
         return self.method("mutate"), [(prepared, self._changes(*batch)) for batch in batches]
 
     def write_columns(self, batch: MutationColumns) -> None:
-        """A batch of engine values; through ``mutate`` where the connector has no other method."""
+        """Write a batch of engine values, through ``mutate`` if the connector has no ``mutate_columns``."""
         columns = self.method("mutate_columns")
         if columns is not None:
             self._call(columns, (self.prepared(), batch))
@@ -228,7 +228,7 @@ class TargetDriver:
     def write_all_that_goes(
         self, upserts: Mapping[Any, Mapping[str, Any]], deletes: Sequence[Any] = ()
     ) -> set[EngineRow]:
-        """Write as the engine does, which finds out rows that cannot be written; gives their keys."""
+        """Write as the engine does, which isolates rows that cannot be written. Returns the keys of those rows."""
         try:
             self.write(upserts, deletes)
         except MutationError as error:
@@ -237,7 +237,9 @@ class TargetDriver:
             }
         except Exception as error:
             if is_retriable(error):
-                raise AssertionError(f"one row counts as a fault of the whole target: {error!r}") from error
+                raise AssertionError(
+                    f"the error for one bad row counts as a failure of the whole target: {error!r}"
+                ) from error
             items = list(upserts.items())
             if len(items) + len(deletes) <= 1:
                 return {self.shape.encode_key(key) for key in (*upserts, *deletes)}
@@ -277,11 +279,11 @@ class TargetDriver:
 
     # -- reading ----------------------------------------------------------------------------------
     def stored(self, rows: Mapping[Any, Mapping[str, Any]]) -> dict[EngineRow, EngineRow]:
-        """Rows as engine values, in the form the connector says it holds them in."""
+        """Rows as engine values, in the connector's ``stored_form``."""
         return self.stored_rows(self.shape, self.shape.encode(rows))
 
     def stored_rows(self, shape: Shape, rows: Mapping[EngineRow, EngineRow]) -> dict[EngineRow, EngineRow]:
-        """The same of engine values of any shape."""
+        """As ``stored``, for engine values of any shape."""
         method = self.method("stored_form")
         wants_indexes = method is not None and len(inspect.signature(method).parameters) >= 3
         more = (self.index_options,) if wants_indexes else ()

@@ -1,7 +1,7 @@
-"""What every target must do, whatever it stores rows in.
+"""The rules that every target must keep.
 
 Subclass ``TargetSuite`` as ``TestSomething``, with a fixture ``spec`` and the method ``read_back``; the audit
-names whatever else is touched. Each check's docstring says what it catches and where to look.
+reports any other override. Each check's docstring says what it tests and what to look for if it fails.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ MORE_TARGET_ABILITIES: tuple[str, ...] = (
     *MORE_TYPE_ABILITIES,
     *MORE_LATE_ABILITIES,
 )
-"""New in this minor version of the kit: to be declared by the next one. Undeclared ones are not shown."""
+"""New in this minor version of the kit. Targets must declare these from the next minor version."""
 
 ALL_TARGET_ABILITIES = TARGET_ABILITIES + MORE_TARGET_ABILITIES
 
 
 class TargetSuite(
-    # Checks run from the last of them to the first.
+    # Checks run in the reverse order of these classes.
     SecretChecks,
     LateChecks,
     TogetherChecks,

@@ -1,4 +1,4 @@
-"""Sample values of every type, ordinary ones and those at the limits, in natural Python form."""
+"""Sample values of every type, ordinary ones and limits, in natural Python form."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """Of one type. ``ordinary``: at least two that differ, which every store must tell apart. ``limits``: the rest."""
+    """Samples of one type. ``ordinary``: at least two that every store must distinguish. ``limits``: the others."""
 
     type: EnrichedValueType
     ordinary: tuple[Any, ...]
@@ -198,7 +198,7 @@ MORE_SAMPLES: dict[str, Samples] = {
     "Str of 5 MB": _of(str, ["a", "b"], ["äx\n" * 1_250_000]),
     "Bytes of 5 MB": _of(bytes, [b"a", b"b"], [bytes(range(256)) * 20_000]),
 }
-"""Types and sizes that came later: abilities that need not be declared yet."""
+"""Types and sizes added in this minor version, whose abilities need not be declared yet."""
 
 ALL_SAMPLES = {**SAMPLES, **MORE_SAMPLES}
 
@@ -207,7 +207,7 @@ KEY_TEXT_LIMIT = 200
 
 
 def key_samples(name: str) -> tuple[Any, ...]:
-    """Values of a type that serve as keys: all but empty and huge ones, which stores may limit."""
+    """Values of a type for use as keys: all except empty and huge ones, which stores may limit."""
     return tuple(
         item
         for item in (*SAMPLES[name].ordinary, *SAMPLES[name].limits)

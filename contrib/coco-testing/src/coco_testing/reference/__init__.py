@@ -1,4 +1,4 @@
-"""Operations in memory that keep every rule: what the suites are tried on, and examples to read.
+"""Operations in memory that keep every rule: the suites are tested with them, and authors can read them as examples.
 
 Importing a module registers its operations.
 """

@@ -9,7 +9,7 @@ from coco import op
 
 @dataclass
 class WordCount:
-    """A word and how often it stands in a text."""
+    """A word and the number of its occurrences in a text."""
 
     word: str
     count: int
@@ -18,7 +18,7 @@ class WordCount:
 class CountWords(op.FunctionSpec):
     """Words of a text, the most frequent first.
 
-    least: leave out words that stand in it less often.
+    least: omit words with fewer occurrences.
     """
 
     least: int = 1
@@ -26,7 +26,7 @@ class CountWords(op.FunctionSpec):
 
 @op.executor_class(batching=True, cache=True, behavior_version=1)
 class CountWordsExecutor:
-    """Counts. Mutants derive from it."""
+    """Counts words. Mutants derive from this class."""
 
     spec: CountWords
 
@@ -37,7 +37,7 @@ class CountWordsExecutor:
         return [self.count(item) for item in text]
 
     def count(self, text: str) -> list[WordCount]:
-        """Of one text; raises ``ValueError`` for one that holds U+0000."""
+        """Count the words of one text. Raises ``ValueError`` if the text holds U+0000."""
         if "\0" in text:
             raise ValueError("a text must not hold U+0000")
         counts: dict[str, int] = {}
@@ -49,7 +49,7 @@ class CountWordsExecutor:
 
 @op.function(behavior_version=1)
 def clip_text(text: str, words: int | None = None) -> str:
-    """The first words of a text; all of them for null."""
+    """The first words of a text; all words if the number is null."""
     if words is not None and words < 0:
         raise ValueError(f"words must not be negative, got {words}")
     return " ".join(text.split()[:words])

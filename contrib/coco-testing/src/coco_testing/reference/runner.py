@@ -1,4 +1,4 @@
-"""A runner that keeps every rule: for each function a few processes, among which its calls are spread."""
+"""A runner that keeps every rule. It distributes the calls of each function among a few processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOP_SECONDS = 5.0
 
 
 def serve(pipe: Any) -> None:
-    """The far side: each message is answered; an empty one is the end, and so is a closed pipe."""
+    """Main loop of a worker process: answer each message. An empty message or a closed pipe ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker()
     with contextlib.suppress(EOFError):
@@ -24,7 +24,7 @@ def serve(pipe: Any) -> None:
 
 
 class ProcessLink:
-    """The way to one process."""
+    """The connection to one worker process."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -53,7 +53,7 @@ class ProcessLink:
 
 
 class PoolRunner:
-    """Processes on this machine. ``size``: how many for each function."""
+    """Processes on this machine. ``size``: number of processes for each function."""
 
     def __init__(self, size: int = 2) -> None:
         self._size = size

@@ -16,7 +16,7 @@ from coco.op import NON_EXISTENCE, PartialSourceRow, PartialSourceRowData, Sourc
 
 
 class Version(NamedTuple):
-    """One version of a row. ``number`` grows with every change of its folder."""
+    """One version of a row. ``number`` grows with each change in the folder."""
 
     text: str
     number: int
@@ -28,7 +28,7 @@ FOLDERS: dict[str, dict[str, Version]] = {}
 
 @dataclass
 class Feed:
-    """A queue of changed names: each stays until it is acknowledged."""
+    """A queue of changed names. Each name stays until it is acknowledged."""
 
     pending: dict[int, str] = field(default_factory=dict)
     listeners: list[Callable[[], None]] = field(default_factory=list)
@@ -45,11 +45,11 @@ class Feed:
 
 
 FEEDS: dict[str, Feed] = {}
-"""Folder to what changed in it."""
+"""Folder to the queue of its changes."""
 
 
 HIDDEN: dict[str, set[str]] = {}
-"""Folder -> prefixes of names that a listing cannot see for now."""
+"""Folder -> prefixes of names that listings cannot see at present."""
 
 
 class ReferenceRows(op.SourceSpec):
@@ -66,7 +66,7 @@ class RowKey(NamedTuple):
 
 @dataclass
 class RowValue:
-    """What a row holds."""
+    """The value fields of a row."""
 
     text: str
     length: int
@@ -79,7 +79,7 @@ Change = tuple[RowKey, Data | None, Callable[[], None]]
 
 @op.source_connector(spec_cls=ReferenceRows, key_type=RowKey, value_type=RowValue)
 class ReferenceRowsConnector:
-    """Keeps every rule and has every ability. Mutants derive from it."""
+    """A connector that keeps every rule and has every ability. Mutants derive from this class."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -98,11 +98,11 @@ class ReferenceRowsConnector:
         return str(spec.folder)
 
     def rows(self) -> dict[str, Version]:
-        """All rows, as they are now."""
+        """All rows at present."""
         return dict(FOLDERS.get(self.folder, {}))
 
     def data(self, version: Version, options: SourceReadOptions) -> Data:
-        """What is known of a version."""
+        """Row data of a version."""
         value = RowValue(version.text, len(version.text)) if options.include_value else None
         digest = hashlib.sha256(version.text.encode()).digest()
         return PartialSourceRowData(value, version.number, digest, len(version.text))
@@ -130,7 +130,7 @@ class ReferenceRowsConnector:
         return [self.get_value(key, options) for key in keys]
 
     async def change_stream(self) -> AsyncIterator[builtins.list[Change]]:
-        """What is pending, and whatever comes."""
+        """Pending changes, then new ones."""
         feed = FEEDS.setdefault(self.folder, Feed())
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
@@ -160,7 +160,7 @@ class ReferenceRowsConnector:
 
 
 class MemoryWorld:
-    """The folder in the hands of a test."""
+    """A world: the folder, for tests to change."""
 
     def __init__(self, spec: Any) -> None:
         self.spec = spec

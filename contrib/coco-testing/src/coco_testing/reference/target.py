@@ -30,14 +30,14 @@ class Table:
     indexes: list[str] = field(default_factory=list)
     epochs: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
-    """By flow, the number of the latest run that writes."""
+    """Flow -> number of the latest run that writes."""
 
 
 TABLES: dict[str, Table] = {}
-"""The "server". Its tables are found by name."""
+"""The "server": tables by name."""
 LOCK = threading.Lock()
 MOST_CHARACTERS = 10_000_000
-"""Longer texts are refused."""
+"""The target refuses longer texts."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ SERVER = Server()
 
 @dataclass
 class Login:
-    """How to get in. An auth entry."""
+    """Login data, as an auth entry."""
 
     password: str
 
@@ -66,7 +66,7 @@ class MemoryTable(op.TargetSpec):
 
 @dataclass
 class TableState:
-    """What setup depends on."""
+    """The setup state of a table."""
 
     key_columns: list[list[str]]
     value_columns: list[list[str]]
@@ -90,7 +90,7 @@ class Session:
     token: op.FencingToken | None = None
 
     def check_token(self, table: Table) -> None:
-        """Raise ``FencedError`` if a later run writes. Under the lock."""
+        """Raise ``FencedError`` if a later run writes. The caller holds the lock."""
         if self.token is not None and table.numbers.get(self.token.flow) != self.token.number:
             raise FencedError(
                 f"a later run of flow '{self.token.flow}' writes to table {self.name!r}",
@@ -100,9 +100,9 @@ class Session:
     def table(self) -> Table:
         """The table; raises ``DriftError`` without one, ``TargetError`` if the connection broke."""
         if self.closed:
-            raise RuntimeError("used after close()")
+            raise RuntimeError("the session is used after close()")
         if self.generation != SERVER.generation:
-            raise TargetError("the connection is lost: update again")
+            raise TargetError("the connection is lost: run the update again")
         found = TABLES.get(self.name)
         if found is None:
             raise DriftError(f"there is no table {self.name!r}")
@@ -114,7 +114,7 @@ class Session:
 
 @op.target_connector(spec_cls=MemoryTable, persistent_key_type=str, setup_state_cls=TableState)
 class MemoryTableConnector:
-    """Keeps every rule. Mutants derive from it."""
+    """A connector that keeps every rule. Mutants derive from this class."""
 
     partial_update = True
 
@@ -166,7 +166,7 @@ class MemoryTableConnector:
             names, types = ([column[place] for column in current.key_columns] for place in (0, 1))
             table = TABLES.setdefault(key, Table(names, [], key_types=types))
             table.indexes = list(current.indexes)
-            # What is there counts, not what is on record: after a crash there may be anything.
+            # Compare with the table itself, not with the record: after a crash they may differ.
             diff = diff_parts(
                 [dict.fromkeys(table.columns)], dict.fromkeys(n for n, _ in current.value_columns)
             )
@@ -192,7 +192,7 @@ class MemoryTableConnector:
         if table is None:
             return None
         if [list(pair) for pair in zip(table.key_names, table.key_types, strict=True)] != desired.key_columns:
-            return f"a table {key!r} that coco did not make, with another key, is there already: choose another name"
+            return f"a table {key!r} with another key exists already, and coco did not create it: choose another name"
         return Adoption(f"it holds {len(table.rows)} rows")
 
     @staticmethod
@@ -215,7 +215,7 @@ class MemoryTableConnector:
 
     @classmethod
     def upsert(cls, table: Table, batch: MutationColumns) -> dict[tuple[Any, ...], str]:
-        """All rows that are no longer than they may be; gives the others."""
+        """Write all rows that are not too long. Returns the other rows with their errors."""
         names = [item.name for item in batch.value_fields]
         failed: dict[tuple[Any, ...], str] = {}
         for position, (key, values) in enumerate(zip(batch.upsert_keys, batch.upsert_rows, strict=True)):
@@ -230,7 +230,7 @@ class MemoryTableConnector:
     def put(
         cls, table: Table, key: tuple[Any, ...], row: dict[str, Any], changed: tuple[int, ...] | None
     ) -> None:
-        """One row; ``changed``: positions of the fields that differ, None for all."""
+        """Write one row. ``changed``: positions of the fields that differ; None for all."""
         if changed is None or key not in table.rows:
             table.rows[key] = row
         else:
@@ -239,7 +239,7 @@ class MemoryTableConnector:
 
     @classmethod
     def delete(cls, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:
-        """Rows that are not there are none to delete."""
+        """Delete rows. Missing rows are no error."""
         for key in keys:
             table.rows.pop(key, None)
 
@@ -286,7 +286,7 @@ class MemoryTableConnector:
 
 
 def make_table(name: str, shape: Shape, rows: NaturalRows) -> None:
-    """A table, past the connector: for ``foreign_resource``."""
+    """Make a table without the connector, for ``foreign_resource``."""
     names = [item.name for item in shape.value_fields]
     TABLES[name] = Table(
         [item.name for item in shape.key_fields],
@@ -297,7 +297,7 @@ def make_table(name: str, shape: Shape, rows: NaturalRows) -> None:
 
 
 def rows_of(name: str, shape: Shape) -> NaturalRows | None:
-    """What the "server" holds, past the connector: for ``read_back``."""
+    """Rows of the "server", read without the connector, for ``read_back``."""
     table = TABLES.get(name)
     if table is None:
         return None

@@ -1,4 +1,4 @@
-"""How the runner suite makes calls: through the engine's own driver, on one event loop, and never without an end."""
+"""How the runner suite makes calls: through the engine's own driver, on one event loop, with a time limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class End:
 
 @dataclass
 class Made:
-    """One function at work. ``raw``: the runner's own executor; ``calls``: the engine's driver of it."""
+    """One function on a runner. ``raw``: the runner's own executor; ``calls``: the engine's driver of the executor."""
 
     raw: RunnerExecutor
     calls: RemoteCalls
@@ -41,7 +41,7 @@ class Made:
 
 
 class RunnerBase(Suite, kit=True):
-    """What must be given, and how checks work with it."""
+    """The fixture that a subclass gives, and helpers of the checks."""
 
     open_names: ClassVar[frozenset[str]] = frozenset({"factory", "limit_seconds", "patience_seconds"})
     limit_seconds: ClassVar[float] = 2.0
@@ -49,8 +49,8 @@ class RunnerBase(Suite, kit=True):
 
     @pytest.fixture
     def factory(self) -> Callable[[], Runner]:
-        """Must give: what the manifest names, called without arguments for a new runner."""
-        raise NotImplementedError("give the fixture `factory`")
+        """Must give: the object that the manifest names. Calling it without arguments gives a new runner."""
+        raise NotImplementedError("define the fixture `factory`")
 
     @pytest.fixture(autouse=True)
     def _runners(self, factory: Callable[[], Runner], _session: None) -> Iterator[None]:
@@ -62,7 +62,7 @@ class RunnerBase(Suite, kit=True):
             self.wait(self.closing(item))
 
     def new_runner(self) -> Runner:
-        """One more, closed at the end of the test."""
+        """A new runner. The end of the test closes it."""
 
         async def make() -> Runner:  # as the engine does: its loop is running
             return await asyncio.to_thread(self._factory)
@@ -72,7 +72,7 @@ class RunnerBase(Suite, kit=True):
         return made
 
     def make(self, function: Any = functions.act, spec: Any = None, runner: Runner | None = None) -> Made:
-        """A function at work, with a runner of its own unless one is given."""
+        """A function on ``runner``, or on a new runner."""
         chosen = runner if runner is not None else self.new_runner()
         described = functions.remote(function, spec)
 
@@ -85,25 +85,25 @@ class RunnerBase(Suite, kit=True):
         return made
 
     def probe(self, greeting: str, log: Path | None = None, runner: Runner | None = None) -> Made:
-        """The function that tells how it was made."""
+        """The function ``KitProbe``, which reports its spec, instance and worker."""
         spec = functions.KitProbe(greeting, None if log is None else str(log))
         return self.make(functions.KitProbeExecutor, spec, runner)
 
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Its result. Fails after ``patience_seconds``."""
+        """The result of an awaitable. Fails after ``patience_seconds``."""
 
         async def patiently() -> Any:
             try:
                 async with asyncio.timeout(self.patience_seconds) as limit:
                     return await work
             except TimeoutError:
-                assert not limit.expired(), f"nothing came of it within {self.patience_seconds:g} s"
+                assert not limit.expired(), f"the runner did not finish within {self.patience_seconds:g} s"
                 raise
 
         return self._runner.run(patiently())
 
     async def run(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[End]:
-        """Make calls as the engine does. Every call has an end."""
+        """Make calls as the engine does. Returns a result or an error for each."""
         ends: dict[int, End] = {}
         await made.calls.run(
             [pack_call(*arguments) for arguments in calls],
@@ -111,16 +111,16 @@ class RunnerBase(Suite, kit=True):
             "the call",
             lambda position, value, error: ends.update({position: End(value, error)}),
         )
-        assert sorted(ends) == list(range(len(calls))), "some calls have no end"
+        assert sorted(ends) == list(range(len(calls))), "some calls have neither a result nor an error"
         return [ends[position] for position in range(len(calls))]
 
     def ends(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[End]:
-        """The same, from outside of the loop."""
+        """As ``run``, for use outside of the event loop."""
         found: list[End] = self.wait(self.run(made, calls, limit))
         return found
 
     def values(self, made: Made, calls: Sequence[tuple[Any, ...]], limit: float = NO_LIMIT) -> list[Any]:
-        """Results of calls that all succeed."""
+        """Results of calls. Fails if one of them raised an error."""
         found = []
         for arguments, end in zip(calls, self.ends(made, calls, limit), strict=True):
             assert end.error is None, f"{arguments[:2]}: {type(end.error).__name__}: {end.error}"[:2_000]
@@ -128,12 +128,12 @@ class RunnerBase(Suite, kit=True):
         return found
 
     def workers(self, made: Made) -> set[int]:
-        """Ids of the processes on this machine that answer."""
+        """Ids of the worker processes on this machine."""
         answers = self.values(made, [("where",)] * 8)
         return {pid for host, pid, _ in answers if host == socket.gethostname()} - {os.getpid()}
 
     def need_workers_to_lose(self, made: Made) -> None:
-        """Refuses where calls run in this process: an end of their worker would be the end of all."""
+        """Raise ``RefusedError`` if calls run in this process: ending a worker would end the test process."""
         [(host, pid, _)] = self.values(made, [("where",)])
         if (host, pid) == (socket.gethostname(), os.getpid()):
             raise RefusedError("calls run in this process")
@@ -145,10 +145,10 @@ class RunnerBase(Suite, kit=True):
             await close()
 
     def left_behind(self, processes: set[int]) -> list[str]:
-        """What is still there of processes that answered and of threads that began in this test."""
+        """Worker processes and threads of this test that still run."""
         found = [f"process {pid}" for pid in sorted(processes) if _is_alive(pid)]
         for item in set(threading.enumerate()) - self._threads:
-            if not item.name.startswith("asyncio_"):  # the event loop's own, which end with it
+            if not item.name.startswith("asyncio_"):  # threads of the event loop, which end with it
                 item.join(ENDING_SECONDS)
                 found += [f"thread {item.name}"] * item.is_alive()
         return found

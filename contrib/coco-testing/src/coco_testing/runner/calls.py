@@ -1,4 +1,4 @@
-"""Calls and their ends: values, errors, limits, batches."""
+"""Calls and their results: values, errors, time limits, batches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEETING_SECONDS = 6.0
 
 
 class Colour(enum.Enum):
-    """A value that is known by its name."""
+    """A value that is pickled by its name."""
 
     RED = 1
 
@@ -43,7 +43,7 @@ class Part:
 
 
 def all_values() -> list[Any]:
-    """Every kind of value that a function can be given or give."""
+    """Every kind of value that a function can receive or return."""
     found = [
         value
         for name, sample in ALL_SAMPLES.items()
@@ -59,26 +59,28 @@ class CallChecks(RunnerBase, kit=True):
 
     @check()
     def test_values(self) -> None:
-        """Every kind of value arrives as it left, and comes back so.
+        """Arguments and results of every kind arrive unchanged.
 
-        If it fails: something between knows better than pickle, such as JSON.
+        If it fails: the runner uses another serialisation than pickle, such as JSON.
         """
         values = all_values()
         made = self.make()
         seen = self.values(made, [("picture", value) for value in values])
         for value, there in zip(values, seen, strict=True):
-            assert tuple(there) == functions.picture(value), f"arrived as something else: {value!r}"[:300]
+            assert tuple(there) == functions.picture(value), (
+                f"the worker received another value than {value!r}"[:300]
+            )
         back = self.values(made, [("echo", value) for value in values])
         for value, found in zip(values, back, strict=True):
             assert functions.picture(found) == functions.picture(value), (
-                f"came back as something else: {value!r}"[:300]
+                f"the worker returned another value than {value!r}"[:300]
             )
 
     @check()
     def test_each_call_has_its_answer(self) -> None:
-        """Answers belong to their calls, also where a later call ends first and where many run at a time.
+        """Each call receives its own result, also if a later call ends first or many calls run concurrently.
 
-        If it fails: answers are taken in the order in which they come.
+        If it fails: the runner assigns results in their order of arrival.
         """
         made = self.make()
         calls = [("nap", (index % 7) / 200) for index in range(MANY)]
@@ -93,7 +95,7 @@ class CallChecks(RunnerBase, kit=True):
 
     @check()
     def test_one_answer_each(self) -> None:
-        """Each call is answered once, while ``run`` is under way, on the event loop that called it."""
+        """Each call is answered once, before ``run`` returns, on the event loop that called ``run``."""
         made = self.make()
         answers: Counter[int] = Counter()
         threads: set[int] = set()
@@ -107,14 +109,18 @@ class CallChecks(RunnerBase, kit=True):
             await made.raw.run(calls, NO_LIMIT, answer)
             return dict(answers)
 
-        assert self.wait(run()) == dict.fromkeys(range(10), 1), "a call has no answer, or two, or a late one"
-        assert threads == {threading.get_ident()}, "answered from another thread than the event loop's"
+        assert self.wait(run()) == dict.fromkeys(range(10), 1), (
+            "a call has no answer, two answers, or one after run returned"
+        )
+        assert threads == {threading.get_ident()}, (
+            "the runner answered from another thread than that of the event loop"
+        )
 
     @check()
     def test_much_at_once(self) -> None:
-        """Many large arguments and results at a time are no trouble.
+        """Many large arguments and results can be in transit concurrently.
 
-        If it fails: two sides that both write, and neither reads.
+        If it fails: engine and worker both write, and neither reads.
         """
         packet = "x" * PACKET
         assert self.values(self.make(), [("echo", packet)] * WIDE) == [packet] * WIDE
@@ -122,9 +128,10 @@ class CallChecks(RunnerBase, kit=True):
     # -- errors -----------------------------------------------------------------------------------
     @check()
     def test_errors(self) -> None:
-        """An exception keeps type, attributes and message, and says where it was raised; that of one call is no other's.
+        """An exception keeps its type, attributes, message and the worker's traceback, and belongs to its call only.
 
-        What cannot travel is a ``RuntimeError`` with its name and message; ``sys.exit`` is an error too.
+        An exception that cannot be pickled becomes a ``RuntimeError`` with its name and message. ``sys.exit`` is an error
+        of its call.
         """
         calls: list[tuple[Any, ...]] = [("echo", index) for index in range(12)]
         for index in (1, 6, 11):
@@ -135,44 +142,46 @@ class CallChecks(RunnerBase, kit=True):
             error = ends[index].error
             assert isinstance(error, functions.KitError), f"{type(error).__name__}: {error}"
             assert (error.code, error.text) == (index, f"text {index}"), (
-                f"call {index} has the error of another"
+                f"call {index} has the error of another call"
             )
-            assert "in _act" in str(error.__cause__), "the traceback over there is lost"
+            assert "in _act" in str(error.__cause__), "the traceback of the worker is missing"
         assert isinstance(ends[3].error, RuntimeError)
         assert "HiddenError: cannot travel" in str(ends[3].error)
-        assert isinstance(ends[8].error, RuntimeError), "sys.exit is not an error of its call"
+        assert isinstance(ends[8].error, RuntimeError), "sys.exit did not fail its own call"
         self._others_succeeded(ends, {1, 3, 6, 8, 11})
 
     @staticmethod
     def _others_succeeded(ends: list[Any], failed: set[int]) -> None:
         for index, end in enumerate(ends):
             if index not in failed:
-                assert end.error is None and end.value == index, f"call {index} was lost: {end.error!r}"
+                assert end.error is None and end.value == index, (
+                    f"call {index} failed because another call did: {end.error!r}"
+                )
 
     @check()
     def test_result_that_cannot_travel(self) -> None:
-        """A result that cannot be pickled fails its call, and the error says what it was."""
+        """A result that cannot be pickled fails its call. The error names the type of the result."""
         ends = self.ends(self.make(), [("echo", 0), ("lock",), ("echo", 2)])
         error = ends[1].error
-        assert error is not None, "a lock came back from another process"
+        assert error is not None, "a lock was returned from another process"
         text = " ".join([str(error), *getattr(error, "__notes__", [])])
-        assert "lock" in text and "pickl" in text, f"the error does not name the result: {text}"
+        assert "lock" in text and "pickl" in text, f"the error does not name the type of the result: {text}"
         self._others_succeeded(ends, {1})
 
     @check()
     def test_printing_does_no_harm(self) -> None:
-        """What a function prints is no answer.
+        """Output that a function prints does not corrupt its result.
 
-        If it fails: answers come over the worker's standard output.
+        If it fails: the worker sends results over its standard output.
         """
         assert self.values(self.make(), [("print", index) for index in range(3)]) == [0, 1, 2]
 
     # -- limits -----------------------------------------------------------------------------------
     @check()
     def test_time_limit(self) -> None:
-        """A call over its limit fails alone, and is not made again; those behind it and later ones are made.
+        """A call that exceeds its time limit fails alone and is not retried. Queued and later calls are still made.
 
-        If it fails: its worker is not ended, or calls that wait for it are blamed.
+        If it fails: the runner does not end the worker, or fails queued calls.
         """
         made = self.make()
         calls: list[tuple[Any, ...]] = [("echo", index) for index in range(8)]
@@ -186,7 +195,7 @@ class CallChecks(RunnerBase, kit=True):
 
     @check()
     def test_time_limit_is_of_one_call(self) -> None:
-        """Calls that wait for others, or for a worker to start, are not too long for it."""
+        """Time in the queue, or until a worker has started, does not count towards the time limit of a call."""
         made = self.make()
         nap = self.limit_seconds * 0.28
         assert self.values(made, [("nap", nap)] * 8, self.limit_seconds) == [nap] * 8
@@ -194,10 +203,10 @@ class CallChecks(RunnerBase, kit=True):
     # -- ends of workers --------------------------------------------------------------------------
     @check("crash")
     def test_crash(self, tmp_path: Path) -> None:
-        """A call that ends its worker each time fails alone after a few attempts, and says with which exit code or
-        signal; one that does it once succeeds.
+        """A call that ends its worker each time fails alone after a few attempts, with the exit code or signal in
+        its error. A call that ends its worker once succeeds.
 
-        If it fails: a broken pool is not replaced, or a run does not end.
+        If it fails: the runner does not replace a broken pool, or a run does not end.
         """
         made = self.make()
         self.need_workers_to_lose(made)
@@ -207,14 +216,16 @@ class CallChecks(RunnerBase, kit=True):
         error = ends[3].error
         assert isinstance(error, WorkerDiedError), f"{type(error).__name__}: {error}"
         assert "3 times" in str(error)
-        assert str(functions.DEATH) in str(error).partition("3 times")[2], f"how did it end? {error}"
+        assert str(functions.DEATH) in str(error).partition("3 times")[2], (
+            f"the error has neither an exit code nor a signal: {error}"
+        )
         self._others_succeeded(ends, {3})
         marker = tmp_path / "marker"
         assert self.values(made, [("die once", str(marker)), ("echo", 1)]) == ["alive", 1]
 
     @check("crash")
     def test_crash_of_a_batch(self) -> None:
-        """A batch that ends its worker is an error that can be traced to its item by halving."""
+        """A batch that ends its worker raises an error, so that the engine can find the bad item by halving the batch."""
         made = self.make(functions.shout_all)
 
         async def batches() -> list[Any]:
@@ -236,7 +247,7 @@ class CallChecks(RunnerBase, kit=True):
     # -- batches ----------------------------------------------------------------------------------
     @check()
     def test_batches(self) -> None:
-        """A batching function is given a list and gives one, several at a time; what it raises is the batch's error."""
+        """A batching function receives and returns lists, several concurrently. Its exception is the error of the batch."""
         made = self.make(functions.shout_all)
 
         async def batch(*texts: str) -> Any:
@@ -265,4 +276,4 @@ class CallChecks(RunnerBase, kit=True):
             made, [("meet", first, [second, seconds]), ("meet", second, [first, seconds])], NO_LIMIT
         )
         if not all(met):
-            raise RefusedError("calls of one function are made one after the other")
+            raise RefusedError("calls of one function do not run concurrently")

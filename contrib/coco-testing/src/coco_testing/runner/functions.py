@@ -1,4 +1,4 @@
-"""What the runner suite has runners call. Workers import this module, so that it must be installed where they are."""
+"""Functions that the runner suite calls. Workers import this module, so it must be installed there."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from coco.op import RemoteFunction
 from coco.typing import Json
 
 DEATH = 3
-"""Exit code of a worker that a call ends."""
+"""Exit code of a worker that a call ends on purpose."""
 _tokens = itertools.count(1)
 
 
 class KitError(Exception):
-    """An error with something to lose on the way."""
+    """An error with attributes that pickling could lose."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)
@@ -34,7 +34,7 @@ class KitError(Exception):
 
 
 def picture(value: Any) -> tuple[str, str]:
-    """What a value is, to compare what cannot be compared."""
+    """Type name and hash of the ``repr`` of a value, to compare values without ``==``."""
     return type(value).__qualname__, hashlib.sha256(repr(value).encode()).hexdigest()
 
 
@@ -50,7 +50,7 @@ def where() -> str:
 
 @op.function()
 def act(what: str, value: Json = None, other: Json = None) -> Json:
-    """Do one of many things."""
+    """Do the action ``what``."""
     return _act(what, value, other)
 
 
@@ -114,7 +114,7 @@ def _meet(mine: Path, other: str, seconds: float) -> bool:
 
 @op.function(batching=True)
 def shout_all(texts: list[str]) -> list[str]:
-    """Upper case; ``die`` ends the worker, ``bad`` raises, ``where`` tells the worker."""
+    """Upper case; ``die`` ends the worker, ``bad`` raises, ``where`` returns the worker."""
     if "die" in texts:
         os._exit(DEATH)
     if "bad" in texts:
@@ -123,7 +123,7 @@ def shout_all(texts: list[str]) -> list[str]:
 
 
 class KitProbe(op.FunctionSpec):
-    """A function that tells how it was made. ``log``: where it notes that it was closed."""
+    """A function that reports its spec, instance and worker. ``log``: file that ``close`` appends to."""
 
     greeting: str
     log: str | None = None
@@ -131,7 +131,7 @@ class KitProbe(op.FunctionSpec):
 
 @op.executor_class()
 class KitProbeExecutor:
-    """Tells: greeting, number of this instance in its worker, times it was prepared, its event loops, worker."""
+    """Returns: greeting, text, number of the instance in its worker, times prepared, number of event loops, worker."""
 
     spec: KitProbe
 
@@ -160,7 +160,7 @@ class KitUnready(op.FunctionSpec):
 
 @op.executor_class()
 class KitUnreadyExecutor:
-    """Never ready."""
+    """Raises in ``prepare``."""
 
     spec: KitUnready
 
@@ -172,5 +172,5 @@ class KitUnreadyExecutor:
 
 
 def remote(function: Any, spec: Any = None) -> RemoteFunction:
-    """As the engine describes it to a runner."""
+    """A function as the engine describes it to a runner."""
     return RemoteFunction(operation(function), spec)

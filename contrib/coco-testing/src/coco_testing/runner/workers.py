@@ -1,4 +1,4 @@
-"""Workers: how they are made ready, what they know, how they end."""
+"""Workers: preparation, credentials, cancellation, closing."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class WorkerChecks(RunnerBase, kit=True):
     # -- ready ------------------------------------------------------------------------------------
     @check()
     def test_prepared_once(self) -> None:
-        """Each worker makes one instance, prepares it once and before its first call, and keeps one event loop."""
+        """Each worker creates one instance, prepares it once before its first call, and keeps one event loop."""
         made = self.probe("hello")
         self.wait(made.raw.prepare())
         answers = [*self.values(made, [("a",)] * 8), *self.values(made, [("b",)] * 8)]
         instances: dict[tuple[Any, ...], set[int]] = {}
         for _, _, token, prepared, loops, worker in answers:
-            assert prepared == 1, f"prepared {prepared} times before a call"
+            assert prepared == 1, f"the instance was prepared {prepared} times"
             assert loops == 1, (
-                "calls of one worker had several event loops, so clients of the first no longer work"
+                "calls of one worker ran on several event loops, so clients of the first loop stop working"
             )
             instances.setdefault(tuple(worker), set()).add(token)
-        assert all(len(tokens) == 1 for tokens in instances.values()), "an instance for each call"
+        assert all(len(tokens) == 1 for tokens in instances.values()), "a worker created several instances"
 
     @check()
     def test_prepare_makes_a_worker_ready(self) -> None:
-        """What ``prepare`` of the function raises is raised by ``prepare`` of the executor, as it was; each time.
+        """``prepare`` of the executor raises the error of the function's ``prepare``, unchanged, each time.
 
-        If it fails: nothing is started before the first call, so that each row would report it.
+        If it fails: the runner starts no worker before the first call, so that each row reports the error.
         """
         made = self.make(functions.KitUnreadyExecutor, functions.KitUnready())
         for _ in range(2):
@@ -54,11 +54,13 @@ class WorkerChecks(RunnerBase, kit=True):
                 self.wait(made.raw.prepare())
             assert caught.value.code == 9
         [end] = self.ends(made, [("a",)])
-        assert isinstance(end.error, functions.KitError), f"called all the same: {end}"
+        assert isinstance(end.error, functions.KitError), (
+            f"the function was called although prepare failed: {end}"
+        )
 
     @check()
     def test_specs(self) -> None:
-        """Each executor has its own spec and function, on one runner and at the same time."""
+        """Executors on one runner have their own specs and functions, also concurrently."""
         runner = self.new_runner()
         first, second = self.probe("hello", runner=runner), self.probe("good bye", runner=runner)
         other = self.make(functions.act, runner=runner)
@@ -76,9 +78,9 @@ class WorkerChecks(RunnerBase, kit=True):
     # -- credentials ------------------------------------------------------------------------------
     @check()
     def test_auth_entries(self) -> None:
-        """Auth entries are known to all workers, also those that came or changed after a worker started.
+        """All workers can read all auth entries, also those added or changed after the worker started.
 
-        If it fails: the description is sent once; it is another object after each change.
+        If it fails: the runner sends the description of the function once, but each change makes a new one.
         """
         made = self.make()
         with self._entry():
@@ -86,7 +88,9 @@ class WorkerChecks(RunnerBase, kit=True):
                 secret = SECRET.format(index)
                 add_auth_entry(ENTRY, secret, replace=True)
                 wanted = hashlib.sha256(secret.encode()).hexdigest()
-                assert set(self.values(made, [("secret", ENTRY)] * 8)) == {wanted}, "an old entry"
+                assert set(self.values(made, [("secret", ENTRY)] * 8)) == {wanted}, (
+                    "a worker used an old auth entry"
+                )
 
     @contextlib.contextmanager
     def _entry(self) -> Any:
@@ -99,8 +103,8 @@ class WorkerChecks(RunnerBase, kit=True):
     def test_secrets_do_not_show(
         self, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """Nothing that the runner logs, prints, raises or shows holds a credential, nor do a worker's command line and
-        environment, which others on the machine may read.
+        """No log, output, error or ``repr`` of the runner contains a credential. Neither do the command line and the
+        environment of a worker, which other users of the machine may read.
         """
         caplog.set_level(logging.DEBUG)
         runner = self.new_runner()
@@ -119,14 +123,14 @@ class WorkerChecks(RunnerBase, kit=True):
                 self.wait(self.closing(item))
         output, errors = capfd.readouterr()
         for text in (*told, *shown, caplog.text, output, errors):
-            assert secret not in text, "a credential shows"
+            assert secret not in text, "a credential is visible in output of the runner"
 
     # -- cancelled --------------------------------------------------------------------------------
     @check()
     def test_cancelled(self, tmp_path: Path) -> None:
-        """A run that is cancelled in the middle of a call ends; the next one is made, and has its own answers.
+        """A run that is cancelled during a call ends. The next run works and receives its own results.
 
-        If it fails: the answer of the call that was given up is taken for that of the next one.
+        If it fails: the runner takes the result of the cancelled call for that of the next call.
         """
         made = self.make()
 
@@ -160,19 +164,19 @@ class WorkerChecks(RunnerBase, kit=True):
     # -- ends -------------------------------------------------------------------------------------
     @check()
     def test_close_ends_everything(self) -> None:
-        """After ``close`` of executors and runner no worker is left; both can be closed again, and unused."""
+        """After ``close`` of executors and runner, no worker runs. Both can be closed twice, or without use."""
         runner = self.new_runner()
         made, unused = self.make(runner=runner), self.make(runner=runner)
         processes = self.workers(made)
         for item in (made.raw, unused.raw, runner) * 2:
             self.wait(self.closing(item))
         left = self.left_behind(processes)
-        assert not left, f"still there: {', '.join(left)}"
+        assert not left, f"still running after close: {', '.join(left)}"
         self.wait(self.closing(self.new_runner()))
 
     @check()
     def test_close_in_the_middle(self, tmp_path: Path) -> None:
-        """Closing while calls run ends them too: their run ends, with errors, and no worker is left."""
+        """``close`` while calls run ends them with errors. Then no worker runs."""
         made = self.make()
         processes = self.workers(made)
 
@@ -186,11 +190,11 @@ class WorkerChecks(RunnerBase, kit=True):
         ends = self.wait(close())
         assert all(end.error is not None for end in ends)
         left = self.left_behind(processes)
-        assert not left, f"still there: {', '.join(left)}"
+        assert not left, f"still running after close: {', '.join(left)}"
 
     @check()
     def test_closed(self) -> None:
-        """A closed executor raises, and starts nothing. The runner makes others; a new runner starts afresh."""
+        """A closed executor raises an error and starts no worker. Its runner, and a new runner, can make new executors."""
         runner = self.new_runner()
         made = self.make(runner=runner)
         assert self.values(made, [("echo", 1)]) == [1]
@@ -199,7 +203,7 @@ class WorkerChecks(RunnerBase, kit=True):
         async def run() -> None:
             await made.raw.run([pack_call("echo", 2)], NO_LIMIT, lambda position, data: None)
 
-        with pytest.raises(Exception) as caught:  # which one is the runner's choice
+        with pytest.raises(Exception) as caught:  # the runner chooses the type
             self.wait(run())
         assert not isinstance(caught.value, (AssertionError, TimeoutError)), caught.value
         assert str(caught.value).strip(), f"{type(caught.value).__name__} without a message"
@@ -209,12 +213,14 @@ class WorkerChecks(RunnerBase, kit=True):
 
     @check("close_function")
     def test_functions_are_closed(self, tmp_path: Path) -> None:
-        """``close`` of a function is called in each of its workers when the executor is closed."""
+        """Closing an executor calls ``close`` of the function in each worker."""
         log = tmp_path / "log"
         made: Made = self.probe("hello", log)
         workers = {tuple(answer[5]) for answer in self.values(made, [("a",)] * 8)}
         self.wait(made.raw.close())
         told = log.read_text("utf-8").split("\n")[:-1] if log.exists() else []
         if not told:
-            raise RefusedError("functions are not closed")
-        assert len(told) >= len(workers), f"{len(workers)} workers, {len(told)} of them closed it"
+            raise RefusedError("the runner does not call close of functions")
+        assert len(told) >= len(workers), (
+            f"only {len(told)} of {len(workers)} workers called close of the function"
+        )

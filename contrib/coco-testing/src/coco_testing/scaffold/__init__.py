@@ -1,1 +1,1 @@
-"""Packages of plugins, as ``coco new`` writes them. Nothing is imported here."""
+"""Packages of plugins, as ``coco new`` writes them. This module imports nothing."""

@@ -18,16 +18,17 @@ from coco_testing.scaffold.names import KINDS
     "--output-dir",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder to write into. Default: coco-KIND-NAME, in the current one.",
+    help="Folder to write into. Default: coco-KIND-NAME in the current folder.",
 )
 @click.option("--minimal", is_flag=True, help="A target of one function, in one module.")
 def new(kind: str, name: str, folder: Path | None, minimal: bool) -> None:
     """Write the package of a plugin, with tests that pass.
 
-    KIND is target, source, function, store or runner. NAME is one word or a few, joined by hyphens: the package
+    KIND is target, source, function, store or runner. NAME is one or more words, joined by hyphens: the package
     of `coco new target json-lines` is coco-target-json-lines, and flows call it coco.targets.JsonLines.
 
-    The package works as it is, on a stand-in in memory or in processes. A folder that holds anything is not touched.
+    The package works at once, with a stand-in in memory or in processes. The command never writes into a folder
+    that is not empty.
     """
     import coco
     from coco_testing.scaffold.files import MINIMAL, package_files
@@ -69,13 +70,13 @@ def _cannot_write(path: Path, error: OSError) -> NoReturn:
 
 
 def _warn_of_namesake(kind: str, spec: str) -> None:
-    """Two plugins may provide one name, but then users have to pick."""
+    """Print a note if another plugin provides the same name: users of both must choose one."""
     from coco.plugins import distribution_for
 
     other = distribution_for(kind, spec)
     if other:
         _note(
-            f"\nNOTE: {other} provides {kind}:{spec} too; users who install both must pick one in COCO_PLUGINS."
+            f"\nNOTE: {other} provides {kind}:{spec} too; users who install both must choose one in COCO_PLUGINS."
         )
 
 

@@ -1,4 +1,4 @@
-"""The files of a new package: templates of all kinds, then those of its own, filled in."""
+"""The files of a new package: the common templates and those of its kind, filled in."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ALSO = {
 
 
 MINIMAL = ("target",)
-"""Kinds that have a package of one function, too."""
+"""Kinds that also have a package of one function."""
 
 
 def package_files(names: PluginNames, version: str, *, minimal: bool = False) -> dict[str, str]:
-    """Path -> text. version: of the coco-core that the package is written against. minimal: for kinds of ``MINIMAL``."""
+    """Path -> text. version: of the coco-core for which the package is written. minimal: for kinds in ``MINIMAL``."""
     values = {
         "name": names.distribution,
         "entry": names.entry,
@@ -62,6 +62,6 @@ def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str
 
 
 def core_range(version: str) -> str:
-    """The releases that a package written for one of them works with: ``0.3.1`` -> ``>=0.3,<1``."""
+    """The range of releases that a package written for one release works with: ``0.3.1`` -> ``>=0.3,<1``."""
     major, minor, *_ = version.split(".")
     return f">={major}.{minor},<{int(major) + 1}"

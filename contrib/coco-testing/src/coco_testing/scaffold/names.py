@@ -1,4 +1,4 @@
-"""The names of a plugin's package, all made from one word or a few."""
+"""The names of a plugin's package, derived from one or more words."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BUILT_IN_RUNNERS = ("process",)
 
 
 class BadNameError(ValueError):
-    """A name that no package can have; the text says why, and which one would do."""
+    """An invalid package name. The message gives the reason and a valid name."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginNames:
-    """``coco new target json-lines``: all that is named after it."""
+    """All names derived from ``coco new target json-lines``."""
 
     kind: str
     slug: str
@@ -38,22 +38,22 @@ class PluginNames:
 
     @property
     def package(self) -> str:
-        """``coco_target_json_lines``: what is imported."""
+        """``coco_target_json_lines``: the name to import."""
         return self.distribution.replace("-", "_")
 
     @property
     def spec(self) -> str:
-        """``JsonLines``: the class that flows name."""
+        """``JsonLines``: the class that flows use."""
         return "".join(part.capitalize() for part in self.slug.split("-"))
 
     @property
     def title(self) -> str:
-        """``Json lines``: for sentences."""
+        """``Json lines``: the name in sentences."""
         return self.slug.replace("-", " ").capitalize()
 
 
 def plugin_names(kind: str, text: str) -> PluginNames:
-    """The names for what a user typed: ``json-lines`` or ``coco-target-json-lines``.
+    """The names for the text that a user typed: ``json-lines`` or ``coco-target-json-lines``.
 
     Raises ``BadNameError``.
     """

@@ -1,4 +1,4 @@
-"""The world of a source, and helpers that all parts of the source suite share."""
+"""The world of a source (the place that it reads), and helpers of all parts of the source suite."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ FACTS = SourceReadOptions(include_ordinal=True, include_content_version_fp=True,
 
 
 class World(Protocol):
-    """The place a source reads. ``spec`` names it; it is empty at the beginning of each test.
+    """The place that a source reads. ``spec`` names the place, which is empty at the start of each test.
 
-    May have ``hide(name)``, for ``incomplete_listings``: a context in which listings cannot see the part of the place
-    that holds the row ``name`` (its folder: what is before the last ``/``), while the rest can be listed.
+    May have ``hide(name)``, for ``incomplete_listings``: a context manager that hides the folder of the row ``name``
+    (the text before the last ``/``) from listings. The rest can still be listed.
     """
 
     spec: Any
 
     def put(self, name: str, text: str) -> Any:
-        """Make or change the row for ``name``; its value follows from ``text``. Returns its key in natural form."""
+        """Create or change the row for ``name``, with a value made from ``text``. Returns its key in natural form."""
 
     def remove(self, name: str) -> None:
-        """Take the row away."""
+        """Delete the row for ``name``."""
 
     def value(self, text: str) -> dict[str, Any]:
-        """The value fields of a row that was put with ``text``, in natural form, found without the source."""
+        """The value fields of a row after ``put(name, text)``, in natural form, computed without the source."""
 
     def missing_key(self) -> Any:
         """A key, in natural form, that no row ever had."""
 
 
 class SourceBase(Suite, kit=True):
-    """What must be given, and how checks work with it."""
+    """The fixture that a subclass gives, and helpers of the checks."""
 
     open_names: ClassVar[frozenset[str]] = frozenset({"world"})
 
     @pytest.fixture
     def world(self) -> World:
-        """Must give: a place of its own for each test."""
-        raise NotImplementedError("give the fixture `world`")
+        """Must give: a world, another place for each test."""
+        raise NotImplementedError("define the fixture `world`")
 
     # -- how the engine does it -------------------------------------------------------------------
     @pytest.fixture(autouse=True)
@@ -62,11 +62,11 @@ class SourceBase(Suite, kit=True):
         self._encode_value = self.record.value_encoder(world.spec)
 
     def connect(self) -> Any:
-        """A fresh connector, as for a new run."""
+        """A new connector, as for a new run."""
         return self._runner.run(self.record.create(self.world_now.spec))
 
     def listing(self, connector: Any, options: SourceReadOptions = FACTS) -> list[PartialSourceRow[Any, Any]]:
-        """The rows that ``list`` gives."""
+        """The rows that ``list`` returns."""
         found = self._with_options(connector.list, "list", options)
         return [*found] if not hasattr(found, "__aiter__") else self._gathered(found)
 
@@ -83,19 +83,21 @@ class SourceBase(Suite, kit=True):
     def get(
         self, connector: Any, key: Any, options: SourceReadOptions = EVERYTHING
     ) -> PartialSourceRowData[Any]:
-        """What ``get_value`` gives for a key in natural form."""
+        """The result of ``get_value`` for a key in natural form."""
         native = self._decode_key(self.shape.encode_key(key))
         found = self._with_options(connector.get_value, "get_value", options, native)
-        assert isinstance(found, PartialSourceRowData), f"get_value gave a {type(found).__name__}"
+        assert isinstance(found, PartialSourceRowData), f"get_value returned a {type(found).__name__}"
         return found
 
     def keys_of(self, rows: Sequence[PartialSourceRow[Any, Any]]) -> list[tuple[Any, ...]]:
-        """Keys of a listing as engine values."""
+        """Keys of listed rows as engine values."""
         return [self._encode_key(item.key) for item in rows]
 
     def assert_value(self, data: PartialSourceRowData[Any], text: str) -> None:
-        """The data holds the value of a row put with ``text``."""
-        assert data.value is not None and data.value is not NON_EXISTENCE, f"no value but {data.value!r}"
+        """Assert that the data holds the value of a row after ``put(name, text)``."""
+        assert data.value is not None and data.value is not NON_EXISTENCE, (
+            f"expected a value, got {data.value!r}"
+        )
         found = self._encode_value(data.value)
         assert_same_rows(
             {(0,): found}, {(0,): self.shape.encode_row(self.world_now.value(text))}, self.shape.value_fields
@@ -104,8 +106,10 @@ class SourceBase(Suite, kit=True):
     # -- the world itself -------------------------------------------------------------------------
     @check()
     def test_world_is_independent(self, world: World) -> None:
-        """The world begins empty, and its rows can be told apart without the source."""
+        """The world is empty at first, and different texts and names give different values and keys."""
         assert self.listing(self.connect()) == []
         first, second = self.shape.encode_row(world.value("one")), self.shape.encode_row(world.value("two"))
-        assert pack(first) != pack(second), "world.value gives the same for different texts"
-        assert world.put("a", "one") != world.put("b", "one"), "world.put gives the same key twice"
+        assert pack(first) != pack(second), "world.value returns the same for different texts"
+        assert world.put("a", "one") != world.put("b", "one"), (
+            "world.put returns the same key for different names"
+        )

@@ -1,4 +1,4 @@
-"""Listings that could only be made in part."""
+"""Incomplete listings."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Key = tuple[Any, ...]
 
 
 class IncompleteChecks(SourceBase, kit=True):
-    """Partial listings."""
+    """Incomplete listings."""
 
     @check("incomplete_listings")
     def test_incomplete_listing(self, world: World) -> None:
-        """A part that cannot be listed is named by ``incomplete_prefixes``, and nothing else is; once, not for ever.
+        """``incomplete_prefixes`` names exactly the parts that the last listing could not read.
 
-        A key that a complete listing lacks was deleted, and its rows leave the targets. The engine deletes nothing
-        below a prefix, by the text of the key's first part. The world's ``hide`` must make the listing fail half way,
-        as a lost permission does. If it fails: an error that is logged and passed over, or prefixes in another form
-        than that of keys, such as whole paths.
+        If a complete listing lacks a key, the engine deletes its rows from the targets. The engine deletes no key whose first
+        part starts with a named prefix. The world's ``hide`` must make a listing fail half way, as a lost permission
+        does. If it fails: the connector logs an error and continues, keeps prefixes of an earlier listing, or returns
+        prefixes that are not beginnings of keys, such as absolute paths.
         """
         hide = self.need(world, "hide")
         connector = self.connect()
@@ -38,20 +38,20 @@ class IncompleteChecks(SourceBase, kit=True):
             hidden = {keys[name] for name in HIDDEN}
             seen = hidden & listed
             assert len(seen) < len(hidden), "world.hide hides nothing"
-            assert {keys[OPEN], keys["flat"]} <= listed, "what is not hidden is not listed either"
+            assert {keys[OPEN], keys["flat"]} <= listed, "the listing lacks rows that are not hidden"
             for key in hidden - seen:
                 assert self._is_below(key, prefixes), (
-                    f"{key!r} is not listed, and would be deleted: {prefixes!r}"
+                    f"{key!r} is not listed and would be deleted; incomplete_prefixes are {prefixes!r}"
                 )
             assert not self._is_below(keys[LEAVING], prefixes), (
-                f"{keys[LEAVING]!r} was deleted, but is protected by {prefixes!r}"
+                f"{keys[LEAVING]!r} was deleted, but incomplete_prefixes {prefixes!r} keep its rows"
             )
         self._assert_complete(connector, set(keys.values()) - {keys[LEAVING]})
 
     def _assert_complete(self, connector: Any, keys: set[Key]) -> None:
         assert set(self.keys_of(self.listing(connector))) == keys
         prefixes = list(self.call(connector.incomplete_prefixes))
-        assert not prefixes, f"a complete listing leaves {prefixes!r} incomplete"
+        assert not prefixes, f"incomplete_prefixes are {prefixes!r} after a complete listing"
 
     @staticmethod
     def _is_below(key: Key, prefixes: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Listing, reading, and telling changed rows from others."""
+"""Listing, reading, and detecting changed rows."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class ReadingChecks(SourceBase, kit=True):
     # -- listing ----------------------------------------------------------------------------------
     @check()
     def test_listing(self, world: World) -> None:
-        """Every row is listed, once, under its key; two listings agree, also those of another run.
+        """``list`` returns every row once, under its key. Two listings agree, also in another run.
 
-        If it fails: pages that overlap or are left out, or keys that depend on order or time.
+        If it fails: pages overlap or are skipped, or keys depend on order or time.
         """
         keys = {self.shape.encode_key(world.put(name, name)) for name in ("a", "b", "c/d")}
         connector = self.connect()
@@ -44,7 +44,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check()
     def test_many_rows(self, world: World) -> None:
-        """All of 300 rows are listed and can be read. If it fails: a page limit of the service."""
+        """300 rows can all be listed and read. If it fails: the connector ignores a page limit of the service."""
         keys = {world.put(f"row {number:03}", str(number)): str(number) for number in range(MANY)}
         connector = self.connect()
         found = self.keys_of(self.listing(connector))
@@ -55,9 +55,9 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check()
     def test_keys_survive_storing(self, world: World) -> None:
-        """A listed key comes back equal from the state store, and finds its row there.
+        """A listed key is equal after a round trip through the state store, and still finds its row.
 
-        If it fails: the key type does not hold all of the key.
+        If it fails: the key type does not hold every part of the key.
         """
         key = world.put("a", "one")
         connector = self.connect()
@@ -70,7 +70,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check("inline_values")
     def test_values_in_listings(self, world: World) -> None:
-        """A listing asked for values has them, equal to those of ``get_value``."""
+        """A listing with ``include_value`` has values, equal to those of ``get_value``."""
         key = world.put("a", "one")
         connector = self.connect()
         [row] = self.listing(connector, EVERYTHING)
@@ -81,7 +81,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check("list_batches")
     def test_list_batches(self, world: World) -> None:
-        """``list_batches`` gives the same rows as ``list``, in lists."""
+        """``list_batches`` returns the same rows as ``list``, in lists."""
         for name in "abc":
             world.put(name, name)
         connector = self.connect()
@@ -93,9 +93,9 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check("unicode_keys")
     def test_hard_names(self, world: World) -> None:
-        """Names in other alphabets, with spaces, quotes and signs, in two normal forms and two cases.
+        """Rows may have names in other alphabets, with spaces, quotes and signs, in two normal forms and two cases.
 
-        If it fails: a name that is decoded, normalised, folded or put into a URL without quoting.
+        If it fails: the connector decodes, normalises or folds a name, or puts it into a URL without quoting.
         """
         keys = [world.put(name, name) for name in HARD_NAMES]
         connector = self.connect()
@@ -106,9 +106,9 @@ class ReadingChecks(SourceBase, kit=True):
     # -- reading ----------------------------------------------------------------------------------
     @check()
     def test_reading(self, world: World) -> None:
-        """``get_value`` gives the value of its key and fits the declared type, in any order and side by side.
+        """``get_value`` returns the value of its key in the declared type, in any order and in concurrent calls.
 
-        If it fails only side by side: a connection or cursor that threads must not share.
+        If only concurrent calls fail: threads share a connection or cursor that is not thread-safe.
         """
         keys = {world.put(name, name * 3): name * 3 for name in ("a", "b", "c", "d")}
         connector = self.connect()
@@ -133,7 +133,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check()
     def test_change(self, world: World) -> None:
-        """An edited row is read in its new version, by the same connector too."""
+        """After an edit, ``get_value`` returns the new version, also on the same connector."""
         key = world.put("a", "one")
         connector = self.connect()
         self.assert_value(self.get(connector, key), "one")
@@ -143,9 +143,9 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check()
     def test_vanished(self, world: World) -> None:
-        """A deleted row, or one that never existed, is ``NON_EXISTENCE`` and no error; listings do not have it.
+        """``get_value`` returns ``NON_EXISTENCE`` for a deleted row and a key that never existed. Listings lack both.
 
-        If it fails: deleted between listing and reading is ordinary, and must not stop a run.
+        If it fails: rows are often deleted between listing and reading, so this must not raise an error.
         """
         key, other = world.put("a", "one"), world.put("b", "two")
         connector = self.connect()
@@ -160,7 +160,7 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check("get_values")
     def test_reading_many(self, world: World) -> None:
-        """``get_values`` answers in the order of the keys, missing ones among them; no keys, no answers."""
+        """``get_values`` returns one result per key, in the order of the keys, missing rows included."""
         keys = {world.put(name, name): name for name in "abcd"}
         connector = self.connect()
         many = self.need(connector, "get_values")
@@ -178,25 +178,27 @@ class ReadingChecks(SourceBase, kit=True):
     # -- change detection -------------------------------------------------------------------------
     @check("ordinals")
     def test_ordinals(self, world: World) -> None:
-        """Ordinals are whole numbers, the same from listing, reading and another run, and move with each edit.
+        """Ordinals are integers, equal in listing, reading and another run. Each edit changes the row's ordinal.
 
-        If it fails: a time in text, seconds where the service has microseconds, or the time of the call.
+        If it fails: the ordinal is text, has seconds although the service has microseconds, or is the time of the call.
         """
         connector = self.connect()
         if not self._provides_ordinal(connector):
-            assert not self._ordinals(connector, world), "ordinals are given, but provides_ordinal() is false"
+            assert not self._ordinals(connector, world), "rows have ordinals, but provides_ordinal() is false"
             raise RefusedError("provides_ordinal() is false")
         key = world.put("a", "one")
         world.put("b", "x")
         before = {self._encode_key(row.key): row.data.ordinal for row in self.listing(connector)}
         for ordinal in before.values():
-            assert type(ordinal) is int and -(2**63) <= ordinal < 2**63, f"{ordinal!r} is no 64-bit integer"
+            assert type(ordinal) is int and -(2**63) <= ordinal < 2**63, (
+                f"the ordinal {ordinal!r} is not a 64-bit integer"
+            )
         assert {self._encode_key(row.key): row.data.ordinal for row in self.listing(self.connect())} == before
         assert self.get(connector, key).ordinal == before[self.shape.encode_key(key)]
         world.put("a", "two")
         after = {self._encode_key(row.key): row.data.ordinal for row in self.listing(connector)}
         moved = {found for found in after if after[found] != before[found]}
-        assert moved == {self.shape.encode_key(key)}, f"{len(moved)} ordinals moved with one edit"
+        assert moved == {self.shape.encode_key(key)}, f"one edit changed {len(moved)} ordinals"
         assert self.get(connector, key).ordinal == after[self.shape.encode_key(key)]
 
     @staticmethod
@@ -212,15 +214,15 @@ class ReadingChecks(SourceBase, kit=True):
 
     @check("fingerprints")
     def test_fingerprints(self, world: World) -> None:
-        """``content_version_fp`` is equal for equal versions, from listing and reading, and moves with the content."""
+        """``content_version_fp`` is equal for equal versions in listing and reading, and changes with the content."""
         key = world.put("a", "one")
         connector = self.connect()
         [row] = self.listing(connector)
         read = self.get(connector, key)
         found = {item.content_version_fp for item in (row.data, read) if item.content_version_fp is not None}
         if not found:
-            raise RefusedError("there is no content_version_fp")
-        assert len(found) == 1, "listing and reading give different ones"
+            raise RefusedError("rows have no content_version_fp")
+        assert len(found) == 1, "list and get_value return different content_version_fp"
         assert all(isinstance(item, bytes) and item for item in found)
         assert self.get(self.connect(), key).content_version_fp in {*found, None}
         world.put("a", "two")
@@ -230,7 +232,7 @@ class ReadingChecks(SourceBase, kit=True):
     # -- the spec ---------------------------------------------------------------------------------
     @check()
     def test_spec_is_plain_and_types_are_stable(self, world: World) -> None:
-        """The spec comes back equal from JSON; its types are the same each time, and known without connecting."""
+        """The spec is equal after a round trip through JSON. Its types are the same each time, without a connection."""
         spec = world.spec
         stored: Any = from_plain(type(spec), json.loads(json.dumps(to_plain(spec))))
         assert to_plain(stored) == to_plain(spec)
@@ -239,4 +241,4 @@ class ReadingChecks(SourceBase, kit=True):
         identity = getattr(self.record.connector_cls, "data_identity", None)
         if identity is not None:
             forms = [json.dumps(to_plain(identity(item)), sort_keys=True) for item in (spec, stored)]
-            assert forms[0] == forms[1], "data_identity gives another answer for an equal spec"
+            assert forms[0] == forms[1], "data_identity returns another value for an equal spec"

@@ -1,4 +1,4 @@
-"""Change streams: what is announced, to a consumer that pauses, and across a restart."""
+"""Change streams: announcing changes, pausing, restarting."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Key = tuple[Any, ...]
 
 
 class Listener:
-    """A consumer of one stream. ``events``: (key, ack) in order of arrival; ``listings``: times it was told to list.
+    """A consumer of one stream. ``events``: (key, ack) in order of arrival; ``listings``: number of requests to list.
 
-    It pulls as long as ``pulling`` is set.
+    The consumer pulls while ``pulling`` is set.
     """
 
     def __init__(self, connector: Any, encode: Callable[[Any], Key], limit: float) -> None:
@@ -50,17 +50,17 @@ class Listener:
             await self.pulling.wait()
 
     def told(self, key: Key, since: int = 0) -> bool:
-        """Whether the key was announced after so many events, or a listing was asked for at any time."""
+        """Whether the stream announced the key after the first ``since`` events, or ever requested a listing."""
         return self.listings > 0 or any(known == key for known, _ in self.events[since:])
 
     async def wait(self, done: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Whether it came to be within the time."""
+        """Whether the condition became true within the time limit."""
         try:
             async with asyncio.timeout(seconds or self._limit):
                 while not done():
                     if self._task.done():
                         self._task.result()
-                        raise AssertionError("the stream ended by itself")
+                        raise AssertionError("the stream ended although it was not cancelled")
                     self._arrived.clear()
                     waiting = asyncio.ensure_future(self._arrived.wait())
                     await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,10 +70,10 @@ class Listener:
         return True
 
     async def stop(self) -> None:
-        """As the engine ends a stream: it is cancelled where it waits, then the connector is closed."""
+        """End the stream as the engine does: cancel it, then close the connector."""
         self._task.cancel()
         ended, _ = await asyncio.wait({self._task}, timeout=self._limit)
-        assert ended, f"the stream does not end within {self._limit:g} s of being cancelled"
+        assert ended, f"the stream did not end within {self._limit:g} s after its cancellation"
         for name in ("aclose", "close"):
             method = getattr(self.connector, name, None)
             if method is not None:
@@ -86,11 +86,11 @@ class StreamChecks(SourceBase, kit=True):
 
     open_names: ClassVar[frozenset[str]] = frozenset({"stream_seconds"})
     stream_seconds: ClassVar[float] = 30.0
-    """May give: how long an announcement may take before it counts as lost."""
+    """May give: time after which a missing announcement counts as lost, in seconds."""
 
     @asynccontextmanager
     async def listening(self, world: World) -> AsyncIterator[Listener]:
-        """A stream in its own session, as in live mode."""
+        """Run a stream on a connector of its own, as in live mode."""
         connector = await self.record.create(world.spec)
         self.need(connector, "change_stream")
         listener = Listener(connector, self._encode_key, self.stream_seconds)
@@ -100,20 +100,22 @@ class StreamChecks(SourceBase, kit=True):
             await listener.stop()
 
     async def attached(self, listener: Listener, world: World) -> None:
-        """Wait until the stream is in place: a row is changed until that is announced."""
+        """Block until the stream works: change a row until the stream announces a change."""
         for attempt in range(round(self.stream_seconds / MARKER_SECONDS)):
             await self.change(world.put, "marker", f"marker {attempt}")
             if await listener.wait(lambda: bool(listener.events or listener.listings), MARKER_SECONDS):
-                listener.listings = 0  # what is asked for in the beginning says nothing of later changes
+                listener.listings = (
+                    0  # a listing requested at the start does not prove that later changes are announced
+                )
                 return
-        raise AssertionError(f"no change was announced within {self.stream_seconds:g} s")
+        raise AssertionError(f"the stream announced no change within {self.stream_seconds:g} s")
 
     async def change(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Change the world while the stream runs."""
+        """Change the world in a thread while the stream runs."""
         return await asyncio.to_thread(method, *args)
 
     def run_async(self, scenario: Awaitable[None]) -> None:
-        """A check that waits for a stream."""
+        """Run a check that is a coroutine."""
 
         async def run() -> None:
             await scenario
@@ -122,9 +124,9 @@ class StreamChecks(SourceBase, kit=True):
 
     @check("change_stream")
     def test_changes_are_announced(self, world: World) -> None:
-        """Each new, edited and removed row is announced under its key, and can be read in that version by then.
+        """The stream announces each new, edited and deleted row under its key, and ``get_value`` then returns that version.
 
-        If it fails: a kind of change that the feed leaves out, or keys of another form than those of listings.
+        If it fails: the feed omits a kind of change, or its keys have another form than those of listings.
         """
 
         async def scenario() -> None:
@@ -138,7 +140,7 @@ class StreamChecks(SourceBase, kit=True):
                     since = len(listener.events)
                     key = self.shape.encode_key(await self.change(world.put, name, text))
                     assert await listener.wait(lambda k=key, n=since: listener.told(k, n)), (  # type: ignore[misc]
-                        f"the {what} row {name!r} is not announced"
+                        f"the stream did not announce the {what} row {name!r}"
                     )
                 since = len(listener.events)
                 key = self.shape.encode_key(await self.change(world.put, "b", "x"))
@@ -146,7 +148,7 @@ class StreamChecks(SourceBase, kit=True):
                 since = len(listener.events)
                 await self.change(world.remove, "b")
                 assert await listener.wait(lambda: listener.told(key, since)), (
-                    "a removed row is not announced"
+                    "the stream did not announce a deleted row"
                 )
 
         self.run_async(scenario())
@@ -154,9 +156,9 @@ class StreamChecks(SourceBase, kit=True):
 
     @check("change_stream")
     def test_pause_and_resume(self, world: World) -> None:
-        """A consumer that does not pull for a while misses nothing, however much happens meanwhile.
+        """A consumer that pauses loses no change, however many changes happen meanwhile.
 
-        The engine pauses while a pass runs and too much is pending. If it fails: a queue that drops what is too much.
+        The engine pauses while a run has too many pending changes. If it fails: a full queue drops changes.
         """
 
         async def scenario() -> None:
@@ -170,29 +172,29 @@ class StreamChecks(SourceBase, kit=True):
                 listener.pulling.set()
                 await listener.wait(lambda: all(map(listener.told, keys)))
                 lost = [key for key in keys if not listener.told(key)]
-                assert not lost, f"{len(lost)} of {BURST} changes are lost, such as {lost[0]!r}"
+                assert not lost, f"{len(lost)} of {BURST} changes were lost, such as {lost[0]!r}"
 
         self.run_async(scenario())
 
     @check("change_stream")
     def test_changes_beside_a_listing(self, world: World) -> None:
-        """What changes right after the listing that follows a subscription is announced: nothing falls between.
+        """The stream announces a change right after the listing that follows a subscription. No change is lost between.
 
-        If it fails: the feed is deaf at first. Let ``change_stream`` begin with an empty batch once it is in place:
-        that asks for one more listing.
+        If it fails: the feed misses changes before its subscription is active. Let ``change_stream`` first give an empty
+        batch once the subscription is active: an empty batch requests one more listing.
         """
 
         async def scenario() -> None:
             await self.change(world.put, "old", "x")
             async with self.listening(world) as listener:
-                await asyncio.sleep(0)  # its turn to subscribe
+                await asyncio.sleep(0)  # let the stream subscribe
                 listed = await asyncio.to_thread(self._list_now, listener.connector)
                 keys = [
                     self.shape.encode_key(await self.change(world.put, f"new {n}", "x")) for n in range(5)
                 ]
                 await listener.wait(lambda: all(map(listener.told, keys)))
                 lost = [key for key in keys if key not in listed and not listener.told(key)]
-                assert not lost, f"{lost!r} were neither listed nor announced"
+                assert not lost, f"{lost!r} were changed, but neither listed nor announced"
 
         self.run_async(scenario())
 
@@ -207,9 +209,9 @@ class StreamChecks(SourceBase, kit=True):
 
     @check("change_stream")
     def test_restart(self, world: World) -> None:
-        """What happens between two sessions is found by the next one, which listens and lists; a stream ends at once.
+        """After a restart, listening and listing find changes made between two sessions. A cancelled stream ends at once.
 
-        If it fails: a listing that is served from what the last stream had seen.
+        If it fails: a listing returns data that the last stream had cached.
         """
         before = world.put("a", "one")
 
@@ -228,9 +230,9 @@ class StreamChecks(SourceBase, kit=True):
 
     @check("change_stream.redelivers")
     def test_redelivery(self, world: World) -> None:
-        """What was received and not acknowledged is announced again to the next session; what was is not.
+        """The next session receives changes that were not acknowledged, and no acknowledged ones.
 
-        This is what a queue does. The engine acknowledges after the commit: a crash before loses nothing.
+        Message queues do this. The engine acknowledges after the commit, so a crash before it loses no change.
         """
 
         async def scenario() -> None:
@@ -242,13 +244,15 @@ class StreamChecks(SourceBase, kit=True):
                 assert await listener.wait(lambda: all(map(listener.told, names.values())))
                 for key, ack in listener.events:
                     if ack is None:
-                        raise RefusedError("there is nothing to acknowledge")
+                        raise RefusedError("changes of this stream have no acknowledgement")
                     if key != names["b"]:
                         await call_any(ack)
             async with self.listening(world) as again:
-                assert await again.wait(lambda: again.told(names["b"])), "what was not acknowledged is lost"
+                assert await again.wait(lambda: again.told(names["b"])), (
+                    "a change that was not acknowledged is lost"
+                )
                 assert not any(key == names["a"] for key, _ in again.events), (
-                    "what was acknowledged comes again"
+                    "an acknowledged change was announced again"
                 )
 
         self.run_async(scenario())

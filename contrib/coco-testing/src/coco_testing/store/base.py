@@ -24,7 +24,7 @@ def key(number: int) -> bytes:
 
 
 def target_keys(*numbers: int) -> TargetKeys:
-    """What a source row has in a target."""
+    """The target keys of a source row."""
     return TargetKeys(fp(9), tuple((b"t" + key(number), fp(number)) for number in numbers))
 
 
@@ -65,17 +65,17 @@ def failure(number: int, source: int = 1, attempts: int = 1, traceback: str = ""
 
 
 class StoreBase(Suite, kit=True):
-    """What must be given, and how checks work with it."""
+    """The fixture and methods that a subclass gives, and helpers of the checks."""
 
     open_names: ClassVar[frozenset[str]] = frozenset({"store", "reopened"})
 
     @pytest.fixture
     def store(self) -> Any:
-        """Must give: an empty store, opened; the fixture closes it."""
-        raise NotImplementedError("give the fixture `store`")
+        """Must give: an empty, opened store. The fixture closes it."""
+        raise NotImplementedError("define the fixture `store`")
 
     def reopened(self, store: Any) -> StateStore | None:
-        """May give: the store as another process would find it after this one ended. None: it does not outlive the process."""
+        """May give: the store, opened as by a new process after this one ended. None: the store is in memory only."""
         return None
 
     @staticmethod

@@ -17,9 +17,9 @@ LIMIT_SECONDS = 30
 
 
 class Elsewhere:
-    """The store that ``make(*arguments)`` gives there, opened. Its methods are called there; streams come as lists.
+    """The opened store ``make(*arguments)`` of another process, which runs its methods. Iterators come back as lists.
 
-    Raises ``RefusedError`` where ``make`` is no part of a module, and what opening raises.
+    Raises ``RefusedError`` if ``make`` is not at the top level of a module, and any error of opening the store.
     """
 
     def __init__(self, make: Callable[..., Any], arguments: Sequence[Any]) -> None:
@@ -66,7 +66,7 @@ class Elsewhere:
 
 
 def serve() -> None:
-    """The other process: questions come on standard input, answers go to what was standard output."""
+    """Main loop of the other process. Calls come on standard input; results go to the original standard output."""
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         questions = sys.stdin.buffer

@@ -1,4 +1,4 @@
-"""What is kept beside the tracking: counts, owners, failures, results of calls."""
+"""Row counts, owners, failures and memoised results of calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class KeepingChecks(StoreBase, kit=True):
 
     @check()
     def test_row_counts(self, store: StateStore) -> None:
-        """Counts are added up with commits, set outright, and forgotten with their target."""
+        """Commits add to row counts. ``set_row_counts`` replaces them. Dropping a target deletes them."""
         store.commit(1, [committed(1)], row_counts={1: 5, 2: 1})
         store.commit(1, [committed(2)], row_counts={1: -2})
         assert store.row_counts([1, 2, 3]) == {1: 3, 2: 1, 3: 0}
@@ -25,7 +25,7 @@ class KeepingChecks(StoreBase, kit=True):
 
     @check()
     def test_owners(self, store: StateStore) -> None:
-        """Owners of shared target rows are added, replaced and removed with commits."""
+        """Commits add, replace and remove the owners of shared target rows."""
         rows = [
             OwnerChange(1, b"t", 1, key(1), fp(1), 1),
             OwnerChange(1, b"t", 2, key(1), fp(2), 2),
@@ -44,7 +44,7 @@ class KeepingChecks(StoreBase, kit=True):
         late = OwnerChange(1, b"t", 1, key(1), fp(6), 1)
         store.commit(1, [committed(1, 1)], owners=[late])
         assert len(store.get_owners(1, [b"t"])[b"t"]) == 1, (
-            "an older commit is left alone, but its owners are not"
+            "the store ignored an older commit, but wrote its owners"
         )
         store.drop_target_keys([1])
         assert store.get_owners(1, [b"t", b"u"]) == {}
@@ -53,7 +53,7 @@ class KeepingChecks(StoreBase, kit=True):
     # -- failures ---------------------------------------------------------------------------------
     @check()
     def test_failures(self, store: StateStore) -> None:
-        """Failures are kept as given, replaced, marked in the head, and cleared by name or by a commit."""
+        """Failures come back unchanged and can be replaced. Heads mark them. ``clear_failures`` or a commit clears them."""
         store.commit(1, [committed(1), committed(2)])
         store.put_failures([failure(1), failure(2), failure(3)])
         store.put_failures([failure(1, attempts=5)])
@@ -80,7 +80,7 @@ class KeepingChecks(StoreBase, kit=True):
     # -- memo -------------------------------------------------------------------------------------
     @check()
     def test_memo(self, store: StateStore) -> None:
-        """Results of calls by fingerprint, replaced when written again, thousands at once."""
+        """The memo stores thousands of results by fingerprint at once. A second write replaces a result."""
         store.memo_put_many([(fp(item), b"v" * item) for item in range(MANY)])
         store.memo_put_many([(fp(1), b""), (fp(2), b"\x00new")])
         found = store.memo_get_many([fp(item) for item in range(MANY + 5)])
@@ -90,14 +90,14 @@ class KeepingChecks(StoreBase, kit=True):
 
     @check()
     def test_collecting_the_memo(self, store: StateStore) -> None:
-        """Entries that no tracked row refers to are deleted, all or until the rest fits; others never."""
+        """``memo_collect`` deletes entries that no tracked row uses: all, or until the rest fits ``keep_bytes``."""
         store.memo_put_many([(fp(item), b"x" * 100) for item in range(50, 60)])
         store.commit(1, [committed(1)])  # refers to 50 and 51
         assert store.memo_collect(keep_bytes=1_000) == 0
         assert store.memo_collect(keep_bytes=650) == 4
         assert store.memo_stats() == (6, 600)
         assert set(store.memo_get_many([fp(item) for item in range(50, 54)])) == {fp(50), fp(51)}, (
-            "not the oldest"
+            "memo_collect did not delete the oldest entries"
         )
         assert store.memo_collect(keep_bytes=0) == 4
         assert set(store.memo_get_many([fp(item) for item in range(50, 60)])) == {fp(50), fp(51)}
@@ -109,7 +109,7 @@ class KeepingChecks(StoreBase, kit=True):
 
     @check()
     def test_releasing_results(self, store: StateStore) -> None:
-        """Results go when the last row that used them is changed, removed or dropped; others never."""
+        """Results expire after the last row that used them is changed, removed or dropped. Other results stay."""
 
         def expire(**more: Any) -> int:
             return store.memo_expire("flow", 1, **{"kept_seconds": 0, **more})
@@ -121,7 +121,7 @@ class KeepingChecks(StoreBase, kit=True):
         store.memo_put_many([(fp(item), b"x") for item in range(50, 58)])
         store.commit(1, [committed(1), committed(2, memo=(fp(51), fp(52))), committed(3, memo=(fp(53),))])
         store.commit(2, [committed(1, memo=(fp(52), fp(54)))])
-        assert expire() == 0, "nothing was released"
+        assert expire() == 0, "a result expired although no row released one"
         store.commit(1, [committed(1, 2, memo=(fp(55),))])
         assert expire(kept_seconds=3_600) == 0
         assert expire() == 1
@@ -129,13 +129,15 @@ class KeepingChecks(StoreBase, kit=True):
         store.commit(1, [], removed=[(key(3), 3)])
         store.drop_sources([2])
         assert expire(kept_seconds=3_600) == 0
-        assert expire(kept_seconds=3_600, sources=[1]) == 1, "what the dropped source alone used"
+        assert expire(kept_seconds=3_600, sources=[1]) == 1, (
+            "exactly the result that only the dropped source used must expire"
+        )
         assert left() == [51, 52, 53, 55, 56, 57]
         assert expire() == 1
         assert left() == [51, 52, 55, 56, 57]
         store.commit(1, [committed(1, 4, memo=(fp(56),))])
         store.commit(1, [committed(1, 5, memo=(fp(55),))])
-        assert expire() == 1, "what is used again stays"
+        assert expire() == 1, "a result that is used again must not expire"
         assert left() == [51, 52, 55, 57]
         assert store.memo_stats() == (4, 4)
         assert store.memo_use()[:4] == (4, 4, 1, 1)
@@ -144,7 +146,7 @@ class KeepingChecks(StoreBase, kit=True):
 
     @check()
     def test_results_of_runs(self, store: StateStore) -> None:
-        """A run says what no row came to use; of one that did not end, that is found. What is held stays."""
+        """Results of a run that no row uses expire, also after a run that was killed. Held results stay."""
 
         def expire(flow: str) -> int:
             return store.memo_expire(flow, 1, kept_seconds=0)
@@ -162,9 +164,9 @@ class KeepingChecks(StoreBase, kit=True):
         assert store.memo_begin("killed")
         store.memo_put_many([(fp(54), b"x"), (fp(55), b"x")])
         store.commit(1, [committed(2, memo=(fp(54),))])
-        assert not store.memo_begin("killed"), "the run before did not end"
+        assert not store.memo_begin("killed"), "memo_begin must report that the previous run did not end"
         store.memo_end("killed", 1, [], clear=False)
-        assert expire("flow") == 0, "it is another flow's"
+        assert expire("flow") == 0, "results of a killed run of another flow must not expire"
         assert expire("killed") == 1
         assert set(store.memo_get_many([fp(item) for item in range(50, 56)])) == {fp(50), fp(51), fp(54)}
         assert store.memo_begin("killed")

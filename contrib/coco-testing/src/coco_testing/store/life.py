@@ -1,4 +1,4 @@
-"""Setup records, ids, cursors, leases, and the life of the store itself."""
+"""Setup records, ids, cursors, leases, and opening and closing of the store."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from coco_testing.suite import check
 
 
 class LifeChecks(StoreBase, kit=True):
-    """Setup, cursors, leases, life."""
+    """Setup, ids, cursors, leases, opening and closing."""
 
     @check()
     def test_setup(self, store: StateStore) -> None:
-        """Records come back as they were; an empty one is a deletion; versions grow by one per write."""
+        """Setup records come back unchanged. An empty record deletes. Each write raises the version by one."""
         state = {"b": [1, 2.5, None, True], "a": {"ä": "\u2028'\""}}
         writes = [SetupWrite("T:x", "k1", state), SetupWrite("T:x", "k2", None, ({"upsert": state},))]
         first = store.setup_write("flow", 0, writes)
@@ -42,7 +42,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check()
     def test_setup_of_two_processes(self, store: StateStore) -> None:
-        """A write with an old version is refused, and nothing of it is written."""
+        """The store refuses a write with an old version, and writes no part of it."""
         version = store.setup_write("flow", 0, [SetupWrite("T:x", "k", 1)])
         for wrong in (0, version + 1):
             with pytest.raises(SetupConflictError):
@@ -56,7 +56,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check()
     def test_ids(self, store: StateStore) -> None:
-        """Ids are positive and never given twice."""
+        """Ids are positive and never repeat."""
         found: list[int] = [*store.allocate_ids(3), *store.allocate_ids(0), *store.allocate_ids(2)]
         assert len(found) == len(set(found)) == 5
         assert all(item > 0 for item in found)
@@ -64,7 +64,7 @@ class LifeChecks(StoreBase, kit=True):
     # -- cursors, leases --------------------------------------------------------------------------
     @check()
     def test_cursors(self, store: StateStore) -> None:
-        """Cursors by source and name; None deletes."""
+        """Cursors are stored by source and name. None deletes a cursor."""
         store.put_cursor(1, "a", b"\x00one")
         store.put_cursor(1, "b", b"")
         store.put_cursor(2, "a", b"two")
@@ -80,7 +80,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check()
     def test_leases(self, store: StateStore) -> None:
-        """One holder at a time; it may renew; others get the name of the holder; only the holder can release it."""
+        """A lease has one holder, which may renew and release it. Other callers receive the name of the holder."""
         assert store.acquire_lease("flow", "me", 3_600) is None
         assert store.acquire_lease("flow", "me", 7_200) is None
         blocked = store.acquire_lease("flow", "you", 3_600)
@@ -94,12 +94,14 @@ class LifeChecks(StoreBase, kit=True):
         store.release_lease("flow", "me")
         assert store.acquire_lease("flow", "you", 3_600) is None
         assert store.acquire_lease("ended", "me", -1) is None
-        assert store.acquire_lease("ended", "you", 3_600) is None, "a lease that has ended is in the way"
+        assert store.acquire_lease("ended", "you", 3_600) is None, (
+            "an expired lease still blocks another holder"
+        )
 
     # -- life -------------------------------------------------------------------------------------
     @check()
     def test_closed(self, store: StateStore) -> None:
-        """A closed store says so, and can be closed twice and opened again."""
+        """A closed store raises an error. It can be closed twice and opened again."""
         store.close()
         store.close()
         for call in (
@@ -114,7 +116,7 @@ class LifeChecks(StoreBase, kit=True):
 
     @check("durable")
     def test_survives_a_restart(self, store: StateStore) -> None:
-        """All that was written is there for the next process, staged rows and given ids included."""
+        """The next process reads everything that was written, staged rows and used ids included."""
         self.stage(store, 1)
         store.commit(1, [committed(2)], owners=[OwnerChange(1, b"t", 1, key(2), fp(1), 1)], row_counts={1: 3})
         store.put_failures([failure(2)])
@@ -125,7 +127,7 @@ class LifeChecks(StoreBase, kit=True):
         before = self._everything(store)
         again = self.reopened(store)
         if again is None:
-            raise RefusedError("the store ends with its process")
+            raise RefusedError("the store does not outlive its process")
         try:
             assert self._everything(again) == before
             assert not set(again.allocate_ids(2)) & set(ids)

@@ -1,4 +1,4 @@
-"""Two handles on one store, in one process and in two: which one may work on a row, and what each of them sees."""
+"""Two handles on one store, in one process and in two: leases, staging, and reads after writes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class SharingChecks(StoreBase, kit=True):
     open_names: ClassVar[frozenset[str]] = frozenset({"opener"})
 
     def opener(self, store: Any) -> Opener:
-        """May give, for ``shared``: what makes another handle on the same store, and its arguments.
+        """May give, for ``shared``: a callable that makes another handle on the same store, and its arguments.
 
-        A class or function of a module, so that another process finds it. The handle is not opened yet.
+        It must be a class or function of a module, so that another process can import it. The handle is not opened yet.
         """
-        raise RefusedError("there is no opener")
+        raise RefusedError("the suite does not define opener")
 
     @contextlib.contextmanager
     def _beside(self, store: StateStore, name: str) -> Iterator[Any]:
@@ -52,14 +52,14 @@ class SharingChecks(StoreBase, kit=True):
     @two
     @check("{name}")
     def test_leases_of_two(self, store: StateStore, name: str) -> None:
-        """A lease that one handle has is in the way of the other, until it is given back or has ended.
+        """A lease of one handle blocks the other handle until it is released or has expired.
 
-        If it fails: leases in memory. Two processes then work on one flow, and each undoes what the other does.
+        If it fails: leases are in memory only, so two processes run one flow and overwrite each other's work.
         """
         with self._beside(store, name) as other:
             assert store.acquire_lease("flow", "we", 3_600) is None
             blocked = other.acquire_lease("flow", "they", 3_600)
-            assert blocked is not None, "both have the lease"
+            assert blocked is not None, "both handles have the lease"
             assert (blocked.flow, blocked.holder) == ("flow", "we")
             other.release_lease("flow", "they")
             assert other.acquire_lease("flow", "they", 3_600) is not None
@@ -68,14 +68,16 @@ class SharingChecks(StoreBase, kit=True):
             blocked = store.acquire_lease("flow", "we", 3_600)
             assert blocked is not None and blocked.holder == "they"
             assert other.acquire_lease("flow", "they", -1) is None
-            assert store.acquire_lease("flow", "we", 3_600) is None, "a lease that has ended is in the way"
+            assert store.acquire_lease("flow", "we", 3_600) is None, (
+                "an expired lease still blocks another holder"
+            )
 
     @two
     @check("{name}")
     def test_commits_of_two(self, store: StateStore, name: str) -> None:
-        """What one handle writes, the other reads at once, also where it has looked before.
+        """A handle reads at once what the other handle wrote, also if it has read the row before.
 
-        If it fails: rows, heads or versions that a handle keeps in memory, or a transaction that is left open.
+        If it fails: a handle caches rows, heads or versions, or keeps a transaction open.
         """
         with self._beside(store, name) as other:
             for number, (writer, reader) in enumerate([(store, other), (other, store), (store, other)], 1):
@@ -101,20 +103,22 @@ class SharingChecks(StoreBase, kit=True):
                 assert (reader.setup_version(flow), reader.setup_records(flow)[0].state) == (version, number)
                 with pytest.raises(SetupConflictError):
                     reader.setup_write(flow, 0, [SetupWrite("T:x", "k", -1)])
-                assert not set(writer.allocate_ids(2)) & set(reader.allocate_ids(2)), "an id is given twice"
+                assert not set(writer.allocate_ids(2)) & set(reader.allocate_ids(2)), (
+                    "two handles received the same id"
+                )
 
     @two
     @check("{name}")
     def test_attempts_of_two(self, store: StateStore, name: str) -> None:
-        """What one handle decided on a state that the other has moved meanwhile is refused; nothing older wins.
+        """The store refuses a write that is based on a state that the other handle has changed. An older write never wins.
 
-        If it fails: a row is compared with what this handle saw last, and not with what is there.
+        If it fails: a handle compares a row with its own last read, not with the stored row.
         """
         with self._beside(store, name) as other:
             assert self.stage(store, 1, 2) == [True, True]
             assert self.stage(other, 1, expected=1, ordinal=2) == [True]
             assert self.stage(store, 1, 2, expected=1, ordinal=2) == [False, True], (
-                "row 1 was moved, row 2 was not"
+                "the store must refuse row 1, which was changed, and accept row 2"
             )
             other.commit(1, [committed(1, 2)])
             moved = CollapseRow(key(1), 1, 999, fp(1), 1_000, 5)
@@ -122,18 +126,20 @@ class SharingChecks(StoreBase, kit=True):
             store.commit(1, [committed(1, 1, ordinal=999)], row_counts={})
             for handle in (store, other):
                 head = handle.get_heads(1, [key(1)])[key(1)]
-                assert (head.ordinal, head.process_ordinal) == (101, 2), "an older commit has won"
+                assert (head.ordinal, head.process_ordinal) == (101, 2), (
+                    "an older commit replaced a newer one"
+                )
             assert self.stage(store, 1, expected=2, ordinal=3) == [True]
             other.commit(1, [], removed=[(key(1), 2)])
             head = store.get_heads(1, [key(1)])[key(1)]
-            assert head.max_process_ordinal == 3, "the newer attempt is forgotten with the row"
+            assert head.max_process_ordinal == 3, "removing the row deleted the newer attempt"
 
     @two
     @check("{name}")
     def test_race_of_two(self, store: StateStore, name: str) -> None:
-        """Two handles race for the same rows, leases and ids: one of them gets each; the other blocks if it must.
+        """Two handles race for the same rows, leases and ids. Exactly one gets each; a handle may block, but must not raise.
 
-        If it fails: a check and a write in two transactions, or an error instead of blocking on a lock.
+        If it fails: check and write are in two transactions, or a handle raises instead of blocking on a lock.
         """
         rows = list(range(EACH))
         together = threading.Barrier(2, timeout=WAIT_SECONDS)
@@ -164,9 +170,11 @@ class SharingChecks(StoreBase, kit=True):
                 raise problem
             ours, theirs = (item.result() for item in working)
             ids = [item for told in (*ours, *theirs) for item in told[2]]
-            assert len(ids) == len(set(ids)), "an id is given twice"
+            assert len(ids) == len(set(ids)), "two handles received the same id"
             for (won, lease, _), (lost, other_lease, _) in zip(ours, theirs, strict=True):
-                assert lease != other_lease, "both have the lease, or neither"
-                assert all(a != b for a, b in zip(won, lost, strict=True)), "both staged a row, or neither"
-            assert store.row_counts([1]) == {1: 2 * ROUNDS}, "a count is lost"
+                assert lease != other_lease, "both handles have the lease, or neither has"
+                assert all(a != b for a, b in zip(won, lost, strict=True)), (
+                    "both handles staged a row, or neither did"
+                )
+            assert store.row_counts([1]) == {1: 2 * ROUNDS}, "the change of a row count is lost"
             assert {head.process_ordinal for _, head in self.scanned(store)} == {ROUNDS}

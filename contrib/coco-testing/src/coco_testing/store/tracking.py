@@ -1,4 +1,4 @@
-"""What was staged, what is true, and what is true no more."""
+"""Tracking of source rows: staging, committing, removing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_empty_store(self, store: StateStore) -> None:
-        """Nothing is known of anything; being asked for it, or for nothing, is no error."""
+        """An empty store returns empty results. Queries for unknown or no keys raise no error."""
         assert isinstance(store, StateStore)
         assert self.scanned(store) == []
         assert store.get_heads(1, [key(1)]) == store.get_heads(1, []) == {}
@@ -33,7 +33,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_staging(self, store: StateStore) -> None:
-        """A staged row is tracked, unfinished, and tells what may be written; nothing of it is true yet."""
+        """A staged row is tracked as unfinished, with the keys that may be written and no committed keys."""
         assert self.stage(store, 1, 2) == [True, True]
         found = store.get_many(1, [key(1), key(3)])
         assert set(found) == {key(1)}
@@ -45,7 +45,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_staging_checks_each_row(self, store: StateStore) -> None:
-        """Rows that another run staged meanwhile are refused one by one, and stay as they are."""
+        """``stage`` refuses each row that another run has staged meanwhile, and does not change it."""
         self.stage(store, 1)
         rows = [
             StageRow(key(1), -1, 2, {1: target_keys(8)}),  # no longer untracked
@@ -59,9 +59,9 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_staging_again(self, store: StateStore) -> None:
-        """The next attempt raises the counter; what earlier ones may have written stays known beside it.
+        """The next attempt raises the counter. The store keeps the keys that earlier attempts may have written.
 
-        Where two attempts meant different things for one target row, nothing can be said of it (``b""``).
+        If two attempts planned different contents for one target row, its fingerprint is unknown (``b""``).
         """
         self.stage(store, 1)
         planned = {1: TargetKeys(fp(4), ((b"t1", b""), (b"t2", fp(2)))), 2: target_keys(5)}
@@ -76,7 +76,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_attempts_only_grow(self, store: StateStore) -> None:
-        """An attempt that is no newer than the last one is refused."""
+        """The store refuses an attempt that is not newer than the last one."""
         self.stage(store, 1, ordinal=5)
         for attempt in (4, 5):
             assert store.stage(1, [StageRow(key(1), 5, attempt, {})]) == [False]
@@ -84,7 +84,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_committing(self, store: StateStore) -> None:
-        """A commit says what is true, to the last bit, and clears what was staged."""
+        """A commit stores all fields of a row exactly, and clears its staged keys."""
         self.stage(store, 1, 2)
         rows = [
             committed(1, targets={1: target_keys(1, 2), 2: target_keys()}),
@@ -102,7 +102,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_an_older_commit_is_left_alone(self, store: StateStore) -> None:
-        """The row that was processed last wins, in whatever order the commits come."""
+        """The newest attempt of a row wins, in any order of commits."""
         self.stage(store, 1)
         self.stage(store, 1, expected=1, ordinal=2)
         store.commit(1, [committed(1, 2, ordinal=7)])
@@ -111,13 +111,13 @@ class TrackingChecks(StoreBase, kit=True):
         found = store.get_many(1, [key(1), key(2)])
         assert found[key(1)].head.ordinal == 7
         assert found[key(1)].targets == {1: target_keys(1)}
-        assert key(2) in found, "a row was lost because its neighbour was old"
+        assert key(2) in found, "a row was not committed because another row of the commit was old"
 
     @check()
     def test_a_commit_leaves_a_newer_attempt_open(self, store: StateStore) -> None:
-        """While a newer attempt is under way the row stays unfinished, and what that one staged stays known.
+        """A commit of an older attempt keeps the row unfinished, and keeps the keys that the newer attempt staged.
 
-        If it fails: the newer attempt crashes, and coco no longer knows what it wrote.
+        If it fails: when the newer attempt crashes, coco has no record of the rows that it wrote.
         """
         self.stage(store, 1)
         newer = {1: target_keys(1, 8)}
@@ -131,9 +131,9 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_removing(self, store: StateStore) -> None:
-        """Removed rows are forgotten with their failures; others, and those of other sources, stay.
+        """Removing rows deletes their records and failures. Other rows, also of other sources, stay.
 
-        A removal that is older than what is committed is left alone.
+        The store ignores a removal that is older than the committed attempt.
         """
         store.commit(1, [committed(1), committed(2), committed(3, 5)])
         store.commit(2, [committed(1)])
@@ -143,11 +143,11 @@ class TrackingChecks(StoreBase, kit=True):
         assert store.get_many(1, [key(1)]) == {}
         assert set(store.get_failures(1)) == {key(2)}
         assert set(store.get_heads(2, [key(1)])) == {key(1)}
-        assert self.stage(store, 1) == [True], "a forgotten row counts as untracked again"
+        assert self.stage(store, 1) == [True], "a removed row must count as untracked"
 
     @check()
     def test_removing_while_a_newer_attempt_is_open(self, store: StateStore) -> None:
-        """The row stays, unfinished and without committed keys; what the newer attempt staged stays known."""
+        """The row stays, unfinished and without committed keys, with the keys that the newer attempt staged."""
         store.commit(1, [committed(1)])
         assert self.stage(store, 1, expected=1, ordinal=3) == [True]
         store.commit(1, [], removed=[(key(1), 2)])
@@ -158,7 +158,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_collapsing(self, store: StateStore) -> None:
-        """A moved ordinal is noted only where nothing else happened; the answer is how many were."""
+        """``collapse`` stores a new ordinal only if the row is still at the given attempt. It returns the row count."""
         store.commit(1, [committed(1), committed(2), committed(3)])
         self.stage(store, 2, expected=1, ordinal=2)
         rows = [CollapseRow(key(item), 1, 500, fp(5), 2_000, 6) for item in (1, 2, 9)]
@@ -172,7 +172,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_scanning(self, store: StateStore) -> None:
-        """Every row once, in the order of the bytes of its key, in lists no longer than asked for."""
+        """``scan`` gives every row once, in byte order of its key, in lists of at most ``batch`` rows."""
         numbers = list(range(0, MANY, 2)) + list(range(1, MANY, 2))
         store.commit(1, [committed(item) for item in numbers])
         store.commit(2, [committed(7)])
@@ -184,7 +184,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_many_rows_and_large_numbers(self, store: StateStore) -> None:
-        """Thousands of keys in one call, repeated keys, 64-bit numbers."""
+        """A call may have thousands of keys and repeated keys. Numbers may have 64 bits."""
         store.commit(1, [committed(item) for item in range(MANY)])
         keys = [key(item) for item in range(MANY)]
         assert set(store.get_heads(1, [*keys, *keys])) == set(keys)
@@ -198,7 +198,7 @@ class TrackingChecks(StoreBase, kit=True):
 
     @check()
     def test_dropping_sources(self, store: StateStore) -> None:
-        """All that is known of the sources goes: rows, failures, cursors. Other sources stay."""
+        """Dropping sources deletes their rows, failures and cursors. Other sources stay."""
         for source in (1, 2):
             store.commit(source, [committed(1)])
             store.put_failures([failure(1, source)])

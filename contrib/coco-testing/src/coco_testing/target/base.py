@@ -17,7 +17,7 @@ from coco_testing.values import type_named
 TEXT, NUMBER = type_named(str), type_named(int)
 PLAIN = Shape.of({"id": TEXT}, {"text": TEXT, "size": NUMBER})
 WIDER = Shape.of({"id": TEXT}, {"text": TEXT, "size": NUMBER, "extra": TEXT})
-UNSEEN = "what another process makes cannot be seen here"
+UNSEEN = "this process cannot read what another process writes"
 OTHER_KEY = Shape.of({"id": NUMBER}, {"text": TEXT, "size": NUMBER})
 COMPOSITE = Shape.of({"a": TEXT, "b": TEXT, "n": NUMBER}, {"text": TEXT})
 
@@ -28,25 +28,25 @@ def row(text: str | None, size: int | None = 1) -> dict[str, Any]:
 
 
 class TargetBase(Suite, kit=True):
-    """What must be given, and how checks work with it."""
+    """Fixtures and methods that a subclass gives, and helpers of the checks."""
 
     open_names: ClassVar[frozenset[str]] = frozenset({"spec", "read_back", "secrets"})
 
     @pytest.fixture
     def spec(self) -> Any:
-        """Must give: a spec that names a place where nothing is yet, another one for each test."""
-        raise NotImplementedError("give the fixture `spec`")
+        """Must give: a spec of an empty place, another place for each test."""
+        raise NotImplementedError("define the fixture `spec`")
 
     def read_back(self, spec: Any, shape: Shape) -> NaturalRows | None:
-        """Must give: all rows there, by another road than the connector's; None if there is no such resource.
+        """Must give: all rows of the resource, read without the connector; None if there is no such resource.
 
         Keys and values in natural Python form: a scalar, or a tuple for a key of several parts; structs as
         dicts, LTables as lists of dicts, KTables as dicts.
         """
-        raise NotImplementedError("give the method `read_back`")
+        raise NotImplementedError("define the method `read_back`")
 
     def secrets(self, spec: Any) -> Iterable[str]:
-        """May give: passwords and tokens behind the spec, which must not show anywhere."""
+        """May give: passwords and tokens of the spec, which must not appear in any output."""
         return ()
 
     @pytest.fixture(autouse=True)
@@ -57,34 +57,34 @@ class TargetBase(Suite, kit=True):
             driver.close()
 
     def driver(self, spec: Any, shape: Shape = PLAIN, indexes: IndexOptions | None = None) -> TargetDriver:
-        """The connector at a shape, closed at the end of the test."""
+        """A driver of the connector for a shape. The end of the test closes it."""
         made = TargetDriver(spec, shape, self.call, indexes)
         self._made.append(made)
         return made
 
     def created(self, spec: Any, shape: Shape = PLAIN) -> TargetDriver:
-        """As ``driver``, set up."""
+        """As ``driver``, with the resource created."""
         made = self.driver(spec, shape)
         made.create()
         return made
 
     def assert_holds(self, driver: TargetDriver, expected: NaturalRows) -> None:
-        """The resource is there and has these rows, no more and no less."""
+        """Assert that the resource exists and has exactly these rows."""
         found = self.found(driver)
-        assert found is not None, "the resource is not there (read_back gave None)"
+        assert found is not None, "the resource is missing (read_back returned None)"
         rows, wanted = driver.shape.encode(found), driver.stored(expected)
         assert_same_rows(rows, wanted, driver.shape.value_fields, driver.method("values_equal"))
 
     def assert_absent(self, driver: TargetDriver) -> None:
-        """There is no such resource; without setup: there are no rows."""
+        """Assert that the resource does not exist, or, for a target without setup, that it has no rows."""
         found = self.read_back(driver.spec, driver.shape)
         gone = not found if driver.without_setup else found is None
-        assert gone, f"the resource is there, with {len(found or ())} rows"
+        assert gone, f"the resource exists and has {len(found or ())} rows"
 
     def need_shared_place(
         self, driver: TargetDriver, write_elsewhere: Callable[[NaturalRows], object]
     ) -> None:
-        """Refuses where this process cannot see a row that another one writes. Where setup makes something, that tells."""
+        """Raise ``RefusedError`` if this process cannot read a row that another process writes."""
         write_elsewhere({"seen": row("seen")})
         if not self.read_back(driver.spec, driver.shape):
             raise RefusedError(UNSEEN)
@@ -92,16 +92,16 @@ class TargetBase(Suite, kit=True):
         driver.close()
 
     def found(self, driver: TargetDriver) -> NaturalRows | None:
-        """What ``read_back`` gives; nothing and no resource are the same where nothing is set up."""
+        """The result of ``read_back``. For a target without setup, a missing resource counts as empty."""
         found = self.read_back(driver.spec, driver.shape)
         return {} if found is None and driver.without_setup else found
 
     # -- the fixtures themselves ------------------------------------------------------------------
     @check()
     def test_read_back_is_independent(self, spec: Any) -> None:
-        """``read_back`` tells rows and values apart, and an empty resource from none.
+        """``read_back`` distinguishes rows, values, an empty resource and a missing resource.
 
-        If it fails: the fixture is not fresh for each test, or ``read_back`` gives what it likes.
+        If it fails: the fixture ``spec`` names the same place in two tests, or ``read_back`` does not read the resource.
         """
         driver = self.driver(spec)
         self.assert_absent(driver)
@@ -114,26 +114,26 @@ class TargetBase(Suite, kit=True):
         self.assert_holds(driver, {"a": row("one"), "b": row(None, None)})
 
     def assert_untorn(self, driver: TargetDriver, before: NaturalRows, after: NaturalRows) -> None:
-        """Each row is, as a whole, what it was or what it was to be."""
+        """Assert that each row is completely in its state before or its state after the write."""
         found = self.found(driver)
         assert found is not None, "the resource is missing"
         there, old, new = driver.shape.encode(found), driver.stored(before), driver.stored(after)
         for key in {*there, *old, *new}:
             states = (old.get(key), new.get(key))
             assert there.get(key) in states, (
-                f"{key!r} is {there.get(key)!r}, neither before nor after: {states!r}"
+                f"row {key!r} is {there.get(key)!r}, which is neither of its states before and after: {states!r}"
             )
 
     @staticmethod
     def data_method(driver: TargetDriver, name: str) -> Any:
-        """A method that an ability stands for; its absence is a refusal."""
+        """The connector's method of that name. Raises ``RefusedError`` if there is none."""
         found = driver.method(name)
         if found is None:
-            raise RefusedError(f"there is no {name}")
+            raise RefusedError(f"the connector has no method {name}")
         return found
 
     @staticmethod
     def assert_no_failed_check(error: BaseException) -> None:
-        """Any error will do, but for one of the checks themselves."""
+        """Raise ``error`` if it is an assertion of a check. The connector may raise any other error."""
         if isinstance(error, AssertionError):
             raise error

@@ -1,4 +1,4 @@
-"""Marks of runs, by which the engine notices that state or target was restored without the other."""
+"""Epochs: marks of runs by which the engine detects that only the state or only the target was restored."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FLOW, OTHER = "Conformance", "Conformance.Other"
 
 
 class EpochChecks(TargetBase, kit=True):
-    """One mark for each flow, beside the rows."""
+    """A target keeps one epoch for each flow beside the rows."""
 
     @check("verify.epochs")
     def test_epochs(self, spec: Any) -> None:
-        """``read_epoch`` gives what ``write_epoch`` left there last for the same flow, on any connection; rows stay.
+        """``read_epoch`` returns the last epoch that ``write_epoch`` stored for the flow, on any connection. Rows stay.
 
-        If it fails: a restored state or target goes unnoticed, or each update warns of one.
+        If it fails: coco does not detect a restored state or target, or each update warns of one.
         """
         driver = self.created(spec)
         read, write = self.data_method(driver, "read_epoch"), self.data_method(driver, "write_epoch")
@@ -30,11 +30,13 @@ class EpochChecks(TargetBase, kit=True):
         assert self.call(read, driver.prepared(), FLOW) == FIRST
         driver.write(rows)
         driver.close()
-        assert self.call(read, driver.prepared(), FLOW) == FIRST, "it does not last"
-        assert self.call(read, driver.prepared(), OTHER) is None, "it is that of another flow"
+        assert self.call(read, driver.prepared(), FLOW) == FIRST, "a new connection does not find the epoch"
+        assert self.call(read, driver.prepared(), OTHER) is None, (
+            "read_epoch returned the epoch of another flow"
+        )
         self.call(write, driver.prepared(), OTHER, FIRST)
         self.call(write, driver.prepared(), FLOW, SECOND)
-        self.call(write, driver.prepared(), FLOW, SECOND)  # an answer that was lost
+        self.call(write, driver.prepared(), FLOW, SECOND)  # as after a lost answer
         driver.close()
         found = [self.call(read, driver.prepared(), flow) for flow in (FLOW, OTHER)]
         assert found == [SECOND, FIRST]
@@ -42,16 +44,18 @@ class EpochChecks(TargetBase, kit=True):
 
     @check("verify.epochs")
     def test_epochs_and_setup(self, spec: Any) -> None:
-        """A mark outlives a change of the resource, and goes when the resource is dropped."""
+        """An epoch stays when the resource is altered, and is deleted when the resource is dropped."""
         driver = self.created(spec)
         read, write = self.data_method(driver, "read_epoch"), self.data_method(driver, "write_epoch")
         self.call(write, driver.prepared(), FLOW, FIRST)
         driver.close()
-        driver.create()  # a step that was made already
+        driver.create()  # creation is repeated after a crash
         wider = self.driver(spec, WIDER)
         if wider.change_from(driver) is not TargetStateCompatibility.NOT_COMPATIBLE:
             assert self.call(read, wider.prepared(), FLOW) == FIRST
         wider.close()
         wider.drop()
         wider.create()
-        assert self.call(read, wider.prepared(), FLOW) is None, "it outlives the resource"
+        assert self.call(read, wider.prepared(), FLOW) is None, (
+            "the epoch is still stored after the resource was dropped"
+        )

@@ -1,4 +1,4 @@
-"""What is there already and what is there no more: foreign resources, adoption, drift."""
+"""Resources that exist before coco creates them, and missing resources: conflicts, adoption, drift."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ MORE_EXISTING_ABILITIES = ("setup.adopt", "drift")
 
 
 class ExistingChecks(TargetBase, kit=True):
-    """What is there already."""
+    """Existing and missing resources."""
 
     open_names: ClassVar[frozenset[str]] = frozenset({"foreign_resource", "lose_resource"})
 
     def foreign_resource(self, spec: Any, shape: Shape, rows: NaturalRows) -> None:
-        """May give, for ``setup.adopt``: make by hand, without the connector, what a resource of ``spec`` would be.
+        """May give, for ``setup.adopt``: create the resource of ``spec`` without the connector.
 
-        It must fit ``shape`` and hold ``rows``.
+        The resource must fit ``shape`` and hold ``rows``.
         """
-        raise RefusedError("there is no foreign_resource")
+        raise RefusedError("the suite does not define foreign_resource")
 
     def lose_resource(self, spec: Any, shape: Shape) -> None:
-        """May give, for ``drift``: remove the resource behind everybody's back. The connector drops it if not given."""
+        """May give, for ``drift``: remove the resource, outside of coco. Default: the connector drops it."""
         driver = self.driver(spec, shape)
         driver.drop()
 
     @check("setup.check_existing")
     def test_foreign_resource(self, spec: Any) -> None:
-        """``check_existing`` is content where nothing is, and says in words what does not fit where something is."""
+        """``check_existing`` returns None for a missing resource, and a text for an existing one that does not fit."""
         driver = self.driver(spec)
         look = self.data_method(driver, "check_existing")
         assert not self.call(look, driver.key, driver.state)
@@ -45,10 +45,10 @@ class ExistingChecks(TargetBase, kit=True):
 
     @check("setup.adopt")
     def test_adoption(self, spec: Any) -> None:
-        """A resource that another program made and that fits is offered for adoption, and adopted as it is, rows included.
+        """``check_existing`` offers a fitting resource of another program for adoption. Setup then keeps it and its rows.
 
-        If it fails: ``check_existing`` gives a text (a refusal) or nothing (as if nothing were there) in place of
-        an ``Adoption``, alters what it looks at, or setup makes anew what it was to take over.
+        If it fails: ``check_existing`` returns a text (a refusal) or None (nothing exists) instead of an ``Adoption``, or
+        alters the resource, or setup recreates the resource instead of keeping it.
         """
         driver = self.driver(spec)
         look = self.data_method(driver, "check_existing")
@@ -58,7 +58,9 @@ class ExistingChecks(TargetBase, kit=True):
         answer = self.call(look, driver.key, driver.state)
         if isinstance(answer, str) and answer:
             raise RefusedError(f"check_existing refuses: {answer}")
-        assert isinstance(answer, Adoption), f"check_existing gave {answer!r} although something is there"
+        assert isinstance(answer, Adoption), (
+            f"check_existing returned {answer!r} although the resource exists"
+        )
         assert isinstance(answer.note, str)
         self.assert_holds(driver, rows)
         driver.create()
@@ -71,14 +73,14 @@ class ExistingChecks(TargetBase, kit=True):
 
     @check("drift")
     def test_lost_resource(self, spec: Any) -> None:
-        """Rows for a missing resource are a ``DriftError``, whether it is open or not; reading it is an error too.
+        """Writing to a missing resource raises ``DriftError``, on an open or new connection. Reading it raises an error too.
 
-        If it fails: rows are written to nowhere, or a missing table is taken for an empty one, and `coco verify`
-        finds nothing wrong. Any other error hides the way out, `coco verify --repair`, from the user.
+        If it fails: rows are lost without an error, or a missing table counts as an empty one, so `coco verify` finds no
+        problem. Any other error does not tell the user to run `coco verify --repair`.
         """
         driver = self.created(spec)
         if driver.without_setup:
-            raise RefusedError("nothing is set up that could be lost")
+            raise RefusedError("the target has no setup, so no resource can be missing")
         driver.write({"a": row("one")})
         self.lose_resource(driver.spec, PLAIN)
         errors = [
@@ -95,7 +97,7 @@ class ExistingChecks(TargetBase, kit=True):
         others = [item for item in errors if not isinstance(item, DriftError)]
         if others:
             if isinstance(others[0], CocoError):
-                raise RefusedError(f"the error is no DriftError: {others[0]!r}") from others[0]
+                raise RefusedError(f"the error is not a DriftError: {others[0]!r}") from others[0]
             raise others[0]
         driver.create()
         driver.write({"c": row("three")})

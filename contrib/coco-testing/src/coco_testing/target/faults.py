@@ -26,23 +26,23 @@ class FaultChecks(TargetBase, kit=True):
     open_names: ClassVar[frozenset[str]] = frozenset({"bad_row", "lose_connections"})
 
     def bad_row(self, spec: Any) -> tuple[Any, dict[str, Any]]:
-        """May give, for ``bad_row``: a natural key and row of the plain shape that the target cannot take.
+        """May give, for ``bad_row``: a natural key and row of the plain shape that the target cannot store.
 
-        The resource is there by then, and may be given a constraint by hand.
+        The resource exists when this is called, so the method may add a constraint to it.
         """
-        raise RefusedError("there is no bad_row")
+        raise RefusedError("the suite does not define bad_row")
 
     def lose_connections(self, spec: Any) -> None:
-        """May give, for ``reconnect``: break every connection to the place of ``spec``; the server stays up."""
-        raise RefusedError("there are no lose_connections")
+        """May give, for ``reconnect``: break every connection to the place of ``spec``. The server keeps running."""
+        raise RefusedError("the suite does not define lose_connections")
 
     # -- one bad row ------------------------------------------------------------------------------
     @check("bad_row")
     def test_bad_row_alone(self, spec: Any) -> None:
-        """A row that cannot be written costs no other one, and is taken as soon as it is good.
+        """A row that cannot be written does not affect other rows, and is written once it is valid.
 
-        The engine believes a ``MutationError``: rows that it does not name must have been written. After any other
-        error the batch is halved until the culprit stands alone.
+        The engine relies on a ``MutationError``: rows that the error does not name must have been written. After any other
+        error the engine halves the batch until the bad row is alone.
         """
         driver = self.created(spec)
         key, bad = self.bad_row(driver.spec)
@@ -51,23 +51,23 @@ class FaultChecks(TargetBase, kit=True):
         batch = {**dict(list(good.items())[:4]), key: bad, **dict(list(good.items())[4:])}
         failed = driver.write_all_that_goes(batch, ["gone"])
         assert failed == {driver.shape.encode_key(key)}, (
-            f"refused were {sorted(failed, key=repr)!r}, not {key!r} alone"
+            f"the target refused {sorted(failed, key=repr)!r}; it should refuse {key!r} alone"
         )
         self.assert_holds(driver, good)
         mended = dict.fromkeys(bad)
         if not driver.write_all_that_goes({key: mended}, ["good 0"]):
             good[key] = mended
-        driver.write({}, ["good 0"])  # where the key itself is what is wrong
+        driver.write({}, ["good 0"])  # the key itself is bad
         del good["good 0"]
         self.assert_holds(driver, good)
 
     # -- several writers --------------------------------------------------------------------------
     @check("concurrent_writes")
     def test_concurrent_writes(self, spec: Any) -> None:
-        """Several connections write different rows of one resource at a time: all of them are there.
+        """Several connections write different rows of one resource concurrently. All rows are stored.
 
-        If it fails: connections share state without a lock, or a writer raises instead of blocking on a lock. An error that
-        names no row and passes (a conflict of transactions) must be tried again by the connector.
+        If it fails: connections share state without a lock, or a writer raises instead of blocking on a lock. The
+        connector must retry after a temporary error that names no row, such as a conflict of transactions.
         """
         self.created(spec).close()
         drivers = [self.driver(spec) for _ in range(WRITERS)]
@@ -87,10 +87,10 @@ class FaultChecks(TargetBase, kit=True):
     # -- connections ------------------------------------------------------------------------------
     @check("reconnect")
     def test_connection_lost(self, spec: Any) -> None:
-        """A broken connection is an error or made good within the call; rows are never lost without a word.
+        """After a broken connection, a write raises an error or reconnects. Rows are never lost without an error.
 
-        Once it is closed and opened again, which is what the next update does, the target works.
-        If it fails: ``close`` stumbles over what is broken, or a cache hands out the broken connection again.
+        After close and a new ``prepare``, as in the next update, the target works.
+        If it fails: ``close`` raises on a broken connection, or a cache returns the broken connection again.
         """
         driver = self.created(spec)
         driver.write({"a": row("one")})
@@ -102,7 +102,9 @@ class FaultChecks(TargetBase, kit=True):
         except Exception as error:
             self.assert_no_failed_check(error)
             if isinstance(error, DriftError):
-                raise AssertionError("a lost connection is no lost resource") from error
+                raise AssertionError(
+                    "a lost connection must not raise DriftError: the resource exists"
+                ) from error
         self.assert_holds(driver, wanted)
         self.lose_connections(driver.spec)
         driver.close()
@@ -114,10 +116,10 @@ class FaultChecks(TargetBase, kit=True):
     @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
     @check("crash.setup")
     def test_death_during_setup(self, spec: Any) -> None:
-        """Making, altering and dropping may end at any line; doing it again ends where it should.
+        """Creating, altering and dropping may crash at any line. A second attempt reaches the planned state.
 
-        If it fails: a step that the next one takes for granted although it never ran, or that cannot run twice.
-        The message names the step that was interrupted; the traceback begins at the resumption.
+        If it fails: a step relies on an earlier step that never ran, or a step cannot run twice.
+        The message names the interrupted step. The traceback begins at the second attempt.
         """
         old, new = self.driver(spec), self.driver(spec, WIDER)
         in_place = new.compatibility(old) is not TargetStateCompatibility.NOT_COMPATIBLE
@@ -126,7 +128,7 @@ class FaultChecks(TargetBase, kit=True):
         ):
             old.drop()
             old.apply(None, old.state, steps=Steps(old.packages, line))
-            if number % 2 and in_place:  # the flow was changed before it was set up again
+            if number % 2 and in_place:  # the flow was changed before setup ran again
                 new.apply(old.state, new.state)
                 new.write({"a": {**row("one"), "extra": "x"}})
                 self.assert_holds(new, {"a": {**row("one"), "extra": "x"}})
@@ -183,11 +185,10 @@ class FaultChecks(TargetBase, kit=True):
     @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
     @check("crash.write")
     def test_death_while_writing(self, spec: Any) -> None:
-        """A batch may end at any line: each row is then as before or as planned, never something in between.
+        """A write may crash at any line. Each row is then in its old or its planned state, never between them.
 
-        What follows is what the engine does after a crash: it knows what was planned (it was staged), and brings
-        each of these rows to where it should be by then, by a new connection. Rows that were planned and never
-        written are deleted, others are overwritten.
+        Then the check does what the engine does after a crash. The engine has the staged plan, and writes the present state
+        of each planned row through a new connection. It deletes rows that should no longer exist, and overwrites others.
         """
         driver = self.created(spec)
         names = list(OLD)
@@ -197,7 +198,7 @@ class FaultChecks(TargetBase, kit=True):
         }
         gone = names[8:12]
         final = {
-            **{name: OLD[name] for name in names[:4]},  # changed back meanwhile
+            **{name: OLD[name] for name in names[:4]},  # the row was changed back after the crash
             **{name: row("newest", 9) for name in names[4:12]},
             **{name: OLD[name] for name in names[12:]},
             "more 0": row("m"),

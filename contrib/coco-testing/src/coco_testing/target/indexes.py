@@ -36,20 +36,22 @@ class IndexChecks(TargetBase, kit=True):
     open_names: ClassVar[frozenset[str]] = frozenset({"indexed_fields"})
 
     def indexed_fields(self, spec: Any) -> Iterable[str]:
-        """May give, for ``index.*``: names of fields that have an index, by another road than the connector's."""
-        raise RefusedError("there are no indexed_fields")
+        """May give, for ``index.*``: names of fields that have an index, read without the connector."""
+        raise RefusedError("the suite does not define indexed_fields")
 
     def _check_index(self, spec: Any, wanted: IndexOptions, field: str) -> None:
         plain = self.driver(spec, INDEXED, options())
         plain.create()
         assert not set(self.indexed_fields(plain.spec)), (
-            "indexed_fields names fields although none was asked for"
+            "indexed_fields returned fields although the flow asked for no index"
         )
         plain.write(ROWS)
         plain.close()
         driver = self.driver(spec, INDEXED, wanted)
         answer = driver.compatibility(plain)
-        assert answer is not TargetStateCompatibility.NOT_COMPATIBLE, "an index alone is no reason to rebuild"
+        assert answer is not TargetStateCompatibility.NOT_COMPATIBLE, (
+            "a change of indexes alone must not recreate the resource"
+        )
         driver.change_from(plain)
         assert set(self.indexed_fields(driver.spec)) == {field}
         self.assert_holds(driver, ROWS)
@@ -59,23 +61,25 @@ class IndexChecks(TargetBase, kit=True):
         self.assert_holds(driver, after)
         driver.close()
         plain.change_from(driver)
-        assert not set(self.indexed_fields(plain.spec)), "the index is still there"
+        assert not set(self.indexed_fields(plain.spec)), "the index was not removed"
         plain.drop()
         driver.create()
-        assert set(self.indexed_fields(driver.spec)) == {field}, "not made together with the resource"
+        assert set(self.indexed_fields(driver.spec)) == {field}, (
+            "the index was not created together with the resource"
+        )
         driver.write(ROWS)
         self.assert_holds(driver, ROWS)
 
     @check("{name}")
     @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in METRICS])
     def test_vector_index(self, spec: Any, name: str) -> None:
-        """A vector index is added, kept through writes, removed, and made together with the resource.
+        """A vector index can be added, stays after writes, can be removed, and can be created with the resource.
 
-        If it fails: ``get_setup_state`` forgets ``index_options``, or a change of indexes touches rows.
+        If it fails: ``get_setup_state`` forgets ``index_options``, or a change of indexes alters rows.
         """
         self._check_index(spec, options(METRICS[name]), "vector")
 
     @check("index.fts")
     def test_text_index(self, spec: Any) -> None:
-        """The same of a full-text index."""
+        """A full-text index can be added, stays after writes, can be removed, and can be created with the resource."""
         self._check_index(spec, options(fts=True), "text")

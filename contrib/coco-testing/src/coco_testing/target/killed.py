@@ -1,4 +1,4 @@
-"""Real crashes: the process that does the work is killed."""
+"""Real crashes: the process that sets up or writes the target is killed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class KilledChecks(TargetBase, kit=True):
 
     @check("crash.killed")
     def test_killed(self, spec: Any) -> None:
-        """A process that is killed while it makes, fills or drops a resource leaves what the next one can go on from.
+        """After a process is killed while it creates, fills or drops a resource, the next process can continue.
 
-        If it fails and ``crash.setup`` and ``crash.write`` hold: what Python tidies up after an exception, and the
-        system does not, such as a lock file, a file that is written in place, or a transaction of the client's.
+        If it fails and ``crash.setup`` and ``crash.write`` hold: the connector relies on clean-up that Python does after an
+        exception and that a killed process does not: of a lock file, a half-written file, or a client's transaction.
         """
         processes = Processes()
         try:
@@ -62,7 +62,9 @@ class KilledChecks(TargetBase, kit=True):
             self.assert_absent(driver)
 
     def _kill(self, processes: Processes, driver: TargetDriver, line: int, **what: Any) -> None:
-        assert processes.run(task_of(driver, fatal=line, **what)) is None, f"it did not get to line {line}"
+        assert processes.run(task_of(driver, fatal=line, **what)) is None, (
+            f"the process ended before line {line}"
+        )
 
     def _kill_while_writing(self, processes: Processes, driver: TargetDriver) -> None:
         names = list(OLD)

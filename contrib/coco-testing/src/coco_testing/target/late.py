@@ -1,4 +1,4 @@
-"""Writes of an earlier run that come late: a connection was slow, or a process slept until another one had its work."""
+"""Late writes of an earlier run, after a slow connection or a suspended process: fencing must refuse them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from coco_testing.target_driver import TargetDriver
 MORE_LATE_ABILITIES = ("late_writes",)
 MOST_DELAYS = 9
 PATIENCE_SECONDS = 0.4
-"""How long the later run may wait for the delayed write before that goes on."""
+"""Time that the later run may block on the delayed write before that write continues, in seconds."""
 ENDS_WITHIN = 60.0
 
 
@@ -27,12 +27,12 @@ class LateChecks(TargetBase, kit=True):
 
     @check("late_writes")
     def test_late_writes(self, spec: Any) -> None:
-        """Once a later run of a flow has begun to write, nothing of an earlier one takes effect.
+        """Once a later run of a flow writes, writes of an earlier run have no effect.
 
-        The engine numbers runs, and tells the number by ``fence(prepared, token)`` before the first write. A write under
-        a lower number raises ``FencedError``; so does ``fence`` itself, with the number that the target knows.
-        If it fails: the number is looked at in one step and rows are written in another, or a connection that was
-        opened before looks at what it knew then.
+        The engine numbers runs, and calls ``fence(prepared, token)`` with the number before the first write. A write under
+        a lower number raises ``FencedError``; so does ``fence`` itself, with the number that the target has stored.
+        If it fails: the connector compares the number in one step and writes rows in another, or an open connection
+        compares with a number that it has cached.
         """
         first = self.created(spec)
         fence = self.data_method(first, "fence")
@@ -45,11 +45,15 @@ class LateChecks(TargetBase, kit=True):
         for late, gone in (({"a": row("late")}, []), ({}, ["a"]), ({"c": row("late")}, ["a"])):
             with pytest.raises(FencedError) as caught:
                 first.write(late, gone)
-            assert caught.value.number == 11, f"the target knows number 11, not {caught.value.number}"
+            assert caught.value.number == 11, (
+                f"the error reports number {caught.value.number}; the target has 11"
+            )
         for number in (10, 11):
             with pytest.raises(FencedError) as caught:
                 self.call(fence, first.prepared(), FencingToken("Kit", number))
-            assert caught.value.number == 11, f"the target knows number 11, not {caught.value.number}"
+            assert caught.value.number == 11, (
+                f"the error reports number {caught.value.number}; the target has 11"
+            )
         self.assert_holds(second, {"a": row("new")})
         other = self.driver(spec)
         self.call(fence, other.prepared(), FencingToken("Other flow", 1))
@@ -62,7 +66,7 @@ class LateChecks(TargetBase, kit=True):
             self._delayed(first, second, fence)
 
     def _delayed(self, old: TargetDriver, new: TargetDriver, fence: Any) -> None:
-        """The same with a write that is held up at lines of the connector while the later run does its work."""
+        """The same with a write that is paused at lines of the connector while the later run writes."""
         late = ({"a": row("late")}, ["b"])
 
         def begun(number: int) -> None:
@@ -99,7 +103,7 @@ class LateChecks(TargetBase, kit=True):
             go_on.set()
             for thread in (delayed, after):
                 thread.join(ENDS_WITHIN)
-                assert not thread.is_alive(), f"a write did not end within {ENDS_WITHIN:.0f} s"
+                assert not thread.is_alive(), f"a write did not finish within {ENDS_WITHIN:.0f} s"
             if after.error is not None:
                 raise after.error
             self.assert_holds(new, {"a": row("new"), "b": row("new")})
@@ -107,7 +111,7 @@ class LateChecks(TargetBase, kit=True):
 
 
 def _lines(count: int) -> list[int]:
-    """Lines to hold a write up at: some of all, and as many of the last quarter, where it is sent."""
+    """Lines at which to pause a write: some of all lines, and more of the last quarter, which sends the write."""
     start = count * 3 // 4
     return sorted(
         {*points(count, MOST_DELAYS), *(start + n for n in points(count - start, MOST_DELAYS // 2))}
@@ -115,7 +119,7 @@ def _lines(count: int) -> list[int]:
 
 
 class _Thread(threading.Thread):
-    """Runs at once, and keeps what was raised."""
+    """Starts at once. ``error``: what the function raised."""
 
     def __init__(self, function: Any, *args: Any) -> None:
         super().__init__(daemon=True)

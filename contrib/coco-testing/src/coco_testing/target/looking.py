@@ -1,4 +1,4 @@
-"""What `coco verify` asks: how many rows, which keys, which values."""
+"""Methods that `coco verify` calls: the number of rows, the keys, the values."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LOOKING_ABILITIES = ("verify.count_rows", "verify.list_keys", "verify.read_rows"
 
 
 class LookingChecks(TargetBase, kit=True):
-    """Looking behind."""
+    """Reading a target."""
 
     @check("verify.count_rows")
     def test_count_rows(self, spec: Any) -> None:
-        """The number of rows, as it is now; without the resource an error, never 0.
+        """``count_rows`` returns the present number of rows. For a missing resource it raises an error and never returns 0.
 
-        If it fails on the error: a dropped table would be taken for an empty one, and lost rows for no drift.
+        If it fails on the error: a dropped table would count as an empty one, and coco would not detect the drift.
         """
         driver = self.created(spec)
         count = self.data_method(driver, "count_rows")
@@ -40,19 +40,19 @@ class LookingChecks(TargetBase, kit=True):
 
     @check("verify.list_keys")
     def test_list_keys(self, spec: Any) -> None:
-        """Every key once, as tuples of engine values, in lists."""
+        """``list_keys`` gives every key once, as tuples of engine values, in lists."""
         driver = self.created(spec, COMPOSITE)
         list_keys = self.data_method(driver, "list_keys")
         assert driver.list_keys(list_keys) == []
         rows = {("a", str(number), number): {"text": "x"} for number in range(2_500)}
         driver.write(rows)
         found = driver.list_keys(list_keys)
-        assert len(found) == len(set(found)), "keys come twice"
+        assert len(found) == len(set(found)), "list_keys gave a key twice"
         assert set(found) == set(driver.stored(rows))
 
     @check("verify.read_rows")
     def test_read_rows(self, spec: Any) -> None:
-        """Rows by key as engine values; a missing key has no entry."""
+        """``read_rows`` returns rows by key, as engine values. A missing key has no entry."""
         driver = self.created(spec)
         read = self.data_method(driver, "read_rows")
         rows = {"a": row("one"), "b": row(None, None), "c": row("three")}

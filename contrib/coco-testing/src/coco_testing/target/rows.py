@@ -1,4 +1,4 @@
-"""Rows: written, overwritten, deleted; many, none, and several batches."""
+"""Writing rows: insertions, updates, deletions, large batches, empty batches, several batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_upsert(self, spec: Any) -> None:
-        """New rows are there when ``mutate`` returns, also for another connection and a later run."""
+        """New rows are stored when ``mutate`` returns. Another connection and a later run can read them."""
         driver = self.created(spec)
         driver.write({"a": row("one"), "b": row("two", None)})
         self.assert_holds(driver, {"a": row("one"), "b": row("two", None)})
@@ -28,7 +28,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_overwrite(self, spec: Any) -> None:
-        """A known key gets the new row as a whole, nulls included; writing the same again changes nothing.
+        """A second write of a key replaces the whole row, nulls included. Writing an equal row changes nothing.
 
         If it fails: an upsert that inserts a second row, keeps the first, or leaves out null fields.
         """
@@ -41,7 +41,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_delete(self, spec: Any) -> None:
-        """Deleted rows are missing afterwards, their neighbours stay."""
+        """Deleted rows are removed, and other rows stay."""
         driver = self.created(spec)
         driver.write({"a": row("one"), "b": row("two"), "c": row("three")})
         driver.write(deletes=["a", "c"])
@@ -49,7 +49,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_delete_what_is_not_there(self, spec: Any) -> None:
-        """Deleting a missing row is no error: after a crash it is what happens."""
+        """Deleting a missing row is no error, because the engine repeats deletions after a crash."""
         driver = self.created(spec)
         driver.write({"b": row("two")})
         driver.write(deletes=["a"])
@@ -59,7 +59,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_mixed_batch(self, spec: Any) -> None:
-        """Insertions, updates and deletions in one batch, and several batches in one call, in order."""
+        """A call may hold insertions, updates and deletions in one batch, and several batches, which apply in order."""
         driver = self.created(spec)
         driver.write({"a": row("one"), "b": row("two"), "c": row("three")})
         driver.write({"a": row("changed"), "d": row("four")}, ["b", "x"])
@@ -70,10 +70,10 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_same_key_twice(self, spec: Any) -> None:
-        """One key in several batches of a call: the last one wins. Twice in one batch: never two rows.
+        """If a key is in several batches of a call, the last batch wins. If it is twice in one batch, there is one row.
 
-        The engine gives no batch in which a key stands twice. A target that gets one may refuse it, or take either
-        row; its neighbours are not lost without a word.
+        The engine never sends a batch that holds a key twice. A target may refuse such a batch or write either row, but it
+        must not lose other rows of the batch without an error.
         """
         driver = self.created(spec)
         driver.write({"a": row("old"), "b": row("old")})
@@ -96,7 +96,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_nothing_to_write(self, spec: Any) -> None:
-        """An empty batch, and no batch at all, are fine and change nothing."""
+        """An empty batch, and a call without batches, raise no error and change nothing."""
         driver = self.created(spec)
         driver.write({"a": row("one")})
         driver.write({})
@@ -106,9 +106,9 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_large_batch(self, spec: Any) -> None:
-        """10 000 rows in one call: inserted, changed, deleted.
+        """10 000 rows can be inserted, changed and deleted in one call.
 
-        If it fails: limits on parameters or bytes of a statement; see ``coco.kit.batching``.
+        If it fails: a statement exceeds a limit on parameters or bytes; see ``coco.kit.batching``.
         """
         driver = self.created(spec)
         rows = {f"key {number:05}": row(f"text {number} " * 5, number) for number in range(MANY)}
@@ -121,7 +121,7 @@ class RowChecks(TargetBase, kit=True):
 
     @check()
     def test_names_that_are_keywords(self, spec: Any) -> None:
-        """Fields may be called ``select``, ``order``, ``from`` or ``Group``. If it fails: quote names."""
+        """Fields may be called ``select``, ``order``, ``from`` or ``Group``. If it fails: quote the names of fields."""
         driver = self.created(spec, RESERVED)
         driver.write({"a": {"order": "1", "from": 2, "Group": "g"}, "b": {"order": None}})
         driver.write({"b": {"order": "2"}}, ["a"])
@@ -129,12 +129,14 @@ class RowChecks(TargetBase, kit=True):
 
     @check("partial_update")
     def test_partial_update(self, spec: Any) -> None:
-        """Told which fields differ, the target ends with the whole new row, in mixed batches too."""
+        """A write that names the changed fields stores the whole new row, also in mixed batches."""
         driver = self.created(spec)
         if not getattr(driver.record.connector_cls, "partial_update", False):
             raise RefusedError("partial_update is not set")
         if driver.method("mutate_columns") is None:
-            raise AssertionError("partial_update is set, but only mutate_columns is told what changed")
+            raise AssertionError(
+                "partial_update requires mutate_columns: mutate does not receive the changed fields"
+            )
         driver.write({"a": row("one", 1), "b": row("two", 2)}, changed=[None, None])
         driver.write(
             {"a": row("one", 5), "b": row(None, 2), "c": row("three", 3)}, changed=[(1,), (0,), None]

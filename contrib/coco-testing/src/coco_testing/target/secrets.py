@@ -1,4 +1,4 @@
-"""Secrets: nowhere to be seen, whatever goes well or wrong."""
+"""Secrets of a target do not appear in its state, logs and errors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class SecretChecks(TargetBase, kit=True):
 
     @check()
     def test_secrets_do_not_show(self, spec: Any, caplog: pytest.LogCaptureFixture) -> None:
-        """Passwords are not in spec, key, state, description, log, or an error with its causes.
+        """Passwords are not in the spec, key, setup state, description, log, or an error and its causes.
 
-        If it fails: keep an auth reference instead.
+        If it fails: keep an auth reference in the spec instead of the secret.
 
-        A spec that refers to an auth entry must name what is secret about it in ``secrets``.
+        If the spec refers to an auth entry, ``secrets`` must give the secret values of the entry.
         """
         with caplog.at_level(logging.DEBUG):
             driver = self.created(spec)
@@ -42,20 +42,24 @@ class SecretChecks(TargetBase, kit=True):
         describe = driver.method("describe")
         if describe is not None:
             shown["describe"] = str(describe(driver.key))
-        shown["the errors of a resource that is not there"] = self._errors(spec)
+        shown["the errors for a missing resource"] = self._errors(spec)
         change = driver.method("describe_change")
         if change is not None:
             wider = self.driver(spec, WIDER)
             shown["describe_change"] = "\n".join(change(driver.key, driver.state, wider.state))
         secrets = list(self.secrets(spec))
-        assert secrets or not _refers(driver.spec), "the spec refers to an auth entry: give `secrets`"
-        assert all(len(secret) >= 4 for secret in secrets), "a secret this short is found everywhere"
+        assert secrets or not _refers(driver.spec), (
+            "the spec refers to an auth entry: define the method `secrets`"
+        )
+        assert all(len(secret) >= 4 for secret in secrets), (
+            "the secret is too short to search for in output: use a longer one"
+        )
         for where, text in shown.items():
             for secret in secrets:
-                assert secret not in text, f"a secret shows in {where}"
+                assert secret not in text, f"{where} contains a secret"
 
     def _errors(self, spec: Any) -> str:
-        """What a user would see, causes and notes included."""
+        """The text of the errors as a user sees them, with causes and notes."""
         texts: list[str] = []
         driver = self.driver(spec)
         for upserts, deletes in (({"a": row("one")}, []), ({}, ["a"])):

@@ -1,4 +1,4 @@
-"""Setup: made, kept, altered, dropped; twice, and after a crash."""
+"""Setup: creating, keeping, altering and dropping a resource, also twice and after a crash."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_create(self, spec: Any) -> None:
-        """Creating makes an empty resource; creating again, as after a crash, takes nothing away.
+        """Setup creates an empty resource. A second creation, as after a crash, deletes nothing.
 
-        If it fails: use IF NOT EXISTS or its like; never drop or truncate on creation.
+        If it fails: use IF NOT EXISTS or its equivalent; never drop or truncate on creation.
         """
         driver = self.created(spec)
         self.assert_holds(driver, {})
@@ -33,7 +33,7 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_unchanged_state_changes_nothing(self, spec: Any) -> None:
-        """``previous == current`` leaves rows alone."""
+        """``apply_setup_change`` with ``previous == current`` keeps all rows."""
         driver = self.created(spec)
         driver.write({"a": row("one")})
         driver.apply(driver.state, driver.state)
@@ -41,10 +41,10 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_key_and_state_are_plain_and_stable(self, spec: Any) -> None:
-        """Key and setup state are JSON-able, come back equal from the state store, and are equal each time.
+        """Key and setup state are JSON-able, equal after a round trip through the state store, and equal each time.
 
-        If it fails: a set, a timestamp, a random name or a type that ``persistent_key_type`` /
-        ``setup_state_cls`` does not rebuild is in them.
+        If it fails: they contain a set, a timestamp, a random name, or a type that ``persistent_key_type`` or
+        ``setup_state_cls`` does not rebuild.
         """
         driver = self.driver(spec)
         again = self.driver(spec)
@@ -59,7 +59,7 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_described(self, spec: Any) -> None:
-        """``describe`` gives one line for a key alone, without the spec and without connecting."""
+        """``describe`` returns one line for a key, without a spec and without a connection."""
         describe = self.driver(spec).method("describe")
         if describe is not None:
             shown = describe(self.driver(spec).key)
@@ -67,10 +67,10 @@ class SetupChecks(TargetBase, kit=True):
 
     @check("setup.add_field")
     def test_field_added(self, spec: Any) -> None:
-        """A new value field is added in place: rows stay, and the next write fills it. Twice is fine.
+        """Setup adds a new value field in place: rows stay, and the next write fills the field. Setup may run twice.
 
         If it fails: ``check_state_compatibility`` or ``apply_setup_change`` treats an addition as another
-        resource, or the second call (after a crash) stumbles over the field being there.
+        resource, or the second call (after a crash) raises because the field exists.
         """
         before = self.created(spec)
         before.write({"a": row("one")})
@@ -84,7 +84,7 @@ class SetupChecks(TargetBase, kit=True):
 
     @check("setup.remove_field")
     def test_field_removed(self, spec: Any) -> None:
-        """A removed value field is dropped in place or ignored from then on: the other fields stay."""
+        """Setup drops a removed value field in place or ignores it. The other fields stay."""
         before = self.created(spec, WIDER)
         before.write({"a": {**row("one"), "extra": "x"}})
         before.close()
@@ -97,12 +97,12 @@ class SetupChecks(TargetBase, kit=True):
 
     def _in_place(self, driver: TargetDriver, before: TargetDriver) -> None:
         if driver.compatibility(before) is TargetStateCompatibility.NOT_COMPATIBLE:
-            raise RefusedError("the connector says NOT_COMPATIBLE")
+            raise RefusedError("check_state_compatibility returned NOT_COMPATIBLE")
         driver.change_from(before)
 
     @check()
     def test_other_key(self, spec: Any) -> None:
-        """Another key type means another resource: dropped and made anew, and writable as such."""
+        """After a change of the key type, setup drops and recreates the resource, which can then be written."""
         before = self.created(spec)
         before.write({"a": row("one")})
         before.close()
@@ -114,25 +114,25 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_setup_after_a_crash(self, spec: Any) -> None:
-        """From any possible former state: a change is applied to a resource that is absent, or changed already.
+        """A setup change succeeds from any possible former state: the resource is missing, or altered already.
 
-        If it fails: ``apply_setup_change`` trusts ``previous``. After a crash it is one of several that may be.
+        If it fails: ``apply_setup_change`` relies on ``previous``. After a crash the true state may be another one.
         """
         old, driver = self.driver(spec), self.driver(spec, WIDER)
         if driver.compatibility(old) is TargetStateCompatibility.NOT_COMPATIBLE:
             driver.apply(old.state, None)
             driver.create()
         else:
-            driver.apply(old.state, driver.state)  # the creation on record never happened
-        driver.apply(old.state, driver.state)  # it did happen, the confirmation was lost
+            driver.apply(old.state, driver.state)  # the stored state has a creation that did not happen
+        driver.apply(old.state, driver.state)  # the change happened, but a crash prevented its record
         driver.write({"a": {**row("one"), "extra": "x"}})
         self.assert_holds(driver, {"a": {**row("one"), "extra": "x"}})
 
     @check()
     def test_drop(self, spec: Any) -> None:
-        """Dropping removes the resource with its rows, from the stored key alone; again, and of nothing, is fine.
+        """Setup drops the resource and its rows by the stored key alone. Dropping a missing resource is no error.
 
-        If it fails: use IF EXISTS or its like.
+        If it fails: use IF EXISTS or its equivalent.
         """
         driver = self.driver(spec)
         driver.drop()
@@ -147,17 +147,17 @@ class SetupChecks(TargetBase, kit=True):
 
     @check()
     def test_resource_of_the_user(self, spec: Any) -> None:
-        """``setup_by_user``: rows go into what is there, without any setup call; where nothing is, it is an error.
+        """``setup_by_user``: the connector writes rows into an existing resource without setup. A missing one is an error.
 
-        If it fails: ``prepare`` or ``mutate`` creates, alters or drops something. That is setup's business alone.
-        A connector that is ``without_setup`` must do the opposite: rows are written without a setup.
+        If it fails: ``prepare`` or ``mutate`` creates, alters or drops a resource. Only setup may do that.
+        A connector that is ``without_setup`` must do the opposite: it writes rows although no setup ran.
         """
         driver = self.driver(spec)
         if driver.without_setup:
             driver.write({"a": row("one")})
             self.assert_holds(driver, {"a": row("one")})
             return
-        with pytest.raises(Exception) as caught:  # any error will do, silence will not
+        with pytest.raises(Exception) as caught:  # the check requires an error of any type
             driver.write({"a": row("one")})
         assert not isinstance(caught.value, AssertionError)
         self.assert_absent(driver)

@@ -1,4 +1,4 @@
-"""Two processes that write one target at a time."""
+"""Two processes that write one target concurrently."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class TogetherChecks(TargetBase, kit=True):
 
     @check("concurrent_processes")
     def test_two_processes(self, spec: Any) -> None:
-        """Two processes write and delete different rows of one resource, batch beside batch: nothing is lost.
+        """Two processes concurrently write and delete different rows of one resource. No change is lost.
 
-        Two flows of two processes may feed one target. If it fails and ``concurrent_writes`` holds: a lock that only
-        threads of one process see, a file that is read, changed and written back, or what another process is about
-        to use, taken for what a crash left. A writer that must wait blocks; a temporary conflict is retried.
+        Two flows in two processes may write one target. If it fails and ``concurrent_writes`` holds: the connector uses a
+        lock that works only within one process, or reads, changes and rewrites a file, or removes temporary data of
+        another process as if a crash had left it. A writer must block on a lock and retry a temporary conflict.
         """
         driver = self.created(spec)
         ours, theirs = ([self._batch(writer, number) for number in range(ROUNDS)] for writer in "ab")
@@ -37,10 +37,10 @@ class TogetherChecks(TargetBase, kit=True):
                 self.need_shared_place(driver, lambda rows: processes.run(task_of(driver, rows=rows)))
             self._write_beside(processes, driver, ours, theirs)
         except CocoError as error:
-            raise RefusedError(f"beside another process: {error}") from error
+            raise RefusedError(f"a write failed while another process wrote: {error}") from error
         except FailedThereError as error:
             if error.refused:
-                raise RefusedError(f"beside another process: {error}") from error
+                raise RefusedError(f"a write failed while another process wrote: {error}") from error
             raise
         finally:
             processes.close()
@@ -70,7 +70,7 @@ class TogetherChecks(TargetBase, kit=True):
                     line.settimeout(LIMIT_SECONDS)
                     for batch in ours:
                         if not line.recv(1):
-                            break  # it failed; its own words say more
+                            break  # the process failed; its own error is more precise
                         line.sendall(b"!")
                         driver.write(*batch)
                 break

@@ -1,4 +1,4 @@
-"""Values and keys of every type, at their limits."""
+"""Values and keys of every type, ordinary ones and limits."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class TypeChecks(TargetBase, kit=True):
         "name", [pytest.param(name, id=f"value {name}") for name in (*SAMPLES, *MORE_SAMPLES)]
     )
     def test_values(self, spec: Any, name: str) -> None:
-        """Values of a type come back as they were, or in the form ``stored_form`` says, or ``values_equal`` to it.
+        """Values of a type come back unchanged, or as ``stored_form`` returns them, or ``values_equal`` to that.
 
-        If it fails: the column type is too narrow, or text is spliced into a statement.
+        If it fails: the column type is too narrow, or the connector inserts text into a statement without quoting.
         """
         samples = ALL_SAMPLES[name]
         shape = Shape.of({"id": NUMBER}, {"value": samples.type})
@@ -42,7 +42,7 @@ class TypeChecks(TargetBase, kit=True):
         apart = {
             repr(item) for item in driver.stored({n: rows[n] for n in range(len(samples.ordinary))}).values()
         }
-        assert len(apart) == len(samples.ordinary), "stored_form makes ordinary values the same"
+        assert len(apart) == len(samples.ordinary), "stored_form maps different ordinary values to one"
         self._assert_apart(driver, [rows[n] for n in range(len(samples.ordinary))])
         driver.write(rows)
         self.assert_holds(driver, rows)
@@ -58,13 +58,13 @@ class TypeChecks(TargetBase, kit=True):
                     left == right
                     or equal is None
                     or not equal(driver.shape.value_fields[0], values[left], values[right])
-                ), "values_equal makes ordinary values the same"
+                ), "values_equal holds for different ordinary values"
 
     @check("value Vector[Float32, 3]")
     def test_wrong_dimension(self, spec: Any) -> None:
-        """A vector of another dimension than its field is refused, or comes back as it was; never cut or filled up.
+        """A vector of a wrong dimension is refused or comes back unchanged; it is never cut or padded.
 
-        Nor does it harm its neighbours after it is deleted.
+        After it is deleted, other rows can still be read and written.
         """
         shape = Shape.of({"id": NUMBER}, {"value": SAMPLES["Vector[Float32, 3]"].type})
         driver = self.created(spec, shape)
@@ -80,14 +80,16 @@ class TypeChecks(TargetBase, kit=True):
             found = self.read_back(driver.spec, shape) or {}
             stored = found.get(2, {}).get("value")
             length = len(wrong) // 4
-            assert stored is None or len(stored) == length, f"{length} numbers became {stored!r}"
+            assert stored is None or len(stored) == length, (
+                f"a vector of {length} numbers was stored as {stored!r}"
+            )
             driver.write(deletes=[2])
         self.assert_holds(driver, {1: {"value": [1.0, 2.0, 3.0]}})
 
     @check("key {name}")
     @pytest.mark.parametrize("name", [pytest.param(name, id=f"key {name}") for name in KEY_TYPES])
     def test_keys(self, spec: Any, name: str) -> None:
-        """Keys of a type are told apart, found again for an update, and for a deletion."""
+        """Different keys of a type have different rows, and updates and deletions find them."""
         shape = Shape.of({"id": SAMPLES[name].type}, {"text": TEXT})
         keys = key_samples(name)
         driver = self.created(spec, shape)
@@ -100,7 +102,7 @@ class TypeChecks(TargetBase, kit=True):
 
     @check("key composite")
     def test_keys_of_several_parts(self, spec: Any) -> None:
-        """Rows that differ in one part only, or whose parts joined look alike, are different rows."""
+        """Keys that differ in one part, or whose joined parts are equal, name different rows."""
         keys = [
             ("a", "bc", 1),
             ("ab", "c", 1),
