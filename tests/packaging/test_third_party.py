@@ -57,7 +57,9 @@ def test_examples_are_no_members() -> None:
     assert not set(workspace.members()) & {name_of(folder) for folder in EXAMPLES}
 
 
-def test_found_by_coco_plugins(outside: Path, packages: dict[str, Path], tmp_path: Path) -> None:
+def test_third_party_examples_are_listed_by_coco_plugins(
+    outside: Path, packages: dict[str, Path], tmp_path: Path
+) -> None:
     coco = outside.with_name("coco")
     report: dict[str, Any] = json.loads(run(coco, "plugins", "--json", cwd=tmp_path, COCO_STRICT_PLUGINS="1"))
     installed = [item for item in report["plugins"] if not item["built_in"]]
@@ -70,7 +72,7 @@ def test_found_by_coco_plugins(outside: Path, packages: dict[str, Path], tmp_pat
 
 
 @every
-def test_passes_the_kit_as_installed(
+def test_third_party_examples_pass_the_kit_as_installed(
     outside: Path, packages: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
     """Its own tests, with nothing of it but what was installed."""
@@ -94,7 +96,9 @@ def test_passes_the_kit_as_installed(
 
 
 @every
-def test_is_clean(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+def test_third_party_examples_pass_ruff_and_mypy(
+    packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
     """By its own settings: lint, format, strict types."""
     folder = packages[name]
     cache = tmp_path_factory.getbasetemp() / "mypy"

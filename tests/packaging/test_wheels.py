@@ -70,7 +70,7 @@ def test_wheels_are_the_same_when_built_again(
         assert again.read_bytes() == wheels[name].read_bytes(), name
 
 
-def test_pip_takes_ours_from_the_folder(wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_pip_installs_our_wheels_from_the_folder(wheels: dict[str, Path], tmp_path: Path) -> None:
     """Not what others publish under one of the names."""
     report = tmp_path / "report.json"
     links = wheels["coco-core"].parent

@@ -50,7 +50,7 @@ def test_the_tests_that_are_named_exist() -> None:
         "[`test_crashes.py::around`](../tests/crash/test_crashes.py)",
     ],
 )
-def test_what_is_not_there_is_noticed(link: str) -> None:
+def test_a_missing_test_is_reported(link: str) -> None:
     assert len(wrong(link)) == 1
 
 

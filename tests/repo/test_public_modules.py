@@ -76,7 +76,7 @@ def test_every_import_is_public() -> None:
     assert [f"{place}: {use}" for place, use in uses() if not is_allowed(place, use)] == []
 
 
-def test_exceptions_are_needed() -> None:
+def test_every_listed_exception_is_used() -> None:
     for where in ALLOWED:
         assert any(place.startswith(where) for place, _ in uses()), where
 
@@ -94,11 +94,11 @@ def test_exceptions_are_needed() -> None:
         ("SCRIPT = '''\nimport coco.hot\n'''", "coco.hot"),
     ],
 )
-def test_what_counts_as_private(source: str, use: str) -> None:
+def test_names_that_count_as_private(source: str, use: str) -> None:
     assert list(private_uses(source)) == [use]
 
 
-def test_what_does_not() -> None:
+def test_names_that_do_not_count_as_private() -> None:
     source = """
 import coco
 from coco import op, sources

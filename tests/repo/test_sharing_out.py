@@ -50,12 +50,12 @@ def test_files_with_slow_tests_come_first(shared_out: Any) -> None:
     assert order(shared_out, *items) == ["c.py::one", "a.py::one", "a.py::two", "b.py::one"]
 
 
-def test_what_belongs_together_counts_as_one(shared_out: Any) -> None:
+def test_a_group_of_tests_counts_as_one(shared_out: Any) -> None:
     items = [Item("a.py::one"), Item("a.py::two"), *map(Item, PACKAGING)]
     assert order(shared_out, *items) == [*PACKAGING, "a.py::one", "a.py::two"]
 
 
-def test_in_one_process_everything_stays_as_it_is(shared_out: Any) -> None:
+def test_in_one_process_the_order_does_not_change(shared_out: Any) -> None:
     items = [Item("a.py::one"), Item("b.py::one", slow=True)]
     assert order(shared_out, *items, worker=False) == ["a.py::one", "b.py::one"]
 

@@ -33,7 +33,7 @@ def test_both_ways_are_measured(tmp_path: Path, name: str, capsys: pytest.Captur
     assert f"{name}, {list(ways)[1]}" in capsys.readouterr().out
 
 
-def test_a_target_that_is_not_there_is_named(
+def test_a_target_that_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def opened(folder: Path) -> Contest:

@@ -115,7 +115,7 @@ def test_pages_use_the_words_of_the_list() -> None:
         '"""The table was altered behind our back, and made again."""',
     ],
 )
-def test_the_patterns_find_what_they_are_for(text: str) -> None:
+def test_the_patterns_find_words_of_the_list(text: str) -> None:
     assert [problem for _, prose in prose_of_python(text + "\n") for problem in wrong(prose)]
 
 
@@ -128,5 +128,5 @@ def test_the_patterns_find_what_they_are_for(text: str) -> None:
         '"""Deadline in seconds."""',
     ],
 )
-def test_the_patterns_leave_other_texts_alone(text: str) -> None:
+def test_the_patterns_do_not_match_other_texts(text: str) -> None:
     assert not [problem for _, prose in prose_of_python(text + "\n") for problem in wrong(prose)]

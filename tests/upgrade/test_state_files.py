@@ -145,7 +145,7 @@ def test_a_migrated_file_has_the_tables_of_a_new_one(file: Path, tmp_path: Path)
     assert tables(file) == tables(tmp_path / "new.db")
 
 
-def test_work_goes_on_in_a_migrated_file(file: Path) -> None:
+def test_a_run_continues_in_a_migrated_file(file: Path) -> None:
     store = SqliteStore(str(file))
     store.open()
     dead, fresh = MAKER.key(22), b"new"

@@ -162,13 +162,15 @@ WHO, WHAT = field("who"), field("what")
         ),
     ],
 )
-def test_what_does_not_fit(mapping: Relationships, declarations: list[Declaration], words: str) -> None:
+def test_mappings_that_do_not_fit_are_refused(
+    mapping: Relationships, declarations: list[Declaration], words: str
+) -> None:
     tags = FieldSchema("tags", EnrichedValueType(BasicValueType("Json")))
     with pytest.raises(DefinitionError, match=words):
         completed(mapping, [WHO, WHAT, field("size", "Int64"), tags], declarations=declarations)
 
 
-def test_another_graph_says_nothing() -> None:
+def test_mappings_of_another_graph_are_ignored() -> None:
     other = structs.replace(PEOPLE, spec=Spec(Nodes("Person"), AuthEntryReference("other")))
     mapping = Relationships("R", end("Person", name="who"), end("Person", name="what"))
     with pytest.raises(DefinitionError, match="known labels of this graph are: none"):
@@ -188,7 +190,9 @@ def test_another_graph_says_nothing() -> None:
         ),
     ],
 )
-def test_what_no_graph_takes(mapping: Mapping, options: IndexOptions, words: str) -> None:
+def test_mappings_that_no_graph_stores_are_refused(
+    mapping: Mapping, options: IndexOptions, words: str
+) -> None:
     with pytest.raises(DefinitionError, match=words):
         analysis.check_mapping(mapping, [field("name")], kind="Any", options=options)
 
@@ -202,7 +206,7 @@ def test_vector_indexes_need_a_fixed_length() -> None:
 
 
 @pytest.mark.parametrize("typed", [True, False])
-def test_what_a_difference_costs(typed: bool) -> None:
+def test_compatibility_of_setup_changes(typed: bool) -> None:
     base = state_of(Spec(Nodes("A")), [field("id")], [field("x"), field("y")])
     costs = TargetStateCompatibility
 

@@ -72,7 +72,7 @@ VALUES: dict[str, tuple[ValueType, st.SearchStrategy[Any]]] = {
 
 @pytest.mark.parametrize("name", VALUES)
 @given(data=st.data())
-def test_values_come_back(name: str, data: st.DataObject) -> None:
+def test_values_survive_a_round_trip(name: str, data: st.DataObject) -> None:
     type_, values = VALUES[name]
     write, read = json_text(type_)
     value = data.draw(values)
@@ -110,7 +110,7 @@ def test_days_outside_of_the_calendar() -> None:
     assert (read(write(late)), read(write(early))) == (late, early)
 
 
-def test_what_is_stored_stays_as_it_is() -> None:
+def test_the_stored_form_does_not_change() -> None:
     """Texts are compared with those that older releases wrote."""
     texts = {
         "Time": (5_000_000, '"00:00:05.000000"'),

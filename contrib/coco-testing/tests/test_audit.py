@@ -19,7 +19,7 @@ def subclass(*mixins: type, **body: Any) -> Any:
     return type("TestIt", (*mixins, SourceSuite), {"abilities": claim(SOURCE_ABILITIES), **body})
 
 
-def test_an_honest_suite() -> None:
+def test_an_unchanged_suite_has_no_problems() -> None:
     class Mixin:
         helper = 3
 
@@ -31,20 +31,20 @@ def test_an_honest_suite() -> None:
     "name", ["test_vanished", "assert_value", "listing", "_judge", "_session", "support", "all_abilities"]
 )
 @pytest.mark.parametrize("instead", [None, lambda self: None])
-def test_no_part_of_the_kit_is_replaced(name: str, instead: Any) -> None:
+def test_overriding_a_part_of_the_kit_is_a_problem(name: str, instead: Any) -> None:
     with pytest.raises(SuiteError, match=name):
         subclass(**{name: instead})
     with pytest.raises(SuiteError, match=name):
         subclass(type("Mixin", (), {name: instead}))
 
 
-def test_not_by_a_class_between_either() -> None:
+def test_overriding_in_an_intermediate_class_is_a_problem() -> None:
     between = subclass()
     with pytest.raises(SuiteError, match="test_change"):
         type("TestThat", (between,), {"test_change": None})
 
 
-def test_nor_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assigning_a_check_after_the_definition_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     made = subclass()
     monkeypatch.setattr(made, "test_change", None, raising=False)
     assert any("test_change" in item for item in problems_of(made))
@@ -56,7 +56,7 @@ def test_marks_that_void_checks(mark: Any) -> None:
         subclass(pytestmark=[mark.mark])
 
 
-def test_hidden_from_pytest() -> None:
+def test_a_suite_that_pytest_does_not_collect_is_a_problem() -> None:
     with pytest.raises(SuiteError, match="__test__"):
         subclass(__test__=False)
 
@@ -66,12 +66,12 @@ def test_hooks_of_python_count_too() -> None:
         subclass(__getattribute__=lambda self, name: None)
 
 
-def test_names_that_mean_nothing() -> None:
-    with pytest.raises(SuiteError, match="'speed' is no ability"):
+def test_unknown_abilities_and_checks_are_problems() -> None:
+    with pytest.raises(SuiteError, match="'speed' is not an ability"):
         subclass(abilities={"speed": FULL})
     with pytest.raises(SuiteError, match="no check 'test_speed'"):
         subclass(known_failures={"test_speed": KnownFailure(ValueError, "slow")})
-    with pytest.raises(ValueError, match="no ability"):
+    with pytest.raises(ValueError, match="is not an ability"):
         claim(SOURCE_ABILITIES, {"speed": FULL})
 
 
@@ -92,7 +92,7 @@ def test_only_the_kit_makes_kit_suites() -> None:
 def test_a_new_ability_may_be_left_undeclared_but_not_misspelt() -> None:
     assert problems_of(subclass(abilities=claim(SOURCE_ABILITIES))) == []
     assert problems_of(subclass(abilities=claim(ALL_SOURCE_ABILITIES))) == []
-    with pytest.raises(SuiteError, match="'change_streams' is no ability"):
+    with pytest.raises(SuiteError, match="'change_streams' is not an ability"):
         subclass(abilities={**claim(SOURCE_ABILITIES), "change_streams": FULL})
 
 

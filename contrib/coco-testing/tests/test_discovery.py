@@ -80,13 +80,15 @@ def run_of_an_author(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 @pytest.mark.slow
 class TestFirstRun:
-    def test_is_no_error_and_says_how_abilities_stand(self, run_of_an_author: dict[str, Any]) -> None:
+    def test_an_undeclared_suite_passes_and_lists_its_abilities(
+        self, run_of_an_author: dict[str, Any]
+    ) -> None:
         text = run_of_an_author["text"]
         assert "coco conformance: TestDiscovered" in text
         assert "  2 hold: deterministic, pinned_version" in text
         assert "  1 are refused: batching" in text
 
-    def test_earns_no_badge(self, run_of_an_author: dict[str, Any]) -> None:
+    def test_an_undeclared_suite_is_incomplete(self, run_of_an_author: dict[str, Any]) -> None:
         data = run_of_an_author["report"]
         assert not data["complete"]
         assert data["undeclared"] == {"TestDiscovered": ["deterministic", "batching", "pinned_version"]}
@@ -97,7 +99,7 @@ class TestFirstRun:
         assert told["claim"] == CLAIM
 
 
-def test_strict_run_fails() -> None:
+def test_a_strict_run_fails_while_abilities_are_undeclared() -> None:
     class TestIt(FunctionSuite):
         abilities: ClassVar = {"batching": NOT_IMPLEMENTED}
 
@@ -218,7 +220,7 @@ class TestCommands:
         again = CliRunner().invoke(cli.main, ["init", "test_it.py", "-w"])
         assert "has a claim already" in again.stderr and CLAIM in again.stdout
 
-    def test_check_is_strict(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_check_command_requires_all_abilities(self, monkeypatch: pytest.MonkeyPatch) -> None:
         calls = self.told(monkeypatch, suites={"TestIt": {}})
         result = CliRunner().invoke(cli.main, ["check"])
         assert (result.exit_code, calls) == (0, [["tests/test_conformance.py", "--coco-strict"]]), (
@@ -230,7 +232,7 @@ class TestCommands:
         [
             (1, {"suites": {"TestIt": {}}}, "tests failed"),
             (0, {}, "no conformance suite ran"),
-            (0, {"suites": {"TestIt": {}}, "complete": False}, "the conformance report is not complete"),
+            (0, {"suites": {"TestIt": {}}, "complete": False}, "the conformance report is incomplete"),
         ],
     )
     def test_check_says_what_is_missing(

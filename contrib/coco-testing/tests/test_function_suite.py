@@ -59,5 +59,5 @@ class TestClipText(FunctionSuite):
         (1, 2, False),
     ],
 )
-def test_closeness(first: Any, second: Any, expected: bool) -> None:
+def test_numbers_may_differ_by_the_tolerance(first: Any, second: Any, expected: bool) -> None:
     assert close(first, second, 1e-6) is expected

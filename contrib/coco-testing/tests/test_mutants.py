@@ -45,7 +45,7 @@ def wanted(suite: Any) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_mutant_is_found_out(kind: str, tmp_path: Path) -> None:
+def test_each_mutant_fails_a_check(kind: str, tmp_path: Path) -> None:
     found = suites(kind)
     nodes = [f"{name}::{check}" for name, suite in found.items() for check in wanted(suite)]
     shares = AT_ONCE.get(kind, 1)

@@ -87,7 +87,7 @@ def test_a_target_of_one_function() -> None:
     assert made["read_all"](made["JsonLines"](url="u")) == [("k", {"text": "v"})]
 
 
-def test_only_targets_are_that_small() -> None:
+def test_only_targets_have_a_package_of_one_function() -> None:
     result = new("source", "feed", "--minimal")
     assert result.exit_code == 2
     assert "there is no smaller package of a source" in result.stderr
@@ -104,7 +104,7 @@ def test_store_has_all_methods_of_the_protocol() -> None:
             assert inspect.signature(getattr(type(store), name)) == inspect.signature(asked), name
 
 
-def test_into_a_folder_of_ones_own() -> None:
+def test_the_folder_can_be_chosen() -> None:
     Path("mine").mkdir()
     assert new("source", "feed", "-o", "mine").exit_code == 0
     assert Path("mine/src/coco_source_feed/source.py").is_file()
@@ -161,7 +161,7 @@ def test_file_in_the_way() -> None:
     assert "cannot write parent" in result.stderr
 
 
-def test_namesake_of_a_known_plugin_is_mentioned() -> None:
+def test_a_plugin_of_the_same_name_is_mentioned() -> None:
     result = new("target", "qdrant")
     assert result.exit_code == 0
     assert "coco-target-qdrant provides target:Qdrant too" in result.stderr

@@ -54,7 +54,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
     return Installed(monkeypatch)
 
 
-def test_in_order(installed: Installed) -> None:
+def test_an_installed_plugin_without_problems(installed: Installed) -> None:
     assert installed.problems == []
 
 
@@ -113,5 +113,5 @@ def test_requirement_of_core(installed: Installed, requires: list[str], problem:
     assert problem in found
 
 
-def test_what_is_installed_here_is_in_order() -> None:
+def test_our_own_plugins_have_no_problems() -> None:
     assert packaging_problems("coco-testing") == []

@@ -58,7 +58,7 @@ def test_markdown() -> None:
     text = report.to_markdown()
     assert "Conformance (coco-core 1): **incomplete**." in text
     assert (
-        "**TestIt** (TargetSuite, against something it does not name): "
+        "**TestIt** (TargetSuite, against an unnamed product): "
         "2 passed, 1 refused, 1 failed, 1 not declared." in text
     )
     assert (
@@ -138,7 +138,7 @@ class TestMine(MemoryHooks, TargetSuite):
 
 
 @pytest.mark.slow
-def test_as_an_author_runs_it(tmp_path: Path) -> None:
+def test_a_report_of_a_session_of_pytest(tmp_path: Path) -> None:
     """README, badge and JSON of one run."""
     (tmp_path / "test_mine.py").write_text(SUITE)
     readme = tmp_path / "README.md"
@@ -188,10 +188,10 @@ def test_a_new_file_and_an_old_one(tmp_path: Path) -> None:
     assert new.read_text().count(BEGIN) == 1
 
 
-def test_no_text_is_replaced_unasked(tmp_path: Path) -> None:
+def test_a_file_without_marks_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("# It\n")
-    with pytest.raises(ValueError, match="no place for a report"):
+    with pytest.raises(ValueError, match="no marks for the report"):
         Report([PASSED]).write(path)
     assert path.read_text() == "# It\n"
 

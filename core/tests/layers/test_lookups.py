@@ -107,7 +107,7 @@ def test_coco_itself_does_not_use_the_former_runtime() -> None:
         ("state", 'importlib.import_module(f"coco.cli.{name}")'),
     ],
 )
-def test_what_goes_up_is_found(module: str, source: str) -> None:
+def test_look_ups_of_a_higher_layer_are_found(module: str, source: str) -> None:
     assert upward(module, source) != []
 
 
@@ -122,5 +122,5 @@ def test_what_goes_up_is_found(module: str, source: str) -> None:
         ("types", '"""The text says coco.environment.environment and more."""'),
     ],
 )
-def test_what_points_down_is_not(module: str, source: str) -> None:
+def test_look_ups_of_a_lower_layer_are_not_reported(module: str, source: str) -> None:
     assert upward(module, source) == []

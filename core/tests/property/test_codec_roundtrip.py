@@ -278,7 +278,7 @@ def test_what_was_decoded_encodes_to_the_same_bytes(data):
 
 @SETTINGS
 @given(st.data())
-def test_the_natural_form_is_a_way_back_too(data):
+def test_the_natural_form_survives_a_round_trip(data):
     case = data.draw(TYPES)
     schema = enriched_type_of(case.annotation)
     engine = make_engine_value_encoder(case.annotation)(data.draw(case.values))

@@ -85,7 +85,7 @@ def test_formatting_comments_and_docstrings_do_not_count(source: str, data: st.D
 
 
 @given(programs(), programs())
-def test_what_differs_in_its_tree_differs_in_identity(one: str, other: str) -> None:
+def test_code_with_another_syntax_tree_has_another_identity(one: str, other: str) -> None:
     same = ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
     if same:
         assert identity(one) == identity(other)

@@ -285,7 +285,7 @@ def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted
 
 
 @pytest.mark.parametrize("after", ["first", "changed", "gone", "table gone"])
-def test_a_death_at_any_step_of_an_attachment(after: str) -> None:
+def test_a_crash_at_any_step_of_an_attachment(after: str) -> None:
     """Whether it is attached or not, the next setup brings it to what is wanted."""
     table = Wanted(frozenset("a"), "", "row", "Str", (("i", "1"),))
     wanted = {

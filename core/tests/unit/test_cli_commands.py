@@ -249,7 +249,7 @@ def test_reset_asks_once(runtime: FakeRuntime) -> None:
     assert [call[0] for call in runtime.calls] == ["drop", "setup"]
 
 
-def test_no_terminal_is_no(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_the_answer_is_no(runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "is_interactive", lambda: False)
     monkeypatch.setattr(FakeBundle, "destructive", False)
     runtime.pending = {"First"}
@@ -275,7 +275,7 @@ def test_setup_by_an_option_asks_where_data_would_be_lost(
     assert runtime.calls == []
 
 
-def test_what_cannot_be_set_up_is_no_question(runtime: FakeRuntime) -> None:
+def test_setup_does_not_ask_about_a_plan_that_cannot_be_applied(runtime: FakeRuntime) -> None:
     runtime.pending, runtime.invalid = {"First", "Second"}, ["Second"]
     for options in ([], ["-f"]):
         refused = run("setup", APP_FILE, *options, code=1)

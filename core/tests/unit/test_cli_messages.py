@@ -51,13 +51,13 @@ def test_a_command_that_is_almost_right() -> None:
         ("gone", "there is no module 'gone'"),
     ],
 )
-def test_an_app_that_is_none(folder: Path, app: str, words: str) -> None:
+def test_an_argument_that_is_not_an_app(folder: Path, app: str, words: str) -> None:
     (folder / "docs").mkdir()
     (folder / "notes.md").write_text("# Notes")
     assert words in said("update", app, code=1)
 
 
-def test_a_plan_that_is_none(folder: Path) -> None:
+def test_a_file_that_is_not_a_plan(folder: Path) -> None:
     (folder / "notes.md").write_text("# Notes")
     assert "notes.md is not a plan" in said("apply", "notes.md", code=1)
 

@@ -40,7 +40,7 @@ def test_a_signal_inside_counts_outside_too() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_leave_is_hard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leave_ends_the_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
     signals.leave(3)

@@ -106,7 +106,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 
 
 @given(st.sampled_from(list(VALUES)), st.data())
-def test_there_and_back(annotation: Any, data: st.DataObject) -> None:
+def test_values_survive_a_round_trip(annotation: Any, data: st.DataObject) -> None:
     value = data.draw(VALUES[annotation])
     found = there_and_back(annotation, value)
     assert found == value
@@ -127,7 +127,7 @@ def test_there_and_back(annotation: Any, data: st.DataObject) -> None:
         (Size, "l", Size.L),
     ],
 )
-def test_the_value_of_a_member_will_do(annotation: Any, value: Any, member: Any) -> None:
+def test_the_value_of_a_member_is_accepted(annotation: Any, value: Any, member: Any) -> None:
     assert there_and_back(annotation, value) == member
 
 

@@ -83,14 +83,14 @@ def check(tracked: dict[bytes, Head], listing: list[Any], by_content: bool, trus
 
 
 @given(st.dictionaries(keys, heads), listings, st.booleans(), st.booleans(), st.integers(1, 50))
-def test_only_what_is_unchanged_is_passed_over(
+def test_only_unchanged_rows_are_skipped(
     tracked: dict[bytes, Head], listing: list[Any], by_content: bool, trust: bool, parts: int
 ) -> None:
     check(tracked, listing, by_content, trust, parts)
 
 
 @pytest.mark.parametrize("by_content", [False, True])
-def test_what_is_unchanged_is_passed_over_in_a_table_that_grew(by_content: bool) -> None:
+def test_unchanged_rows_are_skipped_in_a_table_that_grew(by_content: bool) -> None:
     count = 5_000
     names = [b"key %d" % number for number in range(count)]
     register = KeyRegister(by_content=by_content)

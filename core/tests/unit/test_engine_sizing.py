@@ -22,7 +22,7 @@ def test_waiting_makes_many_small_batches() -> None:
     assert (sizer.rows, sizer.lanes) == (SMALLEST_BATCH, MOST_LANES)
 
 
-def test_a_busy_processor_is_no_reason_for_more_batches() -> None:
+def test_a_busy_processor_does_not_add_batches() -> None:
     """Batches that queue for one processor are slow together; cutting them up would make them slower."""
     sizer = BatchSizer()
     before = sizer.rows
@@ -31,7 +31,7 @@ def test_a_busy_processor_is_no_reason_for_more_batches() -> None:
     assert (sizer.rows, sizer.lanes) == (before, FEWEST_LANES)
 
 
-def test_a_part_of_a_batch_teaches_nothing() -> None:
+def test_a_part_of_a_batch_is_not_measured() -> None:
     sizer = BatchSizer()
     before = sizer.rows
     sizer.learn(before - 1, 0.001, 0.001)

@@ -75,11 +75,11 @@ def test_compiled_kernels_are_fresh() -> None:
 
 @pytest.mark.kernels
 @pytest.mark.skipif(not PURE, reason="COCO_PURE is not set")
-def test_pure_is_pure() -> None:
+def test_a_pure_build_has_no_extensions() -> None:
     assert hot.compiled_kernels() == dict.fromkeys(_loader.KERNELS, False)
 
 
-def test_run_time_switch_covers_every_road() -> None:
+def test_the_run_time_switch_covers_every_import() -> None:
     code = (
         "from coco.hot.merge_cy import _is_compiled\n"
         "from coco.hot import merge_cy, is_compiled, compiled_kernels\n"
@@ -164,14 +164,14 @@ class TestBuild:
         )
         return done, {path.name.partition(".")[0] for path in (folder / "src/coco/hot").glob("*.so")}
 
-    def test_compiler_fails(self, tmp_path: Path) -> None:
+    def test_a_failing_compiler_gives_a_pure_build(self, tmp_path: Path) -> None:
         pytest.importorskip("Cython")
         done, built = self.build(tmp_path / "core", CC="false")
         assert done.returncode == 0, done.stderr
         assert built == set()
         assert "installing the pure Python kernels" in done.stderr
 
-    def test_compiler_fails_where_it_must_not(self, tmp_path: Path) -> None:
+    def test_a_failing_compiler_is_an_error_where_kernels_are_required(self, tmp_path: Path) -> None:
         done, _ = self.build(tmp_path / "core", CC="false", COCO_REQUIRE_EXT="1")
         assert done.returncode != 0
 

@@ -212,7 +212,7 @@ class TestTwoProviders:
             ("fourth", "which is not installed"),
         ],
     )
-    def test_a_pick_is_binding(self, make: Make, picked: str, why: str) -> None:
+    def test_a_chosen_plugin_is_never_replaced_by_another(self, make: Make, picked: str, why: str) -> None:
         """Nobody stands in for the plugin that the user chose, even where no doubt would be left."""
         others = (make("third", HEAD), make("broken", "1 / 0"))
         for candidates in (self.candidates(make), self.candidates(make)[:1]):
@@ -230,14 +230,14 @@ class TestTwoProviders:
         with pytest.raises(PluginError, match="picks the plugin first for target:Godo"):
             host(make("first", GOOD), COCO_PLUGINS="target:Godo=first", COCO_STRICT_PLUGINS="1")
 
-    def test_leaving_one_out_settles_it(self, make: Make) -> None:
+    def test_leaving_one_plugin_out_resolves_the_conflict(self, make: Make) -> None:
         assert host(*self.candidates(make), COCO_PLUGINS="-first").conflicts() == {}
 
     def test_strict(self, make: Make) -> None:
         with pytest.raises(PluginError, match="provided by 2 plugins"):
             host(*self.candidates(make), COCO_STRICT_PLUGINS="1")
 
-    def test_doubtful_command_is_left_out(self, make: Make) -> None:
+    def test_a_command_of_two_plugins_is_left_out(self, make: Make) -> None:
         source = HEAD + "@hookimpl\ndef coco_cli_commands(): return [CommandManifest('serve', 'x:y'){}]"
         plugins = host(
             make("a", source.format("")), make("b", source.format(", CommandManifest('mcp', 'x:z')"))
@@ -431,7 +431,7 @@ class TestBuiltIn:
     """coco's own stores, runner and commands come by the hooks that plugins have."""
 
     @pytest.mark.parametrize("chosen", ["none", "target-x", "-target-x", "core"])
-    def test_no_choice_of_plugins_takes_them_away(self, chosen: str) -> None:
+    def test_no_choice_of_plugins_removes_the_built_in_ones(self, chosen: str) -> None:
         plugins = PluginHost(list, {"COCO_PLUGINS": chosen}, built_in=built_in_plugin())
         assert plugins.names("store") == ["memory", "sqlite"]
         assert plugins.names("runner") == ["process"]

@@ -77,7 +77,7 @@ def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
 class TestReference:
     """What a reference is like."""
 
-    def test_it_shows_itself_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_its_repr_shows_the_reference_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("A_PASSWORD", VALUE)
         secret = coco.secret("env:A_PASSWORD")
         assert resolve_secret(secret) == VALUE
@@ -174,7 +174,7 @@ class TestPlugins:
         resolve_secret(coco.secret("env:PATH"))
         assert vault.asked == ["vault:name"] * 2  # what is coco's own is no plugin's business
 
-    def test_a_scheme_that_nothing_can_know(self) -> None:
+    def test_a_scheme_without_an_installed_resolver(self) -> None:
         with temporary_host(PluginHost(list, {}, built_in=built_in_plugin())):
             secret = coco.secret("vault:name")  # fine in a process that never needs it
             with pytest.raises(SecretError, match="no installed plugin resolves 'vault:'") as caught:
@@ -244,7 +244,7 @@ class Record(msgspec.Struct, frozen=True):
 class TestAuthEntries:
     """Wherever an auth entry holds text."""
 
-    def test_whole_or_within(self, vault: Vault) -> None:
+    def test_a_secret_may_be_a_value_or_a_part_of_one(self, vault: Vault) -> None:
         registry, secret = AuthRegistry(), coco.secret("vault:name")
         assert registry.get(str, registry.add("text", secret)) == VALUE
         assert registry.get(str, registry.add_transient(secret)) == VALUE

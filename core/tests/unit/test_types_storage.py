@@ -174,5 +174,5 @@ def test_damaged_bytes_are_refused(data):
         (dict[str, Pair], {"b": Pair(2, ""), "a": Pair(1, "")}, "9293a16101a093a16202a0"),
     ],
 )
-def test_stored_bytes_are_written_down_for_ever(annotation, value, expected):
+def test_stored_bytes_equal_those_on_record(annotation, value, expected):
     assert pack(make_engine_value_encoder(annotation)(value)).hex() == expected

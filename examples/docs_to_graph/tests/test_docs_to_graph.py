@@ -84,7 +84,7 @@ def documents(graph: Graph) -> dict[str, str | None]:
     return {row[0]: row[1] for row in graph.query("MATCH (d:Document) RETURN d.filename, d.title")}
 
 
-def test_a_page_taken_apart() -> None:
+def test_the_entities_of_a_page() -> None:
     page = read_page(
         "# On `alpha`\n\nSee [beta](../b.md#here), [it](https://c.d/x.md) and [this](a.md).\n\n"
         "`alpha` is called by `beta()` and `gamma`. `gamma` and `alpha` differ.\n\n```\n`not this`\n```\n",
@@ -96,7 +96,7 @@ def test_a_page_taken_apart() -> None:
     assert page.links == [Link("b.md")]
 
 
-def test_a_deleted_page_takes_along_what_it_alone_named(tmp_path: Path) -> None:
+def test_deleting_a_page_deletes_the_nodes_that_only_it_named(tmp_path: Path) -> None:
     root = tmp_path / "pages"
     root.mkdir()
     (root / "one.md").write_text("# One\n\nSee [two](two.md).\n\n`shared` needs `only_one`.\n")

@@ -73,7 +73,9 @@ TEXTS = st.text(st.sampled_from("ab. ,\nÉß中文नि\U0001f600x9_") | st.cha
 
 @settings(max_examples=examples(200))
 @given(TEXTS, st.integers(1, 70), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
-def test_agrees_with_the_slow_way(text: str, dimension: int, smallest: int, more: int, weight: int) -> None:
+def test_agrees_with_the_reference_computation(
+    text: str, dimension: int, smallest: int, more: int, weight: int
+) -> None:
     hasher = FeatureHasher(dimension, smallest, smallest + more, weight)
     assert vector(text, hasher) == slow_vector(text, dimension, smallest, smallest + more, weight)
 
@@ -142,16 +144,16 @@ GOLDEN = [0.2886751, -0.2886751, -0.2886751, -0.2886751, 0.2886751, 0.2886751, 0
         ("", "\n"),
     ],
 )
-def test_what_makes_no_difference(left: str, right: str) -> None:
+def test_differences_that_do_not_change_a_vector(left: str, right: str) -> None:
     assert vector(left) == vector(right)
 
 
 @pytest.mark.parametrize(("left", "right"), [("ab", "ba"), ("ab c", "a bc"), ("", "a"), ("résumé", "resume")])
-def test_what_makes_a_difference(left: str, right: str) -> None:
+def test_differences_that_change_a_vector(left: str, right: str) -> None:
     assert vector(left) != vector(right)
 
 
-def test_shared_words_and_parts_of_words_bring_texts_together() -> None:
+def test_texts_with_shared_words_and_parts_of_words_are_similar() -> None:
     assert similarity("the quick brown fox", "a quick brown fox") > 0.7
     assert similarity("incremental processing", "processes incrementally") > 0.3
     assert similarity("incremental procesing", "incremental processing") > 0.6

@@ -222,14 +222,14 @@ class TestBuild:
         )
         return done, {path.name.partition(".")[0] for path in folder.glob("src/*/hot/*.so")}
 
-    def test_compiler_fails(self, tmp_path: Path) -> None:
+    def test_a_failing_compiler_gives_a_pure_build(self, tmp_path: Path) -> None:
         pytest.importorskip("Cython")
         done, built = self.build(tmp_path / "copy", CC="false")
         assert done.returncode == 0, done.stderr
         assert built == set()
         assert "installing the pure Python kernels" in done.stderr
 
-    def test_compiler_fails_where_it_must_not(self, tmp_path: Path) -> None:
+    def test_a_failing_compiler_is_an_error_where_kernels_are_required(self, tmp_path: Path) -> None:
         done, _ = self.build(tmp_path / "copy", CC="false", COCO_REQUIRE_EXT="1")
         assert done.returncode != 0
 

@@ -132,7 +132,7 @@ def split(name: str, text: str, overlap: int = 0) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("unit", "end"), [("\n", ")"), (" \n", "else"), ("  static\n", "")])
-def test_runs_that_lead_to_nothing(unit: str, end: str) -> None:
+def test_repetitions_without_a_match_take_linear_time(unit: str, end: str) -> None:
     text = "x" + unit * (SIZE // len(unit)) + end
     for name in NAMES:
         split(name, text)

@@ -75,7 +75,7 @@ SMALL_SECTIONS = "\n\n".join(f"## Section {n}\n\n" + f"word{n:03} " * 20 for n i
 @pytest.mark.parametrize(
     ("text", "name"), [(LOG, None), (LOG.replace("\n", "\n\n"), None), (SMALL_SECTIONS, "md")]
 )
-def test_chunks_fall_into_step_again_where_no_section_is_large(
+def test_chunks_after_an_edit_stay_where_no_section_is_large(
     text: str, name: str | None, overlap: int
 ) -> None:
     before = chunks(text, name, overlap, 800)

@@ -77,7 +77,7 @@ def test_the_process_that_holds_a_lease() -> None:
 
 
 @linux
-def test_nothing_is_said_of_a_process_that_cannot_be_seen() -> None:
+def test_the_state_of_an_invisible_process_is_unknown() -> None:
     """Another container may have this host name and this process number."""
     here = us()
     for elsewhere in (
@@ -142,7 +142,7 @@ def test_giving_up_names_the_holder(store: MemoryStore, threads: Threads) -> Non
     asyncio.run(main())
 
 
-def test_one_that_ended_is_taken_over_at_once(store: MemoryStore, threads: Threads) -> None:
+def test_a_lease_of_an_ended_process_is_taken_over_at_once(store: MemoryStore, threads: Threads) -> None:
     store.acquire_lease("F", str(ended_process()), 3600)
 
     async def main() -> None:
@@ -153,7 +153,7 @@ def test_one_that_ended_is_taken_over_at_once(store: MemoryStore, threads: Threa
 
 
 @pytest.mark.parametrize("holder", ["web-1/1/x", "unseen"])
-def test_one_that_shows_no_life_is_waited_for_as_long_as_its_lease_lasts(
+def test_a_holder_without_a_heartbeat_keeps_its_lease_until_it_expires(
     holder: str, store: MemoryStore, threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container was killed and starts under another name: the first start waits, and succeeds."""
@@ -172,7 +172,7 @@ def test_one_that_shows_no_life_is_waited_for_as_long_as_its_lease_lasts(
     asyncio.run(main())
 
 
-def test_one_that_shows_life_is_not_waited_for_that_long(
+def test_waiting_for_a_holder_with_a_heartbeat_ends_earlier(
     store: MemoryStore, threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "WAIT_SECONDS", 0.0)

@@ -97,7 +97,7 @@ def test_bars_leave_one_line_per_source() -> None:
     assert "F a: 11/11 rows, 1 failed in 1.5 s" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_what_a_pass_waits_for() -> None:
+def test_lines_name_what_a_run_waits_for() -> None:
     count = Count()
     said = [count.waits_for]
     for event in PASS[1:-1]:
@@ -164,7 +164,7 @@ def test_other_flows_are_left_out() -> None:
     assert said == []
 
 
-def test_bars_say_it_too() -> None:
+def test_bars_name_what_a_run_waits_for() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None)
     with Display(TextColumn("{task.description}"), console=console, transient=True) as display:
         progress = Progress(Bars(display))

@@ -35,7 +35,7 @@ def test_options_and_status():
     assert FlowUpdaterStatusUpdates() == FlowUpdaterStatusUpdates(active_sources=[], updated_sources=[])
 
 
-def test_life(flow, recording):
+def test_the_life_cycle_of_an_updater(flow, recording):
     updater = FlowLiveUpdater(flow, FlowLiveUpdaterOptions(live_mode=False))
     assert recording.handles == []
     updater.start()
@@ -124,7 +124,7 @@ def test_leaving_a_block_aborts_and_waits(flow, recording):
 
 
 @pytest.mark.parametrize("twin", [False, True])
-def test_an_error_in_the_block_is_not_hidden(flow, recording, twin):
+def test_an_error_in_the_block_is_raised(flow, recording, twin):
     recording.live_errors["Mine"] = OSError("target is gone")
 
     def run():

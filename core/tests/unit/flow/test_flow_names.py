@@ -31,7 +31,7 @@ def test_illegal_names(name, why):
     assert "invalid field name" in str(caught.value)
 
 
-def test_a_name_is_text():
+def test_a_name_must_be_a_string():
     with pytest.raises(CallShapeError, match="name of a target must be a str, got int"):
         check_name(3, "target")
 

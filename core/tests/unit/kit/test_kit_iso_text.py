@@ -77,7 +77,7 @@ def test_texts_of_one_width_sort_as_times_do(one: int, other: int) -> None:
 @pytest.mark.parametrize(
     "text", ["2024-02-29 23:59:58", "2024-02-29T23:59:58.0", "2024-02-29T23:59:58.0000009"]
 )
-def test_what_others_wrote_is_read(text: str) -> None:
+def test_texts_of_other_programs_are_read(text: str) -> None:
     for form in FORMS.values():
         assert iso_pairs(**form)["LocalDateTime"][1](text) == LOCAL_MOMENT
 

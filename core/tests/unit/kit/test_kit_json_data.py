@@ -243,7 +243,7 @@ def test_foreign_data_is_read_or_refused_as_promised(data: st.DataObject, foreig
             pass
 
 
-def test_what_stays_as_it_is_costs_nothing() -> None:
+def test_values_that_need_no_conversion_have_no_converter() -> None:
     """Callers see by ``None`` and by ``same`` that there is nothing to do."""
     assert json_pair(scalar("Str"), FORM) == (same, same)
     plain = TableType(

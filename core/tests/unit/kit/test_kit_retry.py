@@ -67,7 +67,7 @@ def failing(times: int, make: Callable[[], Exception] = lambda: ConnectionError(
     return call
 
 
-def test_success_costs_no_wait() -> None:
+def test_a_successful_call_does_not_wait() -> None:
     clock = Clock()
     assert retry(failing(0), op="x", timing=clock.timing()) == "done"
     assert clock.waits == []
@@ -133,7 +133,7 @@ def test_full_jitter_spreads_waits_below_the_computed_ones() -> None:
 @pytest.mark.parametrize(
     ("header", "wait"), [("7", 7.0), ("3600", 10.0), ("0", 0.1), ("soon", 0.1), ("-5", 0.1), ("", 0.1)]
 )
-def test_a_servers_wish_counts_up_to_the_ceiling(header: str, wait: float) -> None:
+def test_retry_after_of_a_server_is_limited_by_the_ceiling(header: str, wait: float) -> None:
     clock = Clock()
     retry(failing(1, lambda: HttpError(429, {"Retry-After": header})), op="x", timing=clock.timing())
     assert clock.waits == [wait]
@@ -172,7 +172,7 @@ def test_async_calls_are_made_anew_each_time() -> None:
     assert len(clock.waits) == 2
 
 
-def test_cancellation_ends_the_waiting() -> None:
+def test_a_cancelled_call_stops_waiting() -> None:
     calls = []
 
     async def work() -> None:
@@ -215,11 +215,11 @@ def test_cancellation_ends_the_waiting() -> None:
         (ClientError("bad"), False),
     ],
 )
-def test_which_errors_are_worth_it(error: Exception, expected: bool) -> None:
+def test_which_errors_are_retriable(error: Exception, expected: bool) -> None:
     assert is_retriable(error) is expected
 
 
-def test_a_mark_goes_before_everything() -> None:
+def test_an_explicit_mark_overrides_the_classification() -> None:
     assert not is_retriable(mark_retriable(TimeoutError(), False))
     assert is_retriable(mark_retriable(ValueError()))
     assert is_retriable(mark_retriable(ClientError("x")))

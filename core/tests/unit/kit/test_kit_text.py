@@ -68,7 +68,7 @@ def test_forms() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "\ud800", 1, None])
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     for quote in (quote_identifier, quote_cypher, check_identifier):
         with pytest.raises(DefinitionError):
             quote(name)
@@ -94,7 +94,7 @@ def test_lists_of_names_are_lists() -> None:
         quote_qualified(None)
 
 
-def test_limits_count_bytes_and_name_the_way_out() -> None:
+def test_limits_count_bytes_and_errors_say_what_to_do() -> None:
     assert check_identifier("ä" * 31, max_bytes=63) == "ä" * 31
     with pytest.raises(DefinitionError, match=r"table name.*64 bytes, at most 63.*shorten"):
         check_identifier("ä" * 32, "table name", max_bytes=63)

@@ -29,7 +29,7 @@ class Note:
     on: datetime.date | None
 
 
-def test_values_there_and_back() -> None:
+def test_values_survive_a_round_trip() -> None:
     encode = value_encoder(NOTE)
     value = encode({"text": "leap", "on": DAY})
     assert value == encode(Note("leap", DAY)) == ("leap", DAY.toordinal())
@@ -38,7 +38,7 @@ def test_values_there_and_back() -> None:
     assert unpacker(NOTE)(pack(value)) == value
 
 
-def test_keys_there_and_back() -> None:
+def test_keys_survive_a_round_trip() -> None:
     one, two = [FieldSchema("day", DATE)], [FieldSchema("day", DATE), FieldSchema("name", TEXT)]
     assert key_encoder(one)(DAY) == (DAY.toordinal(),)
     assert key_decoder(one)(key_encoder(one)(DAY)) == DAY
@@ -62,7 +62,7 @@ class Shelf(op.TargetSpec):
     color: str | None = None
 
 
-def test_plain_data_there_and_back() -> None:
+def test_plain_data_survives_a_round_trip() -> None:
     shelf = Shelf("a/b", AuthEntryReference("library"))
     data = to_plain(shelf)
     assert data == {"path": "a/b", "login": {"key": "library"}}

@@ -314,7 +314,7 @@ def test_attachments_and_declarations_are_open_to_all() -> None:
     assert registry.get(op.OpCategory.DECLARATION, "Nodes").connector_cls is Declared
 
 
-def test_decorators_give_the_class_back() -> None:
+def test_decorators_return_the_class() -> None:
     class Connector(TargetBase): ...
 
     assert op.target_connector(spec_cls=CheckedTable)(Connector) is Connector

@@ -203,7 +203,7 @@ def test_a_wrapper_is_not_what_it_wraps(project: Any) -> None:
     assert project.identity(flowcode=wrapping.replace('"a"', '"b"')).code != before.code
 
 
-def test_what_has_no_identity_is_refused_with_a_way_out(identity_of: Identify) -> None:
+def test_values_without_identity_are_refused_with_advice(identity_of: Identify) -> None:
     with socket.socket() as opened:
 
         @coco.fn(deps=["small", opened])
@@ -305,7 +305,7 @@ def test_the_environment_counts_where_it_is_asked_for(
     assert project.identity(flowcode=USES_PACKAGE.replace("memo=True", "version=1")).code != pinned.code
 
 
-def test_what_is_declared_can_be_asked() -> None:
+def test_declared_dependencies_can_be_queried() -> None:
     @coco.fn(version=4, deps=["small", "environment"])
     def fn_asked(text: str) -> str:
         return text

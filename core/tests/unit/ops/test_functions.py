@@ -273,7 +273,7 @@ def test_lineage() -> None:
     assert with_attrs.identity == without.identity
 
 
-def test_batching_takes_and_gives_elements() -> None:
+def test_batching_functions_receive_and_return_elements() -> None:
     """Outside it is T -> R; constants have no place."""
 
     @op.function(batching=True, max_batch_size=8)

@@ -194,14 +194,14 @@ def test_an_exception_that_cannot_travel_keeps_name_and_message(gpu: ModuleType)
     assert f" (at {gpu.__file__}:" in text and " in local_error: raise " in text
 
 
-def test_a_crash_is_survived_and_the_call_made_again(gpu: ModuleType, tmp_path: Path) -> None:
+def test_a_call_is_retried_after_a_crash_of_its_process(gpu: ModuleType, tmp_path: Path) -> None:
     """The same call succeeds in a new process."""
     marker = tmp_path / "marker"
     assert flow_of(gpu.dies_once, str(marker)).eval("text") == "TEXT"
     assert marker.read_text() == "died"
 
 
-def test_an_input_that_always_kills_fails_alone(gpu: ModuleType) -> None:
+def test_an_input_that_always_crashes_the_process_fails_alone(gpu: ModuleType) -> None:
     """Three crashes, then an error that may be retried; its neighbours have results."""
     with pytest.raises(WorkerDiedError, match="3 times") as caught:
         flow_of(gpu.deadly).evaluate(text=["a", "poison", "b"])
@@ -212,14 +212,14 @@ def test_an_input_that_always_kills_fails_alone(gpu: ModuleType) -> None:
 
 
 @pytest.mark.slow
-def test_a_batch_that_kills_is_halved_to_its_culprit(gpu: ModuleType) -> None:
+def test_a_batch_that_crashes_the_process_is_halved_down_to_the_bad_input(gpu: ModuleType) -> None:
     with pytest.raises(WorkerDiedError) as caught:
         flow_of(gpu.deadly_batch).evaluate(text=["a", "b", "c", "poison"])
     assert any("element 3" in note for note in caught.value.__notes__)
     assert flow_of(gpu.deadly_batch).evaluate(text=["a", "b"]) == ["A", "B"]
 
 
-def test_a_call_over_its_limit_costs_the_process_and_nothing_else(gpu: ModuleType) -> None:
+def test_a_call_over_its_time_limit_ends_the_process_and_affects_no_other_call(gpu: ModuleType) -> None:
     """Not made again; the next call finds a new process."""
     flow = flow_of(gpu.stuck)
     before = flow.eval("a").split()[1]
@@ -242,7 +242,7 @@ def test_one_process_per_spec_prepared_once_and_closed_at_stop(gpu: ModuleType, 
     assert sorted(lines[2:]) == ["close one", "close other"]
 
 
-def test_prepare_that_fails_is_the_callers_error_and_not_remembered(gpu: ModuleType) -> None:
+def test_an_error_of_prepare_is_raised_to_the_caller_and_not_cached(gpu: ModuleType) -> None:
     flow = flow_of(gpu.GpuBroken())
     for _ in range(2):
         with pytest.raises(gpu.Trouble) as caught:

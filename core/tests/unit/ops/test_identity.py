@@ -262,7 +262,7 @@ def test_a_shared_object_that_counts_its_calls(project: Any, identity_of: Identi
     assert identity_of(module.f) == before
 
 
-def test_a_closure_value_without_identity_is_refused_with_a_way_out(identity_of: Identify) -> None:
+def test_a_closure_value_without_identity_is_refused_with_advice(identity_of: Identify) -> None:
     """Never silently ignored."""
     socket: Any = io.BytesIO()
 
@@ -332,7 +332,7 @@ def test_the_parts_tell_what_changed(project: Any) -> None:
     assert differing == {"code flowcode.helper"}
 
 
-def test_what_is_covered_can_be_asked(project: Any) -> None:
+def test_the_parts_of_an_identity_can_be_queried(project: Any) -> None:
     module = project.load(
         flowcode=PLAIN.replace("text.strip()", "json.dumps(text)").replace(
             "LIMIT =", "import json\n    LIMIT ="

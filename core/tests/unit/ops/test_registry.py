@@ -30,7 +30,7 @@ CLEAN = (
 )
 
 
-def test_functions_of_one_name_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_of_one_name_can_coexist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Used as objects they are what they are; only their name is ambiguous."""
     one, two = modules(
         tmp_path, monkeypatch, registry_one=CLEAN.format(mark="1"), registry_two=CLEAN.format(mark="2")

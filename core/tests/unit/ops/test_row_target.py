@@ -95,7 +95,7 @@ def test_nothing_is_called_for_an_empty_batch() -> None:
     assert WRITTEN == []
 
 
-def test_identity_outlives_new_and_removed_fields() -> None:
+def test_identity_does_not_change_with_new_and_removed_fields() -> None:
     """Stored keys name their fields; a field that is new counts as if it had always had its default."""
     record = record_of("MadeShelf")
     key_of, upgrade = record.method("get_persistent_key"), record.method("upgrade_key")

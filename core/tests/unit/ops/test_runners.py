@@ -212,7 +212,7 @@ def op_arg() -> Any:
     return ArgSchema(EnrichedValueType(BasicValueType("Str")))
 
 
-def test_the_built_in_one(functions: ModuleType) -> None:
+def test_the_built_in_runner(functions: ModuleType) -> None:
     pids = flow_of(functions.where).evaluate(text=["a", "b"])
     assert len(set(pids)) == 1
     assert os.getpid() not in pids
@@ -234,7 +234,7 @@ from coco.op import Runner, Worker, WorkerPool
         op.Nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_both_at_once_are_refused() -> None:
+def test_gpu_and_runner_together_are_refused() -> None:
     with pytest.raises(DefinitionError, match=r"gpu=True and runner='pool' at once"):
         op.OpArgs(gpu=True, runner="pool")
     with pytest.raises(DefinitionError, match="give one of the two"):
@@ -250,7 +250,7 @@ def test_what_is_no_name(name: Any) -> None:
         op.OpArgs(runner=name)
 
 
-def test_the_built_in_name_is_not_given_away() -> None:
+def test_a_plugin_cannot_use_the_name_of_the_built_in_runner() -> None:
     with pytest.raises(DefinitionError, match="'process' is coco's own"):
         op.runner("process")(Inline)
 
@@ -322,7 +322,7 @@ def test_a_broken_plugin_is_named_and_affects_no_other(
     assert "is disabled: RuntimeError: no cluster; see coco plugins -v" in str(caught.value)
 
 
-def test_one_that_cannot_be_imported(functions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runner_that_cannot_be_imported(functions: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin is named where its runner is needed; a flow's other rows and functions go on."""
     only = plugin("runner-gone", gone, monkeypatch)
     with temporary_host(PluginHost(lambda: [only], {})), pytest.raises(PluginError) as caught:
@@ -382,7 +382,7 @@ def outcome(executor: Scripted, *values: Any, attempts: int = 3) -> dict[int, An
 DIED = WorkerDiedError("exit code 3")
 
 
-def test_the_guilty_call_is_found_among_those_that_shared_its_worker() -> None:
+def test_the_call_that_ends_a_worker_is_found_among_the_calls_of_the_worker() -> None:
     """A pool that knows no more than that it broke is enough."""
     executor = Scripted(
         {0: good("A"), 1: DIED, 2: DIED, 3: DIED}, {0: good("B")}, {0: DIED}, {0: DIED}, {0: good("D")}
@@ -416,12 +416,12 @@ def test_what_run_raises_is_the_error_of_calls_without_an_answer() -> None:
     assert [str(found[0]), str(found[1])] == ["closed", "closed"]
 
 
-def test_an_answer_that_is_none() -> None:
+def test_an_invalid_answer_is_an_error() -> None:
     found = outcome(Scripted({0: b"noise"}), "a")
     assert isinstance(found[0], pickle.UnpicklingError)
 
 
-def test_no_calls_no_run() -> None:
+def test_a_run_without_calls_does_not_reach_the_runner() -> None:
     executor = Scripted()
     assert outcome(executor) == {}
     assert executor.seen == []
@@ -480,7 +480,7 @@ def test_a_runner_that_cannot_be_made(functions: ModuleType) -> None:
     assert not isinstance(caught.value, PrepareError)
 
 
-def test_one_that_cannot_be_closed_is_in_nobodys_way(
+def test_an_error_of_closing_a_runner_does_not_affect_others(
     functions: ModuleType, inline: list[Inline], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Stuck(Inline):
@@ -495,7 +495,7 @@ def test_one_that_cannot_be_closed_is_in_nobodys_way(
     assert [item.closed for item in inline] == [0, 1]
 
 
-def test_a_limit_is_handed_on(functions: ModuleType) -> None:
+def test_the_time_limit_is_passed_to_the_runner(functions: ModuleType) -> None:
     seen = []
 
     class Told(InlineExecutor):

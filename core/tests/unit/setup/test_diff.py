@@ -245,7 +245,7 @@ def test_versions_never_go_back() -> None:
     assert final.schema_version == 4
 
 
-def test_a_change_of_fields_that_the_connector_does_not_mind_is_our_own_affair() -> None:
+def test_a_compatible_change_of_fields_changes_the_record_only() -> None:
     """No call; the record follows, and the plan says that rows are written again."""
     change = diff_target(wanted(GOAL, fields="Int64"), combined(GOAL_STATE), 5)
     assert change.kind is ChangeKind.NONE
@@ -283,7 +283,7 @@ def test_dropping_what_cannot_be_read_says_what_to_do() -> None:
         connector_steps(change, "it")
 
 
-def test_a_fault_of_the_connector_is_no_reason_to_drop_data() -> None:
+def test_an_error_of_the_connector_does_not_drop_data() -> None:
     with pytest.raises(ValueError, match="a fault of the connector"):
         change_of(combined(state("bug")))
     with pytest.raises(CocoError, match="must return a TargetStateCompatibility, got str"):
@@ -314,7 +314,7 @@ def test_source_ids_are_kept_while_name_and_key_are() -> None:
     assert back.removed == (11, 12, 13)
 
 
-def test_a_changed_spec_is_noted_after_the_pass_only() -> None:
+def test_a_changed_spec_is_recorded_after_the_run_only() -> None:
     """Ordinals are distrusted until a pass ended, so setup keeps the identity on record."""
     first, _ = diff_flow_state([source("a")], None, [11])
     again, changed = diff_flow_state([source("a", identity="other")], first)
@@ -322,12 +322,12 @@ def test_a_changed_spec_is_noted_after_the_pass_only() -> None:
     assert again.sources["a"].identity == "i"
 
 
-def test_the_flows_record_travels() -> None:
+def test_the_record_of_a_flow_survives_a_round_trip() -> None:
     record = FlowState({"a": SourceRecord(1, "Kind", [["k", "Str"]], "i")}, (2, 3))
     assert FlowState.from_json(record.to_json()) == record
 
 
-def test_a_targets_record_travels_and_bears_unknown_and_missing_fields() -> None:
+def test_the_record_of_a_target_survives_a_round_trip_and_allows_unknown_and_missing_fields() -> None:
     full = state("c")
     assert TargetState.from_json(full.to_json()) == full
     data = {**full.to_json(), "from_the_future": 1}

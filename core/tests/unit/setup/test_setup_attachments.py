@@ -41,7 +41,7 @@ def test_attachments_come_go_and_change(lab: Lab) -> None:
     assert {call[:3] for call in lab.taken()[:2]} == {("detach", "one", "j"), ("detach", "one", "k")}
 
 
-def test_attachments_return_when_their_resource_is_made_anew(lab: Lab) -> None:
+def test_attachments_are_recreated_with_their_resource(lab: Lab) -> None:
     define(LabTarget("one"), attachments=(LabIndex("i", "1"),)).setup()
     lab.taken()
     define(LabTarget("one"), key="other", attachments=(LabIndex("i", "1"),)).setup(allow_destructive=True)
@@ -106,7 +106,7 @@ def test_changes_of_one_kind_come_at_once_where_the_connector_asks(lab: Lab) -> 
     assert lab.taken() == [("extras", "z False->True", "x True->False")]
 
 
-def test_repair_makes_declarations_again(lab: Lab) -> None:
+def test_repair_recreates_declarations(lab: Lab) -> None:
     """Targets may need them, and nobody can be asked whether they are there."""
     flow = define(LabTarget("one"), extras=("x", "y"))
     flow.setup()

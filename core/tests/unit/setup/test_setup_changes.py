@@ -83,7 +83,7 @@ def test_a_further_field_loses_nothing_and_exports_again(lab: Lab) -> None:
     }
 
 
-def test_another_key_builds_it_anew(lab: Lab) -> None:
+def test_a_changed_key_recreates_the_resource(lab: Lab) -> None:
     """Destructive, said with the number of rows; drop, then create."""
     flow = define(LabTarget("one"))
     flow.setup()
@@ -112,7 +112,9 @@ LOSING = [
 
 
 @pytest.mark.parametrize(("targets", "given", "words"), LOSING)
-def test_what_loses_data_wants_to_be_allowed(lab: Lab, targets: Any, given: Any, words: list[str]) -> None:
+def test_a_change_that_loses_data_requires_permission(
+    lab: Lab, targets: Any, given: Any, words: list[str]
+) -> None:
     """Each way to set up raises, with the plan in words, and changes nothing; with the word for it each goes through."""
     first = define(LabTarget("one"))
     first.setup()

@@ -74,7 +74,7 @@ def test_an_interrupted_attachment_is_attached_by_the_next_setup(lab: Lab) -> No
     assert lab.taken() == [("attach", "one", "i", "1")]
 
 
-def test_a_drop_that_fails_is_taken_up_or_given_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_drop_is_repeated_or_abandoned(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the setting; with it the rest goes and this one is forgotten."""
     flow = define(LabTarget("one"), LabTarget("two"))
     flow.setup()
@@ -119,7 +119,7 @@ def test_a_plan_that_grew_stale_is_applied_where_it_does_no_more(lab: Lab) -> No
     assert plan_of(flow)[1]
 
 
-def test_several_flows_stand_on_their_own(lab: Lab) -> None:
+def test_a_failing_flow_does_not_affect_the_setup_of_others(lab: Lab) -> None:
     """The error names the flow; the one before it is done."""
     first, second = define(LabTarget("one"), name="First"), define(LabTarget("two"), name="Second")
     lab.fail = lambda call: call[1] == "two"

@@ -47,7 +47,7 @@ def test_a_drop_that_leaves_something_says_so(gone: None, lab: Lab) -> None:
     assert "LabExtra" in data["left"][0]["target"]
 
 
-def test_what_is_left_can_be_forgotten(gone: None, lab: Lab) -> None:
+def test_records_of_resources_that_remain_can_be_deleted(gone: None, lab: Lab) -> None:
     assert drop().exit_code == 1
     lab.taken()
     result = drop("--forget")
@@ -60,7 +60,7 @@ def test_what_is_left_can_be_forgotten(gone: None, lab: Lab) -> None:
     assert drop("--json").exit_code == 1  # nobody knows that flow any more
 
 
-def test_a_flow_that_lives_on_forgets_it_too(gone: None, lab: Lab) -> None:
+def test_a_flow_that_is_still_defined_deletes_such_records_too(gone: None, lab: Lab) -> None:
     flow = define(LabTarget("one"))
     assert "[ UNKNOWN ] LabExtra" in plan_of(flow)[0]
     bundle = coco.flow.make_setup_bundle([flow], forget=True)

@@ -122,7 +122,7 @@ def test_a_backend_that_cannot_be_reached_does_not_hide_the_plan(lab: Lab) -> No
     assert lab.taken() == []
 
 
-def test_only_what_is_to_be_made_is_looked_for(lab: Lab) -> None:
+def test_setup_looks_only_for_resources_that_it_would_create(lab: Lab) -> None:
     """An update, and a plan with nothing to create, ask no backend."""
     flow = define(LabTarget("one"))
     flow.setup()

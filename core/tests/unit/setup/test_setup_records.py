@@ -44,7 +44,7 @@ def test_a_password_that_changed_is_no_setup_change(lab: Lab) -> None:
     assert plan_of(flow)[1]
 
 
-def test_another_source_is_our_own_affair(lab: Lab) -> None:
+def test_another_source_needs_no_setup_call(lab: Lab) -> None:
     """No decision, applied silently by the update."""
     flow = define(LabTarget("one"))
     flow.setup()
@@ -85,7 +85,7 @@ def test_a_target_whose_plugin_is_not_installed_is_named(lab: Lab, monkeypatch: 
     assert [call[1] for call in lab.taken()] == ["two", "one"]
 
 
-def test_namespaces_keep_to_themselves(lab: Lab) -> None:
+def test_namespaces_do_not_affect_each_other(lab: Lab) -> None:
     """Listing and dropping in one does not see the other."""
     flow = define(LabTarget("one"))
     flow.setup()

@@ -119,7 +119,7 @@ def test_two_records_of_one_resource_become_one(lab: Lab) -> None:
     assert record() == now and lab.taken() == []
 
 
-def test_what_cannot_be_read_is_built_anew_and_said(lab: Lab) -> None:
+def test_an_unreadable_record_recreates_the_resource_with_a_note(lab: Lab) -> None:
     """Loudly, never by a crash."""
     flow = ready(lab)
     age(KEY, lambda state: {**state, "connector": {"columns": 5}})

@@ -137,7 +137,7 @@ def test_limits_and_names(make: Any, pattern: str) -> None:
         make()
 
 
-def test_no_limit_can_be_said() -> None:
+def test_limits_can_be_switched_off() -> None:
     options = coco.GlobalExecutionOptions(None, None)
     assert options.source_max_inflight_rows is None
 
@@ -292,7 +292,7 @@ def test_initialised_once() -> None:
     assert current_settings().app_namespace == "two"
 
 
-def test_a_failed_initialisation_can_be_tried_again() -> None:
+def test_a_failed_initialisation_can_be_repeated() -> None:
     answers: list[Any] = [RuntimeError("not yet"), coco.Settings(app_namespace="ready")]
 
     @coco.settings

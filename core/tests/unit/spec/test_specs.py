@@ -175,7 +175,7 @@ def test_specs_are_frozen() -> None:
         (lambda: Example(3, length=4), TypeError, "given twice"),  # type: ignore[misc]
     ],
 )
-def test_mistakes_surface_where_they_are_made(
+def test_an_invalid_value_raises_where_the_spec_is_made(
     make: Callable[[], Any], error: type[Exception], pattern: str
 ) -> None:
     with pytest.raises(error, match=pattern):

@@ -71,7 +71,7 @@ def test_a_planned_deletion_and_a_write_disagree(store: StateStore) -> None:
     assert staged_rows(store) == {b"k": b""}, "doubt stays until a commit"
 
 
-def test_commit_ends_all_doubt(store: StateStore) -> None:
+def test_commit_clears_the_keys_of_earlier_attempts(store: StateStore) -> None:
     assert stage(store, -1, 1, keys_of((b"x", ONE)))
     assert stage(store, 1, 2, keys_of((b"x", TWO)))
     commit(store, 2, (b"x", TWO))
@@ -103,7 +103,7 @@ def test_removal_under_a_newer_attempt_leaves_an_unfinished_record(store: StateS
     assert store.get_many(S, [b"a"]) == {}
 
 
-def test_a_row_that_fails_for_ever_stays_small(store: StateStore) -> None:
+def test_the_record_of_a_row_that_always_fails_does_not_grow(store: StateStore) -> None:
     for ordinal in range(1, 300):
         row = keys_of((b"k", bytes([ordinal % 200]) * 16), (b"l", ONE))
         assert stage(store, ordinal - 1 if ordinal > 1 else -1, ordinal, row)

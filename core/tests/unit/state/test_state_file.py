@@ -67,7 +67,7 @@ def test_the_first_call_opens(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_closed_store_says_so(store: StateStore) -> None:
+def test_a_closed_store_raises(store: StateStore) -> None:
     store.close()
     with pytest.raises(StateStoreError, match="is closed"):
         store.memo_stats()
@@ -84,7 +84,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.db"], "closing leaves one file"
 
 
-def test_wide_permissions_are_the_users_business(tmp_path: Path) -> None:
+def test_wide_permissions_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     opened(path).close()
     path.chmod(0o640)
@@ -162,7 +162,7 @@ def test_a_newer_file_is_refused_with_the_release_it_needs(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("value", ["", "two", "0", "-1"])
-def test_a_version_that_is_none(tmp_path: Path, value: str) -> None:
+def test_an_invalid_version_is_refused(tmp_path: Path, value: str) -> None:
     path = tmp_path / "state.db"
     opened(path).close()
     change_file(path, f"UPDATE header SET value='{value}' WHERE key='schema_version'")

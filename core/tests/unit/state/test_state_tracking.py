@@ -159,7 +159,7 @@ def test_batches_of_any_size(store: StateStore, count: int) -> None:
     assert len(store.get_heads(S, keys)) == count
 
 
-def test_sources_are_apart(store: StateStore) -> None:
+def test_sources_do_not_affect_each_other(store: StateStore) -> None:
     store.commit(1, [commit_row(b"a", 5, keys_of((b"k", fp(1))))])
     store.commit(2, [commit_row(b"a", 6, keys_of((b"k", fp(2))))])
     store.put_failures([failure(1, b"a"), failure(2, b"a")])
@@ -177,7 +177,7 @@ def failure(source_id: int, key: bytes) -> Failure:
     return Failure(source_id, key, "read", "source:x", "OSError", "gone", 1, 2, 3)
 
 
-def test_collapse_only_while_the_row_stands(store: StateStore) -> None:
+def test_collapse_only_while_the_row_is_unchanged(store: StateStore) -> None:
     store.commit(S, [commit_row(key, 5) for key in (b"a", b"b", b"c")])
     assert store.stage(S, [StageRow(b"b", 5, 6, {})]) == [True]
     moved = [CollapseRow(key, 5, 99, fp(1), 2_000, 30) for key in (b"a", b"b", b"d")]
