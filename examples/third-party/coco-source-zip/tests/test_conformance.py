@@ -10,7 +10,7 @@ from coco_source_zip.source import ZipArchive
 
 
 class Archive:
-    """The archive in the hands of a test: what ``World`` asks for."""
+    """An archive that the test changes; has the methods of ``World``."""
 
     def __init__(self, path: Path) -> None:
         self.spec = ZipArchive(path=str(path))
@@ -47,8 +47,8 @@ class TestZipArchive(SourceSuite):
             "get_values": NOT_IMPLEMENTED,
             "list_batches": NOT_IMPLEMENTED,
             "incomplete_listings": UNSUPPORTED("an archive has one list, which is read or not"),
-            "change_stream": UNSUPPORTED("nobody announces changes of a file"),
-            "change_stream.redelivers": UNSUPPORTED("nobody announces changes of a file"),
+            "change_stream": UNSUPPORTED("a file announces no changes"),
+            "change_stream.redelivers": UNSUPPORTED("a file announces no changes"),
         },
     )
 

@@ -1,4 +1,4 @@
-"""What this distribution brings to coco. Light: nothing else is imported until it is used."""
+"""The manifests of this distribution. Every command imports this module, so it imports nothing heavy."""
 
 from coco.plugins import OpManifest, hookimpl
 

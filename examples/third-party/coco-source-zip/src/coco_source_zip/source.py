@@ -50,6 +50,6 @@ class ZipConnector:
 
 
 def facts(info: ZipInfo) -> PartialSourceRowData[Member]:
-    """What the directory tells without unpacking. Times in archives are too coarse to order versions by."""
+    """What the archive lists about a member. Its times are too coarse to order versions."""
     checksum = f"{info.CRC:08x}-{info.file_size}".encode()
     return PartialSourceRowData(ordinal=NO_ORDINAL, content_version_fp=checksum, size=info.file_size)
