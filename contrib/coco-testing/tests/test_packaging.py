@@ -103,8 +103,8 @@ def test_store_needs_no_class(installed: Installed) -> None:
     ("requires", "problem"),
     [
         (["pytest>=8"], "coco-target-drawer does not require coco-core"),
-        (["coco-core==0.1.0"], "a range is needed, such as coco-core>=0.1,<1"),
-        (["coco_core>=0.1"], "a range is needed, such as coco-core>=0.1,<1"),
+        (["coco-core==0.1.0"], "require a range, such as coco-core>=0.1,<1"),
+        (["coco_core>=0.1"], "require a range, such as coco-core>=0.1,<1"),
     ],
 )
 def test_requirement_of_core(installed: Installed, requires: list[str], problem: str) -> None:
