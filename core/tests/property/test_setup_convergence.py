@@ -264,6 +264,20 @@ def start() -> Records:
     return Records()
 
 
+@pytest.mark.parametrize("second", range(5))
+@pytest.mark.parametrize("first", range(12))
+def test_an_attachment_that_is_wanted_again_is_attached_after_a_crash(first: int, second: int) -> None:
+    """Its removal may have happened without a record: the setup that wants it again must not trust the last record."""
+    plain = Wanted(frozenset("a"), "", "row", "Str", ())
+    indexed = dataclasses.replace(plain, indexes=(("i", "1"),))
+    records = start()
+    assert carry_out(records, plan(records, {"t": indexed}), None)
+    carry_out(records, plan(records, {"t": plain}), first)
+    carry_out(records, plan(records, {"t": indexed}), second)
+    assert carry_out(records, plan(records, {"t": indexed}), None)
+    assert BACKEND.tables == {"t": indexed.table()}
+
+
 @settings(max_examples=examples(200))
 @given(moves)
 def test_setup_resumes_from_every_crash_point(steps: list[tuple[dict[str, Wanted], int]]) -> None:

@@ -61,8 +61,21 @@ class AttachmentSteps(Struct):
                     continue
                 connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
                 spec = load_engine_object(connector.spec_cls, dumped)
-                with error_context(f"while tearing down attachment '{name}'"):
-                    await call(connector.method("teardown"), key, spec)
+                doubted = name in self.doubt
+                if not doubted:  # if the process ends before the result is on record, the next setup attaches it again
+                    self.doubt.add(name)
+                    await note(self.attached, self.doubt)
+                try:
+                    with error_context(f"while tearing down attachment '{name}'"):
+                        await call(connector.method("teardown"), key, spec)
+                except Exception:
+                    if not doubted:
+                        self.doubt.discard(name)
+                        with contextlib.suppress(StateStoreError):  # its record stays "may be attached"
+                            await note(self.attached, self.doubt)
+                    raise
+                if not doubted:
+                    self.doubt.discard(name)
                 self._is(name, [item for item in self.attached[name] if item != saved])
                 await note(self.attached, self.doubt)
 
