@@ -30,7 +30,35 @@ TOGETHER = ("tests/packaging/", "targets/coco-target-neo4j/tests/")
 """Folders whose files share what is slow to make or large: wheels and environments, a server with a JVM."""
 
 
+LONGEST = (
+    "test_killed",
+    "test_death_during_setup",
+    "test_death_while_writing",
+    "test_two_processes",
+    "test_large_batch",
+)
+"""Checks of the conformance kit that start processes or write much."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the longest checks of second forms to ``make test-long``, and put the rest in order."""
+    if config.getoption("--hypothesis-profile", None) not in ("long", "hunt"):
+        later = [item for item in items if _is_for_later(item)]
+        left = set(later)
+        items[:] = [item for item in items if item not in left]
+        if later:
+            config.hook.pytest_deselected(items=later)
+    _order(config, items)
+
+
+def _is_for_later(item: pytest.Item) -> bool:
+    if item.get_closest_marker("long"):
+        return True
+    return bool(item.get_closest_marker("second_form")) and getattr(item, "originalname", "") in LONGEST
+
+
+def _order(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the tests out: groups with slow tests first, then those with many.
 
     So that all processes end together.

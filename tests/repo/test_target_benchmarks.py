@@ -20,7 +20,15 @@ def run(tmp_path: Path, targets: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["sqlite", "files", "kuzu", "qdrant"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sqlite",
+        "files",
+        pytest.param("kuzu", marks=pytest.mark.long),
+        pytest.param("qdrant", marks=pytest.mark.long),
+    ],
+)
 def test_both_ways_are_measured(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = run(tmp_path, name)
     if found["not_measured"]:

@@ -1,7 +1,7 @@
 """How many examples hypothesis tries: three profiles for all tests of the workspace.
 
 ``dev``   few and random: for ``make check`` and while one works; the default
-``ci``    more, and the same ones each time: for ``make test``
+``ci``    as few, and the same ones each time: for ``make test``
 ``long``  many and random: for ``make test-long``
 ``hunt``  as ``long``, but shows what it finds without making it smaller
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-EXAMPLES = {"dev": 20, "ci": 30, "long": 500, "hunt": 500}
+EXAMPLES = {"dev": 20, "ci": 20, "long": 500, "hunt": 500}
 """Of a test that asks for nothing, where hypothesis itself would try ``USUAL``."""
 USUAL = 100
 FEWEST = 5

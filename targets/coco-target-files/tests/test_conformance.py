@@ -121,6 +121,7 @@ class TestJson(Hooks, TargetSuite):
         return read_folder(spec, shape, json.loads)
 
 
+@pytest.mark.second_form
 class TestMarkdown(Hooks, TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 
@@ -132,6 +133,7 @@ class TestMarkdown(Hooks, TargetSuite):
         return read_folder(spec, shape, from_markdown)
 
 
+@pytest.mark.second_form
 class TestHtml(Hooks, TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-TESTS = ("test_checkpoints.py", "test_writing.py")
+TESTS = ("test_checkpoints.py",)
 """What differs between the engines."""
-LONG_TESTS = (*TESTS, "test_flow.py", "test_setup.py")
+LONG_TESTS = (*TESTS, "test_writing.py", "test_flow.py", "test_setup.py")
 """The others, for ``make test-long``."""
 
 

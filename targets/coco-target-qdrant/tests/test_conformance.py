@@ -128,6 +128,7 @@ class TestGrpc(TargetSuite):
         self.server.disconnect()
 
 
+@pytest.mark.second_form
 class TestRest(TargetSuite):
     abilities: ClassVar[Any] = ABILITIES
 
@@ -171,6 +172,7 @@ ROUNDED = KnownFailure(
 )
 
 
+@pytest.mark.second_form
 class TestLocalMode(TargetSuite):
     abilities: ClassVar[Any] = claim(
         ALL_TARGET_ABILITIES,

@@ -62,7 +62,9 @@ class AttachmentSteps(Struct):
                 connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
                 spec = load_engine_object(connector.spec_cls, dumped)
                 doubted = name in self.doubt
-                if not doubted:  # if the process ends before the result is on record, the next setup attaches it again
+                if (
+                    not doubted
+                ):  # if the process ends before the result is on record, the next setup attaches it again
                     self.doubt.add(name)
                     await note(self.attached, self.doubt)
                 try:
