@@ -87,7 +87,7 @@ def test_requirements_of_our_own_are_met_by_ours_alone(file: Path) -> None:
     for requirement in [*project.get("dependencies", ()), *(item for extra in extras for item in extra)]:
         own = workspace.requirement_name(requirement)
         if own in MEMBERS and own != project["name"]:
-            bounds = re.fullmatch(r"[\w-]+(?:\[[\w,-]+\])?>=(\d+)\.(\d+),<\d+", requirement)
+            bounds = re.fullmatch(r"[\w-]+(?:\[[\w,-]+\])?>=(\d+)\.(\d+),<\d+(?:\.\d+)?", requirement)
             assert bounds is not None, requirement
             assert (int(bounds[1]), int(bounds[2])) > NEWEST_OF_OTHERS, requirement
 

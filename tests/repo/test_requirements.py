@@ -46,6 +46,7 @@ AREAS = (
         "Q",
     ),
     *("NS", "DEP", "FFI", "CS", "DEV", "ATT", "IDX", "D", "TIM", "RET", "AUTH"),
+    *("B", "BLD", "COP", "ERR", "EXC", "FIX", "FN", "LANG", "LLM", "PAT", "RETRY", "S", "TG", "UI"),
     *("S-[A-Z][A-Za-z]+", "TG-[A-Z][A-Za-z0-9]+", "FN-[A-Z][A-Za-z]+"),
 )
 NUMBER = re.compile(rf"(?<![\w./-])(?:{'|'.join(AREAS)})-\d{{1,3}}(?![\w-])")

@@ -1,5 +1,4 @@
-"""The languages that are built in: names, aliases, file extensions, and what their sections look like (LANG-1
-to -4).
+"""The languages that are built in: names, aliases, file extensions, and what their sections look like.
 
 Names are those of tree-sitter-language-pack. ``items`` matches, behind its indent, the beginning of a line
 that opens a definition; ``leads`` the beginning of a line right above it that belongs to it: a comment, a
@@ -200,13 +199,13 @@ def language_names() -> list[str]:
 def find_language(name: str) -> Language | None:
     """A language by name, alias or extension (with or without its dot), in any case; None if there is none.
 
-    A name or alias goes before another language's extension (LANG-3).
+    A name or alias goes before another language's extension.
     """
     return _BY_NAME.get(name.casefold())
 
 
 def detect_language(filename: str) -> str | None:
-    """The language of a file by the last extension of its name, in any case; None if unknown (FN-11).
+    """The language of a file by the last extension of its name, in any case; None if unknown.
 
     ``filename`` may be a path with ``/`` or ``\\``. A name that only begins with a dot, as ``.py``, has no
     extension.

@@ -59,9 +59,7 @@ class PatternLevel:
 
 
 class SeparatorLevel:
-    """Cuts at a user's separator: before it if it opens what follows (a heading mark), else behind it
-    (FN-15).
-    """
+    """Cuts at a user's separator: before it if it opens what follows (a heading mark), else behind it."""
 
     def __init__(self, separator: Separator) -> None:
         self._separator = separator
@@ -102,4 +100,4 @@ CLAUSES = PatternLevel(r"[,;:)\]}—–،؛՝](?=\s)|[、，；：·]")
 WORDS = PatternLevel(r"\s+")
 
 PLAIN_TEXT: tuple[Level, ...] = (BLANK_LINES, LINES_AND_SENTENCES, CLAUSES, WORDS)
-"""Blank lines; ends of lines and sentences of many scripts; other punctuation; white space (FN-17)."""
+"""Blank lines; ends of lines and sentences of many scripts; other punctuation; white space."""
