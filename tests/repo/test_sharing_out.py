@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class Item:
     """As much of a collected test as is looked at."""
 
-    def __init__(self, nodeid: str, *, slow: bool = False) -> None:
+    def __init__(self, nodeid: str, *, slow: bool = False, mark: str = "") -> None:
         self.nodeid = nodeid
-        self.slow = slow
+        self.originalname = nodeid.rpartition("::")[2]
+        self.marks = {mark, "slow" if slow else ""}
 
     def get_closest_marker(self, name: str) -> Any:
-        return self.slow if name == "slow" else None
+        return name in self.marks
 
 
 @pytest.fixture
@@ -28,9 +29,14 @@ def shared_out(pytestconfig: pytest.Config) -> Any:
     return pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
 
 
-def order(shared_out: Any, *items: Item, worker: bool = True) -> list[str]:
+def order(shared_out: Any, *items: Item, worker: bool = True, profile: str = "ci") -> list[str]:
     found = list(items)
-    shared_out.pytest_collection_modifyitems(SimpleNamespace(workerinput={"n": 1} if worker else None), found)
+    config = SimpleNamespace(
+        workerinput={"n": 1} if worker else None,
+        getoption=lambda name, default: profile,
+        hook=SimpleNamespace(pytest_deselected=lambda items: None),
+    )
+    shared_out.pytest_collection_modifyitems(config, found)
     return [item.nodeid for item in found]
 
 
@@ -72,3 +78,20 @@ def test_one_process_runs_a_group(shared_out: Any, pytestconfig: pytest.Config) 
 
 
 PACKAGING = [f"tests/packaging/test_{name}.py::test" for name in ("one", "two", "three")]
+
+
+def test_long_cases_are_left_to_the_long_profile(shared_out: Any) -> None:
+    items = [
+        Item("a.py::short"),
+        Item("a.py::test_killed"),
+        Item("a.py::large", mark="long"),
+        Item("b.py::test_killed", mark="second_form"),
+        Item("b.py::test_values", mark="second_form"),
+    ]
+    every = [item.nodeid for item in items]
+    assert order(shared_out, *items, worker=False) == [
+        "a.py::short",
+        "a.py::test_killed",
+        "b.py::test_values",
+    ]
+    assert order(shared_out, *items, worker=False, profile="long") == every
