@@ -7,7 +7,7 @@ up, and nothing twice. Only if the process ends between a step and its record, t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -62,24 +62,10 @@ class AttachmentSteps(Struct):
                 connector = registry.get(OpCategory.TARGET_ATTACHMENT, kind)
                 spec = load_engine_object(connector.spec_cls, dumped)
                 doubted = name in self.doubt
-                if (
-                    not doubted
-                ):  # if the process ends before the result is on record, the next setup attaches it again
-                    self.doubt.add(name)
-                    await note(self.attached, self.doubt)
-                try:
+                async with self._in_doubt(name, self.attached[name], note):
                     with error_context(f"while tearing down attachment '{name}'"):
                         await call(connector.method("teardown"), key, spec)
-                except Exception:
-                    if not doubted:
-                        self.doubt.discard(name)
-                        with contextlib.suppress(StateStoreError):  # its record stays "may be attached"
-                            await note(self.attached, self.doubt)
-                    raise
-                if not doubted:
-                    self.doubt.discard(name)
-                self._is(name, [item for item in self.attached[name] if item != saved])
-                await note(self.attached, self.doubt)
+                await self._done(name, [item for item in self.attached[name] if item != saved], doubted, note)
 
     async def set_up(self, call: CallFn, note: NoteFn, key: Any) -> None:
         """Set up attachments that are new, changed, or in doubt."""
@@ -87,25 +73,39 @@ class AttachmentSteps(Struct):
             connector = registry.get(OpCategory.TARGET_ATTACHMENT, wanted[0])
             before = self.attached.get(name, [])
             if name in self.doubt or self._needed(connector, before, wanted, spec):
-                doubted = name in self.doubt
-                self._is(name, [*(item for item in before if item != wanted), wanted])
-                self.doubt.add(name)
-                await note(self.attached, self.doubt)
-                try:
+                possible = [*(item for item in before if item != wanted), wanted]
+                async with self._in_doubt(name, possible, note):
                     with error_context(f"while setting up attachment '{name}'"):
                         await call(connector.method("apply"), key, spec)
-                except Exception:
-                    self._is(name, before)
-                    if not doubted:
-                        self.doubt.discard(name)
-                    with contextlib.suppress(StateStoreError):  # its record stays "may be attached"
-                        await note(self.attached, self.doubt)
-                    raise
-                self._is(name, [wanted])
-                self.doubt.discard(name)
-                await note(self.attached, self.doubt)
+                await self._done(name, [wanted], False, note)
             else:
                 self._is(name, [wanted])
+
+    @contextlib.asynccontextmanager
+    async def _in_doubt(
+        self, name: str, possible: list[SavedAttachment], note: NoteFn
+    ) -> AsyncIterator[None]:
+        """Record, before a step, that it may have happened. After an error, record that it has not.
+
+        If the process ends within the step, the next setup finds the name in doubt and attaches what it wants again.
+        """
+        before, doubted = self.attached.get(name, []), name in self.doubt
+        self._is(name, possible)
+        self.doubt.add(name)
+        await note(self.attached, self.doubt)
+        try:
+            yield
+        except Exception:
+            with contextlib.suppress(StateStoreError):  # its record stays "may be attached"
+                await self._done(name, before, doubted, note)
+            raise
+
+    async def _done(self, name: str, versions: list[SavedAttachment], doubt: bool, note: NoteFn) -> None:
+        """Record the versions that are attached after a step, and whether the last one is in doubt."""
+        if not doubt:
+            self.doubt.discard(name)
+        self._is(name, versions)
+        await note(self.attached, self.doubt)
 
     def _is(self, name: str, versions: list[SavedAttachment]) -> None:
         if versions:
