@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import GenericAlias
@@ -27,7 +28,7 @@ class RowOptions(Struct):
     clear: Any
 
 
-class RowForm(Struct):
+class RowForm(Struct, dict=True):
     """How a function is called. ``takes_spec``: by the spec, else by the spec's fields."""
 
     name: str
@@ -37,16 +38,16 @@ class RowForm(Struct):
     row_type: Any
     """A struct class, or ``Any`` for rows as dictionaries."""
 
-    def arguments(self, spec: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Of ``read`` and ``clear``; ``write`` has two more."""
+    @functools.cached_property
+    def fields(self) -> list[str]:
+        """Names of the spec's fields, in order. Read once, since each batch needs them."""
+        return list(inspect.signature(self.spec_cls).parameters)
+
+    def call(self, function: Any, spec: Any, *rows: Any) -> Any:
+        """Call the author's function with the spec, or with its fields by name. rows: upserts and deletes of ``write``."""
         if self.takes_spec:
-            return (spec,), {}
-        return (), {name: getattr(spec, name) for name in field_names(self.spec_cls)}
-
-
-def field_names(spec_cls: Any) -> list[str]:
-    """Names of a spec's fields, in order."""
-    return list(inspect.signature(spec_cls).parameters)
+            return function(spec, *rows)
+        return function(*rows, **{name: getattr(spec, name) for name in self.fields})
 
 
 class _Opened:
@@ -77,12 +78,8 @@ class _Opened:
 def row_connector(write: Any, form: RowForm, options: RowOptions) -> Any:
     """A connector class whose methods for rows call ``write``. Its module is that of the function."""
     spec_cls, asynchronous = form.spec_cls, is_async_callable(write)
-    key = options.key or tuple(field_names(spec_cls))
-
-    def call_write(spec: Any, upserts: dict[Any, Any], deletes: list[Any]) -> Any:
-        if form.takes_spec:
-            return write(spec, upserts, deletes)
-        return write(upserts, deletes, **form.arguments(spec)[1])
+    key = options.key or tuple(form.fields)
+    call_write = functools.partial(form.call, write)
 
     def get_persistent_key(spec: Any, target_name: str) -> dict[str, Any]:
         return {name: getattr(spec, name) for name in key}
@@ -144,16 +141,14 @@ def _setup_of(form: RowForm, clear: Any) -> Callable[..., Any]:
 
         async def clear_later(key: Any, previous: Any, current: Any) -> None:
             if current is None and previous is not None:
-                args, named = form.arguments(previous)
-                await clear(*args, **named)
+                await form.call(clear, previous)
 
         clear_later.__name__ = "apply_setup_change"
         return clear_later
 
     def apply_setup_change(key: Any, previous: Any, current: Any) -> None:
         if clear is not None and current is None and previous is not None:
-            args, named = form.arguments(previous)
-            clear(*args, **named)
+            form.call(clear, previous)
 
     return apply_setup_change
 
@@ -196,8 +191,7 @@ def _delete_rows_of(call_write: Callable[..., Any], asynchronous: bool) -> Calla
 def _reading_of(form: RowForm, read: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def all_rows(opened: _Opened) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         if opened.rows is None:
-            args, named = form.arguments(opened.spec)
-            given = read(*args, **named)
+            given = form.call(read, opened.spec)
             pairs = (
                 call_blocking(_gathered, given)
                 if hasattr(given, "__aiter__")

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, get_args, get
 
 from coco.errors import CallShapeError, DefinitionError
 from coco.ops.decorators import _caller_locals, camel_case, target_connector
-from coco.ops.row_connector import RowForm, RowOptions, field_names, row_connector
+from coco.ops.row_connector import RowForm, RowOptions, row_connector
 from coco.spec import SpecMeta, TargetSpec
 from coco.spec.hints import Unresolved, callable_hints
 from coco.types.schema import SCALAR_KINDS
@@ -99,7 +99,7 @@ def _register(write: Any, options: RowOptions, names: Mapping[str, Any]) -> Any:
     if inspect.isgeneratorfunction(write) or inspect.isasyncgenfunction(write):
         raise DefinitionError(f"{title}: it is a generator; it writes a batch and returns nothing")
     form = _form_of(write, title, names)
-    fields = field_names(form.spec_cls)
+    fields = form.fields
     for name in options.key:
         if name not in fields:
             raise DefinitionError(
@@ -231,7 +231,7 @@ def _check_reader(function: Any, title: str, form: RowForm) -> None:
         if len(parameters) != 1:
             raise DefinitionError(f"{title} takes the spec alone, got {inspect.signature(function)}")
         return
-    fields = field_names(form.spec_cls)
+    fields = form.fields
     if sorted(parameters) != sorted(fields):
         raise DefinitionError(
             f"{title} takes what {form.name} takes besides rows and keys ({', '.join(fields) or 'nothing'}), got "
