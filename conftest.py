@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from run_length import is_long
 
 # Images often set this. Tests start hundreds of processes, each of which would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -43,7 +44,7 @@ LONGEST = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the longest checks of second forms to ``make test-long``, and put the rest in order."""
-    if config.getoption("--hypothesis-profile", None) not in ("long", "hunt"):
+    if not is_long(config):
         later = [item for item in items if _is_for_later(item)]
         left = set(later)
         items[:] = [item for item in items if item not in left]

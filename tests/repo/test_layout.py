@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import workspace
+from tracked_files import tracked_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -128,7 +129,11 @@ def test_our_own_suites_have_to_declare_every_ability(request: pytest.FixtureReq
 
 def test_lines_of_data_end_as_files_have_them() -> None:
     """``str.splitlines`` also cuts at eight characters that belong to a line, such as form feed and U+2028."""
-    code = [path for path in files() if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts]
+    code = [
+        path
+        for path in tracked_files()
+        if path.suffix == ".py" and "tests" not in path.relative_to(ROOT).parts
+    ]
     assert [path.relative_to(ROOT) for path in code if ".splitlines(" in path.read_text()] == []
 
 
@@ -201,7 +206,9 @@ def test_modules_that_tests_share_are_found_by_settings() -> None:
     folders = [ROOT / name for name in settings["pythonpath"]]
     assert [folder for folder in folders if not folder.is_dir()] == []
     inserts = re.compile(r"sys\.path\.(?:insert|append|extend)\(")
-    tests = [path for path in files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts]
+    tests = [
+        path for path in tracked_files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts
+    ]
     assert [path.relative_to(ROOT) for path in tests if inserts.search(path.read_text())] == []
 
 
@@ -244,7 +251,9 @@ def test_kernels_are_tested_in_both_forms() -> None:
 def test_profiles_scale_all_examples() -> None:
     """A number of its own makes a test as long in `make check` as at night."""
     literal = re.compile(r"max_examples=\s*\d")
-    tests = [path for path in files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts]
+    tests = [
+        path for path in tracked_files() if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts
+    ]
     assert [path.relative_to(ROOT) for path in tests if literal.search(path.read_text())] == []
 
 
@@ -267,7 +276,7 @@ def test_make_test_runs_all_tests() -> None:
     outside = (
         ROOT / "examples" / "third-party"
     )  # built, installed and run by tests/packaging/test_third_party.py
-    for test in files():
+    for test in tracked_files():
         if re.fullmatch(r"test_\w+\.py", test.name) and outside not in test.parents:
             assert any(folder in test.parents for folder in covered), test.relative_to(ROOT)
 
@@ -275,20 +284,9 @@ def test_make_test_runs_all_tests() -> None:
 # --- what must not be in any file
 
 
-@cache
-def files() -> list[Path]:
-    """Tracked files, and those that would be if they were added."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("not a git checkout")
-    return [path for name in shown.split("\0") if name and (path := ROOT / name).is_file()]
-
-
 def texts() -> list[tuple[Path, str]]:
     found = []
-    for path in files():
+    for path in tracked_files():
         data = path.read_bytes()
         if b"\0" not in data[:8192]:
             found.append((path, data.decode("utf-8", errors="replace")))

@@ -8,11 +8,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 import workspace
 from public_modules import ROOT, listed, names_of, private_modules, private_uses, public_modules
+from tracked_files import tracked_files
 
 FOLDERS = ("connectors", "functions", "targets", "contrib", "benchmarks", "examples")
 BLOCK = re.compile(r"^```python[^\n`]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -32,19 +32,9 @@ ALLOWED = {
 }
 
 
-@cache
-def tracked() -> list[Path]:
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        shown = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("not a git checkout")
-    return [path for name in shown.split("\0") if name and (path := ROOT / name).is_file()]
-
-
 def programs() -> Iterator[tuple[str, str]]:
     """(place, source): modules, templates, and the blocks of pages."""
-    for path in tracked():
+    for path in tracked_files():
         name = path.relative_to(ROOT).as_posix()
         if name.startswith("docs/reference/"):
             continue

@@ -16,7 +16,7 @@ import workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK_PIP = {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-"""Settings under which pip does not compile all that it installs, most of which nobody imports."""
+"""Settings under which pip compiles no modules: the tests import few of those that it installs."""
 
 
 def folders() -> list[Path]:

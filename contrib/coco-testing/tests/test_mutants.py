@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_length import is_long
 
 from coco_testing.audit import checks_of
 
@@ -62,8 +63,11 @@ def one_for_each_check(found: dict[str, Any]) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_mutant_fails_a_check(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     found = suites(kind)
-    long = request.config.getoption("--hypothesis-profile", None) in ("long", "hunt")
-    expected = {name: wanted(suite) for name, suite in found.items()} if long else one_for_each_check(found)
+    expected = (
+        {name: wanted(suite) for name, suite in found.items()}
+        if is_long(request.config)
+        else one_for_each_check(found)
+    )
     nodes = [f"{name}::{check}" for name, checks in expected.items() for check in checks]
     shares = AT_ONCE.get(kind, 1)
     with ThreadPoolExecutor(shares) as pool:

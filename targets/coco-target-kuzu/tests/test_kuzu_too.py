@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from run_length import is_long
 
 TESTS = ("test_checkpoints.py",)
 """What differs between the engines."""
@@ -22,8 +23,7 @@ def test_on_kuzu(request: pytest.FixtureRequest) -> None:
     if importlib.util.find_spec("kuzu") is None:
         assert "CI" not in os.environ, "the extra kuzu is not installed"
         pytest.skip("the extra kuzu is not installed")
-    long = request.config.getoption("--hypothesis-profile", None) in ("long", "hunt")
-    files = [str(Path(__file__).parent / name) for name in (LONG_TESTS if long else TESTS)]
+    files = [str(Path(__file__).parent / name) for name in (LONG_TESTS if is_long(request.config) else TESTS)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         env={**os.environ, "COCO_TEST_KUZU_ENGINE": "kuzu"},

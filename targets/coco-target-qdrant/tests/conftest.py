@@ -21,20 +21,6 @@ KEY_VARIABLE = "COCO_TEST_QDRANT_API_KEY"
 API_KEY = "open sesame, said the test"
 
 
-SAME_OVER_REST = ("TestRest::test_killed", "TestRest::test_death_during_setup")
-"""Checks that kill processes, a minute in all. What they prove does not depend on the protocol, and gRPC runs them."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to ``make test-long`` what costs much and shows little."""
-    if config.getoption("--hypothesis-profile", None) in ("long", "hunt"):
-        return
-    left = [item for item in items if item.nodeid.endswith(SAME_OVER_REST)]
-    if left:
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
-
-
 def give_up(reason: str) -> NoReturn:
     """Skip the test, saying why; in CI, where the engine belongs to what is tested, fail it."""
     if os.environ.get("CI"):

@@ -87,7 +87,7 @@ def stored_flow_state(store: StateStore, flow: str) -> FlowState:
     return FlowState()
 
 
-def note_pass_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
+def note_run_done(store: StateStore, graph: Graph, purged: list[int]) -> None:
     """After a complete run, store the current source identities and remove purged sources."""
     state = stored_flow_state(store, graph.full_name)
     wanted = {item.name: item.identity for item in desired_sources(graph)}

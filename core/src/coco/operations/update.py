@@ -15,7 +15,7 @@ from coco.environment.preparation import (
     make_run,
     max_delete_share,
     narrowed,
-    note_pass_done,
+    note_run_done,
 )
 from coco.errors import UnwrittenTargetError
 from coco.operations.cache import expire_results
@@ -133,7 +133,7 @@ async def _leased_run(
         with rare_collections():
             await run_update(run)
         if options.only_keys is None and sources is None:
-            await threads.store(note_pass_done, store, graph, run.removed_sources)
+            await threads.store(note_run_done, store, graph, run.removed_sources)
         await threads.store(_expire_results, environment, store, run)
         return run.info
 

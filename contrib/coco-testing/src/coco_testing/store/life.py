@@ -127,7 +127,7 @@ class LifeChecks(StoreBase, kit=True):
         before = self._everything(store)
         again = self.reopened(store)
         if again is None:
-            raise RefusedError("the store does not outlive its process")
+            raise RefusedError("the store keeps nothing when its process ends")
         try:
             assert self._everything(again) == before
             assert not set(again.allocate_ids(2)) & set(ids)
