@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from coco.environment.preparation import flow_change, stored_flow_state
+from coco.naming import namespace_of
 from coco.notebook import html_text
 from coco.setup.describe import describe_changes
 from coco.setup.states import TargetState
@@ -189,10 +190,5 @@ def _source(store: StateStore, name: str, source_id: int) -> SourceStatus:
 
 async def flows_with_setup(environment: Environment) -> list[str]:
     """Short names of the flows of this app namespace that are set up."""
-    namespace = environment.namespace
-    names = []
-    for full in await environment.in_store(lambda store: store.flows()):
-        prefix, dot, name = full.rpartition(".")
-        if (prefix if dot else "") == namespace:
-            names.append(name)
-    return names
+    found = await environment.in_store(lambda store: store.flows())
+    return [full.rpartition(".")[2] for full in found if namespace_of(full) == environment.namespace]
